@@ -1,0 +1,1 @@
+"""App: composition root, settings, command line, migrations, demo company, private runtime."""

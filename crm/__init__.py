@@ -1,0 +1,1 @@
+"""CRM: customers, projects, cases and the customer time line."""

@@ -1,0 +1,1 @@
+"""IVR: flows as data, the engine that interprets them, and the prompts they speak."""

@@ -1,0 +1,1 @@
+"""Telephony: the PBX seen through AMI and FastAGI; calls, queues and agents."""

@@ -1,0 +1,1 @@
+"""Web: pages, live updates and the REST API."""
