@@ -1,1 +1,4 @@
-"""Kernel: ids, clock, errors, events, bus, outbox, due rows, database base, supervision, phone numbers, business time."""
+"""Kernel: what every package stands on.
+
+Ids, clock, errors, events, bus, outbox, due rows, database, supervision, phone numbers, business time.
+"""

@@ -1,0 +1,186 @@
+"""Facts for other parts: written in the writer's transaction, delivered at least once.
+
+:func:`add_fact` stores the event as a due row. :class:`OutboxRelay` moves rows to a Redis stream, and a
+:class:`FactConsumer` per receiver reads it through a consumer group. A receiver's handler runs in one
+transaction with a mark in ``consumed_fact``, so that a second delivery does nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+from sqlalchemy import LargeBinary, String, delete, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.clock import Clock
+from kernel.db import Base, Database, Ulid, UtcDateTime
+from kernel.due import DueColumns, DueWorker
+from kernel.errors import HuifangError, Invalid
+from kernel.events import Event, decode, encode
+
+log = structlog.get_logger(__name__)
+
+STREAM = "hf:facts"
+
+
+class OutboxRow(DueColumns, Base):
+    """A fact that has not reached the stream yet; deleted when it has."""
+
+    __tablename__ = "outbox"
+
+    event_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConsumedFact(Base):
+    """Marks that a receiver has handled a fact."""
+
+    __tablename__ = "consumed_fact"
+
+    consumer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    event_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    consumed_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+def add_fact(session: AsyncSession, item: Event) -> None:
+    """Store ``item`` for delivery, in the caller's transaction."""
+    session.add(
+        OutboxRow(event_id=item.event_id, payload=encode(item), created_at=item.at, due_at=item.at, tries=0)
+    )
+
+
+class OutboxRelay:
+    """Moves facts from the table to the stream."""
+
+    def __init__(
+        self, database: Database, redis: "Redis", clock: Clock, *, worker: str, maxlen: int = 200_000
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._maxlen = maxlen
+        self._due = DueWorker(database, clock, OutboxRow, self._send, worker=worker, batch=200)
+
+    def wake(self) -> None:
+        """Look at the table now."""
+        self._due.wake()
+
+    async def run(self) -> None:
+        """Work until cancelled; while Redis is gone the rows stay in the table."""
+        await self._due.run()
+
+    async def run_once(self) -> int:
+        """Relay one batch; return its size."""
+        return await self._due.run_once()
+
+    async def _send(self, rows: Sequence[OutboxRow]) -> None:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for row in rows:
+                    pipe.xadd(STREAM, {b"e": row.payload}, maxlen=self._maxlen, approximate=True)
+                await pipe.execute()
+        except RedisError as error:
+            raise OSError(f"redis: {type(error).__name__}") from error
+        async with self._database.transaction() as session:
+            await session.execute(
+                delete(OutboxRow).where(OutboxRow.event_id.in_([row.event_id for row in rows]))
+            )
+
+
+FactHandler = Callable[[AsyncSession, Event], Awaitable[None]]
+
+
+class FactConsumer:
+    """Delivers facts of some types to one handler, each once in effect.
+
+    Args:
+        name: the receiver's name; the consumer group in Redis and the key in ``consumed_fact``.
+        handler: writes through the given session; it is committed together with the mark.
+        worker: this process, so that a killed worker's facts go to another.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        types: tuple[type[Event], ...],
+        handler: FactHandler,
+        *,
+        database: Database,
+        redis: "Redis",
+        clock: Clock,
+        worker: str,
+    ) -> None:
+        self.name = name
+        self._types = types
+        self._handler = handler
+        self._database = database
+        self._redis = redis
+        self._clock = clock
+        self._worker = worker
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ready = False
+        while True:
+            try:
+                if not ready:
+                    await self._make_group()
+                    ready = True
+                await self.run_once()
+            except ResponseError as error:
+                # Redis came back empty: the group is gone with it.
+                ready = False
+                log.warning("fact_consumer_reset", consumer=self.name, error=str(error)[:80])
+                await asyncio.sleep(1)
+            except (RedisError, SQLAlchemyError, OSError, HuifangError) as error:
+                log.warning("fact_consumer_failed", consumer=self.name, error=type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def _make_group(self) -> None:
+        try:
+            await self._redis.xgroup_create(STREAM, self.name, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def run_once(self, *, block_ms: int = 2000) -> int:
+        """Handle what a dead worker left and what is new; return how many facts were handled."""
+        claimed = await self._redis.xautoclaim(
+            STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
+        )
+        entries = [entry for entry in claimed[1] if entry[1]]
+        if not entries:
+            answer = await self._redis.xreadgroup(
+                self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
+            )
+            entries = [entry for _, found in answer or () for entry in found]
+        for entry_id, fields in entries:
+            await self._handle(fields.get(b"e", b""))
+            await self._redis.xack(STREAM, self.name, entry_id)
+        return len(entries)
+
+    async def _handle(self, raw: bytes) -> None:
+        try:
+            item = decode(raw)
+        except Invalid as error:
+            log.error("fact_refused", consumer=self.name, error=error.message)
+            return
+        if not isinstance(item, self._types):
+            return
+        async with self._database.transaction() as session:
+            seen = await session.execute(
+                select(ConsumedFact.event_id).where(
+                    ConsumedFact.consumer == self.name, ConsumedFact.event_id == item.event_id
+                )
+            )
+            if seen.first() is not None:
+                return
+            session.add(
+                ConsumedFact(consumer=self.name, event_id=item.event_id, consumed_at=self._clock.now())
+            )
+            await self._handler(session, item)
