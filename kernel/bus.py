@@ -10,7 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from prometheus_client import Counter
@@ -170,7 +170,7 @@ class Bus:
             try:
                 async with redis.pipeline(transaction=False) as pipe:
                     for item in batch:
-                        fields = {b"o": self._origin, b"e": encode(item)}
+                        fields: dict[Any, Any] = {b"o": self._origin, b"e": encode(item)}
                         pipe.xadd(self._stream, fields, maxlen=self._maxlen, approximate=True)
                     await pipe.execute()
             except (RedisError, OSError) as error:
@@ -182,13 +182,13 @@ class Bus:
                     self._out.popleft()
 
     async def _receive(self, redis: "Redis") -> None:
-        last: bytes | str = "$"
+        last: Any = "$"
         while True:
             try:
                 if last == "$":
                     newest = await redis.xrevrange(self._stream, count=1)
                     last = newest[0][0] if newest else "0-0"
-                answer = await redis.xread({self._stream: last}, count=500, block=5000)
+                answer: Any = await redis.xread({self._stream: last}, count=500, block=5000)
             except (RedisError, OSError):
                 await asyncio.sleep(1)
                 for subscription in tuple(self._subscriptions):

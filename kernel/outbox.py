@@ -8,6 +8,7 @@ transaction with a mark in ``consumed_fact``, so that a second delivery does not
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -150,12 +151,12 @@ class FactConsumer:
 
     async def run_once(self, *, block_ms: int = 2000) -> int:
         """Handle what a dead worker left and what is new; return how many facts were handled."""
-        claimed = await self._redis.xautoclaim(
+        claimed: Any = await self._redis.xautoclaim(
             STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
         )
         entries = [entry for entry in claimed[1] if entry[1]]
         if not entries:
-            answer = await self._redis.xreadgroup(
+            answer: Any = await self._redis.xreadgroup(
                 self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
             )
             entries = [entry for _, found in answer or () for entry in found]

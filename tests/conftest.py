@@ -1,0 +1,32 @@
+"""Fixtures that every layer may use."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kernel.clock import FakeClock
+from kernel.db import Database
+from tests.support.db import postgres_database, sqlite_database
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands at Monday 2 March 2026, 10:00 in Shanghai."""
+    return FakeClock(datetime(2026, 3, 2, 2, 0, tzinfo=UTC))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database with all imported tables, once on SQLite and once on PostgreSQL."""
+    made = sqlite_database(tmp_path) if request.param == "sqlite" else postgres_database()
+    async with made as found:
+        yield found
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty SQLite database, for tests where the database is not the point."""
+    async with sqlite_database(tmp_path) as found:
+        yield found

@@ -1,0 +1,29 @@
+"""Waiting for something to become true, with a deadline, instead of sleeping."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    predicate: Callable[[], T | Awaitable[T]], *, timeout: float = 5.0, interval: float = 0.01, what: str = ""
+) -> T:
+    """Return the first true answer of ``predicate`` (a function or a coroutine function).
+
+    Raises:
+        AssertionError: it did not become true within ``timeout`` seconds; names ``what`` and the last answer.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = predicate()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what or predicate!r}; last answer {answer!r}")
+        await asyncio.sleep(interval)
