@@ -1,0 +1,116 @@
+"""What the web shell needs from outside, in one dataclass that ``app/container.py`` fills.
+
+Handlers reach it as ``request.app[DEPS]``; the services that the web package itself owns (users, sessions,
+tokens, audit, throttling) are made by ``web.app.create_app`` and reached as ``request.app[ACCOUNTS]``.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.db import Database
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """The settings of the web shell, already validated.
+
+    Attributes:
+        node: the PBX whose live figures this process serves.
+        timezone: the site's zone; every time that leaves the API is written in it.
+        secure: the pages are reached over TLS: cookies get ``Secure``, responses get HSTS.
+        allowed_origins: origins (``https://cc.example.com``) besides the request's own host that may post.
+        trusted_proxies: networks whose ``X-Forwarded-For`` is believed.
+        session_idle: a session ends after so long without a request.
+        session_absolute: a session ends after so long whatever happens.
+        request_deadline: how long a handler may take (streams excepted).
+        max_body_bytes: largest request body.
+        connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
+    """
+
+    node: str = "pbx1"
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    secure: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    session_idle: timedelta = timedelta(hours=4)
+    session_absolute: timedelta = timedelta(hours=16)
+    request_deadline: timedelta = timedelta(seconds=15)
+    max_body_bytes: int = 1024 * 1024
+    connect_sources: tuple[str, ...] = ()
+
+
+class CallHistory(Protocol):
+    """The calls that are stored (``telephony.history``)."""
+
+    async def page(self, filters: Any, *, cursor: str | None = None, limit: int = 50) -> Any:
+        """Return one page of calls, newest first."""
+        ...
+
+    async def get(self, call_id: str) -> Any:
+        """Return one call with its time line. Raises NotFound."""
+        ...
+
+
+class Board(Protocol):
+    """The live picture (``telephony.board``)."""
+
+    def snapshot(self) -> Any:
+        """Return the ``BoardView`` of now."""
+        ...
+
+
+class CustomerDirectory(Protocol):
+    """The customers (``crm.service``)."""
+
+    async def find_by_phone(self, phone: Any) -> Any:
+        """Return the cards of the customers on a number."""
+        ...
+
+    async def card(self, customer_id: str) -> Any:
+        """Return one card. Raises NotFound."""
+        ...
+
+
+class TaskHealth(Protocol):
+    """How one supervised task is doing (``kernel.supervise``)."""
+
+
+Check = Callable[[], Awaitable[Mapping[str, Any]]]
+"""A readiness check: returns details, raises when not ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebDeps:
+    """Everything the web shell is given.
+
+    Attributes:
+        desk: ``telephony.service.AgentDesk``.
+        tasks_health: ``Supervisor.health``.
+        checks: further readiness checks by name, such as ``ami:pbx1``.
+    """
+
+    settings: WebSettings
+    clock: Clock
+    database: Database
+    bus: Bus
+    redis: "Redis | None"
+    history: CallHistory
+    board: Board
+    desk: Any
+    customers: CustomerDirectory
+    tasks_health: Callable[[], Mapping[str, Any]]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

@@ -1,0 +1,62 @@
+"""Who is behind a request."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiohttp import web
+
+from kernel.errors import Unauthenticated
+from web.permissions import GRANTS, Permission, Role
+
+
+class Via(StrEnum):
+    """How the caller proved who they are."""
+
+    SESSION = "session"
+    TOKEN = "token"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentUser:
+    """The person, or the program with a token, that makes a request.
+
+    Attributes:
+        user_id: ULID of the user, or of the token.
+        login: the login name; for a token ``token:<name>``.
+        agent_id: the agent this person is on the telephone, ``None`` when they take no calls.
+        locale: language of the pages, ``zh-CN`` or ``en``.
+        session_id: stored id (a hash) of the session, ``None`` for a token.
+    """
+
+    user_id: str
+    login: str
+    display_name: str
+    role: Role
+    via: Via
+    agent_id: str | None = None
+    locale: str = "zh-CN"
+    session_id: str | None = None
+
+    def can(self, permission: Permission) -> bool:
+        """Tell whether the role grants ``permission``."""
+        return permission in GRANTS[self.role]
+
+
+USER: web.RequestKey[CurrentUser] = web.RequestKey("USER", CurrentUser)
+"""``request[USER]``; absent while nobody is signed in."""
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
+CLIENT_IP: web.RequestKey[str] = web.RequestKey("CLIENT_IP", str)
+"""The caller's address, seen through trusted proxies; empty for a unix socket."""
+
+
+def current_user(request: web.Request) -> CurrentUser:
+    """Return who makes the request.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
+    user = request.get(USER)
+    if user is None:
+        raise Unauthenticated("sign in first")
+    return user
