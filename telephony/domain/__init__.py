@@ -1,0 +1,1 @@
+"""Pure rules of telephony: no I/O, no clock, no framework."""

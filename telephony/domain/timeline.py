@@ -1,0 +1,36 @@
+"""The rows of a call's time line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class TimelineKind(StrEnum):
+    """What happened."""
+
+    OFFERED = "offered"
+    MENU = "menu"
+    QUEUED = "queued"
+    RINGING = "ringing"
+    RING_ENDED = "ring_ended"
+    ANSWERED = "answered"
+    HELD = "held"
+    UNHELD = "unheld"
+    TRANSFERRED = "transferred"
+    LEFT_QUEUE = "left_queue"
+    ENDED = "ended"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """One happening; ``seq`` rises strictly within a call, ``at`` never falls."""
+
+    seq: int
+    at: datetime
+    kind: TimelineKind
+    channel: str | None = None
+    agent: str | None = None
+    queue: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
