@@ -1,0 +1,1 @@
+"""Pure rules of customers, projects and cases."""
