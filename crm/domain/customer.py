@@ -9,7 +9,6 @@ _COMPOUND = (
     "段干百里呼延东郭南门羊舌微生梁丘左丘东门西门"
 )
 COMPOUND_SURNAMES = frozenset(_COMPOUND[i : i + 2] for i in range(0, len(_COMPOUND), 2))
-)
 
 
 class Level(StrEnum):
