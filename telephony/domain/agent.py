@@ -1,0 +1,523 @@
+"""The agent: one person at one extension, and what they may be asked to do next.
+
+Three facts make the state: what the person wants (at work, on a break with a reason, leaving), which of
+their own channels are alive (``legs``), and whether a call still waits for its disposition (``wrap_up``).
+The state shown and the standing in the queues (:class:`Stance`) are computed from these three, so that no
+order of events, however late or doubled, can leave an agent in a state that nothing ends: legs end with
+their channels (or at the next resync), a wrap-up ends at its deadline.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class AgentState(StrEnum):
+    """What a supervisor sees."""
+
+    SIGNED_OUT = "signed_out"
+    AVAILABLE = "available"
+    RINGING = "ringing"
+    ON_CALL = "on_call"
+    WRAP_UP = "wrap_up"
+    PAUSED = "paused"
+
+
+class RingEnd(StrEnum):
+    """Why a phone stopped ringing without an answer."""
+
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    BUSY = "busy"
+    ABANDONED = "abandoned"
+
+
+REASON_NO_ANSWER = "no_answer"
+REASON_TAB_ASLEEP = "tab_asleep"
+REASON_WRAP_UP = "wrap-up"
+REASON_SIGN_OUT = "sign-out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPolicy:
+    """Rules that a site sets.
+
+    Attributes:
+        no_answers_before_pause: pause the agent after so many calls in a row that they let ring; 0 never.
+    """
+
+    no_answers_before_pause: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One channel of the agent's own phone.
+
+    Attributes:
+        leg: the channel's uniqueid.
+        queue: the queue that rang it; ``None`` for an internal or outgoing call.
+        wrap_up: how long wrap-up lasts after it; zero for none.
+        saved: the disposition was saved while the call still went on.
+    """
+
+    leg: str
+    call_id: str | None
+    queue: str | None
+    talking: bool
+    since: datetime
+    wrap_up: timedelta = timedelta(0)
+    saved: bool = False
+
+    @property
+    def owes_wrap_up(self) -> bool:
+        """True when hanging up will start a wrap-up."""
+        return self.talking and not self.saved and self.call_id is not None and self.wrap_up > timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrapUp:
+    """A finished call that waits for its disposition."""
+
+    call_id: str
+    queue: str | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stance:
+    """How the agent must stand in every one of their queues. Asterisk follows this."""
+
+    present: bool
+    paused: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state as shown.
+
+    Attributes:
+        reason: the pause reason's code, when paused.
+        since: when this state (with this reason and call) began.
+        next_state: what the agent has already asked for after the present call (paused, signed out).
+    """
+
+    state: AgentState
+    reason: str | None
+    call_id: str | None
+    queue: str | None
+    since: datetime
+    next_state: AgentState | None = None
+    next_reason: str | None = None
+
+    def same_but_for_age(self, other: "Status") -> bool:
+        """Tell whether only ``since`` differs."""
+        return replace(self, since=other.since) == other
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The person starts work."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """The person leaves; during a call and its wrap-up this waits for their end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The person takes a break; during a call and its wrap-up this waits for their end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpause:
+    """The person is back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rang:
+    """The phone rings: for a queue, or (``queue`` None) for an internal call."""
+
+    leg: str
+    call_id: str | None
+    queue: str | None
+    wrap_up: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingEnded:
+    """The phone stopped ringing without an answer."""
+
+    leg: str
+    why: RingEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A queue connected its caller to the agent."""
+
+    leg: str
+    call_id: str | None
+    queue: str
+    wrap_up: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegUp:
+    """A channel of the phone is up. For a queue's ring it proves nothing yet: :class:`Answered` follows."""
+
+    leg: str
+    call_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEnded:
+    """A channel of the phone is gone, or its queue call is over."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpSaved:
+    """The disposition of a call was saved."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpTimedOut:
+    """The timer of a call's wrap-up ended."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TabAsleep:
+    """The agent's page has not been heard of for too long: no caller may ring into a dead tab."""
+
+
+@dataclass(frozen=True, slots=True)
+class TabAwake:
+    """The agent's page is heard again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLeg:
+    """One channel of the phone in a snapshot."""
+
+    leg: str
+    call_id: str | None
+    talking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resynced:
+    """A snapshot of the PBX: these channels of the phone exist, and no others."""
+
+    legs: tuple[LiveLeg, ...]
+
+
+AgentEvent = (
+    SignIn
+    | SignOut
+    | Pause
+    | Unpause
+    | Rang
+    | RingEnded
+    | Answered
+    | LegUp
+    | LegEnded
+    | WrapUpSaved
+    | WrapUpTimedOut
+    | TabAsleep
+    | TabAwake
+    | Resynced
+)
+
+
+# Effects
+
+
+@dataclass(frozen=True, slots=True)
+class FollowStance:
+    """Bring the agent's members in Asterisk to this stance (add, remove, pause, unpause)."""
+
+    stance: Stance
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWrapUp:
+    """A call was taken: from now on its disposition may be saved."""
+
+    call_id: str
+    queue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartWrapUp:
+    """The call is over; end its wrap-up at ``deadline`` at the latest."""
+
+    call_id: str
+    queue: str | None
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndWrapUp:
+    """The wrap-up is over: its timer is needed no more."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishState:
+    """Tell everyone, and write the log when the state itself changed (``entered``)."""
+
+    status: Status
+    entered: bool
+
+
+Effect = FollowStance | OpenWrapUp | StartWrapUp | EndWrapUp | PublishState
+
+
+@dataclass(slots=True, kw_only=True)
+class Agent:
+    """The state machine. All fields are facts; :attr:`status` and :attr:`stance` are computed.
+
+    Attributes:
+        leaving: signed out, but a call or its wrap-up is not finished.
+        pause_reason: the break the person (or the rule about unanswered calls) chose.
+        asleep: the page is silent; the break that follows ends by itself when it wakes.
+        no_answers: calls in a row that the agent let ring.
+        status: as last published.
+    """
+
+    agent_id: str
+    number: str
+    status: Status
+    signed_in: bool = False
+    leaving: bool = False
+    pause_reason: str | None = None
+    asleep: bool = False
+    legs: tuple[Leg, ...] = ()
+    wrap_up: WrapUp | None = None
+    no_answers: int = 0
+    policy: AgentPolicy = field(default_factory=AgentPolicy)
+
+    @classmethod
+    def new(cls, agent_id: str, number: str, *, now: datetime, policy: AgentPolicy | None = None) -> "Agent":
+        """Return an agent who has never signed in."""
+        status = Status(state=AgentState.SIGNED_OUT, reason=None, call_id=None, queue=None, since=now)
+        return cls(agent_id=agent_id, number=number, status=status, policy=policy or AgentPolicy())
+
+    # What follows from the facts
+
+    @property
+    def break_reason(self) -> str | None:
+        """The reason for which the agent takes no calls when otherwise free."""
+        return self.pause_reason or (REASON_TAB_ASLEEP if self.asleep else None)
+
+    @property
+    def busy(self) -> bool:
+        """True during a call, a ring and a wrap-up."""
+        return bool(self.legs) or self.wrap_up is not None
+
+    @property
+    def stance(self) -> Stance:
+        """How the agent stands in their queues.
+
+        Paused from the moment a call is connected, not from its end: between the hang-up and our knowing
+        of it the queue would already ring the next caller.
+        """
+        if not self.signed_in:
+            return Stance(present=False)
+        if self.leaving:
+            return Stance(present=True, paused=True, reason=REASON_SIGN_OUT)
+        reason = self.break_reason
+        if reason is not None:
+            return Stance(present=True, paused=True, reason=reason)
+        if self.wrap_up is not None or any(leg.owes_wrap_up for leg in self.legs):
+            return Stance(present=True, paused=True, reason=REASON_WRAP_UP)
+        return Stance(present=True)
+
+    def _status(self, now: datetime) -> Status:
+        state, reason, call_id, queue = self._shown()
+        next_state: AgentState | None = None
+        next_reason: str | None = None
+        if self.signed_in and self.busy:
+            if self.leaving:
+                next_state = AgentState.SIGNED_OUT
+            elif self.break_reason is not None:
+                next_state, next_reason = AgentState.PAUSED, self.break_reason
+        old = self.status
+        same = (old.state, old.reason, old.call_id) == (state, reason, call_id)
+        return Status(
+            state=state,
+            reason=reason,
+            call_id=call_id,
+            queue=queue,
+            since=old.since if same else now,
+            next_state=next_state,
+            next_reason=next_reason,
+        )
+
+    def _shown(self) -> tuple[AgentState, str | None, str | None, str | None]:
+        if not self.signed_in:
+            return AgentState.SIGNED_OUT, None, None, None
+        for talking, state in ((True, AgentState.ON_CALL), (False, AgentState.RINGING)):
+            for leg in self.legs:
+                if leg.talking is talking:
+                    return state, None, leg.call_id, leg.queue
+        if self.wrap_up is not None:
+            return AgentState.WRAP_UP, None, self.wrap_up.call_id, self.wrap_up.queue
+        if self.break_reason is not None:
+            return AgentState.PAUSED, self.break_reason, None, None
+        return AgentState.AVAILABLE, None, None, None
+
+    # The machine
+
+    def handle(self, event: AgentEvent, *, now: datetime) -> tuple[Effect, ...]:
+        """Take one event; return what must be done about it. Any event is allowed in any state."""
+        stance, wrap_up = self.stance, self.wrap_up
+        effects: list[Effect] = []
+        if self.wrap_up is not None and now >= self.wrap_up.until:
+            self.wrap_up = None
+        self._take(event, now, effects)
+        if self.leaving and not self.busy:
+            self._leave()
+        if wrap_up is not None and self.wrap_up != wrap_up:
+            effects.append(EndWrapUp(wrap_up.call_id))
+        if self.wrap_up is not None and self.wrap_up != wrap_up:
+            effects.append(StartWrapUp(self.wrap_up.call_id, self.wrap_up.queue, self.wrap_up.until))
+        if self.stance != stance:
+            effects.append(FollowStance(self.stance))
+        status = self._status(now)
+        if not status.same_but_for_age(self.status):
+            entered = status.since != self.status.since or status.state is not self.status.state
+            self.status = status
+            effects.append(PublishState(status, entered))
+        return tuple(effects)
+
+    def _take(self, event: AgentEvent, now: datetime, effects: list[Effect]) -> None:
+        match event:
+            case SignIn():
+                self._enter()
+            case SignOut():
+                self.leaving = self.signed_in
+            case Pause(reason):
+                self.pause_reason = reason if self.signed_in else None
+            case Unpause():
+                self.pause_reason, self.asleep, self.no_answers = None, False, 0
+            case TabAsleep():
+                self.asleep = self.signed_in
+            case TabAwake():
+                self.asleep = False
+            case Rang() | Answered() | LegUp():
+                self._leg_alive(event, now, effects)
+            case RingEnded(leg=leg, why=why):
+                self._ring_ended(leg, why)
+            case LegEnded(leg=leg):
+                self._leg_ended(leg, now)
+            case WrapUpSaved(call_id):
+                self._saved(call_id)
+            case WrapUpTimedOut(call_id):
+                if self.wrap_up is not None and self.wrap_up.call_id == call_id:
+                    self.wrap_up = None
+            case Resynced(live):
+                self._resynced(live, now, effects)
+
+    def _enter(self) -> None:
+        self.leaving = False
+        if not self.signed_in:
+            self.signed_in = True
+            self.pause_reason, self.asleep, self.no_answers = None, False, 0
+
+    def _leave(self) -> None:
+        self.signed_in = self.leaving = self.asleep = False
+        self.pause_reason, self.no_answers = None, 0
+
+    def _find(self, name: str) -> Leg | None:
+        return next((leg for leg in self.legs if leg.leg == name), None)
+
+    def _put(self, leg: Leg) -> None:
+        others = tuple(other for other in self.legs if other.leg != leg.leg)
+        self.legs = (*others, leg)
+
+    def _leg_alive(self, event: Rang | Answered | LegUp, now: datetime, effects: list[Effect]) -> None:
+        known = self._find(event.leg)
+        leg = known or Leg(leg=event.leg, call_id=event.call_id, queue=None, talking=False, since=now)
+        if event.call_id is not None and leg.call_id is None:
+            leg = replace(leg, call_id=event.call_id)
+        match event:
+            case Rang():
+                if event.queue is not None:
+                    leg = replace(leg, queue=event.queue, wrap_up=event.wrap_up)
+            case Answered():
+                leg = self._talk(leg, now, effects, queue=event.queue, wrap_up=event.wrap_up)
+            case LegUp() if leg.queue is None:
+                leg = self._talk(leg, now, effects, queue=None, wrap_up=leg.wrap_up)
+            case _:
+                pass
+        if leg != known:
+            self._put(leg)
+
+    def _talk(
+        self, leg: Leg, now: datetime, effects: list[Effect], *, queue: str | None, wrap_up: timedelta
+    ) -> Leg:
+        if queue is not None:
+            self.no_answers = 0
+        if leg.call_id is not None and not (leg.talking and leg.queue == queue):
+            effects.append(OpenWrapUp(leg.call_id, queue))
+        since = leg.since if leg.talking else now
+        return replace(leg, talking=True, queue=queue, wrap_up=wrap_up, since=since)
+
+    def _ring_ended(self, name: str, why: RingEnd) -> None:
+        leg = self._find(name)
+        if leg is None or leg.talking:
+            return
+        self.legs = tuple(other for other in self.legs if other.leg != name)
+        if why is not RingEnd.NO_ANSWER or leg.queue is None:
+            return
+        self.no_answers += 1
+        limit = self.policy.no_answers_before_pause
+        if limit and self.no_answers >= limit and self.signed_in and self.pause_reason is None:
+            self.pause_reason = REASON_NO_ANSWER
+
+    def _leg_ended(self, name: str, now: datetime) -> None:
+        leg = self._find(name)
+        if leg is None:
+            return
+        self.legs = tuple(other for other in self.legs if other.leg != name)
+        if leg.owes_wrap_up and leg.call_id is not None and self.signed_in:
+            self.wrap_up = WrapUp(call_id=leg.call_id, queue=leg.queue, until=now + leg.wrap_up)
+
+    def _saved(self, call_id: str) -> None:
+        if self.wrap_up is not None and self.wrap_up.call_id == call_id:
+            self.wrap_up = None
+        self.legs = tuple(
+            replace(leg, saved=True) if leg.call_id == call_id and leg.talking else leg for leg in self.legs
+        )
+
+    def _resynced(self, live: tuple[LiveLeg, ...], now: datetime, effects: list[Effect]) -> None:
+        alive: Mapping[str, LiveLeg] = {leg.leg: leg for leg in live}
+        for leg in self.legs:
+            seen = alive.get(leg.leg)
+            if seen is None:
+                self._leg_ended(leg.leg, now)
+            elif seen.talking and not leg.talking:
+                self._put(self._talk(leg, now, effects, queue=leg.queue, wrap_up=leg.wrap_up))
+        for seen in live:
+            if self._find(seen.leg) is None:
+                made: Rang | LegUp = (
+                    LegUp(leg=seen.leg, call_id=seen.call_id)
+                    if seen.talking
+                    else Rang(leg=seen.leg, call_id=seen.call_id, queue=None)
+                )
+                self._leg_alive(made, now, effects)
