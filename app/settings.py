@@ -1,0 +1,260 @@
+"""Every setting, with its default and meaning; ``docs/configuration.md`` is generated from here.
+
+Sources, strongest first: ``HUIFANG_…`` environment variables (``__`` between section and name), the TOML
+file named by ``HUIFANG_CONFIG`` (or ``huifang.toml`` in the working directory), the defaults. A name that
+does not exist is an error that says what was probably meant.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from kernel.errors import ConfigurationError
+
+PREFIX = "HUIFANG_"
+NOT_SETTINGS = frozenset({"HUIFANG_CONFIG", "HUIFANG_RUNTIME_DIR"})
+
+
+class Section(BaseModel):
+    """Base of the sections: unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class WebSettings(Section):
+    """Pages, API and live updates."""
+
+    host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
+    behind_tls: bool = Field(
+        False, description="Pages are served over HTTPS: cookies get Secure, HSTS is sent."
+    )
+    trusted_proxies: tuple[str, ...] = Field((), description="Addresses whose X-Forwarded-For is believed.")
+    session_idle_hours: float = Field(
+        12, gt=0, description="A session ends after this long without a request."
+    )
+    session_max_hours: float = Field(24, gt=0, description="A session ends after this long in any case.")
+    request_seconds: float = Field(15, gt=0, description="Deadline of one request.")
+
+
+class AmiSettings(Section):
+    """The link to Asterisk's manager interface."""
+
+    host: str = Field("127.0.0.1", description="Address of the manager interface.")
+    port: int = Field(5038, ge=1, le=65535, description="Port of the manager interface.")
+    username: str = Field("huifang", description="Manager user.")
+    secret: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Manager secret; the private runtime makes a random one."
+    )
+    connect_seconds: float = Field(5, gt=0, description="Deadline of connecting and signing in.")
+    action_seconds: float = Field(5, gt=0, description="Deadline of one action.")
+    ping_seconds: float = Field(5, gt=0, description="Time between pings; two missed ones end the link.")
+
+
+class AgiSettings(Section):
+    """The FastAGI server that Asterisk asks what to do with a call."""
+
+    host: str = Field("127.0.0.1", description="Address the FastAGI server listens on.")
+    port: int = Field(4573, ge=0, le=65535, description="Port of the FastAGI server; 0 takes a free one.")
+    allow: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="Peers that may connect.")
+    max_connections: int = Field(500, ge=1, description="Connections at once; further ones are refused.")
+
+
+class TrunkSettings(Section):
+    """The SIP trunk that customers' calls arrive on."""
+
+    name: str = Field("main", pattern=r"^[a-z0-9-]{1,20}$", description="Name of the trunk.")
+    host: str = Field("", description="SIP server of the carrier; empty: calls are taken from `match` only.")
+    match: tuple[str, ...] = Field(("127.0.0.1",), description="Addresses that calls are taken from.")
+    username: str = Field("", description="User name at the carrier.")
+    secret: pydantic.SecretStr = Field(pydantic.SecretStr(""), description="Password at the carrier.")
+    register_with: bool = Field(False, description="Register at the carrier.")
+    codecs: tuple[str, ...] = Field(("alaw", "ulaw"), description="Codecs in order of preference.")
+    max_channels: int = Field(60, ge=1, description="Calls at once.")
+
+
+class PbxSettings(Section):
+    """The Asterisk that is rendered and, with the private runtime, started."""
+
+    node: str = Field(
+        "pbx1", pattern=r"^[a-z0-9-]{1,20}$", description="Name of this Asterisk in the centre."
+    )
+    sip_host: str = Field("127.0.0.1", description="Address of the SIP transport.")
+    sip_port: int = Field(5060, ge=0, le=65535, description="Port of the SIP transport for the trunk.")
+    agent_sip_port: int = Field(
+        5062, ge=0, le=65535, description="Port of the SIP transport for agents' phones."
+    )
+    ws_host: str = Field("127.0.0.1", description="Address of SIP over WebSocket.")
+    ws_port: int = Field(8088, ge=0, le=65535, description="Port of SIP over WebSocket.")
+    rtp_start: int = Field(20000, ge=1024, le=65000, description="First RTP port.")
+    rtp_end: int = Field(20998, ge=1025, le=65535, description="Last RTP port.")
+    record_calls: bool = Field(True, description="Record calls that reach a person.")
+    trunk: TrunkSettings = Field(default_factory=TrunkSettings, description="The trunk.")
+
+
+class CentreSettings(Section):
+    """The company and how its lines behave."""
+
+    company: str = Field("安居装饰", max_length=40, description="Name spoken to callers and shown on pages.")
+    hotline: str = Field("01065558800", description="Number of the hotline.")
+    timezone: str = Field("Asia/Shanghai", description="Zone of the site; days begin at its midnight.")
+    default_area: str = Field("010", pattern=r"^0\d{2,3}$", description="Area code of numbers without one.")
+    default_queue: str = Field("service", description="Where a caller goes when nothing else decides.")
+    service_level_seconds: int = Field(20, ge=1, description="An answer within this time is in time.")
+    service_level_formula: Literal[
+        "answered_and_abandoned", "answered_only", "all_offered", "late_abandons"
+    ] = Field("answered_and_abandoned", description="Which of the four service-level formulas is shown.")
+    short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
+    wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up when the queue does not say.")
+    ring_no_answer_limit: int = Field(
+        2, ge=0, description="Unanswered rings before an agent is paused; 0: never."
+    )
+
+
+class Settings(Section):
+    """All settings."""
+
+    data_dir: Path = Field(Path(".data"), description="Where the product keeps its files.")
+    runtime_dir: Path = Field(Path(".runtime"), description="Where the private runtime is unpacked.")
+    database_url: str = Field("", description="SQL database; empty: SQLite in `data_dir`.")
+    redis_url: str = Field("", description="Redis; empty: a private one on a socket in `data_dir`.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
+    log_json: bool = Field(True, description="Log JSON lines instead of readable ones.")
+    demo: bool = Field(False, description="Create the demo company in an empty database.")
+    centre: CentreSettings = Field(default_factory=CentreSettings, description="The company and its lines.")
+    web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
+    ami: AmiSettings = Field(default_factory=AmiSettings, description="Manager interface.")
+    agi: AgiSettings = Field(default_factory=AgiSettings, description="FastAGI server.")
+    pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
+
+    @pydantic.field_validator("data_dir", "runtime_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        try:
+            ZoneInfo(self.centre.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"centre.timezone: no such time zone: {self.centre.timezone}") from error
+        if self.pbx.rtp_end - self.pbx.rtp_start < 20:
+            raise ValueError("pbx.rtp_end: at least 20 ports above pbx.rtp_start")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.centre.timezone)
+
+    @property
+    def sql_url(self) -> str:
+        """The database's URL with the default filled in."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'huifang.db'}"
+
+    @property
+    def redis_socket(self) -> Path:
+        """Socket of the private Redis."""
+        return self.data_dir / "run" / "redis.sock"
+
+    @property
+    def redis_address(self) -> str:
+        """Redis' URL with the default filled in."""
+        return self.redis_url or f"unix://{self.redis_socket}"
+
+
+def names(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every setting, sections left out."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from names(kind, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def _is_list(path: tuple[str, ...]) -> bool:
+    model: type[BaseModel] = Settings
+    for name in path[:-1]:
+        kind = model.model_fields[name].annotation
+        assert isinstance(kind, type)
+        assert issubclass(kind, BaseModel)
+        model = kind
+    return model.model_fields[path[-1]].annotation == tuple[str, ...]
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    known = {PREFIX + "__".join(path).upper(): path for path in names()}
+    tree: dict[str, Any] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        path = known.get(variable)
+        if path is None:
+            raise ConfigurationError(
+                f"{variable}: no such setting{_hint(variable, list(known))}", field=variable
+            )
+        branch = tree
+        for name in path[:-1]:
+            branch = branch.setdefault(name, {})
+        branch[path[-1]] = (
+            [part.strip() for part in value.split(",") if part.strip()] if _is_list(path) else value
+        )
+    return tree
+
+
+def _hint(given: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else "; docs/configuration.md lists all settings"
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from error
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings from file, environment and ``overrides`` (nested dicts, strongest).
+
+    Raises:
+        ConfigurationError: a name that does not exist or a value that does not fit, one line each.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get("HUIFANG_CONFIG")
+    path = Path(named) if named else Path("huifang.toml")
+    tree = _from_file(path) if named or path.is_file() else {}
+    _merge(tree, _from_environment(environment))
+    _merge(tree, overrides)
+    try:
+        return Settings.model_validate(tree)
+    except pydantic.ValidationError as error:
+        dotted = [".".join(found) for found in names()]
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False):
+            place = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                lines.append(f"{place}: no such setting{_hint(place, dotted)}")
+            else:
+                lines.append(f"{place}: {problem['msg']}" if place else problem["msg"])
+        raise ConfigurationError("\n".join(lines)) from error
