@@ -188,7 +188,7 @@ class ReplyDecoder:
             item = self._line(raw.decode("utf-8", errors="replace").rstrip("\r"))
             if item is not None:
                 found.append(item)
-        if len(self._buffer) + sum(map(len, self._pending)) > self._limit:
+        if len(self._buffer) + sum(len(line) + 1 for line in self._pending) > self._limit:
             raise AgiError("AGI reply is too long")
         return found
 
