@@ -56,7 +56,7 @@ def current_user(request: web.Request) -> CurrentUser:
     Raises:
         Unauthenticated: nobody is signed in.
     """
-    user = request.get(USER)
+    user: CurrentUser | None = request.get(USER)
     if user is None:
         raise Unauthenticated("sign in first")
     return user

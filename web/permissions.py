@@ -159,4 +159,6 @@ def check_routes(app: web.Application) -> None:
         if access_of(route) is None
     ]
     if bare:
-        raise ConfigurationError("routes without @requires, @signed_in or @public: " + ", ".join(sorted(bare)))
+        raise ConfigurationError(
+            "routes without @requires, @signed_in or @public: " + ", ".join(sorted(bare))
+        )

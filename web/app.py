@@ -1,0 +1,47 @@
+"""The web application: middleware, routes and the services behind them.
+
+``web.pages.setup(app)`` and ``web.live.setup(app)`` add the pages and the event stream; they may set
+``app[ERROR_PAGE]`` to render problems for people.
+"""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from web import health
+from web.auth import ACCOUNTS, Accounts, build_accounts
+from web.deps import DEPS, WebDeps
+from web.middleware import MIDDLEWARES, add_security_headers
+from web.permissions import check_routes
+
+Setup = Callable[[web.Application], None]
+
+
+def create_app(
+    deps: WebDeps, *, accounts: Accounts | None = None, parts: Sequence[Setup] = ()
+) -> web.Application:
+    """Return the application, complete.
+
+    Args:
+        deps: what it is given from outside.
+        accounts: the services of users; made from ``deps`` when not given.
+        parts: further functions that add routes.
+
+    Raises:
+        ConfigurationError: a route declares no access.
+    """
+    settings = deps.settings
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=settings.max_body_bytes)
+    app[DEPS] = deps
+    app[ACCOUNTS] = accounts or build_accounts(
+        deps.database,
+        deps.clock,
+        redis=deps.redis,
+        session_idle=settings.session_idle,
+        session_absolute=settings.session_absolute,
+    )
+    app.on_response_prepare.append(add_security_headers)
+    for setup in (health.setup, *parts):
+        setup(app)
+    check_routes(app)
+    return app
