@@ -1,0 +1,1 @@
+"""The database's history: one linear chain of alembic revisions."""

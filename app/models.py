@@ -1,0 +1,10 @@
+"""Imports every module that maps tables, so that the metadata is whole."""
+
+import crm.tables
+import ivr.tables
+import kernel.outbox
+import telephony.agent_tables
+import telephony.tables
+import web.tables
+
+MODULES = (crm.tables, ivr.tables, kernel.outbox, telephony.agent_tables, telephony.tables, web.tables)
