@@ -1,0 +1,1 @@
+"""Asterisk's configuration: what is rendered (`model`), its rules (`checks`) and the files (`render`)."""
