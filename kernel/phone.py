@@ -14,7 +14,7 @@ _SERVICE = re.compile(r"(?:400|800)\d{7}")
 _SHORT_ACCESS = re.compile(r"9[56]\d{3,4}|950\d{7,8}")
 _PUBLIC = re.compile(r"110|119|120|122|114|12345|12315|12321|1\d{4}")
 _FOREIGN = re.compile(r"\+[1-9]\d{6,14}")
-_EXTENSION = re.compile(r"(?:转|ext\.?|x)\s*\d+$|(?<=\d)-\d{1,5}$", re.IGNORECASE)
+_EXTENSION = re.compile(r"(?:转|ext\.?|x|-)[ \t]*\d{1,6}$", re.IGNORECASE)
 
 
 class InvalidPhone(Invalid):
@@ -60,11 +60,16 @@ class Phone:
         if len(raw) > cls.MAX_INPUT:
             raise InvalidPhone("phone number is too long", field="phone")
         text = unicodedata.normalize("NFKC", raw).strip()
-        text = _EXTENSION.sub("", text)
-        text = re.sub(r"[\s\-().·]", "", text)
-        if not re.fullmatch(r"\+?[0-9]{2,16}", text):
-            raise InvalidPhone("not a phone number: write digits, e.g. 13800138000", field="phone")
-        return cls._from_digits(text, default_area)
+        problem = InvalidPhone("not a phone number: write digits, e.g. 13800138000", field="phone")
+        # «-8000» ends a mobile as often as it is an extension: the whole is tried before the part.
+        for reading in (text, _EXTENSION.sub("", text)):
+            digits = re.sub(r"[ \t\-().·]", "", reading)
+            if re.fullmatch(r"\+?[0-9]{2,16}", digits):
+                try:
+                    return cls._from_digits(digits, default_area)
+                except InvalidPhone as error:
+                    problem = error
+        raise problem
 
     @classmethod
     def _from_digits(cls, text: str, default_area: str | None) -> Self:
