@@ -50,12 +50,22 @@ class AgentPolicy:
     no_answers_before_pause: int = 2
 
 
+def leg_id(node: str, uniqueid: str) -> str:
+    """Return the name of a channel that is unique over all PBX nodes."""
+    return f"{node}/{uniqueid}"
+
+
+def node_of(leg: str) -> str:
+    """Return the PBX node of a :func:`leg_id`."""
+    return leg.partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     """One channel of the agent's own phone.
 
     Attributes:
-        leg: the channel's uniqueid.
+        leg: :func:`leg_id` of the channel.
         queue: the queue that rang it; ``None`` for an internal or outgoing call.
         wrap_up: how long wrap-up lasts after it; zero for none.
         saved: the disposition was saved while the call still went on.
@@ -219,9 +229,18 @@ class LiveLeg:
 
 @dataclass(frozen=True, slots=True)
 class Resynced:
-    """A snapshot of the PBX: these channels of the phone exist, and no others."""
+    """A snapshot of a PBX: there these channels of the phone exist, and no others."""
 
+    node: str
     legs: tuple[LiveLeg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallMoved:
+    """Two calls turned out to be one (a consultation that ended in a transfer)."""
+
+    old_call_id: str
+    new_call_id: str
 
 
 AgentEvent = (
@@ -239,6 +258,7 @@ AgentEvent = (
     | TabAsleep
     | TabAwake
     | Resynced
+    | CallMoved
 )
 
 
@@ -430,8 +450,10 @@ class Agent:
             case WrapUpTimedOut(call_id):
                 if self.wrap_up is not None and self.wrap_up.call_id == call_id:
                     self.wrap_up = None
-            case Resynced(live):
-                self._resynced(live, now, effects)
+            case Resynced(node, live):
+                self._resynced(node, live, now, effects)
+            case CallMoved(old, new):
+                self._moved(old, new)
 
     def _enter(self) -> None:
         self.leaving = False
@@ -505,10 +527,17 @@ class Agent:
             replace(leg, saved=True) if leg.call_id == call_id and leg.talking else leg for leg in self.legs
         )
 
-    def _resynced(self, live: tuple[LiveLeg, ...], now: datetime, effects: list[Effect]) -> None:
+    def _moved(self, old: str, new: str) -> None:
+        self.legs = tuple(replace(leg, call_id=new) if leg.call_id == old else leg for leg in self.legs)
+        if self.wrap_up is not None and self.wrap_up.call_id == old:
+            self.wrap_up = replace(self.wrap_up, call_id=new)
+
+    def _resynced(self, node: str, live: tuple[LiveLeg, ...], now: datetime, effects: list[Effect]) -> None:
         alive: Mapping[str, LiveLeg] = {leg.leg: leg for leg in live}
         for leg in self.legs:
             seen = alive.get(leg.leg)
+            if node_of(leg.leg) != node:
+                continue
             if seen is None:
                 self._leg_ended(leg.leg, now)
             elif seen.talking and not leg.talking:

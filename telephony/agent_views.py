@@ -1,0 +1,78 @@
+"""Agents as the outside sees them: frozen, complete, with no database behind them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telephony.domain.agent import AgentState
+from telephony.domain.queue import Membership
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSnapshot:
+    """One agent now.
+
+    Attributes:
+        reason: code of the pause reason, when paused.
+        call_id: of the call that rings, is talked in or waits for its disposition.
+        next_state: what the agent has already asked for after the present call (paused or signed out).
+        wrap_up_until: end of the running wrap-up.
+        version: rises with every step; a page may drop what is older than it has.
+        stale: the PBX is out of reach: what is asked now takes effect when it is back.
+    """
+
+    agent_id: str
+    number: str
+    name: str
+    state: AgentState
+    reason: str | None
+    since: datetime
+    call_id: str | None
+    queue: str | None
+    next_state: AgentState | None
+    next_reason: str | None
+    wrap_up_call_id: str | None
+    wrap_up_until: datetime | None
+    queues: tuple[Membership, ...]
+    signed_in_at: datetime | None
+    version: int
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrapUpView:
+    """What an agent wrote about one of their calls.
+
+    Attributes:
+        draft_disposition, draft_notes: written but not saved; ``None`` where there is no draft.
+    """
+
+    call_id: str
+    agent_id: str
+    queue: str | None
+    taken_at: datetime
+    ended_at: datetime | None
+    disposition: str | None
+    notes: str
+    customer_id: str | None
+    saved_at: datetime | None
+    draft_disposition: str | None
+    draft_notes: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentBrief:
+    """An agent as the PBX's configuration needs them."""
+
+    agent_id: str
+    number: str
+    name: str
+    sip_password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One pause reason or disposition that a person may pick."""
+
+    code: str
+    label_zh: str
+    label_en: str

@@ -1,0 +1,218 @@
+"""Who works here and in which queues: the lists that an administrator keeps."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Invalid, NotFound
+from kernel.ids import new_ulid
+from telephony.agent_events import RosterChanged
+from telephony.agent_seeds import DISPOSITIONS, PAUSE_REASONS
+from telephony.agent_tables import (
+    AgentRow,
+    AgentSessionRow,
+    DispositionRow,
+    PauseReasonRow,
+    QueueMemberRow,
+    QueueRow,
+)
+from telephony.agent_views import AgentBrief, Choice
+from telephony.domain.queue import QueueSettings
+
+NUMBER = re.compile(r"[0-9]{2,8}")
+QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+MAX_NAME = 40
+MAX_PENALTY = 100
+
+
+class Roster:
+    """Agents, queues, memberships, pause reasons and dispositions.
+
+    A change of an agent's queues reaches Asterisk at once, also while the agent is signed in.
+    """
+
+    def __init__(self, database: Database, clock: Clock, bus: Bus) -> None:
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+
+    async def seed_codes(self) -> None:
+        """Add the standard pause reasons and dispositions that are missing; existing ones stay as edited."""
+        async with self._database.transaction() as session:
+            for position, reason in enumerate(PAUSE_REASONS):
+                if await session.get(PauseReasonRow, reason.code) is None:
+                    session.add(
+                        PauseReasonRow(
+                            code=reason.code,
+                            label_zh=reason.label_zh,
+                            label_en=reason.label_en,
+                            selectable=reason.selectable,
+                            position=position,
+                        )
+                    )
+            for position, item in enumerate(DISPOSITIONS):
+                if await session.get(DispositionRow, item.code) is None:
+                    session.add(
+                        DispositionRow(
+                            code=item.code,
+                            label_zh=item.label_zh,
+                            label_en=item.label_en,
+                            position=position,
+                        )
+                    )
+
+    async def put_agent(self, *, number: str, name: str, sip_password: str) -> str:
+        """Add the agent with this number, or change their name and password; return the agent's id.
+
+        Raises:
+            Invalid: number, name or password are not usable.
+        """
+        if NUMBER.fullmatch(number) is None:
+            raise Invalid("an agent's number has 2 to 8 digits", field="number")
+        name = " ".join(name.split())
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise Invalid(f"a name has 1 to {MAX_NAME} characters", field="name")
+        if not 8 <= len(sip_password) <= 64 or not sip_password.isascii() or not sip_password.isalnum():
+            raise Invalid("a SIP password has 8 to 64 letters and digits", field="sip_password")
+        async with self._database.transaction() as session:
+            found = await session.execute(select(AgentRow).where(AgentRow.number == number))
+            row = found.scalar_one_or_none()
+            if row is None:
+                row = AgentRow(agent_id=new_ulid(), number=number, created_at=self._clock.now())
+                session.add(row)
+            row.name, row.sip_password, row.active = name, sip_password, True
+            agent_id = row.agent_id
+            await self._touch(session, agent_id)
+        self._tell(agent_id)
+        return agent_id
+
+    async def retire_agent(self, agent_id: str) -> None:
+        """Take an agent off every list; their past stays. They leave their queues at once.
+
+        Raises:
+            NotFound: no such agent.
+        """
+        async with self._database.transaction() as session:
+            row = await session.get(AgentRow, agent_id)
+            if row is None:
+                raise NotFound("no such agent", field="agent_id")
+            row.active = False
+            await self._touch(session, agent_id)
+        self._tell(agent_id)
+
+    async def put_queue(self, settings: QueueSettings) -> None:
+        """Add a queue or change its settings (those of ``queues.conf`` need the PBX rendered again).
+
+        Raises:
+            Invalid: the name or a time is not usable.
+        """
+        if QUEUE_NAME.fullmatch(settings.name) is None:
+            raise Invalid("a queue's name has small letters, digits, - and _", field="name")
+        if min(settings.ring_timeout, settings.answer_within) < timedelta(seconds=1):
+            raise Invalid("ring and service level times are at least one second", field="ring_timeout")
+        if min(settings.wrap_up, settings.max_wait, settings.retry) < timedelta(0):
+            raise Invalid("times are not negative", field="wrap_up")
+        async with self._database.transaction() as session:
+            row = await session.get(QueueRow, settings.name)
+            if row is None:
+                row = QueueRow(name=settings.name)
+                session.add(row)
+            row.label_zh, row.label_en = settings.label_zh, settings.label_en
+            row.strategy, row.weight, row.position = settings.strategy, settings.weight, settings.position
+            row.ring_timeout_seconds = int(settings.ring_timeout.total_seconds())
+            row.retry_seconds = int(settings.retry.total_seconds())
+            row.wrap_up_seconds = int(settings.wrap_up.total_seconds())
+            row.max_wait_seconds = int(settings.max_wait.total_seconds())
+            row.answer_within_seconds = int(settings.answer_within.total_seconds())
+            row.active = True
+        self._tell()
+
+    async def set_memberships(self, agent_id: str, penalties: Mapping[str, int]) -> None:
+        """Make these the agent's queues (queue name → penalty), and no others.
+
+        Raises:
+            NotFound: no such agent or queue.
+            Invalid: a penalty is out of range.
+        """
+        for penalty in penalties.values():
+            if not 0 <= penalty <= MAX_PENALTY:
+                raise Invalid(f"a penalty is 0 to {MAX_PENALTY}", field="penalty")
+        async with self._database.transaction() as session:
+            if await session.get(AgentRow, agent_id) is None:
+                raise NotFound("no such agent", field="agent_id")
+            for queue in penalties:
+                if await session.get(QueueRow, queue) is None:
+                    raise NotFound(f"no queue {queue[:32]}", field="queue")
+            await session.execute(delete(QueueMemberRow).where(QueueMemberRow.agent_id == agent_id))
+            for queue, penalty in penalties.items():
+                session.add(QueueMemberRow(queue=queue, agent_id=agent_id, penalty=penalty))
+            await self._touch(session, agent_id)
+        self._tell(agent_id)
+
+    async def _touch(self, session: AsyncSession, agent_id: str) -> None:
+        """Make the plan of the agent newer than what the PBX was told."""
+        await session.execute(
+            update(AgentSessionRow)
+            .where(AgentSessionRow.agent_id == agent_id)
+            .values(version=AgentSessionRow.version + 1)
+        )
+
+    def _tell(self, *agent_ids: str) -> None:
+        self._bus.publish(RosterChanged(at=self._clock.now(), agent_ids=agent_ids))
+
+    async def agents(self) -> list[AgentBrief]:
+        """Return the active agents with their SIP passwords, by number."""
+        query = select(AgentRow).where(AgentRow.active).order_by(AgentRow.number)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).scalars().all()
+        return [
+            AgentBrief(agent_id=row.agent_id, number=row.number, name=row.name, sip_password=row.sip_password)
+            for row in rows
+        ]
+
+    async def queues(self) -> list[QueueSettings]:
+        """Return the active queues in their order."""
+        query = select(QueueRow).where(QueueRow.active).order_by(QueueRow.position, QueueRow.name)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).scalars().all()
+        return [_settings(row) for row in rows]
+
+    async def pause_reasons(self, *, all_of_them: bool = False) -> list[Choice]:
+        """Return the reasons a person may pick, in their order; or, for showing, all."""
+        query = select(PauseReasonRow).order_by(PauseReasonRow.position, PauseReasonRow.code)
+        if not all_of_them:
+            query = query.where(PauseReasonRow.active, PauseReasonRow.selectable)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).scalars().all()
+        return [Choice(code=row.code, label_zh=row.label_zh, label_en=row.label_en) for row in rows]
+
+    async def dispositions(self, *, all_of_them: bool = False) -> list[Choice]:
+        """Return the dispositions a person may pick, in their order; or, for showing, all."""
+        query = select(DispositionRow).order_by(DispositionRow.position, DispositionRow.code)
+        if not all_of_them:
+            query = query.where(DispositionRow.active)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).scalars().all()
+        return [Choice(code=row.code, label_zh=row.label_zh, label_en=row.label_en) for row in rows]
+
+
+def _settings(row: QueueRow) -> QueueSettings:
+    return QueueSettings(
+        name=row.name,
+        label_zh=row.label_zh,
+        label_en=row.label_en,
+        strategy=row.strategy,
+        ring_timeout=timedelta(seconds=row.ring_timeout_seconds),
+        retry=timedelta(seconds=row.retry_seconds),
+        wrap_up=timedelta(seconds=row.wrap_up_seconds),
+        max_wait=timedelta(seconds=row.max_wait_seconds),
+        answer_within=timedelta(seconds=row.answer_within_seconds),
+        weight=row.weight,
+        position=row.position,
+    )
