@@ -39,7 +39,7 @@ async def customers(session: AsyncSession, ids: Sequence[str]) -> Sequence[Custo
 async def stores(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
     """Return store names by id."""
     rows = await session.execute(select(Store.id, Store.name).where(Store.id.in_(ids)))
-    return dict(rows.tuples().all())
+    return {row.id: row.name for row in rows}
 
 
 async def open_cases(session: AsyncSession, customer_ids: Sequence[str]) -> Sequence[ServiceCase]:
@@ -73,7 +73,7 @@ async def contacts(
             earlier = (Contact.at < mark.at) | ((Contact.at == mark.at) & (Contact.id < mark.id))
             query = query.where(earlier)
     query = query.order_by(Contact.at.desc(), Contact.id.desc()).limit(limit)
-    return [(contact, note) for contact, note in (await session.execute(query)).tuples().all()]
+    return [(contact, note) for contact, note in (await session.execute(query)).all()]
 
 
 async def search_customers(session: AsyncSession, text: str, limit: int) -> Sequence[str]:

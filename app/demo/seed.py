@@ -188,7 +188,7 @@ async def seed_users(database: Database, create: CreateUser) -> dict[str, str]:
     """Create the demo's users; return their passwords by login, for the one place that shows them."""
     async with database.session() as session:
         rows = await session.execute(select(AgentRow.number, AgentRow.agent_id))
-        ids = dict(rows.tuples().all())
+        ids = {row.number: row.agent_id for row in rows}
     passwords = {}
     for agent in company.AGENTS:
         passwords[agent.login] = await create(agent.login, agent.name, "agent", ids[agent.number])
