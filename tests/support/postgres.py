@@ -1,0 +1,193 @@
+"""A private PostgreSQL for tests: on a unix socket in a folder of its own, gone with the process.
+
+One server for each test process, started by the first test that needs it; a database for each test, cloned
+from a template. The binaries are the host's (Debian's package ``postgresql``).
+"""
+
+import atexit
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from kernel.ids import new_ulid
+
+CHILD = Path(__file__).resolve().parents[2] / "app" / "runtime" / "child.py"
+START_DEADLINE_SECONDS = 30
+STOP_DEADLINE_SECONDS = 15
+# The data is thrown away, so nothing waits for the disk.
+OPTIONS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "100",
+    "shared_buffers": "32MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "log_min_messages": "warning",
+}
+_templates: dict[str, str] = {}
+
+
+def binary(name: str) -> str:
+    """Return the path of a PostgreSQL server program, of the newest version that is installed.
+
+    Raises:
+        RuntimeError: none is installed.
+    """
+    folders = Path("/usr/lib/postgresql").glob("*/bin")
+    newest = sorted(folders, key=lambda folder: float(folder.parent.name), reverse=True)
+    path = os.pathsep.join([*map(str, newest), os.environ.get("PATH", "")])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise RuntimeError(f"{name} is not installed: apt-get install postgresql")
+    return found
+
+
+def unprivileged_user() -> tuple[int, int] | None:
+    """Return user and group id for a server that refuses to run as root; None for an ordinary user."""
+    if os.getuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            found = pwd.getpwnam(name)
+            return found.pw_uid, found.pw_gid
+    raise RuntimeError("there is no user postgres or nobody to run PostgreSQL as")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running server; ``stop`` ends it and deletes all it had."""
+
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+
+    def url(self, database: str) -> str:
+        """Return the SQLAlchemy address of a database."""
+        return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.folder), safe='/')}"
+
+    def conninfo(self, database: str = "postgres") -> str:
+        """Return psycopg's own address of a database."""
+        return f"host={self.folder} user=postgres dbname={database}"
+
+    def stop(self) -> None:
+        """End the server, disconnecting whoever is connected, and delete its folder."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(STOP_DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_postgres() -> PostgresServer:
+    """Make an empty cluster and start a server on it; takes about two seconds.
+
+    Raises:
+        RuntimeError: PostgreSQL is not installed or did not start.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="huifang-pg-"))
+    user = unprivileged_user()
+    if user is not None:
+        os.chown(folder, *user)
+    uid, gid = user or (-1, -1)
+    front = [sys.executable, "-I", "-S", CHILD, os.getpid(), int(signal.SIGKILL), uid, gid]
+    data = folder / "data"
+    initdb = [binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    made = subprocess.run(
+        [str(part) for part in (*front, *initdb, "--locale=C.UTF-8", "--no-instructions")],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise RuntimeError(f"initdb failed: {made.stderr.decode('utf-8', 'replace').strip()}")
+    options = {**OPTIONS, "unix_socket_directories": str(folder)}
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    with (folder / "server.log").open("wb") as output:
+        process = subprocess.Popen(
+            [str(part) for part in (*front, binary("postgres"), "-D", data, *settings)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = PostgresServer(folder, process)
+    deadline = time.monotonic() + START_DEADLINE_SECONDS
+    while True:
+        try:
+            psycopg.connect(server.conninfo()).close()
+            return server
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = (folder / "server.log").read_text("utf-8", "replace")[-500:]
+                server.stop()
+                raise RuntimeError(f"PostgreSQL did not start: {said}") from None
+            time.sleep(0.02)
+
+
+@cache
+def shared_postgres() -> PostgresServer:
+    """Return this process' server, started the first time."""
+    server = start_postgres()
+    atexit.register(server.stop)
+    return server
+
+
+async def create_test_database(
+    *, template: str = "", prepare: Callable[[str], Awaitable[None]] | None = None
+) -> str:
+    """Make a database and return its SQLAlchemy address.
+
+    Args:
+        template: a name for what ``prepare`` makes, for example ``"schema"``; "" makes an empty database.
+        prepare: fills the template, given its address. It runs once in a process; each later database is a
+            copy, in some tens of milliseconds. It must leave no connection open.
+    """
+    server = shared_postgres()
+    source = "template0"
+    if template:
+        if template not in _templates:
+            assert prepare is not None, f"nothing says how to make the template {template!r}"
+            made = await _create(server, "template0")
+            await prepare(server.url(made))
+            _templates[template] = made
+        source = _templates[template]
+    return server.url(await _create(server, source))
+
+
+async def drop_test_database(url: str) -> None:
+    """Drop a database made by ``create_test_database``, even if somebody is still connected."""
+    name = url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
+    await _execute(shared_postgres(), "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+async def _create(server: PostgresServer, source: str) -> str:
+    name = f"test_{new_ulid().lower()}"
+    await _execute(server, "CREATE DATABASE {} TEMPLATE {}", name, source)
+    return name
+
+
+async def _execute(server: PostgresServer, statement: str, *names: str) -> None:
+    connection = await psycopg.AsyncConnection.connect(server.conninfo(), autocommit=True)
+    async with connection:
+        query = sql.SQL(statement)
+        await connection.execute(query.format(*(sql.Identifier(name) for name in names)))
