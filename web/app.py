@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from web import health
+from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
 from web.deps import DEPS, WebDeps
 from web.middleware import MIDDLEWARES, add_security_headers
@@ -41,7 +42,7 @@ def create_app(
         session_absolute=settings.session_absolute,
     )
     app.on_response_prepare.append(add_security_headers)
-    for setup in (health.setup, *parts):
+    for setup in (health.setup, routes.setup, *parts):
         setup(app)
     check_routes(app)
     return app

@@ -103,10 +103,19 @@ class AuditLog:
         With ``session`` it becomes part of that transaction, and holds the log's line until its end: call
         it last. Without, it commits by itself. ``detail`` is JSON; never put a password or a phone in it.
         """
+        row = AuditRow(
+            at=self._clock.now(),
+            actor=actor[:120],
+            ip=ip[:45],
+            action=action.value,
+            entity=entity[:60],
+            entity_id=entity_id[:120],
+            detail=dict(detail or {}),
+        )
         if session is not None:
-            return await self._append(session, action, actor, ip, entity, entity_id, detail or {})
+            return await self._append(session, row)
         async with self._database.transaction() as own:
-            return await self._append(own, action, actor, ip, entity, entity_id, detail or {})
+            return await self._append(own, row)
 
     async def recent(self, *, limit: int = 100, before: int | None = None) -> tuple[AuditRecord, ...]:
         """Return records, newest first, older than number ``before``."""
@@ -131,37 +140,17 @@ class AuditLog:
                     return AuditVerdict(checked=seq, head=head, broken_at=row.seq, reason=reason)
                 seq, head = row.seq, row.hash
 
-    async def _append(
-        self,
-        session: AsyncSession,
-        action: Action,
-        actor: str,
-        ip: str,
-        entity: str,
-        entity_id: str,
-        detail: Mapping[str, Any],
-    ) -> int:
+    async def _append(self, session: AsyncSession, row: AuditRow) -> int:
         if self._database.dialect_name == "postgresql":
             # SQLite's write lock does the same: one writer at a time reads the last record and adds the next.
             await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         newest = select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
         found = (await session.execute(newest)).one_or_none()
-        seq, prev_hash = (found.seq + 1, found.hash) if found else (1, GENESIS)
-        row = AuditRow(
-            seq=seq,
-            at=self._clock.now(),
-            actor=actor[:120],
-            ip=ip[:45],
-            action=action.value,
-            entity=entity[:60],
-            entity_id=entity_id[:120],
-            detail=dict(detail),
-            prev_hash=prev_hash,
-        )
+        row.seq, row.prev_hash = (found.seq + 1, found.hash) if found else (1, GENESIS)
         row.hash = _chain_hash(row)
         session.add(row)
         await session.flush()
-        return seq
+        return row.seq
 
 
 def _chain_hash(row: AuditRow) -> str:

@@ -14,9 +14,13 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from redis.asyncio import Redis
 
+from crm.views import CustomerCard
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
+from kernel.phone import Phone
+from kernel.supervise import TaskHealth
+from telephony.views import CallFilter, CallView, Page
 
 Network = IPv4Network | IPv6Network
 
@@ -53,11 +57,13 @@ class WebSettings:
 class CallHistory(Protocol):
     """The calls that are stored (``telephony.history``)."""
 
-    async def page(self, filters: Any, *, cursor: str | None = None, limit: int = 50) -> Any:
-        """Return one page of calls, newest first."""
+    async def page(
+        self, filters: CallFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[CallView]:
+        """Return one page of calls, newest first. Raises Invalid for a cursor that is not ours."""
         ...
 
-    async def get(self, call_id: str) -> Any:
+    async def get(self, call_id: str) -> CallView:
         """Return one call with its time line. Raises NotFound."""
         ...
 
@@ -73,17 +79,17 @@ class Board(Protocol):
 class CustomerDirectory(Protocol):
     """The customers (``crm.service``)."""
 
-    async def find_by_phone(self, phone: Any) -> Any:
+    async def find_by_phone(self, phone: Phone) -> tuple[CustomerCard, ...]:
         """Return the cards of the customers on a number."""
         ...
 
-    async def card(self, customer_id: str) -> Any:
+    async def card(self, customer_id: str) -> CustomerCard:
         """Return one card. Raises NotFound."""
         ...
 
-
-class TaskHealth(Protocol):
-    """How one supervised task is doing (``kernel.supervise``)."""
+    async def search(self, text: str, *, limit: int = 20) -> tuple[CustomerCard, ...]:
+        """Return customers by the beginning of a name or contract number."""
+        ...
 
 
 Check = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -109,7 +115,7 @@ class WebDeps:
     board: Board
     desk: Any
     customers: CustomerDirectory
-    tasks_health: Callable[[], Mapping[str, Any]]
+    tasks_health: Callable[[], Mapping[str, TaskHealth]]
     checks: Mapping[str, Check] = field(default_factory=dict)
 
 

@@ -273,6 +273,7 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
     request[_PREPARED] = True
     settings = request.app[DEPS].settings
     headers = response.headers
+    headers["Server"] = "huifang"
     headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
     headers.setdefault("Content-Security-Policy", content_security_policy(settings))
     headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -1,0 +1,37 @@
+"""The routes of the API."""
+
+import json
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from aiohttp import web
+
+from web.api.v1.calls import get_call, list_calls
+from web.api.v1.customers import find_customers
+from web.openapi import API_PREFIX, OPENAPI_PATH, describe
+from web.permissions import public
+
+OPENAPI: web.AppKey[dict[str, Any]] = web.AppKey("OPENAPI")
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes and describe them."""
+    app.router.add_get(f"{API_PREFIX}/calls", list_calls)
+    app.router.add_get(f"{API_PREFIX}/calls/{{call_id}}", get_call)
+    app.router.add_get(f"{API_PREFIX}/customers", find_customers)
+    app.router.add_get(OPENAPI_PATH, get_openapi)
+    app[OPENAPI] = describe(app, version=_version())
+
+
+@public
+async def get_openapi(request: web.Request) -> web.Response:
+    """Return the OpenAPI document; it tells nothing that the source does not."""
+    body = json.dumps(request.app[OPENAPI], ensure_ascii=False).encode()
+    return web.Response(body=body, content_type="application/json")
+
+
+def _version() -> str:
+    try:
+        return version("huifang")
+    except PackageNotFoundError:
+        return "0"

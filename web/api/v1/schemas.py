@@ -1,0 +1,273 @@
+"""The API's models. They validate what comes in, shape what goes out, and are the documentation."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*", re.ASCII)
+_LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
+
+
+def _iso_text(value: object) -> object:
+    """Read a time from a query string, where an unescaped ``+`` has become a blank."""
+    if not isinstance(value, str) or not _ISO.fullmatch(value):
+        raise ValueError("an ISO 8601 time with zone, such as 2026-03-02T10:00:00+08:00")
+    return _LOST_PLUS.sub(r"+\1", value)
+
+
+def _site_time(value: datetime, info: SerializationInfo) -> str:
+    context: Any = info.context or {}
+    zone = context.get("timezone") or ZoneInfo("UTC")
+    return value.astimezone(zone).isoformat(timespec="milliseconds")
+
+
+AskedTime = Annotated[AwareDatetime, BeforeValidator(_iso_text)]
+SiteTime = Annotated[
+    datetime,
+    PlainSerializer(_site_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-02T10:00:00.000+08:00"]}),
+]
+Seconds = Annotated[float, PlainSerializer(lambda value: round(value, 3), return_type=float)]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.@+-]+$")]
+
+Direction = Literal["in", "out", "internal"]
+CallStateName = Literal["offered", "menu", "queued", "ringing", "talking", "held", "ended"]
+CallResultName = Literal[
+    "ANSWERED",
+    "NO_ANSWER",
+    "BUSY",
+    "OFF",
+    "EMPTY",
+    "REJECTED",
+    "ABANDONED_QUEUE",
+    "ABANDONED_SHORT",
+    "IVR_ONLY",
+    "FAILED",
+]
+HangupBy = Literal["caller", "agent", "system", "unknown"]
+
+
+class Query(BaseModel):
+    """Base of query strings: unknown parameters are errors."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+class Out(BaseModel):
+    """Base of answers, made from the packages' views."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class CallsQuery(Query):
+    """Which calls to list, newest first."""
+
+    since: AskedTime | None = Field(None, description="Started then or later.")
+    until: AskedTime | None = Field(None, description="Started before then.")
+    direction: Direction | None = None
+    queue: Name | None = Field(None, description="Name of the queue.")
+    agent: Name | None = Field(None, description="Number of an agent who talked in the call.")
+    result: CallResultName | None = None
+    state: CallStateName | None = None
+    number: Annotated[str, Field(min_length=2, max_length=24, pattern=r"^\+?[\d -]+$")] | None = Field(
+        None,
+        description="Number of either side; a part of one is enough for those who may see whole numbers.",
+    )
+    customer_id: Name | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="`next_cursor` of the page before."
+    )
+    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="Calls on a page.")
+
+    @field_validator("until")
+    @classmethod
+    def _after_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until <= since:
+            raise ValueError("must be later than since")
+        return until
+
+
+class Leg(Out):
+    """One channel of a call."""
+
+    uniqueid: str
+    linkedid: str
+    channel: str
+    kind: str = Field(description="`caller`, `agent`, `outside` or `other`.")
+    agent_number: str | None
+    number: str
+    started_at: SiteTime
+    answered_at: SiteTime | None
+    ended_at: SiteTime | None
+    cause: int | None = Field(description="Q.850 cause of the hang-up.")
+
+
+class TimelineRow(Out):
+    """One step of a call."""
+
+    seq: int
+    at: SiteTime
+    kind: str
+    channel: str | None
+    agent: str | None
+    queue: str | None
+    detail: Mapping[str, str]
+
+
+class Call(Out):
+    """One call."""
+
+    call_id: str = Field(description="ULID.")
+    direction: Direction
+    from_number: str = Field(description="Masked unless you may see whole numbers.")
+    to_number: str
+    customer_id: str | None
+    queue: str | None
+    agent: str | None = Field(description="Number of the agent who talked last.")
+    state: CallStateName
+    result: CallResultName | None = Field(description="`null` while the call lives.")
+    menu_path: tuple[str, ...] = Field(description="What the caller chose, in order.")
+    started_at: SiteTime
+    queued_at: SiteTime | None
+    answered_at: SiteTime | None
+    ended_at: SiteTime | None
+    wait_seconds: Seconds | None
+    talk_seconds: Seconds = Field(description="Conversation without hold.")
+    hold_seconds: Seconds
+    hangup_by: HangupBy | None
+    end_reason: str | None = Field(
+        description="`hangup`, or why the end was not seen (`gap`, `pbx_restart`)."
+    )
+    legs: tuple[Leg, ...]
+    node: str = Field(description="The PBX that carries the call.")
+
+
+class CallDetail(Call):
+    """One call with its time line."""
+
+    timeline: tuple[TimelineRow, ...]
+
+
+class CallList(Out):
+    """A page of calls."""
+
+    items: tuple[Call, ...]
+    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; `null` on the last.")
+
+
+class CustomersQuery(Query):
+    """Whose customers to look up."""
+
+    phone: Annotated[str, Field(min_length=2, max_length=40)] = Field(
+        description="A number as people write it: `13800138000`, `+86 138 0013 8000`, `010-65551234`."
+    )
+
+
+class Project(Out):
+    """A renovation project."""
+
+    project_id: str
+    contract_no: str
+    address: str
+    stage: int
+    stage_label: str
+    crew: str | None
+    crew_status: str | None
+    project_manager: str | None
+    designer: str | None
+    inspector: str | None
+    warranty_until: str | None
+
+
+class Case(Out):
+    """An open complaint or repair."""
+
+    case_id: str
+    no: str
+    kind: str
+    kind_label: str
+    status: str
+    status_label: str
+    summary: str
+    department: str | None
+    opened_at: SiteTime
+
+
+class Contact(Out):
+    """One entry of the customer's time line."""
+
+    contact_id: str
+    at: SiteTime
+    channel: str
+    direction: str
+    ref: str = Field(description="The call's `call_id` when the channel is `call`.")
+    result: str | None
+    agent: str | None
+    queue: str | None
+    disposition: str | None
+    notes: str | None
+
+
+class Customer(Out):
+    """A customer with what an agent needs to know."""
+
+    customer_id: str
+    name: str
+    salutation: str | None
+    greeting: str
+    level: str
+    level_reason: str | None
+    store: str | None
+    phones_masked: tuple[str, ...]
+    projects: tuple[Project, ...]
+    open_cases: tuple[Case, ...]
+    recent_contacts: tuple[Contact, ...] = Field(description="The last three, newest first.")
+    do_not_call: bool
+    frozen_reason: str | None
+    problem_reason: str | None
+
+
+class CustomerList(Out):
+    """The customers on a number; a family that shares one gives several."""
+
+    items: tuple[Customer, ...]
+
+
+class ProblemField(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457: the one shape of errors."""
+
+    type: str = Field(examples=["urn:huifang:problem:invalid"])
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path that was asked for.")
+    code: str = Field(description="Stable word for programs.", examples=["invalid"])
+    request_id: str = Field(description="Also in the header X-Request-Id and in our log.")
+    errors: tuple[ProblemField, ...] = Field((), description="The fields at fault, where there are some.")

@@ -1,0 +1,154 @@
+"""The OpenAPI 3.1 description, generated from the routes and the models that validate them."""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from kernel.errors import ConfigurationError
+from web.api.operation import Operation, operation_of
+from web.api.v1.schemas import ProblemDetails
+from web.permissions import routes_of
+from web.problems import PROBLEM_JSON
+
+API_PREFIX = "/api/v1"
+OPENAPI_PATH = f"{API_PREFIX}/openapi.json"
+_REF = "#/components/schemas/{model}"
+_PROBLEM = {"$ref": "#/components/responses/Problem"}
+
+TAGS = {
+    "calls": "Calls and their time lines",
+    "queues": "Queues and their live figures",
+    "agents": "Agents and their states",
+    "customers": "Customers by telephone number",
+    "description": "This document",
+}
+
+
+def describe(app: web.Application, *, version: str) -> dict[str, Any]:
+    """Return the document for every route under ``/api/v1``.
+
+    Raises:
+        ConfigurationError: a route there was not made with ``@operation``.
+    """
+    paths: dict[str, dict[str, Any]] = {OPENAPI_PATH: {"get": _own_operation()}}
+    models: list[type[BaseModel]] = [ProblemDetails]
+    for route in routes_of(app):
+        path = route.resource.canonical if route.resource is not None else ""
+        if not path.startswith(API_PREFIX) or path == OPENAPI_PATH or route.method == "HEAD":
+            continue
+        operation = operation_of(route.handler)
+        if operation is None:
+            raise ConfigurationError(f"{route.method} {path} is not described: use @operation")
+        models.append(operation.response)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(operation)
+    _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Huifang 回访",
+            "version": version,
+            "description": "Calls, queues, agents and customers of the call centre.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "responses": {
+                "Problem": {
+                    "description": "Any error",
+                    "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(model="ProblemDetails")}}},
+                }
+            },
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "From `huifang token create --name NAME --role ROLE`.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "hf_session",
+                    "description": "The cookie of a signed-in browser (`__Host-hf_session` behind TLS).",
+                },
+            },
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    failures = ["400", "401", "403", *(["404"] if operation.path_parameters else []), "503"]
+    described: dict[str, Any] = {
+        "operationId": operation.operation_id,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "x-permission": operation.permission.value,
+        "security": [{"bearer": []}, {"session": []}],
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation.query)],
+        "responses": {
+            "200": {
+                "description": "Done",
+                "content": {
+                    "application/json": {"schema": {"$ref": _REF.format(model=operation.response.__name__)}}
+                },
+            },
+            **dict.fromkeys(failures, _PROBLEM),
+        },
+    }
+    if operation.description:
+        described["description"] = operation.description
+    return described
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in operation.path_parameters
+    ]
+
+
+def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    schema = model.model_json_schema(ref_template=_REF)
+    parameters = []
+    for name, given in schema.get("properties", {}).items():
+        parameter: dict[str, Any] = {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", []),
+        }
+        if "description" in given:
+            parameter["description"] = given["description"]
+        parameters.append(parameter | {"schema": _without_null(given)})
+    return parameters
+
+
+def _without_null(given: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is left out, never null."""
+    kept = {key: value for key, value in given.items() if key not in {"anyOf", "title", "description"}}
+    choices = [choice for choice in given.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        kept |= choices[0]
+    elif choices:
+        kept["anyOf"] = choices
+    if kept.get("default", ...) is None:
+        del kept["default"]
+    return kept
+
+
+def _own_operation() -> dict[str, Any]:
+    return {
+        "operationId": "get_openapi",
+        "summary": "Read this description",
+        "tags": ["description"],
+        "security": [],
+        "responses": {
+            "200": {
+                "description": "OpenAPI 3.1",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }
+        },
+    }
