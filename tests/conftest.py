@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
+from app.runtime import Runtime
+from app.runtime.redis_server import RedisServer
 from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.support.db import postgres_database, sqlite_database
+from tests.support.runtime import runtime_folder
 
 
 @pytest.fixture
@@ -30,3 +34,25 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty SQLite database, for tests where the database is not the point."""
     async with sqlite_database(tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+async def redis_server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A private redis-server on a socket; a test may stop and start it."""
+    found = await Runtime.ensure(runtime_folder(), need={"redis"})
+    server = RedisServer(found.redis, tmp_path / "redis")
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """A client of ``redis_server``."""
+    client = Redis.from_url(redis_server.url)
+    try:
+        yield client
+    finally:
+        await client.aclose()

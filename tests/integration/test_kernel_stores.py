@@ -1,0 +1,218 @@
+"""Database, due rows, outbox and bus over the real servers."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.runtime.redis_server import RedisServer
+from kernel.bus import Bus
+from kernel.clock import FakeClock
+from kernel.db import Base, Database, Ulid, UtcDateTime, create_database
+from kernel.due import DueColumns, DueWorker, claim_due
+from kernel.errors import ConfigurationError
+from kernel.events import Event, event
+from kernel.ids import new_ulid
+from kernel.outbox import FactConsumer, OutboxRelay, OutboxRow, add_fact
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+
+class Chore(DueColumns, Base):
+    """A due row for these tests."""
+
+    __tablename__ = "test_chore"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+@event
+class ChoreDone(Event):
+    """A fact for these tests."""
+
+    chore: str
+
+
+async def test_times_are_aware_utc_on_both(database: Database, clock: FakeClock) -> None:
+    moment = datetime.fromisoformat("2026-03-02T10:00:00.123456+08:00")
+    key = new_ulid()
+    async with database.transaction() as session:
+        session.add(Chore(id=key, due_at=moment))
+    async with database.session() as session:
+        row = await session.get_one(Chore, key)
+        assert row.due_at == moment
+        assert row.due_at.utcoffset() == timedelta(0)
+        by_time = await session.execute(select(Chore.id).where(Chore.due_at == moment))
+        assert by_time.scalar_one() == key
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database, clock: FakeClock) -> None:
+    with contextlib.suppress(KeyError):
+        async with database.transaction() as session:
+            session.add(Chore(id=new_ulid(), due_at=clock.now()))
+            await session.flush()
+            raise KeyError
+    async with database.session() as session:
+        assert (await session.execute(select(func.count()).select_from(Chore))).scalar_one() == 0
+
+
+async def test_writers_wait_for_each_other(database: Database, clock: FakeClock) -> None:
+    key = new_ulid()
+    async with database.transaction() as session:
+        session.add(Chore(id=key, tries=0))
+
+    async def count_up() -> None:
+        async with database.transaction() as session:
+            row = (await session.execute(select(Chore).where(Chore.id == key).with_for_update())).scalar_one()
+            row.tries += 1
+
+    await asyncio.gather(*(count_up() for _ in range(20)))
+    async with database.session() as session:
+        assert (await session.get_one(Chore, key)).tries == 20
+
+
+def test_other_databases_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="use sqlite or postgresql"):
+        create_database("mysql://localhost/x")
+    with pytest.raises(ConfigurationError, match="not a database URL"):
+        create_database("nonsense")
+
+
+async def test_two_workers_never_take_the_same_row(database: Database, clock: FakeClock) -> None:
+    async with database.transaction() as session:
+        session.add_all(Chore(id=new_ulid(), due_at=clock.now(), tries=0) for _ in range(40))
+    taken: list[str] = []
+
+    async def work(name: str) -> None:
+        while True:
+            async with database.transaction() as session:
+                rows = await claim_due(
+                    session, Chore, worker=name, now=clock.now(), lease=timedelta(minutes=1), limit=3
+                )
+                taken.extend(row.id for row in rows)
+            if not rows:
+                return
+
+    await asyncio.gather(work("a"), work("b"), work("c"))
+    assert len(taken) == len(set(taken)) == 40
+
+
+async def test_a_dead_workers_rows_are_taken_again(database: Database, clock: FakeClock) -> None:
+    key = new_ulid()
+    done: list[str] = []
+    async with database.transaction() as session:
+        session.add(Chore(id=key, due_at=clock.now(), tries=0))
+    async with database.transaction() as session:
+        assert await claim_due(
+            session, Chore, worker="dead", now=clock.now(), lease=timedelta(seconds=30), limit=1
+        )
+
+    async def handle(rows: Sequence[Chore]) -> None:
+        done.extend(row.id for row in rows)
+        async with database.transaction() as session:
+            for row in rows:
+                (await session.get_one(Chore, row.id)).due_at = None
+
+    worker = DueWorker(database, clock, Chore, handle, worker="alive")
+    assert await worker.run_once() == 0
+    clock.advance(timedelta(seconds=31))
+    assert await worker.run_once() == 1
+    assert await worker.run_once() == 0
+    assert done == [key]
+
+
+@pytest.fixture
+def consumer(database: Database, redis: Redis, clock: FakeClock) -> FactConsumer:
+    async def note(session: AsyncSession, item: Event) -> None:
+        assert isinstance(item, ChoreDone)
+        session.add(Chore(id=item.chore, done_at=item.at, tries=0))
+
+    return FactConsumer("notes", (ChoreDone,), note, database=database, redis=redis, clock=clock, worker="w1")
+
+
+async def chores(database: Database) -> int:
+    async with database.session() as session:
+        return (await session.execute(select(func.count()).select_from(Chore))).scalar_one()
+
+
+async def test_a_fact_arrives_once_though_it_is_sent_twice(
+    database: Database, redis: Redis, clock: FakeClock, consumer: FactConsumer
+) -> None:
+    fact = ChoreDone(at=clock.now(), chore=new_ulid())
+    relay = OutboxRelay(database, redis, clock, worker="w1")
+    for _ in range(2):
+        async with database.transaction() as session:
+            add_fact(session, fact)
+        assert await relay.run_once() == 1
+    task = asyncio.create_task(consumer.run())
+    await eventually(lambda: chores(database))
+    more = ChoreDone(at=clock.now(), chore=new_ulid())
+    async with database.transaction() as session:
+        add_fact(session, more)
+    await relay.run_once()
+
+    async def both() -> bool:
+        return await chores(database) == 2
+
+    await eventually(both)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_fact_waits_in_the_table_while_redis_is_gone(
+    database: Database, redis: Redis, redis_server: RedisServer, clock: FakeClock, consumer: FactConsumer
+) -> None:
+    await redis_server.stop()
+    async with database.transaction() as session:
+        add_fact(session, ChoreDone(at=clock.now(), chore=new_ulid()))
+    relay = OutboxRelay(database, redis, clock, worker="w1")
+    with pytest.raises(OSError, match="redis"):
+        await relay.run_once()
+    async with database.session() as session:
+        assert (await session.execute(select(func.count()).select_from(OutboxRow))).scalar_one() == 1
+    await redis_server.start()
+    clock.advance(timedelta(seconds=31))
+    tasks = [asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())]
+    await eventually(lambda: chores(database), timeout=10)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_live_events_reach_the_other_process(redis: Redis, clock: FakeClock) -> None:
+    here, there = Bus(redis), Bus(redis)
+    pumps = [asyncio.create_task(bus.run()) for bus in (here, there)]
+    async with there.subscribe(ChoreDone, name="t") as far, here.subscribe(ChoreDone, name="h") as near:
+        sent = 0
+
+        async def arrived() -> bool:
+            nonlocal sent
+            # The other side reads from «now»; what was published before it was ready is not for it.
+            here.publish(ChoreDone(at=clock.now(), chore=str(sent)))
+            sent += 1
+            with contextlib.suppress(TimeoutError):
+                return isinstance(await asyncio.wait_for(far.get(), 0.05), ChoreDone)
+            return False
+
+        await eventually(arrived)
+        for _ in range(sent):
+            assert isinstance(await near.get(), ChoreDone)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(near.get(), 0.05)
+    for pump in pumps:
+        pump.cancel()
+    await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def test_sqlite_is_prepared(sqlite: Database) -> None:
+    async with sqlite.session() as session:
+        assert (await session.execute(text("PRAGMA journal_mode"))).scalar_one() == "wal"
+        assert (await session.execute(text("PRAGMA foreign_keys"))).scalar_one() == 1
