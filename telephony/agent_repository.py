@@ -22,19 +22,9 @@ from telephony.agent_tables import (
     WrapUpRow,
 )
 from telephony.agent_views import AgentSnapshot, WrapUpView
-from telephony.domain.agent import (
-    Agent,
-    AgentPolicy,
-    AgentState,
-    Effect,
-    EndWrapUp,
-    Leg,
-    OpenWrapUp,
-    PublishState,
-    StartWrapUp,
-    Status,
-    WrapUp,
-)
+from telephony.domain.agent import Agent
+from telephony.domain.agent_state import AgentPolicy, AgentState, Leg, Status, WrapUp
+from telephony.domain.agent_steps import Effect, EndWrapUp, OpenWrapUp, PublishState, StartWrapUp
 from telephony.domain.queue import MemberPlan, Membership
 
 # The machine and its row

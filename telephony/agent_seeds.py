@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from telephony.domain.agent import REASON_NO_ANSWER, REASON_TAB_ASLEEP
+from telephony.domain.agent_state import REASON_NO_ANSWER, REASON_TAB_ASLEEP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

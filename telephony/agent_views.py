@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from telephony.domain.agent import AgentState
+from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import Membership
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from telephony.ami.results import QueueStatus
 from telephony.domain.queue import MemberPlan
 from telephony.domain.signal import Signal
 
@@ -22,14 +23,19 @@ class MemberActions(Protocol):
         *,
         penalty: int = 0,
         paused: bool = False,
+        reason: str = "",
         member_name: str = "",
         state_interface: str = "",
-    ) -> None:
-        """Add a dynamic member."""
+    ) -> bool:
+        """Add a dynamic member; return False when it was one already (and is left as it was)."""
         ...
 
-    async def queue_remove(self, queue: str, interface: str) -> None:
-        """Remove a dynamic member."""
+    async def queue_remove(self, queue: str, interface: str) -> bool:
+        """Remove a dynamic member; return False when it was none."""
+        ...
+
+    async def queue_penalty(self, interface: str, penalty: int, *, queue: str | None = None) -> None:
+        """Change a member's penalty."""
         ...
 
     async def queue_pause(
@@ -38,8 +44,8 @@ class MemberActions(Protocol):
         """Pause or unpause a member in one queue, or in all of them."""
         ...
 
-    async def queue_status(self) -> Sequence[Signal]:
-        """Return the ``QueueParams``, ``QueueMember`` and ``QueueEntry`` events of all queues."""
+    async def queue_status(self) -> QueueStatus:
+        """Return all queues with their members and callers."""
         ...
 
     async def core_show_channels(self) -> Sequence[Signal]:

@@ -9,302 +9,48 @@ their channels (or at the next resync), a wrap-up ends at its deadline.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
-
-
-class AgentState(StrEnum):
-    """What a supervisor sees."""
-
-    SIGNED_OUT = "signed_out"
-    AVAILABLE = "available"
-    RINGING = "ringing"
-    ON_CALL = "on_call"
-    WRAP_UP = "wrap_up"
-    PAUSED = "paused"
-
-
-class RingEnd(StrEnum):
-    """Why a phone stopped ringing without an answer."""
-
-    NO_ANSWER = "no_answer"
-    REJECTED = "rejected"
-    BUSY = "busy"
-    ABANDONED = "abandoned"
-
-
-REASON_NO_ANSWER = "no_answer"
-REASON_TAB_ASLEEP = "tab_asleep"
-REASON_WRAP_UP = "wrap-up"
-REASON_SIGN_OUT = "sign-out"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentPolicy:
-    """Rules that a site sets.
-
-    Attributes:
-        no_answers_before_pause: pause the agent after so many calls in a row that they let ring; 0 never.
-    """
-
-    no_answers_before_pause: int = 2
-
-
-def leg_id(node: str, uniqueid: str) -> str:
-    """Return the name of a channel that is unique over all PBX nodes."""
-    return f"{node}/{uniqueid}"
-
-
-def node_of(leg: str) -> str:
-    """Return the PBX node of a :func:`leg_id`."""
-    return leg.partition("/")[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """One channel of the agent's own phone.
-
-    Attributes:
-        leg: :func:`leg_id` of the channel.
-        queue: the queue that rang it; ``None`` for an internal or outgoing call.
-        wrap_up: how long wrap-up lasts after it; zero for none.
-        saved: the disposition was saved while the call still went on.
-    """
-
-    leg: str
-    call_id: str | None
-    queue: str | None
-    talking: bool
-    since: datetime
-    wrap_up: timedelta = timedelta(0)
-    saved: bool = False
-
-    @property
-    def owes_wrap_up(self) -> bool:
-        """True when hanging up will start a wrap-up."""
-        return self.talking and not self.saved and self.call_id is not None and self.wrap_up > timedelta(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrapUp:
-    """A finished call that waits for its disposition."""
-
-    call_id: str
-    queue: str | None
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stance:
-    """How the agent must stand in every one of their queues. Asterisk follows this."""
-
-    present: bool
-    paused: bool = False
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """The state as shown.
-
-    Attributes:
-        reason: the pause reason's code, when paused.
-        since: when this state (with this reason and call) began.
-        next_state: what the agent has already asked for after the present call (paused, signed out).
-    """
-
-    state: AgentState
-    reason: str | None
-    call_id: str | None
-    queue: str | None
-    since: datetime
-    next_state: AgentState | None = None
-    next_reason: str | None = None
-
-    def same_but_for_age(self, other: "Status") -> bool:
-        """Tell whether only ``since`` differs."""
-        return replace(self, since=other.since) == other
-
-
-# Events
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """The person starts work."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignOut:
-    """The person leaves; during a call and its wrap-up this waits for their end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """The person takes a break; during a call and its wrap-up this waits for their end."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unpause:
-    """The person is back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rang:
-    """The phone rings: for a queue, or (``queue`` None) for an internal call."""
-
-    leg: str
-    call_id: str | None
-    queue: str | None
-    wrap_up: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RingEnded:
-    """The phone stopped ringing without an answer."""
-
-    leg: str
-    why: RingEnd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """A queue connected its caller to the agent."""
-
-    leg: str
-    call_id: str | None
-    queue: str
-    wrap_up: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegUp:
-    """A channel of the phone is up. For a queue's ring it proves nothing yet: :class:`Answered` follows."""
-
-    leg: str
-    call_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegEnded:
-    """A channel of the phone is gone, or its queue call is over."""
-
-    leg: str
-
-
-@dataclass(frozen=True, slots=True)
-class WrapUpSaved:
-    """The disposition of a call was saved."""
-
-    call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class WrapUpTimedOut:
-    """The timer of a call's wrap-up ended."""
-
-    call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class TabAsleep:
-    """The agent's page has not been heard of for too long: no caller may ring into a dead tab."""
-
-
-@dataclass(frozen=True, slots=True)
-class TabAwake:
-    """The agent's page is heard again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveLeg:
-    """One channel of the phone in a snapshot."""
-
-    leg: str
-    call_id: str | None
-    talking: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Resynced:
-    """A snapshot of a PBX: there these channels of the phone exist, and no others."""
-
-    node: str
-    legs: tuple[LiveLeg, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CallMoved:
-    """Two calls turned out to be one (a consultation that ended in a transfer)."""
-
-    old_call_id: str
-    new_call_id: str
-
-
-AgentEvent = (
-    SignIn
-    | SignOut
-    | Pause
-    | Unpause
-    | Rang
-    | RingEnded
-    | Answered
-    | LegUp
-    | LegEnded
-    | WrapUpSaved
-    | WrapUpTimedOut
-    | TabAsleep
-    | TabAwake
-    | Resynced
-    | CallMoved
+from datetime import datetime
+
+from telephony.domain.agent_state import (
+    REASON_NO_ANSWER,
+    REASON_SIGN_OUT,
+    REASON_TAB_ASLEEP,
+    REASON_WRAP_UP,
+    AgentPolicy,
+    AgentState,
+    Leg,
+    RingEnd,
+    Stance,
+    Status,
+    WrapUp,
+    node_of,
+)
+from telephony.domain.agent_steps import (
+    AgentEvent,
+    Answered,
+    CallMoved,
+    Effect,
+    EndWrapUp,
+    FollowStance,
+    LegEnded,
+    LegUp,
+    LiveLeg,
+    OpenWrapUp,
+    Pause,
+    PublishState,
+    Rang,
+    Resynced,
+    SignIn,
+    SignOut,
+    StartWrapUp,
+    TabAsleep,
+    TabAwake,
+    Unpause,
+    WrapUpSaved,
+    WrapUpTimedOut,
 )
 
-
-# Effects
-
-
-@dataclass(frozen=True, slots=True)
-class FollowStance:
-    """Bring the agent's members in Asterisk to this stance (add, remove, pause, unpause)."""
-
-    stance: Stance
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWrapUp:
-    """A call was taken: from now on its disposition may be saved."""
-
-    call_id: str
-    queue: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StartWrapUp:
-    """The call is over; end its wrap-up at ``deadline`` at the latest."""
-
-    call_id: str
-    queue: str | None
-    deadline: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EndWrapUp:
-    """The wrap-up is over: its timer is needed no more."""
-
-    call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class PublishState:
-    """Tell everyone, and write the log when the state itself changed (``entered``)."""
-
-    status: Status
-    entered: bool
-
-
-Effect = FollowStance | OpenWrapUp | StartWrapUp | EndWrapUp | PublishState
+__all__ = ["Agent", "AgentPolicy", "AgentState"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -441,10 +187,8 @@ class Agent:
                 self.asleep = False
             case Rang() | Answered() | LegUp():
                 self._leg_alive(event, now, effects)
-            case RingEnded(leg=leg, why=why):
-                self._ring_ended(leg, why)
-            case LegEnded(leg=leg):
-                self._leg_ended(leg, now)
+            case LegEnded(leg=leg, ring_end=ring_end):
+                self._leg_ended(leg, ring_end, now)
             case WrapUpSaved(call_id):
                 self._saved(call_id)
             case WrapUpTimedOut(call_id):
@@ -468,57 +212,48 @@ class Agent:
     def _find(self, name: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.leg == name), None)
 
-    def _put(self, leg: Leg) -> None:
-        others = tuple(other for other in self.legs if other.leg != leg.leg)
-        self.legs = (*others, leg)
-
     def _leg_alive(self, event: Rang | Answered | LegUp, now: datetime, effects: list[Effect]) -> None:
         known = self._find(event.leg)
         leg = known or Leg(leg=event.leg, call_id=event.call_id, queue=None, talking=False, since=now)
-        if event.call_id is not None and leg.call_id is None:
+        if leg.call_id is None:
             leg = replace(leg, call_id=event.call_id)
         match event:
-            case Rang():
-                if event.queue is not None:
-                    leg = replace(leg, queue=event.queue, wrap_up=event.wrap_up)
+            case Rang() if event.queue is not None and not leg.talking:
+                leg = replace(leg, queue=event.queue, wrap_up=event.wrap_up)
             case Answered():
-                leg = self._talk(leg, now, effects, queue=event.queue, wrap_up=event.wrap_up)
+                self.no_answers = 0
+                leg = _talk(replace(leg, queue=event.queue, wrap_up=event.wrap_up), now)
             case LegUp() if leg.queue is None:
-                leg = self._talk(leg, now, effects, queue=None, wrap_up=leg.wrap_up)
+                leg = _talk(leg, now)
             case _:
                 pass
-        if leg != known:
-            self._put(leg)
+        self._put(leg, known, effects)
 
-    def _talk(
-        self, leg: Leg, now: datetime, effects: list[Effect], *, queue: str | None, wrap_up: timedelta
-    ) -> Leg:
-        if queue is not None:
-            self.no_answers = 0
-        if leg.call_id is not None and not (leg.talking and leg.queue == queue):
-            effects.append(OpenWrapUp(leg.call_id, queue))
-        since = leg.since if leg.talking else now
-        return replace(leg, talking=True, queue=queue, wrap_up=wrap_up, since=since)
+    def _put(self, leg: Leg, known: Leg | None, effects: list[Effect]) -> None:
+        if leg == known:
+            return
+        self.legs = (*(other for other in self.legs if other.leg != leg.leg), leg)
+        taken = leg.talking and leg.call_id is not None
+        if taken and not (known is not None and known.talking and known.call_id == leg.call_id):
+            effects.append(OpenWrapUp(str(leg.call_id), leg.queue))
 
-    def _ring_ended(self, name: str, why: RingEnd) -> None:
+    def _leg_ended(self, name: str, ring_end: RingEnd, now: datetime) -> None:
         leg = self._find(name)
-        if leg is None or leg.talking:
+        if leg is None:
             return
         self.legs = tuple(other for other in self.legs if other.leg != name)
-        if why is not RingEnd.NO_ANSWER or leg.queue is None:
+        if not leg.talking:
+            self._ring_ended(leg, ring_end)
+        elif leg.owes_wrap_up and leg.call_id is not None and self.signed_in:
+            self.wrap_up = WrapUp(call_id=leg.call_id, queue=leg.queue, until=now + leg.wrap_up)
+
+    def _ring_ended(self, leg: Leg, ring_end: RingEnd) -> None:
+        if ring_end is not RingEnd.NO_ANSWER or leg.queue is None:
             return
         self.no_answers += 1
         limit = self.policy.no_answers_before_pause
         if limit and self.no_answers >= limit and self.signed_in and self.pause_reason is None:
             self.pause_reason = REASON_NO_ANSWER
-
-    def _leg_ended(self, name: str, now: datetime) -> None:
-        leg = self._find(name)
-        if leg is None:
-            return
-        self.legs = tuple(other for other in self.legs if other.leg != name)
-        if leg.owes_wrap_up and leg.call_id is not None and self.signed_in:
-            self.wrap_up = WrapUp(call_id=leg.call_id, queue=leg.queue, until=now + leg.wrap_up)
 
     def _saved(self, call_id: str) -> None:
         if self.wrap_up is not None and self.wrap_up.call_id == call_id:
@@ -539,9 +274,9 @@ class Agent:
             if node_of(leg.leg) != node:
                 continue
             if seen is None:
-                self._leg_ended(leg.leg, now)
+                self._leg_ended(leg.leg, RingEnd.ABANDONED, now)
             elif seen.talking and not leg.talking:
-                self._put(self._talk(leg, now, effects, queue=leg.queue, wrap_up=leg.wrap_up))
+                self._put(_talk(leg, now), leg, effects)
         for seen in live:
             if self._find(seen.leg) is None:
                 made: Rang | LegUp = (
@@ -550,3 +285,7 @@ class Agent:
                     else Rang(leg=seen.leg, call_id=seen.call_id, queue=None)
                 )
                 self._leg_alive(made, now, effects)
+
+
+def _talk(leg: Leg, now: datetime) -> Leg:
+    return replace(leg, talking=True, since=leg.since if leg.talking else now)

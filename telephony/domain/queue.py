@@ -4,11 +4,11 @@
 rule: it compares what should be with what is, and names the steps between.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from telephony.domain.agent import Stance
+from telephony.domain.agent_state import Stance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ class AddMember:
     queue: str
     penalty: int
     paused: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,14 @@ class RemoveMember:
     """Take the interface out of ``queue``."""
 
     queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPenalty:
+    """Change when the interface is rung in ``queue``, compared with its colleagues."""
+
+    queue: str
+    penalty: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,38 +108,30 @@ class UnpauseMember:
     """Let callers ring the interface again, in all its queues."""
 
 
-MemberChange = AddMember | RemoveMember | PauseMember | UnpauseMember
+MemberChange = AddMember | RemoveMember | SetPenalty | PauseMember | UnpauseMember
 
 
-def changes(plan: MemberPlan, actual: Iterable[ActualMember]) -> tuple[MemberChange, ...]:
+def changes(plan: MemberPlan, actual: Collection[ActualMember]) -> tuple[MemberChange, ...]:
     """Return the steps that bring ``actual`` (one interface's members) to ``plan``, safest order first.
 
     A pause comes before everything else, an unpause after everything else, so that nobody is rung in a
-    half-made state. A changed penalty is a removal and an addition.
+    half-made state.
     """
     stance = plan.stance
     wanted = {m.queue: m.penalty for m in plan.memberships} if stance.present else {}
-    kept: list[ActualMember] = []
-    removals: list[RemoveMember] = []
-    present: set[str] = set()
-    for member in actual:
-        if wanted.get(member.queue) == member.penalty:
-            kept.append(member)
-            present.add(member.queue)
-        else:
-            removals.append(RemoveMember(member.queue))
+    kept = [member for member in actual if member.queue in wanted]
+    removals = [RemoveMember(member.queue) for member in actual if member.queue not in wanted]
+    penalties = [SetPenalty(m.queue, wanted[m.queue]) for m in kept if m.penalty != wanted[m.queue]]
+    present = {member.queue for member in kept}
     additions = [
-        AddMember(queue=queue, penalty=penalty, paused=stance.paused)
+        AddMember(queue=queue, penalty=penalty, paused=stance.paused, reason=stance.reason)
         for queue, penalty in sorted(wanted.items())
         if queue not in present
     ]
-    if not stance.present:
-        return tuple(removals)
-    if not stance.paused:
-        unpause = [UnpauseMember()] if any(member.paused for member in kept) else []
-        return (*removals, *additions, *unpause)
-    pause = PauseMember(stance.reason)
-    first = [pause] if any(not m.paused or m.reason != stance.reason for m in kept) else []
-    # An addition carries no reason of its own.
-    last = [pause] if additions else []
-    return (*first, *removals, *additions, *last)
+    first: list[MemberChange] = []
+    last: list[MemberChange] = []
+    if stance.paused and any(not m.paused or m.reason != stance.reason for m in kept):
+        first.append(PauseMember(stance.reason))
+    if not stance.paused and any(member.paused for member in kept):
+        last.append(UnpauseMember())
+    return (*first, *removals, *penalties, *additions, *last)
