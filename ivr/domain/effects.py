@@ -1,0 +1,187 @@
+"""What the engine asks of the world, and what the world answers. Data only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Audio made at publish time: piece ``index`` of prompt ``prompt``."""
+
+    prompt: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A text known only now.
+
+    Attributes:
+        text: what to say.
+        optional: leave it out rather than fail.
+        digits: these digits may be said one by one where the whole cannot be spoken in time.
+    """
+
+    text: str
+    optional: bool = False
+    digits: str = ""
+
+
+Piece = Clip | Spoken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportMenu:
+    """Tell the call's time line where the caller is."""
+
+    node: str
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """Speak; answer with :class:`Heard`."""
+
+    pieces: tuple[Piece, ...]
+    barge_in: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Speak and wait for one key; answer with :class:`Pressed` or :class:`Silence`."""
+
+    pieces: tuple[Piece, ...]
+    barge_in: bool
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskDigits:
+    """Speak and collect keys up to ``#``, ``*`` or ``max_digits``; answer with :class:`Typed`.
+
+    Attributes:
+        typed: keys that were pressed before the question.
+    """
+
+    pieces: tuple[Piece, ...]
+    barge_in: bool
+    wait: timedelta
+    max_digits: int
+    typed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Ask the customer records; answer with :class:`LookedUp`."""
+
+    ask: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCallback:
+    """Speak, then write down a request; answer with :class:`CallbackNoted` or :class:`Broken`."""
+
+    pieces: tuple[Piece, ...]
+    phone: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToQueue:
+    """The end: speak and hand the call to a queue.
+
+    Attributes:
+        cause: ``flow`` where the flow says so, else why the fallback took over.
+    """
+
+    pieces: tuple[Piece, ...]
+    queue: str
+    timeout: timedelta | None = None
+    priority: int = 0
+    cause: str = "flow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToHangup:
+    """The end: speak and hang up."""
+
+    pieces: tuple[Piece, ...]
+    cause: str = "flow"
+
+
+Effect = ReportMenu | Say | Ask | AskDigits | LookUp | RequestCallback | ToQueue | ToHangup
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The call is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The prompt was spoken, or stopped by a key."""
+
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A key."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No key within the wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Collected keys.
+
+    Attributes:
+        digits: without the key that ended them.
+        ended_by: ``#`` or ``*``; ``None`` when the wait ran out or the maximum was reached.
+    """
+
+    digits: str
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """An answer of the customer records; ``failed`` when there was none in time."""
+
+    outcome: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackNoted:
+    """The request is written down (now or before)."""
+
+
+class Reason(StrEnum):
+    """Why the fallback took over."""
+
+    SILENCE = "silence"
+    WRONG_KEYS = "wrong_keys"
+    TOO_LONG = "too_long"
+    PROMPT = "prompt"
+    RECORDS = "records"
+    CALLBACK = "callback"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The last effect could not be done."""
+
+    reason: Reason
+
+
+Input = Start | Heard | Pressed | Silence | Typed | LookedUp | CallbackNoted | Broken

@@ -1,0 +1,286 @@
+"""The interpreter of flows: an input comes in, effects go out. No I/O, no clock.
+
+Whatever goes wrong ends at the flow's fallback, which is a person: keys used up, patience used up, records
+silent, a prompt that cannot be spoken, a caller who walks in circles.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+from ivr.domain.effects import (
+    Ask,
+    AskDigits,
+    Broken,
+    CallbackNoted,
+    Clip,
+    Effect,
+    Heard,
+    Input,
+    LookedUp,
+    LookUp,
+    Piece,
+    Pressed,
+    Reason,
+    ReportMenu,
+    RequestCallback,
+    Say,
+    Silence,
+    Spoken,
+    Start,
+    ToHangup,
+    ToQueue,
+    Typed,
+)
+from ivr.domain.flow import (
+    CallbackRequest,
+    Collect,
+    DigitFormat,
+    Flow,
+    Hangup,
+    Hours,
+    Listening,
+    Lookup,
+    Menu,
+    Node,
+    Play,
+    Queue,
+    SetVariables,
+    Switch,
+)
+from ivr.domain.text import Literal, SlotFormat, spoken_digits
+from ivr.domain.variables import filled
+from kernel.phone import Phone
+
+# A caller in no hurry may press this many keys; then a person takes over.
+MAX_INPUTS = 120
+MAX_REPEATS = 5
+
+
+class RunState(StrEnum):
+    """What a run waits for."""
+
+    NEW = "new"
+    SPEAKING = "speaking"
+    ASKING = "asking"
+    COLLECTING = "collecting"
+    LOOKING_UP = "looking_up"
+    NOTING = "noting"
+    ENDED = "ended"
+
+
+class FlowRun:
+    """One caller's walk through a flow.
+
+    Args:
+        flow: a flow from :func:`ivr.domain.validate.load_flow`.
+        variables: what is known before, see ``CALL_VARIABLES``.
+
+    Feed it :class:`Start`, then the answer to the last effect, until ``state`` is ``ENDED``.
+    """
+
+    def __init__(self, flow: Flow, variables: Mapping[str, str]) -> None:
+        self.flow = flow
+        self.state = RunState.NEW
+        self.variables = dict(variables)
+        self._node: Node = flow.nodes[flow.start]
+        self._started_at: datetime | None = None
+        self._inputs = 0
+        self._wrongs = 0
+        self._repeats = 0
+        self._typed_ahead = ""
+
+    @property
+    def node(self) -> str:
+        """Name of the node the caller is at."""
+        return self._node.id
+
+    def handle(self, item: Input, *, now: datetime) -> tuple[Effect, ...]:
+        """Take one input and return effects: reports, then exactly one that wants an answer or ends.
+
+        Raises:
+            ValueError: the input answers no question, or the run has ended.
+        """
+        if self.state is RunState.ENDED:
+            raise ValueError("the run has ended")
+        self._inputs += 1
+        if self._started_at is None:
+            self._started_at = now
+        if isinstance(item, Broken):
+            return (self._fall_back(item.reason),)
+        if self._inputs > MAX_INPUTS or now - self._started_at > self.flow.longest:
+            return (self._fall_back(Reason.TOO_LONG),)
+        expected = _ANSWERS[self.state]
+        if not isinstance(item, expected):
+            raise ValueError(f"{type(item).__name__} is no answer while {self.state}")
+        return self._answered(item, now)
+
+    def _answered(self, item: Input, now: datetime) -> tuple[Effect, ...]:
+        node = self._node
+        match item:
+            case Start():
+                return self._enter(node.id, now)
+            case Heard(key) if isinstance(node, Play):
+                self._typed_ahead = key or ""
+                return self._enter(node.next, now)
+            case Pressed(key) if isinstance(node, Menu):
+                return self._pressed(node, key, now)
+            case Typed(digits, ended_by) if isinstance(node, Collect):
+                return self._typed(node, digits, ended_by, now)
+            case Silence() if isinstance(node, Listening):
+                return self._again(node, Reason.SILENCE, now)
+            case LookedUp(outcome, variables) if isinstance(node, Lookup):
+                self.variables.update(variables)
+                to = node.outcomes.get(outcome)
+                return self._enter(to, now) if to else (self._fall_back(Reason.RECORDS),)
+            case CallbackNoted() if isinstance(node, CallbackRequest):
+                return self._enter(node.next, now)
+            case _:
+                raise ValueError(f"{type(item).__name__} does not fit node {node.id}")
+
+    def _enter(self, name: str, now: datetime) -> tuple[Effect, ...]:
+        """Walk on from node ``name`` until something must be done outside."""
+        self._wrongs = self._repeats = 0
+        reports: list[Effect] = []
+        # A proven flow has no loop of silent nodes; the bound guards against one that was not proven.
+        for _ in range(len(self.flow.nodes) + 1):
+            node = self._node = self.flow.nodes[name]
+            match node:
+                case Hours():
+                    name = self._by_hours(node, now)
+                case Switch():
+                    name = node.cases.get(self.variables.get(node.on, ""), node.otherwise)
+                case SetVariables():
+                    for variable, value in node.values.items():
+                        self.variables[variable] = filled(value, self.variables)
+                    name = node.next
+                case Menu() if self._typed_ahead:
+                    key, self._typed_ahead = self._typed_ahead, ""
+                    return (*reports, *self._pressed(node, key, now))
+                case _:
+                    if isinstance(node, Queue) and node.label:
+                        reports.append(ReportMenu(node=node.id, key="", label=node.label))
+                    return (*reports, self._act(node))
+        return (self._fall_back(Reason.ERROR),)
+
+    def _by_hours(self, node: Hours, now: datetime) -> str:
+        openness = self.flow.schedules[node.schedule].at(now)
+        if openness.open:
+            return node.open
+        return node.holiday if openness.reason == "holiday" else node.closed
+
+    def _act(self, node: Node) -> Effect:
+        pieces = self._pieces(node.say)
+        typed, self._typed_ahead = self._typed_ahead, ""
+        match node:
+            case Play():
+                self.state = RunState.SPEAKING
+                return Say(pieces=pieces, barge_in=node.barge_in)
+            case Menu():
+                self.state = RunState.ASKING
+                return Ask(pieces=pieces, barge_in=node.barge_in, wait=node.wait)
+            case Collect():
+                self.state = RunState.COLLECTING
+                return AskDigits(
+                    pieces=pieces,
+                    barge_in=node.barge_in,
+                    wait=node.wait,
+                    max_digits=node.max_digits,
+                    typed=typed if typed.isdigit() else "",
+                )
+            case Lookup():
+                self.state = RunState.LOOKING_UP
+                return LookUp(ask=node.ask)
+            case CallbackRequest():
+                self.state = RunState.NOTING
+                phone = self.variables.get(node.phone, "")
+                return RequestCallback(pieces=pieces, phone=phone, reason=node.reason)
+            case Queue():
+                self.state = RunState.ENDED
+                return ToQueue(pieces=pieces, queue=node.queue, timeout=node.timeout, priority=node.priority)
+            case Hangup():
+                self.state = RunState.ENDED
+                return ToHangup(pieces=pieces)
+            case _:
+                raise TypeError(f"a {type(node).__name__} has nothing to do outside")
+
+    def _pressed(self, node: Menu, key: str, now: datetime) -> tuple[Effect, ...]:
+        choice = node.keys.get(key)
+        if choice is None and key != "*":
+            return self._again(node, Reason.WRONG_KEYS, now)
+        if choice is None or choice.to is None:
+            return self._repeat(node)
+        report = (ReportMenu(node=node.id, key=key, label=choice.label),) if choice.label else ()
+        return (*report, *self._enter(choice.to, now))
+
+    def _typed(self, node: Collect, digits: str, ended_by: str | None, now: datetime) -> tuple[Effect, ...]:
+        if ended_by == "*":
+            return self._repeat(node)
+        if not digits:
+            return self._again(node, Reason.WRONG_KEYS if ended_by else Reason.SILENCE, now)
+        value = _collected(node, digits)
+        if value is None:
+            return self._again(node, Reason.WRONG_KEYS, now)
+        self.variables[node.into] = value
+        return self._enter(node.next, now)
+
+    def _repeat(self, node: Listening) -> tuple[Effect, ...]:
+        self._repeats += 1
+        if self._repeats > MAX_REPEATS:
+            return (self._fall_back(Reason.TOO_LONG),)
+        return (self._act(node),)
+
+    def _again(self, node: Listening, reason: Reason, now: datetime) -> tuple[Effect, ...]:
+        self._wrongs += 1
+        if self._wrongs > node.retries:
+            if node.failed is not None:
+                return self._enter(node.failed, now)
+            return (self._fall_back(reason),)
+        before = self._pieces(node.silence if reason is Reason.SILENCE else node.wrong)
+        effect = self._act(node)
+        if isinstance(effect, Ask | AskDigits):
+            effect = replace(effect, pieces=before + effect.pieces)
+        return (effect,)
+
+    def _fall_back(self, reason: Reason) -> Effect:
+        self.state = RunState.ENDED
+        fallback = self.flow.fallback
+        pieces = self._pieces(fallback.say)
+        if fallback.queue is None:
+            return ToHangup(pieces=pieces, cause=reason)
+        return ToQueue(pieces=pieces, queue=fallback.queue, cause=reason)
+
+    def _pieces(self, prompts: tuple[str, ...]) -> tuple[Piece, ...]:
+        pieces: list[Piece] = []
+        for name in prompts:
+            for index, piece in enumerate(self.flow.prompts[name].template.pieces):
+                if isinstance(piece, Literal):
+                    pieces.append(Clip(name, index))
+                    continue
+                value = self.variables.get(piece.variable, "")
+                if piece.format is SlotFormat.DIGITS:
+                    pieces.append(Spoken(spoken_digits(value), piece.optional, digits=value))
+                elif value or not piece.optional:
+                    pieces.append(Spoken(value, piece.optional))
+        return tuple(pieces)
+
+
+_ANSWERS: Mapping[RunState, tuple[type[Input], ...]] = {
+    RunState.NEW: (Start,),
+    RunState.SPEAKING: (Heard,),
+    RunState.ASKING: (Pressed, Silence),
+    RunState.COLLECTING: (Typed,),
+    RunState.LOOKING_UP: (LookedUp,),
+    RunState.NOTING: (CallbackNoted,),
+}
+
+
+def _collected(node: Collect, digits: str) -> str | None:
+    """Return the value to keep, ``None`` when the digits will not do."""
+    if not node.min_digits <= len(digits) <= node.max_digits:
+        return None
+    if node.format is DigitFormat.DIGITS:
+        return digits
+    phone = Phone.parse_caller(digits)
+    return phone.national if phone is not None and phone.dialable else None

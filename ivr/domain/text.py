@@ -1,0 +1,111 @@
+"""Texts of prompts: literal speech with slots for what is known only during the call.
+
+``{greeting?},您好`` — a slot is a variable's name; ``?`` lets it be left out when it is empty or cannot be
+spoken in time; ``{callback_number:digits}`` reads it digit by digit.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_TEXT = 500
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?(\?)?\}")
+_SPEAKABLE = re.compile(r"\w")
+_EDGE = re.compile(r"^[\s,.;:!?，。；：、！？]+|\s+$")
+
+
+class SlotFormat(StrEnum):
+    """How a value is read."""
+
+    TEXT = "text"
+    DIGITS = "digits"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Words that never change; their audio is made when the flow is published."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for a variable."""
+
+    variable: str
+    format: SlotFormat = SlotFormat.TEXT
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt's text, cut into pieces."""
+
+    pieces: tuple[Literal | Slot, ...]
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots in order."""
+        return tuple(piece for piece in self.pieces if isinstance(piece, Slot))
+
+
+class BadTemplate(ValueError):
+    """The text cannot be read; the message says why, for the author of the flow."""
+
+
+def parse_template(text: str, constants: Mapping[str, str]) -> Template:
+    """Cut ``text`` into pieces and put the constants in.
+
+    Raises:
+        BadTemplate: too long, stray braces, an unknown format, or nothing to say.
+    """
+    if len(text) > MAX_TEXT:
+        raise BadTemplate(f"text has {len(text)} characters, the limit is {MAX_TEXT}")
+    filled = _SLOT.sub(lambda slot: constants.get(slot[1], slot[0]), text)
+    pieces: list[Literal | Slot] = []
+    at = 0
+    for slot in _SLOT.finditer(filled):
+        pieces += _literal(filled[at : slot.start()])
+        pieces.append(_slot(slot))
+        at = slot.end()
+    pieces += _literal(filled[at:])
+    if not pieces:
+        raise BadTemplate("text has nothing to say")
+    return Template(tuple(pieces))
+
+
+def _slot(found: re.Match[str]) -> Slot:
+    try:
+        form = SlotFormat(found[2] or "text")
+    except ValueError as error:
+        raise BadTemplate(f"unknown format “{found[2]}” in {found[0]}; use text or digits") from error
+    return Slot(found[1], form, found[3] is not None)
+
+
+def _literal(text: str) -> list[Literal]:
+    if "{" in text or "}" in text:
+        raise BadTemplate("a brace that belongs to no {variable}")
+    spoken = _EDGE.sub("", re.sub(r"\s+", " ", text))
+    return [Literal(spoken)] if _SPEAKABLE.search(spoken) else []
+
+
+_DIGITS = dict(zip("0123456789", "零幺二三四五六七八九", strict=True))
+
+
+def spoken_digits(value: str) -> str:
+    """Return a number as people read it aloud: ``13800138000`` → ``幺三八,零零幺三,八零零零``.
+
+    Mobiles go 3-4-4, landlines by area code, the rest in fours from the end. Other characters are left out.
+    """
+    digits = "".join(char for char in value if char in _DIGITS)
+    if len(digits) == 11 and digits.startswith("1"):
+        groups = [digits[:3], digits[3:7], digits[7:]]
+    elif digits.startswith("0") and len(digits) >= 10:
+        area = 3 if digits[1] in "12" else 4
+        rest = digits[area:]
+        groups = [digits[:area], rest[:-4], rest[-4:]]
+    else:
+        head = len(digits) % 4
+        groups = [digits[:head], *(digits[at : at + 4] for at in range(head, len(digits), 4))]
+    return ",".join("".join(_DIGITS[digit] for digit in group) for group in groups if group)
