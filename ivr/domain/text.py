@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_TEXT = 500
-_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+))?(\?)?\}")
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z0-9]+))?(\?)?\}")
 _SPEAKABLE = re.compile(r"\w")
 _EDGE = re.compile(r"^[\s,.;:!?，。；：、！？]+|\s+$")
 
