@@ -103,7 +103,7 @@ def read_query(request: web.Request, model: type[Q]) -> Q:
     """
     if len(request.query_string) > MAX_QUERY_CHARACTERS:
         raise InvalidFields((FieldError("query", f"at most {MAX_QUERY_CHARACTERS} characters"),))
-    counts = Counter(request.query.keys())
+    counts = Counter(name for name, _ in request.query.items())
     repeated = tuple(FieldError(name, "given more than once") for name, n in counts.items() if n > 1)
     if repeated:
         raise InvalidFields(repeated)

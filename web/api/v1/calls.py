@@ -26,7 +26,7 @@ async def list_calls(call: ApiCall[CallsQuery]) -> CallList:
     """Return a page of calls."""
     user, query = current_user(call.request), call.query
     _refuse_probing(user, query.number)
-    filters = CallFilter(**query.model_dump(exclude={"cursor", "limit"}))
+    filters = CallFilter(**query.model_dump(exclude={"cursor", "limit"}, exclude_none=True))
     page = await call.request.app[DEPS].history.page(filters, cursor=query.cursor, limit=query.limit)
     await _note_numbers(call, user, page.items, "")
     items = tuple(Call.model_validate(shown_call(item, user)) for item in page.items)
