@@ -5,6 +5,7 @@ worker was killed is taken again when its lease ends, so handlers are idempotent
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -120,10 +121,9 @@ class DueWorker(Generic[R]):
                     continue
             except (SQLAlchemyError, OSError) as error:
                 log.warning("due_worker_failed", table=self._table.__name__, error=type(error).__name__)
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._poll)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll):
+                    await self._wake.wait()
 
 
 async def finish_rows(session: AsyncSession, table: type[R], key: Any, keys: Sequence[object]) -> None:

@@ -1,11 +1,11 @@
 """Long-lived tasks: named, watched, restarted with backoff when they crash, ended together."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -84,14 +84,25 @@ class Supervisor:
 
     async def close(self, *, timeout: float = 10.0) -> None:
         """Cancel every task, newest first, and wait for their ends."""
-        for task in reversed(self._tasks.values()):
-            task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks.values(), timeout=timeout)
-            for task in late:
-                log.error("task_did_not_end", task=task.get_name())
-        for task in self._tasks.values():
-            if task.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    task.exception()
+        for name in await end_tasks(list(reversed(self._tasks.values())), timeout=timeout):
+            log.error("task_did_not_end", task=name)
         self._tasks.clear()
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]], *, timeout: float = 10.0) -> tuple[str, ...]:
+    """Cancel tasks and wait until they have ended; return the names of those that did not.
+
+    A cancellation that arrives while a library finishes its own timeout can be lost (Python 3.11's
+    ``wait_for``, database drivers): so it is repeated twice a second until the task has ended.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout
+    left = {task for task in tasks if not task.done()}
+    while left and asyncio.get_running_loop().time() < deadline:
+        for task in tasks:
+            if task in left:
+                task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()
+    return tuple(task.get_name() for task in left)

@@ -20,6 +20,7 @@ from kernel.errors import ConfigurationError
 from kernel.events import Event, event
 from kernel.ids import new_ulid
 from kernel.outbox import FactConsumer, OutboxRelay, OutboxRow, add_fact
+from kernel.supervise import end_tasks
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -163,8 +164,7 @@ async def test_a_fact_arrives_once_though_it_is_sent_twice(
         return await chores(database) == 2
 
     await eventually(both)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    assert await end_tasks([task]) == ()
 
 
 async def test_a_fact_waits_in_the_table_while_redis_is_gone(
@@ -182,9 +182,7 @@ async def test_a_fact_waits_in_the_table_while_redis_is_gone(
     clock.advance(timedelta(seconds=31))
     tasks = [asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())]
     await eventually(lambda: chores(database), timeout=10)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    assert await end_tasks(tasks) == ()
 
 
 async def test_live_events_reach_the_other_process(redis: Redis, clock: FakeClock) -> None:
@@ -207,9 +205,7 @@ async def test_live_events_reach_the_other_process(redis: Redis, clock: FakeCloc
             assert isinstance(await near.get(), ChoreDone)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(near.get(), 0.05)
-    for pump in pumps:
-        pump.cancel()
-    await asyncio.gather(*pumps, return_exceptions=True)
+    assert await end_tasks(pumps) == ()
 
 
 async def test_sqlite_is_prepared(sqlite: Database) -> None:
