@@ -74,10 +74,12 @@ class PrivateApt:
 
     Args:
         root: the folder for lists, packages and configuration; it is made and may be deleted afterwards.
+        disk: the folder to name when the disk is full.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, disk: Path) -> None:
         self.root = root
+        self.disk = disk
         self.archives = root / "cache" / "archives"
         self._mirror = ""
 
@@ -218,19 +220,20 @@ class PrivateApt:
 
         progress(step, 0, 100)
         try:
-            ran = await run(command, env=env, deadline_seconds=deadline_seconds, on_line=on_line)
+            ran = await run(command, env=env, deadline_seconds=deadline_seconds, on_line=on_line, tied=True)
         except TimeoutError as error:
             raise RuntimeSetupError(
                 f"{self._mirror} did not answer within {deadline_seconds:.0f} seconds: check the network "
                 "(and the proxy in apt's configuration) and start again"
             ) from error
         if ran.status != 0:
-            log.warning("apt_failed", step=step, status=ran.status, output=ran.output[-2000:])
-            raise explain(ran.output, self._mirror, self.root)
+            said = "\n".join(x for x in ran.output.splitlines() if not x.startswith("dlstatus:"))
+            log.warning("apt_failed", step=step, status=ran.status, output=said[-2000:])
+            raise explain(said, self._mirror, self.disk)
         progress(step, 100, 100)
 
 
-def explain(output: str, mirror: str, folder: Path) -> RuntimeSetupError:
+def explain(output: str, mirror: str, disk: Path) -> RuntimeSetupError:
     """Return in one line why apt failed and what to do, from what it printed.
 
     ``context["hopeless"]`` says that another suite of the mirror would fail for the same reason.
@@ -239,7 +242,7 @@ def explain(output: str, mirror: str, folder: Path) -> RuntimeSetupError:
     text = "\n".join(faults) or output
     last = next((line for line in reversed(faults) if line.startswith("E:")), text.strip()[-200:])[:200]
     if NO_SPACE.search(output):
-        message = f"the disk of {folder} is full: free at least 1 GB there and start again"
+        message = f"the disk of {disk} is full: free at least 1 GB there and start again"
         return RuntimeSetupError(message, hopeless=True)
     if NO_NETWORK.search(text):
         message = (

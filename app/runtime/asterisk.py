@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.runtime.command import run
 from app.runtime.errors import ProcessFailed
-from app.runtime.process import ManagedProcess, ProcessEnded, ProcessSpec
+from app.runtime.process import Backoff, ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.tool import Tool
 
 CLI_DEADLINE_SECONDS = 10.0
@@ -36,6 +36,7 @@ class AsteriskServer(ManagedProcess):
         folder: Path,
         ready_within: timedelta = timedelta(seconds=30),
         alert: Callable[[ProcessEnded], None] | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._tool = tool
         self._conf = asterisk_conf.absolute()
@@ -50,7 +51,7 @@ class AsteriskServer(ManagedProcess):
             ready_within=ready_within,
             stop=self._stop_now,
         )
-        super().__init__(spec, alert=alert)
+        super().__init__(spec, alert=alert, backoff=backoff)
 
     async def cli(self, command: str, *, deadline_seconds: float = CLI_DEADLINE_SECONDS) -> str:
         """Run a command on the console of the running Asterisk and return what it prints.

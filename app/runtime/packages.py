@@ -86,7 +86,8 @@ class Runtime:
         Args:
             folder: ``.runtime``; made if it is not there.
             need: the programs wanted. If any is missing, all that the host lacks are unpacked together.
-            progress: called with a step (``lists``, ``download``, ``unpack``), the done and the total.
+            progress: called with a step (``wait`` for another process, ``lists``, ``download``, ``unpack``),
+                the done and the total.
 
         Raises:
             RuntimeSetupError: one line that says what is wrong and what to do.
@@ -102,7 +103,7 @@ class Runtime:
         if ready is None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                async with _locked(folder):
+                async with _locked(folder, progress):
                     # Another process may have unpacked while this one waited.
                     ready = _complete_tree(folder, missing) or await _make_tree(folder, missing, progress)
             except OSError as error:
@@ -186,7 +187,7 @@ def _complete_tree(folder: Path, names: AbstractSet[ToolName]) -> tuple[Path, St
 
 
 @contextlib.asynccontextmanager
-async def _locked(folder: Path) -> AsyncIterator[None]:
+async def _locked(folder: Path, progress: Progress) -> AsyncIterator[None]:
     """Hold the folder's lock, waiting for whoever unpacks at the moment; the kernel frees a dead holder's."""
     with (folder / "lock").open("a") as lock:
         while True:
@@ -194,6 +195,7 @@ async def _locked(folder: Path) -> AsyncIterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                progress("wait", 0, 1)
                 await asyncio.sleep(LOCK_POLL_SECONDS)
         yield
 
@@ -211,7 +213,7 @@ async def _make_tree(folder: Path, missing: AbstractSet[ToolName], progress: Pro
     names = tuple(name for name in ALL_TOOLS if name in missing or host.find_tool(name) is None)
     work = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder))
     try:
-        apt = PrivateApt(work / "apt")
+        apt = PrivateApt(work / "apt", folder)
         await apt.prepare()
         architecture = await apt.architecture()
         if architecture not in LOADER:
@@ -223,7 +225,7 @@ async def _make_tree(folder: Path, missing: AbstractSet[ToolName], progress: Pro
         wanted = [package for name in names for package in PACKAGES[name]]
         archives = await apt.download(wanted, progress)
         tree = work / "tree"
-        await unpack(archives, tree, progress)
+        await unpack(archives, tree, progress, disk=folder)
         versions = await asyncio.to_thread(probe_versions, tree, names, architecture)
         stamp = Stamp(architecture=architecture, suite=source.suite, versions=versions)
         final = folder / f"{TREE_PREFIX}{1 + _last_number(folder):03d}"

@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter
 
+from app.runtime.command import tied_front
 from app.runtime.errors import ProcessFailed
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,6 @@ RESTARTS = Counter(
     "huifang_process_restarts_total", "Programs started again after an unexpected end", ["process"]
 )
 
-CHILD = Path(__file__).with_name("child.py")
 PROBE_EVERY_SECONDS = 0.05
 PROBE_DEADLINE_SECONDS = 5.0
 LOG_CHECK_SECONDS = 20.0
@@ -219,14 +218,12 @@ class ManagedProcess:
     async def _spawn(self) -> None:
         spec = self.spec
         self._rotate()
-        uid, gid = spec.run_as or (-1, -1)
-        front = [sys.executable, "-I", "-S", CHILD, os.getpid(), int(spec.death_signal), uid, gid]
         # Written straight to the file: a pipe that we are slow to empty would stop the program.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         output = os.open(spec.log_file, flags, 0o640)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(str(part) for part in front),
+                *tied_front(death_signal=spec.death_signal, run_as=spec.run_as),
                 *spec.command,
                 cwd=spec.folder,
                 env={**os.environ, **spec.env},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from app.runtime.process import ManagedProcess, ProcessEnded, ProcessSpec
+from app.runtime.process import Backoff, ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.sockets import socket_folder
 from app.runtime.tool import Tool
 
@@ -27,6 +27,7 @@ class RedisServer(ManagedProcess):
         *,
         memory_mb: int = 128,
         alert: Callable[[ProcessEnded], None] | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ class RedisServer(ManagedProcess):
             ready=self._answers,
             ready_within=timedelta(seconds=10),
         )
-        super().__init__(spec, alert=alert)
+        super().__init__(spec, alert=alert, backoff=backoff)
 
     @property
     def url(self) -> str:

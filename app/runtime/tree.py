@@ -106,8 +106,11 @@ def prepare_tree(tree: Path) -> None:
         (tree / name).symlink_to(f"usr/{name}")
 
 
-async def unpack(packages: Sequence[Path], tree: Path, progress: Progress) -> None:
+async def unpack(packages: Sequence[Path], tree: Path, progress: Progress, *, disk: Path) -> None:
     """Unpack the packages into the tree, deleting each file as soon as it is unpacked.
+
+    Args:
+        disk: the folder to name when the disk is full.
 
     Raises:
         RuntimeSetupError: the disk is full or a package is damaged.
@@ -125,10 +128,10 @@ async def unpack(packages: Sequence[Path], tree: Path, progress: Progress) -> No
             ran = await run(command, deadline_seconds=UNPACK_DEADLINE_SECONDS)
             if ran.status != 0:
                 if "No space left" in ran.output or "Disk quota" in ran.output:
-                    raise disk_full(tree)
+                    raise disk_full(disk)
                 raise RuntimeSetupError(
                     f"{package.name} could not be unpacked ({ran.output.strip()[-200:]}): delete "
-                    f"{tree.parent} and start again"
+                    f"{disk} and start again"
                 )
             package.unlink(missing_ok=True)
             done += 1
@@ -141,10 +144,10 @@ async def unpack(packages: Sequence[Path], tree: Path, progress: Progress) -> No
                 group.create_task(worker())
     except* RuntimeSetupError as failures:
         raise failures.exceptions[0] from None
-    await asyncio.to_thread(_drop_privileges, tree)
+    await asyncio.to_thread(drop_privileges, tree)
 
 
-def _drop_privileges(tree: Path) -> None:
+def drop_privileges(tree: Path) -> None:
     """Take set-user-id and set-group-id off every file: nothing here may ever gain rights."""
     for folder, _, files in os.walk(tree):
         for name in files:

@@ -11,7 +11,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -23,9 +22,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from app.runtime.command import tied_front
 from kernel.ids import new_ulid
 
-CHILD = Path(__file__).resolve().parents[2] / "app" / "runtime" / "child.py"
 START_DEADLINE_SECONDS = 30
 STOP_DEADLINE_SECONDS = 15
 # The data is thrown away, so nothing waits for the disk.
@@ -106,8 +105,7 @@ def start_postgres() -> PostgresServer:
     user = unprivileged_user()
     if user is not None:
         os.chown(folder, *user)
-    uid, gid = user or (-1, -1)
-    front = [sys.executable, "-I", "-S", CHILD, os.getpid(), int(signal.SIGKILL), uid, gid]
+    front = tied_front(run_as=user)
     data = folder / "data"
     initdb = [binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
     made = subprocess.run(
