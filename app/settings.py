@@ -72,7 +72,10 @@ class TrunkSettings(Section):
 
     name: str = Field("main", pattern=r"^[a-z0-9-]{1,20}$", description="Name of the trunk.")
     host: str = Field("", description="SIP server of the carrier; empty: calls are taken from `match` only.")
-    match: tuple[str, ...] = Field(("127.0.0.1",), description="Addresses that calls are taken from.")
+    match: tuple[str, ...] = Field(
+        ("127.0.0.2/32",),
+        description="Networks that calls are taken from; agents' phones must register from others.",
+    )
     username: str = Field("", description="User name at the carrier.")
     secret: pydantic.SecretStr = Field(pydantic.SecretStr(""), description="Password at the carrier.")
     register_with: bool = Field(False, description="Register at the carrier.")
@@ -87,14 +90,15 @@ class PbxSettings(Section):
         "pbx1", pattern=r"^[a-z0-9-]{1,20}$", description="Name of this Asterisk in the centre."
     )
     sip_host: str = Field("127.0.0.1", description="Address of the SIP transport.")
-    sip_port: int = Field(5060, ge=0, le=65535, description="Port of the SIP transport for the trunk.")
-    agent_sip_port: int = Field(
-        5062, ge=0, le=65535, description="Port of the SIP transport for agents' phones."
-    )
+    sip_port: int = Field(5060, ge=1, le=65535, description="Port of the SIP transport.")
     ws_host: str = Field("127.0.0.1", description="Address of SIP over WebSocket.")
-    ws_port: int = Field(8088, ge=0, le=65535, description="Port of SIP over WebSocket.")
+    ws_port: int = Field(
+        8088, ge=0, le=65535, description="Port of Asterisk's web server, for SIP over WebSocket."
+    )
     rtp_start: int = Field(20000, ge=1024, le=65000, description="First RTP port.")
     rtp_end: int = Field(20998, ge=1025, le=65535, description="Last RTP port.")
+    external_address: str = Field("", description="Address that outside phones see, behind NAT.")
+    local_networks: tuple[str, ...] = Field((), description="Networks that need no external address.")
     record_calls: bool = Field(True, description="Record calls that reach a person.")
     trunk: TrunkSettings = Field(default_factory=TrunkSettings, description="The trunk.")
 

@@ -1,0 +1,125 @@
+"""From settings and database to the configuration of an Asterisk node."""
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.secrets_file import installation_secret
+from app.settings import Settings
+from kernel.db import Database
+from kernel.errors import ConfigurationError
+from telephony.agent_tables import AgentRow, QueueRow
+from telephony.asterisk.model import (
+    AgentEndpoint,
+    AsteriskPaths,
+    Codec,
+    PbxConfig,
+    QueueConfig,
+    Strategy,
+    TrunkConfig,
+)
+
+
+def ami_secret(settings: Settings) -> str:
+    """Return the manager secret: the one set, else the one this installation made."""
+    return settings.ami.secret.get_secret_value() or installation_secret(settings.data_dir, "ami")
+
+
+def prompts_dir(settings: Settings) -> Path:
+    """Where prompts are kept, both synthesised ones and recordings."""
+    return settings.data_dir / "prompts"
+
+
+def asterisk_root(settings: Settings) -> Path:
+    """Where the private Asterisk keeps its files."""
+    return settings.data_dir / "asterisk"
+
+
+def _trunk(settings: Settings) -> TrunkConfig:
+    trunk = settings.pbx.trunk
+    return TrunkConfig(
+        name=trunk.name,
+        host=trunk.host or _first_address(trunk.match),
+        username=trunk.username or None,
+        secret=trunk.secret.get_secret_value() or None,
+        register=trunk.register_with,
+        match=trunk.match,
+        codecs=tuple(Codec(codec) for codec in trunk.codecs),
+        max_channels=trunk.max_channels,
+        dids=(settings.centre.hotline,),
+        caller_number=settings.centre.hotline,
+    )
+
+
+def _first_address(match: tuple[str, ...]) -> str:
+    if not match:
+        raise ConfigurationError("pbx.trunk: set host or match", field="pbx.trunk.match")
+    return match[0].split("/")[0]
+
+
+async def build_pbx_config(
+    settings: Settings, database: Database, paths: AsteriskPaths, *, agi_port: int | None = None
+) -> PbxConfig:
+    """Return the configuration with the agents and queues of the database.
+
+    Raises:
+        ConfigurationError: there is no queue, or the settings contradict each other.
+    """
+    async with database.session() as session:
+        agents = (
+            await session.execute(select(AgentRow).where(AgentRow.active).order_by(AgentRow.number))
+        ).scalars()
+        queues = (
+            (await session.execute(select(QueueRow).where(QueueRow.active).order_by(QueueRow.position)))
+            .scalars()
+            .all()
+        )
+        endpoints = tuple(
+            AgentEndpoint(number=row.number, display_name=row.name, secret=row.sip_password) for row in agents
+        )
+    if settings.centre.default_queue not in {row.name for row in queues}:
+        raise ConfigurationError(
+            f"centre.default_queue: there is no active queue {settings.centre.default_queue!r}; "
+            "create it, or start with «huifang up --demo»",
+            field="centre.default_queue",
+        )
+    return PbxConfig(
+        node=settings.pbx.node,
+        paths=paths,
+        sip_host=settings.pbx.sip_host,
+        sip_port=settings.pbx.sip_port,
+        http_host=settings.pbx.ws_host,
+        http_port=settings.pbx.ws_port,
+        rtp_start=settings.pbx.rtp_start,
+        rtp_end=settings.pbx.rtp_end,
+        ami_host=settings.ami.host,
+        ami_port=settings.ami.port,
+        ami_user=settings.ami.username,
+        ami_secret=ami_secret(settings),
+        agi_host=settings.agi.host,
+        agi_port=agi_port or settings.agi.port,
+        trunks=(_trunk(settings),),
+        agents=endpoints,
+        queues=tuple(_queue(row) for row in queues),
+        default_queue=settings.centre.default_queue,
+        hotline_number=settings.centre.hotline,
+        prompts_dir=prompts_dir(settings),
+        music_dir=settings.data_dir / "music",
+        recordings_dir=settings.data_dir / "recordings",
+        external_address=settings.pbx.external_address or None,
+        local_networks=settings.pbx.local_networks,
+        record=settings.pbx.record_calls,
+    )
+
+
+def _queue(row: QueueRow) -> QueueConfig:
+    return QueueConfig(
+        name=row.name,
+        label=row.label_zh,
+        strategy=Strategy(row.strategy),
+        ring_seconds=row.ring_timeout_seconds,
+        retry_seconds=row.retry_seconds,
+        service_level_seconds=row.answer_within_seconds,
+        max_wait_seconds=row.max_wait_seconds,
+        weight=row.weight,
+    )
