@@ -21,7 +21,7 @@ from telephony.agent_tables import (
     QueueRow,
     WrapUpRow,
 )
-from telephony.agent_views import AgentSnapshot, WrapUpView
+from telephony.agent_views import AgentSnapshot
 from telephony.domain.agent import Agent
 from telephony.domain.agent_state import AgentPolicy, AgentState, Leg, Status, WrapUp
 from telephony.domain.agent_steps import Effect, EndWrapUp, OpenWrapUp, PublishState, StartWrapUp
@@ -144,13 +144,13 @@ async def record_effects(
     for effect in effects:
         match effect:
             case OpenWrapUp(call_id, queue):
-                await _wrap_up(session, call_id, agent_id, queue, now)
+                await taken_call(session, call_id, agent_id, queue, now)
             case StartWrapUp(call_id, queue, deadline):
-                row = await _wrap_up(session, call_id, agent_id, queue, now)
-                row.started_at = row.started_at or now
+                row = await taken_call(session, call_id, agent_id, queue, now)
+                row.started_at, row.ended_at = now, None
                 row.due_at, row.claimed_by, row.claimed_until = deadline, None, None
             case EndWrapUp(call_id):
-                row = await _wrap_up(session, call_id, agent_id, None, now)
+                row = await taken_call(session, call_id, agent_id, None, now)
                 row.due_at, row.ended_at = None, now
             case PublishState(status, True):
                 await _log_state(session, agent_id, status, now)
@@ -158,9 +158,10 @@ async def record_effects(
                 pass
 
 
-async def _wrap_up(
+async def taken_call(
     session: AsyncSession, call_id: str, agent_id: str, queue: str | None, now: datetime
 ) -> WrapUpRow:
+    """Return the row of a call that the agent took, made now if need be."""
     row = await session.get(WrapUpRow, (call_id, agent_id))
     if row is None:
         row = WrapUpRow(call_id=call_id, agent_id=agent_id, queue=queue, taken_at=now, notes="", tries=0)
@@ -273,20 +274,3 @@ async def agent_ids_by_number(session: AsyncSession) -> dict[str, str]:
     """Return number → agent id of the active agents."""
     rows = await session.execute(select(AgentRow.number, AgentRow.agent_id).where(AgentRow.active))
     return dict(rows.tuples().all())
-
-
-def wrap_up_view(row: WrapUpRow) -> WrapUpView:
-    """Return the row as the outside sees it."""
-    return WrapUpView(
-        call_id=row.call_id,
-        agent_id=row.agent_id,
-        queue=row.queue,
-        taken_at=row.taken_at,
-        ended_at=row.ended_at,
-        disposition=row.disposition,
-        notes=row.notes,
-        customer_id=row.customer_id,
-        saved_at=row.saved_at,
-        draft_disposition=row.draft_disposition,
-        draft_notes=row.draft_notes,
-    )

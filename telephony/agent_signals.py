@@ -81,9 +81,11 @@ def live_legs(channels: Iterable[Signal], *, node: str, call_of: CallOf) -> dict
     for event in channels:
         number, uniqueid = number_of_channel(event.get("Channel")), event.get("Uniqueid")
         state = event.get("ChannelState")
-        if number is None or not uniqueid or state not in BUSY | RINGING:
+        if number is None or not uniqueid:
             continue
         call_id = call_of(uniqueid) or call_id_in(event.chan_variables)
-        leg = LiveLeg(leg=leg_id(node, uniqueid), call_id=call_id, talking=state in BUSY)
+        leg = LiveLeg(
+            leg=leg_id(node, uniqueid), call_id=call_id, ringing=state in RINGING, talking=state in BUSY
+        )
         found[number] = (*found.get(number, ()), leg)
     return found

@@ -17,12 +17,14 @@ from telephony.agent_seeds import DISPOSITIONS, PAUSE_REASONS
 from telephony.agent_tables import (
     AgentRow,
     AgentSessionRow,
+    AgentStateLogRow,
     DispositionRow,
     PauseReasonRow,
     QueueMemberRow,
     QueueRow,
 )
 from telephony.agent_views import AgentBrief, Choice
+from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import QueueSettings
 
 NUMBER = re.compile(r"[0-9]{2,8}")
@@ -103,6 +105,29 @@ class Roster:
             if row is None:
                 raise NotFound("no such agent", field="agent_id")
             row.active = False
+            now = self._clock.now()
+            await session.execute(
+                update(AgentSessionRow)
+                .where(AgentSessionRow.agent_id == agent_id)
+                .values(
+                    signed_in=False,
+                    leaving=False,
+                    legs=[],
+                    wrap_up_call_id=None,
+                    wrap_up_until=None,
+                    state=AgentState.SIGNED_OUT.value,
+                    reason=None,
+                    call_id=None,
+                    queue=None,
+                    next_state=None,
+                    since=now,
+                )
+            )
+            await session.execute(
+                update(AgentStateLogRow)
+                .where(AgentStateLogRow.agent_id == agent_id, AgentStateLogRow.ended_at.is_(None))
+                .values(ended_at=now)
+            )
             await self._touch(session, agent_id)
         self._tell(agent_id)
 

@@ -278,13 +278,12 @@ class Agent:
             elif seen.talking and not leg.talking:
                 self._put(_talk(leg, now), leg, effects)
         for seen in live:
-            if self._find(seen.leg) is None:
-                made: Rang | LegUp = (
-                    LegUp(leg=seen.leg, call_id=seen.call_id)
-                    if seen.talking
-                    else Rang(leg=seen.leg, call_id=seen.call_id, queue=None)
-                )
-                self._leg_alive(made, now, effects)
+            if self._find(seen.leg) is not None:
+                continue
+            if seen.talking:
+                self._leg_alive(LegUp(leg=seen.leg, call_id=seen.call_id), now, effects)
+            elif seen.ringing:
+                self._leg_alive(Rang(leg=seen.leg, call_id=seen.call_id, queue=None), now, effects)
 
 
 def _talk(leg: Leg, now: datetime) -> Leg:

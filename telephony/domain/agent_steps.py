@@ -92,10 +92,11 @@ class TabAwake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLeg:
-    """One channel of the phone in a snapshot."""
+    """One channel of the phone in a snapshot; neither ringing nor talking while it is being set up."""
 
     leg: str
     call_id: str | None
+    ringing: bool
     talking: bool
 
 

@@ -1,0 +1,425 @@
+"""The agents' desk: sign-in, pause, wrap-up and the state they show, for web pages and for the PBX's events.
+
+Every step loads the agent's state machine from SQL under a lock, takes the event, stores it with its log and
+commits; only then is anybody told. So two tabs, two processes and the PBX may act on one agent at once, and
+a process killed at any instruction leaves a state that the next one goes on from.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.bus import Bus, Lagged
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.due import DueWorker
+from kernel.errors import Conflict, Invalid, NotFound
+from telephony import agent_repository as repository
+from telephony import wrap_ups
+from telephony.agent_events import RosterChanged
+from telephony.agent_tables import AgentRow, AgentSessionRow, PauseReasonRow, QueueRow, WrapUpRow
+from telephony.agent_views import AgentSnapshot, WrapUpView
+from telephony.domain.agent import Agent
+from telephony.domain.agent_state import AgentPolicy
+from telephony.domain.agent_steps import (
+    AgentEvent,
+    CallMoved,
+    Effect,
+    FollowStance,
+    LiveLeg,
+    Pause,
+    PublishState,
+    Resynced,
+    SignIn,
+    SignOut,
+    TabAsleep,
+    TabAwake,
+    Unpause,
+    WrapUpSaved,
+    WrapUpTimedOut,
+)
+from telephony.domain.queue import MemberPlan
+from telephony.events import AgentStateChanged
+from telephony.members import MemberBook
+from telephony.ports import MemberFollower
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_WRITE = timedelta(seconds=10)
+
+
+class AgentUnknown(NotFound):
+    """There is no such agent, or they work here no more."""
+
+    code = "agent_unknown"
+
+
+class NotSignedIn(Conflict):
+    """The agent has not signed in."""
+
+    code = "agent_not_signed_in"
+
+
+class PauseReasonUnknown(Invalid):
+    """No such pause reason, or none that a person may pick."""
+
+    code = "pause_reason_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One agent's committed step: who is to be told what."""
+
+    plan: MemberPlan
+    changed: AgentStateChanged | None
+
+
+class AgentDesk:
+    """Use cases of agents. Safe to use from many tasks and processes.
+
+    Args:
+        follower: keeps Asterisk's members in line; ``None`` in a process without a link to the PBX, whose
+            changes another process hears on the bus and carries out.
+        live: whether the PBX is in reach, for :attr:`AgentSnapshot.stale`; the follower's word by default.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bus: Bus,
+        *,
+        worker: str,
+        policy: AgentPolicy | None = None,
+        follower: MemberFollower | None = None,
+        live: Callable[[], bool] | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._policy = policy or AgentPolicy()
+        self._follower = follower
+        self._live = live or (lambda: follower is None or follower.live)
+        # One step at a time in this process, so that what is published keeps the order of the commits.
+        self._turn = asyncio.Lock()
+        self._published: deque[str] = deque(maxlen=1000)
+        self._timers = DueWorker(database, clock, WrapUpRow, self._wrap_ups_due, worker=worker)
+
+    # What a person does
+
+    async def sign_in(self, agent_id: str) -> AgentSnapshot:
+        """Start work, or take back a sign-out that waits for a call's end. Doing it twice changes nothing.
+
+        Raises:
+            AgentUnknown: no such agent.
+        """
+        return await self._act(agent_id, SignIn())
+
+    async def sign_out(self, agent_id: str) -> AgentSnapshot:
+        """Leave; during a call and its wrap-up this waits for their end (``next_state``).
+
+        Raises:
+            AgentUnknown: no such agent.
+        """
+        return await self._act(agent_id, SignOut())
+
+    async def pause(self, agent_id: str, reason: str) -> AgentSnapshot:
+        """Take a break; during a call and its wrap-up this waits for their end (``next_state``).
+
+        Raises:
+            AgentUnknown: no such agent.
+            NotSignedIn: the agent is signed out.
+            PauseReasonUnknown: no reason of this code that a person may pick.
+        """
+        async with self._database.session() as session:
+            row = await session.get(PauseReasonRow, reason) if 0 < len(reason) <= 32 else None
+        if row is None or not row.active or not row.selectable:
+            raise PauseReasonUnknown("no such pause reason", field="reason")
+        return await self._act(agent_id, Pause(reason), signed_in=True)
+
+    async def unpause(self, agent_id: str) -> AgentSnapshot:
+        """Come back from a break.
+
+        Raises:
+            AgentUnknown: no such agent.
+            NotSignedIn: the agent is signed out.
+        """
+        return await self._act(agent_id, Unpause(), signed_in=True)
+
+    async def heartbeat(self, agent_id: str) -> None:
+        """Note that the agent's page lives; wakes an agent who was paused because it did not."""
+        now = self._clock.now()
+        query = select(AgentSessionRow.signed_in, AgentSessionRow.asleep, AgentSessionRow.heartbeat_at)
+        async with self._database.session() as session:
+            found = (await session.execute(query.where(AgentSessionRow.agent_id == agent_id))).first()
+        if found is None or not found.signed_in:
+            return
+        if found.heartbeat_at is None or now - found.heartbeat_at >= HEARTBEAT_WRITE:
+            async with self._database.transaction() as session:
+                await session.execute(
+                    update(AgentSessionRow)
+                    .where(AgentSessionRow.agent_id == agent_id)
+                    .values(heartbeat_at=now)
+                )
+        if found.asleep:
+            log.info("agent_page_awake", agent_id=agent_id)
+            await self._act(agent_id, TabAwake())
+
+    async def save_wrap_up(
+        self,
+        agent_id: str,
+        call_id: str,
+        *,
+        disposition: str,
+        notes: str = "",
+        customer_id: str | None = None,
+    ) -> WrapUpView:
+        """Save what became of a call, and end its wrap-up. During the call and long after it, too.
+
+        Saving the same again changes nothing; saving something else corrects it and is told again.
+
+        Raises:
+            AgentUnknown: no such agent.
+            CallNotYours: the agent did not take this call.
+            DispositionUnknown, Invalid: the form is not sound.
+        """
+        async with self._turn:
+            async with self._database.transaction() as session:
+                person = await self._require(session, agent_id, signed_in=False)
+                now = self._clock.now()
+                view = await wrap_ups.save(
+                    session,
+                    person,
+                    call_id,
+                    disposition=disposition,
+                    notes=notes,
+                    customer_id=customer_id,
+                    now=now,
+                )
+                steps = await self._step(session, agent_id, [(WrapUpSaved(call_id), now)])
+            self._tell(steps)
+        return view
+
+    async def save_draft(
+        self, agent_id: str, call_id: str, *, disposition: str | None = None, notes: str = ""
+    ) -> None:
+        """Keep what the agent has written so far; a page that is opened again goes on from there.
+
+        Raises:
+            AgentUnknown: no such agent.
+            CallNotYours: the agent did not take this call.
+            Invalid: too long.
+        """
+        async with self._database.transaction() as session:
+            person = await self._require(session, agent_id, signed_in=False)
+            await wrap_ups.save_draft(
+                session, person, call_id, disposition=disposition, notes=notes, now=self._clock.now()
+            )
+
+    async def wrap_up(self, agent_id: str, call_id: str) -> WrapUpView | None:
+        """Return what the agent wrote about a call; ``None`` when they did not take it."""
+        async with self._database.session() as session:
+            row = await session.get(WrapUpRow, (call_id, agent_id))
+            return None if row is None else wrap_ups.view(row)
+
+    async def unsaved_wrap_ups(self, agent_id: str, *, limit: int = 20) -> tuple[WrapUpView, ...]:
+        """Return the agent's finished calls that still have no disposition, newest first."""
+        async with self._database.session() as session:
+            return await wrap_ups.unsaved(session, agent_id, limit=limit)
+
+    # What is shown
+
+    async def state(self, agent_id: str) -> AgentSnapshot:
+        """Return one agent now.
+
+        Raises:
+            AgentUnknown: no such agent.
+        """
+        async with self._database.session() as session:
+            found = await repository.snapshots(session, agent_id)
+        if not found:
+            raise AgentUnknown("no such agent", field="agent_id")
+        return replace(found[0], stale=not self._live())
+
+    async def states(self) -> tuple[AgentSnapshot, ...]:
+        """Return all agents who work here, by number."""
+        stale = not self._live()
+        async with self._database.session() as session:
+            return tuple(replace(item, stale=stale) for item in await repository.snapshots(session))
+
+    async def member_book(self) -> MemberBook:
+        """Return how everyone must stand in which queues."""
+        async with self._database.session() as session:
+            plans = await repository.plans(session, policy=self._policy)
+            names = (await session.execute(select(QueueRow.name))).scalars().all()
+        return MemberBook(plans=tuple(plans), queues=frozenset(names))
+
+    # What the PBX and the clock do
+
+    async def take(self, events: Iterable[tuple[str, AgentEvent, datetime]]) -> None:
+        """Take events of the PBX (agent number, event, when) in one transaction; skip unknown numbers.
+
+        Raises:
+            SQLAlchemyError: the database is out of reach; nothing was taken and the batch may be given again.
+        """
+        async with self._turn:
+            steps: list[Step] = []
+            async with self._database.transaction() as session:
+                ids = await repository.agent_ids_by_number(session)
+                by_agent: dict[str, list[tuple[AgentEvent, datetime]]] = defaultdict(list)
+                for number, event, at in events:
+                    if number in ids:
+                        by_agent[ids[number]].append((event, at))
+                for agent_id in sorted(by_agent):
+                    steps += await self._step(session, agent_id, by_agent[agent_id])
+            self._tell(steps)
+
+    async def resync(self, node: str, live: Mapping[str, tuple[LiveLeg, ...]]) -> None:
+        """Take a snapshot of a PBX (agent number → channels): what is not in it has ended.
+
+        Raises:
+            SQLAlchemyError: the database is out of reach; nothing was taken.
+        """
+        query = select(AgentRow.number, AgentSessionRow.legs).join(
+            AgentSessionRow, AgentSessionRow.agent_id == AgentRow.agent_id
+        )
+        async with self._database.session() as session:
+            known = {number for number, legs in (await session.execute(query)).tuples() if legs}
+        now = self._clock.now()
+        await self.take((number, Resynced(node, live.get(number, ())), now) for number in known | set(live))
+
+    async def move_call(self, old_call_id: str, new_call_id: str) -> None:
+        """Take that a call became part of another one (an attended transfer was completed)."""
+        async with self._turn:
+            steps: list[Step] = []
+            async with self._database.transaction() as session:
+                now = self._clock.now()
+                for agent_id in await wrap_ups.takers(session, old_call_id):
+                    steps += await self._step(session, agent_id, [(CallMoved(old_call_id, new_call_id), now)])
+                    await wrap_ups.move(session, agent_id, old_call_id, new_call_id, now=now)
+            self._tell(steps)
+
+    async def page_silent(self, agent_id: str) -> None:
+        """Pause an agent whose page is not heard any more; :meth:`heartbeat` ends it."""
+        log.warning("agent_page_silent", agent_id=agent_id)
+        await self._act(agent_id, TabAsleep())
+
+    async def run_timers(self) -> None:
+        """End wrap-ups whose time is over, until cancelled."""
+        await self._timers.run()
+
+    async def run_follow(self) -> None:
+        """Carry out what other processes changed, until cancelled. Only where there is a follower."""
+        async with self._bus.subscribe(AgentStateChanged, RosterChanged, name="desk") as events:
+            async for item in events:
+                agent_ids: Sequence[str] | None
+                match item:
+                    case AgentStateChanged() if item.event_id in self._published:
+                        continue
+                    case AgentStateChanged():
+                        agent_ids = [item.agent_id]
+                    case RosterChanged():
+                        agent_ids = item.agent_ids or None
+                    case Lagged():
+                        agent_ids = None
+                    case _:
+                        continue
+                await self._follow(agent_ids)
+
+    async def end_wrap_ups(self) -> int:
+        """End the wrap-ups whose time is over, once; return how many."""
+        return await self._timers.run_once()
+
+    # Inside
+
+    async def _follow(self, agent_ids: Sequence[str] | None) -> None:
+        if self._follower is None:
+            return
+        try:
+            async with self._database.session() as session:
+                found = await repository.plans(session, policy=self._policy, agent_ids=agent_ids)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("plans_not_read", error=type(error).__name__)
+            return
+        for plan in found:
+            self._follower.follow(plan)
+
+    async def _act(self, agent_id: str, event: AgentEvent, *, signed_in: bool = False) -> AgentSnapshot:
+        async with self._turn:
+            async with self._database.transaction() as session:
+                await self._require(session, agent_id, signed_in=signed_in)
+                steps = await self._step(session, agent_id, [(event, self._clock.now())])
+                (found,) = await repository.snapshots(session, agent_id)
+            self._tell(steps)
+        return replace(found, stale=not self._live())
+
+    async def _require(self, session: AsyncSession, agent_id: str, *, signed_in: bool) -> AgentRow:
+        person = await session.get(AgentRow, agent_id)
+        if person is None or not person.active:
+            raise AgentUnknown("no such agent", field="agent_id")
+        row = await session.get(AgentSessionRow, agent_id)
+        if signed_in and (row is None or not row.signed_in):
+            raise NotSignedIn("sign in first")
+        return person
+
+    async def _step(
+        self, session: AsyncSession, agent_id: str, events: Sequence[tuple[AgentEvent, datetime]]
+    ) -> list[Step]:
+        """Take the events of one agent in the caller's transaction; an unknown agent takes none."""
+        now = self._clock.now()
+        loaded = await repository.lock_agent(session, agent_id, policy=self._policy, now=now)
+        if loaded is None:
+            return []
+        person, row, agent = loaded
+        changed: AgentStateChanged | None = None
+        for event, at in events:
+            effects = agent.handle(event, now=at)
+            await repository.record_effects(session, agent_id, effects, now=at)
+            changed = _changed(person, agent, effects, at) or changed
+        repository.store_machine(row, agent, now=now)
+        await session.flush()
+        plans = await repository.plans(session, policy=self._policy, agent_ids=[agent_id])
+        return [Step(plan, changed) for plan in plans]
+
+    def _tell(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if self._follower is not None:
+                self._follower.follow(step.plan)
+            if step.changed is not None:
+                self._published.append(step.changed.event_id)
+                self._bus.publish(step.changed)
+
+    async def _wrap_ups_due(self, rows: Sequence[WrapUpRow]) -> None:
+        for due in rows:
+            async with self._turn:
+                async with self._database.transaction() as session:
+                    now = self._clock.now()
+                    steps = await self._step(session, due.agent_id, [(WrapUpTimedOut(due.call_id), now)])
+                    row = await session.get(WrapUpRow, (due.call_id, due.agent_id))
+                    if row is not None and row.due_at is not None and row.due_at <= now:
+                        row.due_at, row.ended_at = None, row.ended_at or now
+                self._tell(steps)
+
+
+def _changed(
+    person: AgentRow, agent: Agent, effects: Iterable[Effect], at: datetime
+) -> AgentStateChanged | None:
+    if not any(isinstance(effect, FollowStance | PublishState) for effect in effects):
+        return None
+    status = agent.status
+    return AgentStateChanged(
+        at=at,
+        agent_id=person.agent_id,
+        agent_number=person.number,
+        state=status.state.value,
+        reason=status.reason,
+        since=status.since,
+        call_id=status.call_id,
+    )

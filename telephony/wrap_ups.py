@@ -1,0 +1,184 @@
+"""What agents write about their calls: validation and storage, on the caller's session."""
+
+import unicodedata
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.errors import Invalid, NotFound
+from kernel.ids import is_ulid
+from kernel.outbox import add_fact
+from telephony.agent_repository import taken_call
+from telephony.agent_tables import AgentRow, AgentSessionRow, DispositionRow, WrapUpRow
+from telephony.agent_views import WrapUpView
+from telephony.events import DispositionSaved
+
+MAX_NOTES = 2000
+TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+MAX_CUSTOMER_ID = 64
+
+
+class CallNotYours(NotFound):
+    """There is no such call, or another agent's."""
+
+    code = "call_not_yours"
+
+
+class DispositionUnknown(Invalid):
+    """No such disposition, or none in use."""
+
+    code = "disposition_unknown"
+
+
+async def save(
+    session: AsyncSession,
+    person: AgentRow,
+    call_id: str,
+    *,
+    disposition: str,
+    notes: str,
+    customer_id: str | None,
+    now: datetime,
+) -> WrapUpView:
+    """Store the disposition and tell the fact, unless the same is stored already.
+
+    Raises:
+        CallNotYours: the agent did not take this call.
+        DispositionUnknown, Invalid: the form is not sound.
+    """
+    notes = clean_notes(notes)
+    if customer_id is not None and not 0 < len(customer_id) <= MAX_CUSTOMER_ID:
+        raise Invalid("not a customer's id", field="customer_id")
+    code = await session.get(DispositionRow, disposition) if 0 < len(disposition) <= 32 else None
+    if code is None or not code.active:
+        raise DispositionUnknown("no such disposition", field="disposition")
+    row = await _own(session, person, call_id)
+    if row.saved_at is not None and (row.disposition, row.notes, row.customer_id) == (
+        disposition,
+        notes,
+        customer_id,
+    ):
+        return view(row)
+    row.disposition, row.notes, row.customer_id, row.saved_at = disposition, notes, customer_id, now
+    row.draft_disposition = row.draft_notes = None
+    add_fact(
+        session,
+        DispositionSaved(
+            at=now,
+            call_id=call_id,
+            agent_id=person.agent_id,
+            agent_number=person.number,
+            disposition=disposition,
+            notes=notes,
+            customer_id=customer_id,
+        ),
+    )
+    return view(row)
+
+
+async def save_draft(
+    session: AsyncSession,
+    person: AgentRow,
+    call_id: str,
+    *,
+    disposition: str | None,
+    notes: str,
+    now: datetime,
+) -> None:
+    """Store what is not saved yet; an empty draft removes it.
+
+    Raises:
+        CallNotYours: the agent did not take this call.
+        Invalid: too long.
+    """
+    if disposition is not None and len(disposition) > 32:
+        raise Invalid("no such disposition", field="disposition")
+    row = await _own(session, person, call_id)
+    row.draft_disposition = disposition or None
+    row.draft_notes = clean_notes(notes) or None
+
+
+async def unsaved(session: AsyncSession, agent_id: str, *, limit: int) -> tuple[WrapUpView, ...]:
+    """Return queue calls over and without disposition, newest first."""
+    query = (
+        select(WrapUpRow)
+        .where(
+            WrapUpRow.agent_id == agent_id, WrapUpRow.saved_at.is_(None), WrapUpRow.started_at.is_not(None)
+        )
+        .order_by(WrapUpRow.taken_at.desc())
+        .limit(limit)
+    )
+    return tuple(view(row) for row in (await session.execute(query)).scalars())
+
+
+async def takers(session: AsyncSession, call_id: str) -> list[str]:
+    """Return the ids of the agents who took or are being rung by a call, in order."""
+    rows = select(WrapUpRow.agent_id).where(WrapUpRow.call_id == call_id)
+    sessions = select(AgentSessionRow.agent_id).where(AgentSessionRow.call_id == call_id)
+    found = {*(await session.execute(rows)).scalars(), *(await session.execute(sessions)).scalars()}
+    return sorted(found)
+
+
+async def move(session: AsyncSession, agent_id: str, old: str, new: str, *, now: datetime) -> None:
+    """Give the row of a call that became part of another one the other's id; what was saved wins."""
+    row = await session.get(WrapUpRow, (old, agent_id))
+    if row is None:
+        return
+    target = await taken_call(session, new, agent_id, row.queue, now)
+    if target.saved_at is None and row.saved_at is not None:
+        target.disposition, target.notes = row.disposition, row.notes
+        target.customer_id, target.saved_at = row.customer_id, row.saved_at
+    target.taken_at = min(target.taken_at, row.taken_at)
+    target.started_at = target.started_at or row.started_at
+    target.ended_at = target.ended_at or row.ended_at
+    target.due_at = target.due_at or row.due_at
+    target.draft_disposition = target.draft_disposition or row.draft_disposition
+    target.draft_notes = target.draft_notes or row.draft_notes
+    await session.delete(row)
+
+
+async def _own(session: AsyncSession, person: AgentRow, call_id: str) -> WrapUpRow:
+    row = (
+        await session.get(WrapUpRow, (call_id, person.agent_id), with_for_update=True)
+        if is_ulid(call_id)
+        else None
+    )
+    if row is None:
+        raise CallNotYours("this call is not one of yours", field="call_id")
+    return row
+
+
+def _unwanted(character: str) -> bool:
+    """Tell control characters and those that turn the direction of the text around."""
+    return unicodedata.category(character) in {"Cc", "Cs"} or character in TURNERS
+
+
+def clean_notes(notes: str) -> str:
+    """Return the notes without characters that no person types.
+
+    Raises:
+        Invalid: too long.
+    """
+    text = notes.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
+    text = "".join(c for c in text if c in "\n\t" or not _unwanted(c)).strip()
+    if len(text) > MAX_NOTES:
+        raise Invalid(f"notes have at most {MAX_NOTES} characters", field="notes")
+    return text
+
+
+def view(row: WrapUpRow) -> WrapUpView:
+    """Return the row as the outside sees it."""
+    return WrapUpView(
+        call_id=row.call_id,
+        agent_id=row.agent_id,
+        queue=row.queue,
+        taken_at=row.taken_at,
+        ended_at=row.ended_at,
+        disposition=row.disposition,
+        notes=row.notes,
+        customer_id=row.customer_id,
+        saved_at=row.saved_at,
+        draft_disposition=row.draft_disposition,
+        draft_notes=row.draft_notes,
+    )
