@@ -65,6 +65,11 @@ class AmiLink:
         """Where the link stands now."""
         return self._state
 
+    @property
+    def pending_actions(self) -> int:
+        """How many actions, and originates without an end, are waiting now."""
+        return len(self._table)
+
     def items(self) -> ItemStream:
         """The one stream of events and markers; ``async for``, one consumer at a time.
 

@@ -209,6 +209,11 @@ class FakeAmi:
         return self.seen(name)[count - 1]
 
     @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """The server's own tasks, for tests that look for forgotten ones."""
+        return set(self._tasks)
+
+    @property
     def logged_in(self) -> int:
         """How many clients are logged in now."""
         return sum(connection.logged_in for connection in self.connections)
