@@ -1,0 +1,29 @@
+"""Which call a channel says it belongs to."""
+
+import hashlib
+import re
+from datetime import datetime
+
+from ulid import ULID
+
+from kernel.ids import is_ulid
+
+_EPOCH_ID = re.compile(r"(?:[^-]+-)?(\d{9,11})\.\d{1,12}")
+
+
+def named_call(value: str) -> str | None:
+    """Return the call id a channel variable holds, ``None`` for anything that is not one."""
+    value = value.strip().upper()
+    return value if is_ulid(value) else None
+
+
+def derived_call_id(node: str, uniqueid: str, *, now: datetime) -> str:
+    """Return a call id for a channel that the dialplan gave none.
+
+    It follows from the node and the channel alone (its uniqueid begins with the second of its birth), so
+    that the same channel found again after a restart of ours is the same call.
+    """
+    found = _EPOCH_ID.fullmatch(uniqueid)
+    millis = int(found.group(1)) * 1000 if found else int(now.timestamp() * 1000)
+    digest = hashlib.sha256(f"{node}\0{uniqueid}".encode()).digest()
+    return str(ULID.from_bytes(millis.to_bytes(6, "big") + digest[:10]))
