@@ -1,0 +1,93 @@
+"""``huifang call``: from a customer's name to a played call."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+import app.models  # noqa: F401 - relationships between tables need all of them
+from app.caller import CallerReport, CallPlan, Say, Step, Wait, menu_steps, run
+from app.console import console
+from app.runtime import Runtime
+from app.settings import Settings
+from crm.tables import Customer, CustomerPhone
+from kernel.db import Database, create_database
+from kernel.errors import Invalid, NotFound
+from kernel.phone import Phone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the person at the terminal asked for."""
+
+    customer: str
+    menu: str
+    say: str
+    hold: float
+    calls: int
+    rate: float
+    to: str
+
+
+async def play_call(settings: Settings, wish: Wish) -> CallerReport:
+    """Play the call and show what happens, line by line.
+
+    Raises:
+        NotFound: no customer has that name.
+        Invalid: the keys or the rate are no keys or no rate.
+    """
+    unknown = [key for key in wish.menu if key not in "0123456789*#,"]
+    if unknown:
+        raise Invalid(f"--menu: {unknown[0]} is no telephone key", field="menu")
+    runtime = await Runtime.ensure(settings.runtime_dir, need={"sipp", "espeak"})
+    number, name = await _caller(settings, wish.customer)
+    steps: list[Step] = [*menu_steps(wish.menu)]
+    if wish.say:
+        steps += [Wait(2.0), Say(wish.say, await _speech(settings, runtime, wish.say))]
+    plan = CallPlan(
+        from_number=number,
+        caller_name=name,
+        did=wish.to or settings.centre.hotline,
+        steps=tuple(steps),
+        hold_seconds=wish.hold,
+        calls=wish.calls,
+        rate=wish.rate,
+    )
+    console.print(f"{name or number} → {plan.did}", markup=False)
+    return await run(
+        plan,
+        sipp=runtime.sipp.command(),
+        host=settings.pbx.sip_host,
+        port=settings.pbx.sip_port,
+        env=dict(runtime.sipp.env()),
+        progress=lambda line: console.print(f"  {line}", markup=False),
+    )
+
+
+async def _caller(settings: Settings, wanted: str) -> tuple[str, str]:
+    """Return number and name as the network would show them."""
+    phone = Phone.parse_caller(wanted)
+    if phone is not None:
+        return phone.national, ""
+    database = create_database(settings.sql_url)
+    try:
+        return await _number_of(database, wanted), wanted
+    finally:
+        await database.dispose()
+
+
+async def _number_of(database: Database, name: str) -> str:
+    query = (
+        select(CustomerPhone.e164)
+        .join(Customer)
+        .where(Customer.name == name)
+        .order_by(CustomerPhone.position)
+        .limit(1)
+    )
+    async with database.session() as session:
+        found = (await session.execute(query)).scalar_one_or_none()
+        if found is not None:
+            return Phone.parse(found).national
+        known = (await session.execute(select(Customer.name).order_by(Customer.id).limit(12))).scalars().all()
+    raise NotFound(
+        f"no customer is called {name}; try one of {', '.join(known)}, or a number", field="customer"
+    )
