@@ -150,6 +150,8 @@ class MemoryCounters:
         return (attempts, until) if now < forget_at else (0, 0.0)
 
 
+_MILLISECOND = timedelta(milliseconds=1)
+
 _DRAW = """
 local now = tonumber(ARGV[1])
 local wait = 0
@@ -157,16 +159,16 @@ for _, key in ipairs(KEYS) do
   local rest = tonumber(redis.call('HGET', key, 'until') or '0') - now
   if rest > wait then wait = rest end
 end
-if wait > 0 then return tostring(wait) end
+if wait > 0 then return wait end
 for i, key in ipairs(KEYS) do
   local free, first, cap, memory = unpack(ARGV, 2 + (i - 1) * 4, 5 + (i - 1) * 4)
   local beyond = redis.call('HINCRBY', key, 'n', 1) - tonumber(free)
   local pause = 0
   if beyond > 0 then pause = math.min(tonumber(cap), tonumber(first) * 2 ^ math.min(beyond - 1, 30)) end
-  redis.call('HSET', key, 'until', tostring(now + pause))
-  redis.call('PEXPIRE', key, math.floor(tonumber(memory) * 1000))
+  redis.call('HSET', key, 'until', string.format('%.0f', now + pause))
+  redis.call('PEXPIRE', key, memory)
 end
-return '0'
+return 0
 """
 
 _GIVE_BACK = """
@@ -190,13 +192,11 @@ class RedisCounters:
         self._give_back = redis.register_script(_GIVE_BACK)
 
     async def draw(self, buckets: Sequence[Bucket], now: float) -> float:
-        paces = [
-            part.total_seconds() if isinstance(part, timedelta) else part
-            for bucket in buckets
-            for part in (bucket.pace.free, bucket.pace.first, bucket.pace.cap, bucket.pace.memory)
-        ]
-        # A float written with repr keeps its microseconds; Lua's own tostring would cut the epoch short.
-        return float(await self._draw(keys=self._keys(buckets), args=[repr(now), *map(repr, paces)]))
+        # Whole milliseconds: Lua writes a fraction with 14 digits, which cuts an epoch short.
+        args = [round(now * 1000)]
+        for pace in (bucket.pace for bucket in buckets):
+            args += [pace.free, *(round(part / _MILLISECOND) for part in (pace.first, pace.cap, pace.memory))]
+        return int(await self._draw(keys=self._keys(buckets), args=args)) / 1000
 
     async def give_back(self, buckets: Sequence[Bucket]) -> None:
         await self._give_back(keys=self._keys(buckets), args=[int(bucket.shared) for bucket in buckets])
