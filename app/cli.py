@@ -13,7 +13,12 @@ from app.console import console, done, fail, one_line
 from app.settings import Settings, load_settings
 from kernel.errors import HuifangError
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Huifang 回访 call centre.")
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Huifang 回访 call centre.",
+)
 db_commands = typer.Typer(no_args_is_help=True, help="The database.")
 pbx_commands = typer.Typer(no_args_is_help=True, help="Asterisk's configuration.")
 token_commands = typer.Typer(no_args_is_help=True, help="Bearer tokens of the API.")
