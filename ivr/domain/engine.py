@@ -108,7 +108,7 @@ class FlowRun:
         if self._started_at is None:
             self._started_at = now
         if isinstance(item, Broken):
-            return (self._fall_back(item.reason),)
+            return self._broken(item.reason, now)
         if self._inputs > MAX_INPUTS or now - self._started_at > self.flow.longest:
             return (self._fall_back(Reason.TOO_LONG),)
         expected = _ANSWERS[self.state]
@@ -138,6 +138,12 @@ class FlowRun:
                 return self._enter(node.next, now)
             case _:
                 raise ValueError(f"{type(item).__name__} does not fit node {node.id}")
+
+    def _broken(self, reason: Reason, now: datetime) -> tuple[Effect, ...]:
+        node = self._node
+        if isinstance(node, CallbackRequest) and reason is Reason.CALLBACK and node.failed is not None:
+            return self._enter(node.failed, now)
+        return (self._fall_back(reason),)
 
     def _enter(self, name: str, now: datetime) -> tuple[Effect, ...]:
         """Walk on from node ``name`` until something must be done outside."""

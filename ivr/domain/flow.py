@@ -301,7 +301,11 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A whole flow. Build it only through :func:`ivr.domain.validate.load_flow`."""
+    """A whole flow. Build it only through :func:`ivr.domain.validate.load_flow`.
+
+    Attributes:
+        longest: then a person takes over; shorter than the dialplan's own limit for a menu.
+    """
 
     name: str
     title: str
@@ -311,4 +315,4 @@ class Flow:
     prompts: Mapping[str, Prompt]
     schedules: Mapping[str, OpeningHours] = field(default_factory=dict)
     voice: Voice = Voice()
-    longest: timedelta = timedelta(minutes=15)
+    longest: timedelta = timedelta(minutes=8)

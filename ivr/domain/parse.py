@@ -68,7 +68,7 @@ def parse_flow(tree: Tree, constants: Mapping[str, str], problems: list[Problem]
             name=voice.text("name", Voice().name),
             speed=voice.number("speed", Voice().speed, low=80, high=400),
         ),
-        longest=timedelta(minutes=top.number("longest_minutes", 15, low=1, high=60)),
+        longest=timedelta(minutes=top.number("longest_minutes", 8, low=1, high=60)),
     )
     voice.done()
     top.done()

@@ -1,0 +1,81 @@
+"""What the menus need from outside."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from ivr.prompts.audio import Samples
+from kernel.errors import Unavailable
+from kernel.phone import Phone
+
+
+class SynthesisFailed(Unavailable):
+    """The voice engine gave no audio for a text."""
+
+    code = "synthesis_failed"
+
+
+class Synthesiser(Protocol):
+    """A voice."""
+
+    @property
+    def identity(self) -> str:
+        """Engine and version, part of a cached prompt's key."""
+        ...
+
+    async def synthesise(self, text: str, *, voice: str, speed: int) -> Samples:
+        """Return ``text`` as 8 kHz mono 16-bit samples.
+
+        Raises:
+            SynthesisFailed: no audio.
+        """
+        ...
+
+
+class OpenCase(Protocol):
+    """A complaint or repair in progress, as it may be read to its customer (``crm.views.CaseBrief``)."""
+
+    @property
+    def no(self) -> str: ...
+    @property
+    def kind_label(self) -> str: ...
+    @property
+    def spoken_status(self) -> str: ...
+    @property
+    def department(self) -> str | None: ...
+
+
+class KnownCaller(Protocol):
+    """A customer with the caller's number (``crm.views.CustomerCard``)."""
+
+    @property
+    def customer_id(self) -> str: ...
+    @property
+    def greeting(self) -> str: ...
+    @property
+    def open_cases(self) -> Sequence[OpenCase]: ...
+
+
+class CallerDirectory(Protocol):
+    """Who has which number (``crm.service.CustomerDirectory``)."""
+
+    async def find_by_phone(self, phone: Phone) -> Sequence[KnownCaller]:
+        """Return every customer with this number; a family may share one."""
+        ...
+
+
+class CallbackBook(Protocol):
+    """Where wishes to be called back are kept (``crm.service.CallbackRequests``)."""
+
+    async def create(
+        self, *, call_id: str, phone: Phone, customer_id: str | None = None, reason: str = ...
+    ) -> str:
+        """Store a wish; the same number asking again changes nothing. Returns the wish's id."""
+        ...
+
+
+class QueueNames(Protocol):
+    """Which queues exist."""
+
+    async def queue_names(self) -> Collection[str]:
+        """Return the names of all queues a flow may lead to."""
+        ...

@@ -1,0 +1,1 @@
+"""From a prompt's text, or a recording, to audio that Asterisk plays."""

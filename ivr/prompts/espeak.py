@@ -1,0 +1,109 @@
+"""espeak-ng as a synthesiser: 1.52 reads Chinese characters, older ones get pinyin (architecture.md §5)."""
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from pypinyin import Style, lazy_pinyin
+
+from ivr.ports import SynthesisFailed
+from ivr.prompts.audio import NotAudio, Samples, samples_of_wav
+
+READS_CHARACTERS = (1, 52)
+MAX_TEXT = 500
+MAX_OUTPUT = 64 * 1024 * 1024
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+# [[…]] is phoneme input and <…> markup for espeak-ng; neither belongs into a spoken text.
+_MARKUP = re.compile(r"[\[\]<>&]|[\x00-\x1f\x7f]")
+_VOICE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}")
+
+
+class EspeakSynthesiser:
+    """Runs one espeak-ng process per text, two at a time.
+
+    Args:
+        command: how the program is started, without options.
+        environment: variables it needs besides ours (``ESPEAK_DATA_PATH`` …).
+        version: as the program tells it, ``1.52.0``.
+        timeout: longest time for one text.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        version: str,
+        environment: Mapping[str, str] | None = None,
+        timeout: timedelta = timedelta(seconds=15),
+    ) -> None:
+        self._command = tuple(command)
+        self._environment = {**os.environ, **(environment or {})}
+        self._timeout = timeout
+        found = _VERSION.search(version)
+        self._version = found[0] if found else "0"
+        numbers = tuple(int(part) for part in self._version.split("."))
+        self._reads_characters = numbers >= READS_CHARACTERS
+        self._slots = asyncio.Semaphore(2)
+
+    @property
+    def identity(self) -> str:
+        """Engine and version; another one makes other audio."""
+        return f"espeak-ng {self._version}"
+
+    async def synthesise(self, text: str, *, voice: str, speed: int) -> Samples:
+        """Speak ``text`` and return 8 kHz mono samples.
+
+        Cancelling ends the process.
+
+        Raises:
+            SynthesisFailed: the program is missing, failed, said nothing, or took too long.
+        """
+        if len(text) > MAX_TEXT or not _VOICE.fullmatch(voice):
+            raise SynthesisFailed("text is too long or the voice has no such name", voice=voice[:32])
+        spoken, voice = self._spelled(_MARKUP.sub(" ", text), voice)
+        async with self._slots:
+            raw = await self._run(spoken, voice, speed)
+        try:
+            return await asyncio.to_thread(samples_of_wav, raw)
+        except NotAudio as error:
+            raise SynthesisFailed(f"espeak-ng gave no audio: {error}", voice=voice) from error
+
+    def _spelled(self, text: str, voice: str) -> tuple[str, str]:
+        if self._reads_characters or voice != "cmn" or not _CHINESE.search(text):
+            return text, voice
+        syllables = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True)
+        return " ".join(syllables), "cmn-latn-pinyin"
+
+    async def _run(self, text: str, voice: str, speed: int) -> bytes:
+        # The text goes through standard input: as an argument «-h» would be an option.
+        options = ("-v", voice, "-s", str(speed), "-b", "1", "--stdin", "--stdout")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *options,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=self._environment,
+                limit=MAX_OUTPUT,
+            )
+        except OSError as error:
+            raise SynthesisFailed(f"espeak-ng cannot be started: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                raw, complaint = await process.communicate(text.encode())
+        except TimeoutError as error:
+            raise SynthesisFailed("espeak-ng took too long", seconds=self._timeout.total_seconds()) from error
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            said = complaint.decode(errors="replace").strip()[:200]
+            raise SynthesisFailed(f"espeak-ng failed: {said or process.returncode}", voice=voice)
+        return raw

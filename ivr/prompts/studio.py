@@ -1,0 +1,136 @@
+"""The studio: gives every prompt of a flow its voice before a caller can hear it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from ivr.domain.effects import Clip, Piece
+from ivr.domain.flow import Flow, Voice
+from ivr.domain.text import Literal
+from ivr.ports import SynthesisFailed
+from ivr.prompts.store import PromptStore, SoundFile, write_whole
+
+log = structlog.get_logger(__name__)
+
+# Spoken by the dialplan itself when this service does not answer.
+DIALPLAN_PROMPTS: Mapping[str, str] = {
+    "huifang-fallback": "非常抱歉，系统繁忙，正在为您转接人工客服，请稍候。",
+    "huifang-apology": "非常抱歉，现在没有客服人员可以接听您的电话，请您稍后再拨。感谢您的来电，再见。",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VoicedFlow:
+    """A flow whose every literal piece has its audio.
+
+    Attributes:
+        version: the published version, 0 for the one that came with the program.
+        clips: (prompt, piece) → audio.
+    """
+
+    flow: Flow
+    version: int
+    clips: Mapping[Clip, SoundFile]
+
+
+class Studio:
+    """Makes audio for flows.
+
+    Args:
+        store: where audio is kept.
+        recordings: folder with ``<flow>/<prompt>.wav``; of a prompt with variables, whose pieces are
+            recorded one by one, ``<flow>/<prompt>-1.wav`` and so on.
+        speak_deadline: longest wait for a text during a call.
+    """
+
+    def __init__(
+        self,
+        store: PromptStore,
+        recordings: Path,
+        *,
+        speak_deadline: timedelta = timedelta(milliseconds=300),
+    ) -> None:
+        self._store = store
+        self._recordings = recordings
+        self._deadline = speak_deadline
+
+    async def voiced(self, flow: Flow, *, version: int) -> VoicedFlow:
+        """Give every prompt its audio.
+
+        Raises:
+            SynthesisFailed: names the prompt that has none.
+        """
+        clips: dict[Clip, SoundFile] = {}
+        for prompt in flow.prompts.values():
+            pieces = prompt.template.pieces
+            whole = len(pieces) == 1
+            for index, piece in enumerate(pieces):
+                if isinstance(piece, Literal):
+                    clip = Clip(prompt.name, index)
+                    clips[clip] = await self._piece(
+                        flow, prompt.name, None if whole else index + 1, piece.text
+                    )
+        return VoicedFlow(flow, version, clips)
+
+    async def _piece(self, flow: Flow, prompt: str, number: int | None, text: str) -> SoundFile:
+        name = prompt if number is None else f"{prompt}-{number}"
+        recording = self._recordings / flow.name / f"{name}.wav"
+        if await asyncio.to_thread(recording.is_file):
+            try:
+                return await self._store.recording(recording)
+            except SynthesisFailed as error:
+                # A voice that can be understood is better than a recording that cannot be played.
+                log.warning("ivr_recording_unusable", flow=flow.name, prompt=name, error=error.message)
+        try:
+            return await self._store.clip(text, flow.voice)
+        except SynthesisFailed as error:
+            raise SynthesisFailed(f"prompt “{prompt}” has no audio: {error.message}") from error
+
+    async def sounds(self, voiced: VoicedFlow, piece: Piece) -> tuple[SoundFile, ...]:
+        """Return what to play for one piece; nothing for an optional text that is not ready in time.
+
+        Raises:
+            SynthesisFailed: a text that may not be left out is not ready in time.
+        """
+        if isinstance(piece, Clip):
+            return (voiced.clips[piece],)
+        if not piece.text:
+            return ()
+        try:
+            return (await self._store.spoken(piece.text, voiced.flow.voice, deadline=self._deadline),)
+        except SynthesisFailed:
+            if piece.digits:
+                return tuple(
+                    voiced.clips[Clip(f"stock_digit_{digit}", 0)]
+                    for digit in piece.digits
+                    if digit.isdecimal()
+                )
+            if piece.optional:
+                return ()
+            raise
+
+    async def write_dialplan_prompts(
+        self, folder: Path, texts: Mapping[str, str] = DIALPLAN_PROMPTS, *, voice: Voice | None = None
+    ) -> None:
+        """Put the prompts that the dialplan plays without us into ``folder``, a recording where there is one.
+
+        Raises:
+            SynthesisFailed: a text cannot be spoken.
+        """
+        for name, text in texts.items():
+            recording = self._recordings / "dialplan" / f"{name}.wav"
+            if await asyncio.to_thread(recording.is_file):
+                sound = await self._store.recording(recording)
+            else:
+                sound = await self._store.clip(text, voice or Voice())
+            await asyncio.to_thread(_copy, sound, folder / f"{name}.wav")
+
+
+def _copy(sound: SoundFile, target: Path) -> None:
+    content = sound.path.with_suffix(".wav").read_bytes()
+    if not target.is_file() or target.read_bytes() != content:
+        write_whole(target, content)

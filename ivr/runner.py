@@ -1,0 +1,294 @@
+"""Runs flows on live calls: the engine's effects become AGI commands.
+
+Whatever fails, the caller is not lost: an unfinished decision leads to the default queue, and where not
+even that can be said to Asterisk, the closed session leads to the dialplan's fallback, a person as well.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+import structlog
+from prometheus_client import Counter
+
+from ivr.domain.effects import (
+    Ask,
+    AskDigits,
+    Broken,
+    CallbackNoted,
+    Effect,
+    Heard,
+    Input,
+    LookUp,
+    Piece,
+    Pressed,
+    Reason,
+    ReportMenu,
+    RequestCallback,
+    Say,
+    Silence,
+    Start,
+    ToHangup,
+    ToQueue,
+    Typed,
+)
+from ivr.domain.engine import FlowRun
+from ivr.domain.flow import KEYS
+from ivr.lookups import CallerFacts
+from ivr.ports import CallbackBook, CallerDirectory, SynthesisFailed
+from ivr.prompts.studio import Studio, VoicedFlow
+from ivr.service import AFTER_QUEUE, FlowLibrary
+from kernel.clock import Clock
+from kernel.ids import is_ulid
+from kernel.phone import Phone
+from telephony.agi import AgiError, AgiSession, AgiTimeout, CallerHungUp
+from telephony.agi.server import Handler
+
+log = structlog.get_logger(__name__)
+
+FINISHED = Counter("huifang_ivr_calls_total", "Calls that left a flow", ["flow", "end"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerConfig:
+    """Settings of the runner.
+
+    Attributes:
+        default_queue: where a call goes when nothing else decides.
+        lookup_deadline: longest wait for the customer records.
+        callback_deadline: longest wait for a callback request to be stored.
+        default_area: area code of local numbers.
+    """
+
+    default_queue: str = "service"
+    lookup_deadline: timedelta = timedelta(milliseconds=200)
+    callback_deadline: timedelta = timedelta(seconds=2)
+    default_area: str | None = None
+
+
+class FlowRunner:
+    """Answers the FastAGI routes of the menus.
+
+    Args:
+        library: flows in force.
+        studio: their audio.
+        directory: who has which number.
+        callbacks: where wishes to be called back are kept.
+        clock: the time, for opening hours.
+    """
+
+    def __init__(
+        self,
+        library: FlowLibrary,
+        studio: Studio,
+        *,
+        directory: CallerDirectory,
+        callbacks: CallbackBook,
+        clock: Clock,
+        config: RunnerConfig | None = None,
+    ) -> None:
+        self._library = library
+        self._studio = studio
+        self._directory = directory
+        self._callbacks = callbacks
+        self._clock = clock
+        self._config = config or RunnerConfig()
+
+    def routes(self) -> Mapping[str, Handler]:
+        """Return the handlers for :class:`telephony.agi.AgiServer`."""
+        return {"flow": self.flow, "after-queue": self.after_queue}
+
+    async def flow(self, session: AgiSession) -> None:
+        """``/flow/<did or flow>``: answer the call and walk its flow."""
+        dialled = session.route_args[0] if session.route_args else ""
+        voiced = self._library.for_number(dialled)
+        if voiced is None:
+            log.error("ivr_no_flow_ready", dialled=dialled)
+            await _decide_queue(session, ToQueue(pieces=(), queue=self._config.default_queue))
+            return
+        await session.answer()
+        await self._walk(session, voiced, {"called_number": dialled})
+
+    async def after_queue(self, session: AgiSession) -> None:
+        """``/after-queue``: the queue gave the caller back; apologise and offer a callback, once."""
+        arguments = session.environment.arguments
+        status = arguments[0] if arguments else await session.get_variable("QUEUESTATUS")
+        queue = arguments[1] if len(arguments) > 1 else await session.get_variable("HF_QUEUE")
+        voiced = self._library.named(AFTER_QUEUE)
+        if voiced is None or await session.get_variable("HF_AFTER_QUEUE"):
+            await session.set_variable("HF_NEXT", "hangup" if voiced else "")
+            return
+        await session.set_variable("HF_AFTER_QUEUE", status or "-")
+        await self._walk(session, voiced, {"queue_status": status or "", "queue": queue or ""})
+
+    async def _walk(self, session: AgiSession, voiced: VoicedFlow, known: Mapping[str, str]) -> None:
+        call = _Call(self, session, voiced, await session.get_variable("HF_CALL"))
+        try:
+            await call.walk(known)
+        except (CallerHungUp, AgiTimeout):
+            raise
+        except Exception:
+            # The border of one call: a fault of ours must not cost the caller their person.
+            log.exception("ivr_flow_crashed", flow=voiced.flow.name, call_id=call.call_id)
+            FINISHED.labels(voiced.flow.name, "crashed").inc()
+            if session.usable:
+                fallback = voiced.flow.fallback.queue
+                if fallback is None:
+                    await session.set_variable("HF_NEXT", "hangup")
+                else:
+                    await _decide_queue(session, ToQueue(pieces=(), queue=fallback))
+
+    def facts(self, phone: Phone | None) -> CallerFacts:
+        """Return what the records can say about a caller."""
+        return CallerFacts(self._directory, phone, deadline=self._config.lookup_deadline)
+
+    def caller(self, session: AgiSession) -> Phone | None:
+        """Return the caller's number if it is one."""
+        return Phone.parse_caller(session.environment.caller_number, default_area=self._config.default_area)
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self._clock
+
+    @property
+    def studio(self) -> Studio:
+        """The audio."""
+        return self._studio
+
+    async def note_callback(self, call_id: str, phone: str, customer_id: str | None, reason: str) -> bool:
+        """Store a wish to be called back; false when that failed."""
+        number = Phone.parse_caller(phone, default_area=self._config.default_area)
+        if number is None or not number.dialable:
+            return False
+        try:
+            async with asyncio.timeout(self._config.callback_deadline.total_seconds()):
+                await self._callbacks.create(
+                    call_id=call_id, phone=number, customer_id=customer_id, reason=reason
+                )
+        except Exception as error:  # a border: the caller goes to a person instead
+            log.error("ivr_callback_not_noted", call_id=call_id, error=type(error).__name__, exc_info=True)
+            return False
+        return True
+
+
+class _Call:
+    """One call in one flow."""
+
+    def __init__(
+        self, runner: FlowRunner, session: AgiSession, voiced: VoicedFlow, call_id: str | None
+    ) -> None:
+        self._runner = runner
+        self._session = session
+        self._voiced = voiced
+        self._phone = runner.caller(session)
+        self._facts = runner.facts(self._phone)
+        self.call_id = call_id if is_ulid(call_id) and call_id else ""
+
+    async def walk(self, known: Mapping[str, str]) -> None:
+        number = self._phone.national if self._phone is not None and self._phone.dialable else ""
+        run = FlowRun(self._voiced.flow, {"caller_number": number, **known})
+        item: Input = Start()
+        while True:
+            *reports, wanted = run.handle(item, now=self._runner.clock.now())
+            for report in reports:
+                await self._report(report)
+            if isinstance(wanted, ToQueue | ToHangup):
+                await self._end(wanted)
+                return
+            try:
+                item = await self._do(wanted)
+            except (SynthesisFailed, AgiError) as error:
+                log.error(
+                    "ivr_prompt_not_played",
+                    flow=self._voiced.flow.name,
+                    node=run.node,
+                    call_id=self.call_id,
+                    error=error.message,
+                )
+                item = Broken(Reason.PROMPT)
+
+    async def _do(self, effect: Effect) -> Input:
+        match effect:
+            case Say(pieces=pieces, barge_in=barge_in):
+                return Heard(await self._play(pieces, barge_in=barge_in))
+            case Ask(pieces=pieces, barge_in=barge_in, wait=wait):
+                key = await self._play(pieces, barge_in=barge_in) or await self._session.wait_for_digit(wait)
+                return Pressed(key) if key else Silence()
+            case AskDigits():
+                return await self._digits(effect)
+            case LookUp(ask=ask):
+                return await self._facts.answer(ask)
+            case RequestCallback(pieces=pieces, phone=phone, reason=reason):
+                await self._play(pieces, barge_in=False)
+                own = self._phone is not None and phone == self._phone.national
+                customer_id = self._facts.customer_id if own else None
+                noted = await self._runner.note_callback(self.call_id, phone, customer_id, reason)
+                return CallbackNoted() if noted else Broken(Reason.CALLBACK)
+            case ReportMenu() | ToQueue() | ToHangup():
+                raise TypeError(f"{type(effect).__name__} wants no answer")
+            case _:
+                assert_never(effect)
+
+    async def _play(self, pieces: tuple[Piece, ...], *, barge_in: bool) -> str | None:
+        """Play all pieces; return the key that stopped them."""
+        escape = KEYS if barge_in else ""
+        for piece in pieces:
+            for sound in await self._runner.studio.sounds(self._voiced, piece):
+                key = await self._session.stream_file(
+                    sound.path, escape=escape, length=sound.length + timedelta(seconds=1)
+                )
+                if key:
+                    return key
+        return None
+
+    async def _digits(self, effect: AskDigits) -> Typed:
+        typed = effect.typed
+        key = None if typed else await self._play(effect.pieces, barge_in=effect.barge_in)
+        while True:
+            if key is not None and key in "#*":
+                return Typed(typed, key)
+            typed += key or ""
+            if len(typed) >= effect.max_digits:
+                return Typed(typed)
+            key = await self._session.wait_for_digit(effect.wait)
+            if key is None:
+                return Typed(typed)
+
+    async def _report(self, effect: Effect) -> None:
+        if not isinstance(effect, ReportMenu):
+            return
+        try:
+            await self._session.user_event(
+                "HuifangMenu", Call=self.call_id, Node=effect.node, Key=effect.key, Label=effect.label
+            )
+        except AgiError as error:
+            # The time line lacks a step; the caller goes on.
+            log.warning("ivr_menu_not_reported", call_id=self.call_id, error=error.message)
+
+    async def _end(self, effect: ToQueue | ToHangup) -> None:
+        """Tell Asterisk the decision first, so that it stands if the last prompt cannot be played."""
+        cause = effect.cause
+        FINISHED.labels(self._voiced.flow.name, "flow" if cause == "flow" else str(cause)).inc()
+        if cause != "flow":
+            log.info("ivr_fell_back", flow=self._voiced.flow.name, call_id=self.call_id, cause=str(cause))
+        if isinstance(effect, ToQueue):
+            await _decide_queue(self._session, effect)
+        else:
+            await self._session.set_variable("HF_NEXT", "hangup")
+        try:
+            await self._play(effect.pieces, barge_in=False)
+        except (AgiError, SynthesisFailed) as error:
+            log.warning("ivr_last_prompt_not_played", call_id=self.call_id, error=error.message)
+
+
+async def _decide_queue(session: AgiSession, effect: ToQueue) -> None:
+    await session.set_variable("HF_QUEUE", effect.queue)
+    if effect.timeout is not None:
+        await session.set_variable("HF_QUEUE_TIMEOUT", str(int(effect.timeout.total_seconds())))
+    if effect.priority:
+        await session.set_variable("HF_QUEUE_PRIO", str(effect.priority))
+    # Last, because it is what the dialplan goes by.
+    await session.set_variable("HF_NEXT", "queue")
