@@ -32,6 +32,7 @@ class WebSettings:
     Attributes:
         node: the PBX whose live figures this process serves.
         timezone: the site's zone; every time that leaves the API is written in it.
+        default_area: area code of the numbers that are written without one.
         secure: the pages are reached over TLS: cookies get ``Secure``, responses get HSTS.
         allowed_origins: origins (``https://cc.example.com``) besides the request's own host that may post.
         trusted_proxies: networks whose ``X-Forwarded-For`` is believed.
@@ -44,6 +45,7 @@ class WebSettings:
 
     node: str = "pbx1"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    default_area: str = "010"
     secure: bool = False
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()

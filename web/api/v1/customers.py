@@ -18,5 +18,7 @@ from web.permissions import Permission
 )
 async def find_customers(call: ApiCall[CustomersQuery]) -> CustomerList:
     """Return the customers on a number."""
-    cards = await call.request.app[DEPS].customers.find_by_phone(Phone.parse(call.query.phone))
+    deps = call.request.app[DEPS]
+    phone = Phone.parse(call.query.phone, default_area=deps.settings.default_area)
+    cards = await deps.customers.find_by_phone(phone)
     return CustomerList(items=tuple(Customer.model_validate(card) for card in cards))
