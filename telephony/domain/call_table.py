@@ -1,7 +1,7 @@
 """The open calls of a node: which channel belongs to which, and how calls begin, join and end."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,16 +11,16 @@ from telephony.domain.call import (
     CallState,
     Direction,
     EndReason,
-    HangupBy,
 )
 from telephony.domain.call_id import derived_call_id, named_call
 from telephony.domain.caller_text import ANONYMOUS, caller_number
 from telephony.domain.effects import Changed, Effect, Ended, Merged, Opened, Progressed
 from telephony.domain.leg import Endpoints, Leg, LegKind
-from telephony.domain.outcome import QUEUE_REASONS, result_of
+from telephony.domain.outcome import QUEUE_REASONS, result_of, who_ended
 from telephony.domain.timeline import TimelineKind
 
 _REMEMBERED = 4096
+_DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,29 +89,26 @@ class CallTable:
 
     # -- beginning -----------------------------------------------------------------------------------
 
-    def begin(self, leg_of: Callable[[Call], Leg], linkedid: str, exten: str, name: str) -> Leg:
-        """Make a call without id around its first leg."""
+    def begin(self, linkedid: str, exten: str, name: str, now: datetime) -> Call:
+        """Make a call without id; the first leg that joins it is its root."""
         call = Call(
             node=self.node,
             direction=Direction.IN,
             from_number=ANONYMOUS,
             to_number="",
             from_name=name,
-            started_at=datetime.min,
+            started_at=now,
             exten=exten,
         )
-        leg = leg_of(call)
-        leg.is_root = True
-        call.root = leg
-        call.started_at = leg.started_at
         self._latent[id(call)] = call
-        self._adopt_leg(call, leg)
         self._link(call, linkedid)
-        return leg
+        return call
 
     def join(self, call: Call, leg: Leg) -> None:
-        """Add a further leg; beyond the bound the oldest finished one is forgotten."""
-        if len(call.legs) >= MAX_LEGS:
+        """Add a leg; beyond the bound the oldest finished one is forgotten."""
+        if call.root is None:
+            call.root, leg.is_root = leg, True
+        elif len(call.legs) >= MAX_LEGS:
             for uniqueid, old in call.legs.items():
                 if old.ended_at is not None and not old.is_root and not old.taken:
                     del call.legs[uniqueid]
@@ -166,8 +163,8 @@ class CallTable:
             return
         exten = "" if call.exten in ("s", "") else call.exten
         named = variables.get("HF_DIR", "")
-        if named in Direction:
-            call.direction = Direction(named)
+        if named in _DIRECTIONS:
+            call.direction = _DIRECTIONS[named]
         elif root.kind is LegKind.AGENT:
             inside = self.endpoints.read(f"PJSIP/{exten}").kind is LegKind.AGENT
             call.direction = Direction.INTERNAL if inside else Direction.OUT
@@ -200,7 +197,8 @@ class CallTable:
         for linkedid in latent.linkedids:
             self._link(into, linkedid)
         latent.legs, latent.live = {}, {}
-        self._out.append(Changed(into))
+        if into.call_id:
+            self._out.append(Changed(into))
 
     def merge(self, one: Call, other: Call, now: datetime) -> Call:
         """Join two calls that became one conversation; return the one that goes on.
@@ -210,8 +208,7 @@ class CallTable:
         if one is other:
             return one
         if not one.call_id:
-            self._absorb(one, self.promote(other, now)) if other.call_id else self._absorb_latents(one, other)
-            return other
+            one, other = other, one
         if not other.call_id:
             self._absorb(other, one)
             return one
@@ -220,10 +217,6 @@ class CallTable:
         )
         self._consume(keep, gone, now)
         return keep
-
-    def _absorb_latents(self, one: Call, other: Call) -> None:
-        self._absorb(one, other)
-        self._out.pop()
 
     def _consume(self, keep: Call, gone: Call, now: datetime) -> None:
         consultant = gone.root.agent_number if gone.root is not None else None
@@ -285,8 +278,7 @@ class CallTable:
                 QUEUE_REASONS.get(call.queue_status, EndReason.HANGUP) if refused else EndReason.HANGUP
             )
         if call.hangup_by is None:
-            seen = call.end_reason not in (EndReason.GAP,)
-            call.hangup_by = HangupBy.SYSTEM if seen else HangupBy.UNKNOWN
+            call.hangup_by = who_ended(call)
         if call.cause is None:
             dialled = call.last_dialled
             if call.answered_at is None and dialled is not None and dialled.refused is not None:

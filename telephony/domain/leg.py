@@ -89,6 +89,7 @@ class Leg:
     Attributes:
         call: the call it belongs to now.
         is_root: the channel the call began with.
+        came_in: its far end called us.
         rang: the far end said that it rings.
         ringing: it is being rung now, and the time line says so.
         refused: the cause the far end gave while it was being rung.
@@ -106,6 +107,7 @@ class Leg:
     number: str
     started_at: datetime
     is_root: bool = False
+    came_in: bool = False
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     cause: int | None = None

@@ -39,7 +39,8 @@ def result_of(call: Call, *, short_abandon: timedelta) -> CallResult:
             return CallResult.NO_ANSWER
         wait = call.wait or timedelta(0)
         return CallResult.ABANDONED_SHORT if wait <= short_abandon else CallResult.ABANDONED_QUEUE
-    if call.queue_status in QUEUE_REASONS:
+    if call.queue is not None:
+        # Sent to a queue that took nobody in.
         return CallResult.NO_ANSWER
     if call.last_dialled is not None:
         return _dialled(call.last_dialled)
@@ -87,3 +88,13 @@ def party(call: Call, leg: Leg) -> HangupBy:
     if call.direction is Direction.INTERNAL:
         return HangupBy.CALLER if leg.is_root else HangupBy.AGENT
     return HangupBy.AGENT if leg.kind is LegKind.AGENT else HangupBy.CALLER
+
+
+def who_ended(call: Call) -> HangupBy:
+    """Return who ended a call in which nobody was seen to hang up."""
+    if call.end_reason is EndReason.GAP:
+        return HangupBy.UNKNOWN
+    dialled = call.last_dialled
+    if call.answered_at is None and dialled is not None and dialled.refused in (_BUSY, _REJECTED):
+        return party(call, dialled)
+    return HangupBy.SYSTEM

@@ -20,3 +20,11 @@ class Signal(Protocol):
     def chan_variables(self) -> Mapping[str, str]:
         """The ``ChanVariable`` headers as a mapping."""
         ...
+
+
+class ChannelSignal(Signal, Protocol):
+    """An AMI event that may speak of two channels."""
+
+    def variables(self, header: str, /) -> Mapping[str, str]:
+        """Return headers of the form ``name=value``, e.g. ``DestChanVariable``, as a mapping."""
+        ...
