@@ -2,30 +2,36 @@
 
 import os
 import socket
+from typing import Literal
 
 import pytest
 
-from app.ports import PortTaken, Wanted, check_free, owner_of, wanted
+from app.doctor.inputs import PortUse
+from app.ports import PortTaken, check_free, port_uses
 from app.settings import load_settings
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("udp", [False, True])
-def test_a_taken_port_names_its_owner_and_the_setting(udp: bool) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as other:
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_a_taken_port_names_its_owner_and_the_setting(kind: Literal["tcp", "udp"]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as other:
         other.bind(("127.0.0.1", 0))
-        if not udp:
+        if kind == "tcp":
             other.listen()
         port = other.getsockname()[1]
+        use = PortUse("the pages", "web.port", "127.0.0.1", port, (kind,))
         with pytest.raises(
             PortTaken, match=rf"port {port} for the pages is taken by .*HUIFANG_WEB__PORT"
         ) as caught:
-            check_free((Wanted("the pages", "127.0.0.1", port, "HUIFANG_WEB__PORT", udp),))
+            check_free((use,))
         assert "\n" not in str(caught.value)
-        assert f"pid {os.getpid()}" in (owner_of(port, udp=udp) or "")
-    check_free((Wanted("the pages", "127.0.0.1", port, "HUIFANG_WEB__PORT", udp),))
+        assert f"pid {os.getpid()}" in str(caught.value)
+    check_free((use,))
 
 
-def test_every_listener_has_a_setting() -> None:
-    assert all(address.setting.startswith("HUIFANG_") for address in wanted(load_settings({})))
+def test_every_listener_is_checked_by_a_setting_that_exists() -> None:
+    settings = load_settings({})
+    for use in port_uses(settings):
+        section, name = use.setting.split(".")
+        assert getattr(getattr(settings, section), name) == use.port
