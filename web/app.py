@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from web import health
+from web import health, live, pages
 from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
 from web.deps import DEPS, WebDeps
@@ -16,17 +16,18 @@ from web.middleware import MIDDLEWARES, add_security_headers
 from web.permissions import check_routes
 
 Setup = Callable[[web.Application], None]
+PARTS: tuple[Setup, ...] = (pages.setup, live.setup)
 
 
 def create_app(
-    deps: WebDeps, *, accounts: Accounts | None = None, parts: Sequence[Setup] = ()
+    deps: WebDeps, *, accounts: Accounts | None = None, parts: Sequence[Setup] = PARTS
 ) -> web.Application:
     """Return the application, complete.
 
     Args:
         deps: what it is given from outside.
         accounts: the services of users; made from ``deps`` when not given.
-        parts: further functions that add routes.
+        parts: functions that add the routes besides those of health and API.
 
     Raises:
         ConfigurationError: a route declares no access.

@@ -146,8 +146,7 @@ async def _fail(request: web.Request, error: Exception) -> web.StreamResponse:
         return problem_response(problem, instance=request.path, request_id=request[REQUEST_ID])
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return _to_sign_in(request, problem)
-    page = request.app.get(ERROR_PAGE, _plain_page)
-    response = await page(request, problem)
+    response = await _error_page(request, problem)
     for name, value in problem_headers(problem).items():
         response.headers[name] = value
     return response
@@ -163,6 +162,16 @@ def _to_sign_in(request: web.Request, problem: Problem) -> web.Response:
     if request.path != "/":
         target += "?next=" + quote(request.path_qs, safe="/")
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: target})
+
+
+async def _error_page(request: web.Request, problem: Problem) -> web.StreamResponse:
+    page = request.app.get(ERROR_PAGE)
+    if page is not None:
+        try:
+            return await page(request, problem)
+        except Exception:  # the border: a broken template must not hide the error it was to show
+            log.exception("error_page_failed", code=problem.code)
+    return await _plain_page(request, problem)
 
 
 async def _plain_page(request: web.Request, problem: Problem) -> web.Response:

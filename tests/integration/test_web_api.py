@@ -12,7 +12,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import new_ulid
 from telephony.views import CallFilter
-from tests.support.web import CALL_STARTED, Client, WebHarness, call_view, customer_card
+from tests.support.web import CALL_STARTED, Client, WebHarness, call_view, customer_card, no_pages
 from web.audit import Action
 from web.permissions import Role
 
@@ -34,7 +34,7 @@ def harness(sqlite: Database, clock: FakeClock) -> WebHarness:
 
 @pytest.fixture
 async def client(harness: WebHarness) -> AsyncIterator[Client]:
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         yield client
 
 

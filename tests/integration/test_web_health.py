@@ -15,7 +15,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database, create_database
 from kernel.errors import Unavailable
 from kernel.supervise import TaskHealth
-from tests.support.web import WebHarness
+from tests.support.web import WebHarness, no_pages
 from web import health
 from web.permissions import Role
 
@@ -38,7 +38,7 @@ async def test_ready(harness: WebHarness) -> None:
         return {"state": "live"}
 
     harness.checks["ami:pbx1"] = link
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         assert await (await client.get("/livez")).json() == {"status": "ok"}
         response = await client.get("/readyz")
         body = await response.json()
@@ -51,7 +51,7 @@ async def test_ready(harness: WebHarness) -> None:
 
 
 async def test_both_databases_are_asked(database: Database, clock: FakeClock) -> None:
-    async with WebHarness(database, clock).serve() as client:
+    async with WebHarness(database, clock).serve(no_pages) as client:
         body = await (await client.get("/readyz")).json()
     assert body["checks"]["database"] == {"ok": True, "dialect": database.dialect_name}
 
@@ -64,7 +64,7 @@ async def test_a_link_that_is_down(harness: WebHarness) -> None:
         raise ValueError("13800138000")
 
     harness.checks |= {"ami:pbx1": link, "odd": odd}
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         response = await client.get("/readyz")
         body = await response.json()
         assert (await client.get("/livez")).status == 200
@@ -83,7 +83,7 @@ async def test_a_check_that_hangs_does_not_hang_the_answer(
 
     monkeypatch.setattr(health, "CHECK_DEADLINE_SECONDS", 0.05)
     harness.checks["speech"] = hangs
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         response = await client.get("/readyz")
         assert response.status == 503
         assert (await response.json())["checks"]["speech"] == {"ok": False, "error": "no answer in time"}
@@ -91,7 +91,7 @@ async def test_a_check_that_hangs_does_not_hang_the_answer(
 
 async def test_a_task_that_waits_to_be_started_again(harness: WebHarness) -> None:
     harness.tasks["outbox"] = task("waiting")
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         response = await client.get("/readyz")
         assert response.status == 503
         assert not (await response.json())["checks"]["tasks"]["ok"]
@@ -100,7 +100,7 @@ async def test_a_task_that_waits_to_be_started_again(harness: WebHarness) -> Non
 async def test_a_database_that_cannot_be_opened(clock: FakeClock) -> None:
     database = create_database("sqlite+aiosqlite:////nowhere/at/all.db")
     try:
-        async with WebHarness(database, clock).serve() as client:
+        async with WebHarness(database, clock).serve(no_pages) as client:
             response = await client.get("/readyz")
             assert response.status == 503
             assert (await response.json())["checks"]["database"] == {"ok": False, "error": "OperationalError"}
@@ -110,7 +110,7 @@ async def test_a_database_that_cannot_be_opened(clock: FakeClock) -> None:
 
 async def test_redis_goes_and_returns(harness: WebHarness, redis: Redis, redis_server: RedisServer) -> None:
     harness.redis = redis
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         assert (await client.get("/readyz")).status == 200
         await redis_server.stop()
         response = await client.get("/readyz")
@@ -124,7 +124,7 @@ async def test_signing_in_works_while_redis_is_gone(
     harness: WebHarness, redis: Redis, redis_server: RedisServer
 ) -> None:
     harness.redis = redis
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         await redis_server.stop()
         await harness.sign_in(client, Role.AGENT)
         assert (await client.get("/api/v1/calls")).status == 200
@@ -132,7 +132,7 @@ async def test_signing_in_works_while_redis_is_gone(
 
 async def test_metrics_are_for_this_machine_and_for_administrators_tokens(harness: WebHarness) -> None:
     admin, agent = await harness.bearer(Role.ADMINISTRATOR), await harness.bearer(Role.AGENT)
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         await client.get("/livez")
         response = await client.get("/metrics")
         text = await response.text()
@@ -144,5 +144,5 @@ async def test_metrics_are_for_this_machine_and_for_administrators_tokens(harnes
         assert (await client.get("/metrics", headers=away | agent)).status == 403
         assert (await client.get("/metrics", headers=away | admin)).status == 200
     harness.settings = replace(harness.settings, trusted_proxies=(ip_network("127.0.0.0/8"),))
-    async with harness.serve() as client:
+    async with harness.serve(no_pages) as client:
         assert (await client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status == 403

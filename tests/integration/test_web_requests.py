@@ -168,6 +168,18 @@ class TestErrors:
             assert response.status == 404
             assert await response.text() == "<h1>not_found</h1>"
 
+    async def test_an_error_page_that_fails_itself(self, harness: WebHarness) -> None:
+        async def page(request: web.Request, problem: Problem) -> web.StreamResponse:
+            raise KeyError("no such template")
+
+        def setup(app: web.Application) -> None:
+            app[ERROR_PAGE] = page
+
+        async with harness.serve(sample_routes, setup) as client:
+            response = await client.get("/nowhere")
+            assert response.status == 404
+            assert response.content_type == "text/plain"
+
     async def test_a_handler_that_takes_too_long(self, harness: WebHarness) -> None:
         harness.settings = replace(harness.settings, request_deadline=timedelta(milliseconds=30))
         async with harness.serve(sample_routes) as client:
@@ -436,7 +448,7 @@ def test_where_to_go_after_signing_in(raw: str | None, safe: str) -> None:
 async def test_the_database_is_gone(harness: WebHarness) -> None:
     await harness.user(Role.AGENT)
     signed = await harness.accounts.authenticator.sign_in("agent", PASSWORD, visitor=Visitor())
-    async with harness.serve() as client:
+    async with harness.serve(sample_routes) as client:
         async with harness.database.engine.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE user_session RENAME TO elsewhere")
         response = await client.get("/api/v1/calls", cookies={"hf_session": signed.session.secret})

@@ -19,7 +19,7 @@ from kernel.errors import NotFound
 from kernel.phone import Phone
 from kernel.supervise import TaskHealth
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
-from web.app import Setup, create_app
+from web.app import PARTS, Setup, create_app
 from web.auth import SESSION_COOKIE, Accounts, Visitor, build_accounts
 from web.deps import WebDeps, WebSettings
 from web.passwords import Passwords
@@ -211,8 +211,11 @@ class WebHarness:
 
     @asynccontextmanager
     async def serve(self, *parts: Setup) -> AsyncIterator[Client]:
-        """Run the application on a free port of the loopback and yield a browser."""
-        app = create_app(self.deps(), accounts=self.accounts, parts=parts)
+        """Run the application on a free port of the loopback and yield a browser.
+
+        With ``parts``, these stand in the place of the pages and the live stream.
+        """
+        app = create_app(self.deps(), accounts=self.accounts, parts=parts or PARTS)
         async with TestClient(TestServer(app)) as client:
             yield client
 
@@ -238,3 +241,7 @@ class WebHarness:
 def same_origin(client: Client) -> dict[str, str]:
     """The header a browser sends with every post from a page of this site."""
     return {"Origin": str(client.make_url("/")).rstrip("/")}
+
+
+def no_pages(app: web.Application) -> None:
+    """A part that adds nothing: the API and the health routes alone."""

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 def app(clock: FakeClock) -> web.Application:
     """The application over a database that nobody asks anything."""
     harness = WebHarness(create_database("sqlite+aiosqlite:///:memory:"), clock)
-    return create_app(harness.deps())
+    return create_app(harness.deps(), parts=())
 
 
 @pytest.fixture
