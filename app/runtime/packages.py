@@ -117,6 +117,20 @@ class Runtime:
             found[name] = tool_in(tree, name, architecture=stamp.architecture, version=stamp.versions[name])
         return cls(folder, found, tree)
 
+    @classmethod
+    async def present(cls, folder: Path) -> "Runtime":
+        """Return the programs that are there already, fetching nothing; ``tools`` has those found."""
+        folder = folder.absolute()
+        found = await asyncio.to_thread(_from_host, frozenset(ALL_TOOLS))
+        tree = None
+        for name in ALL_TOOLS:
+            ready = None if name in found else _complete_tree(folder, {name})
+            if ready is not None:
+                tree, stamp = ready
+                version = stamp.versions[name]
+                found[name] = tool_in(tree, name, architecture=stamp.architecture, version=version)
+        return cls(folder, found, tree)
+
     def _tool(self, name: ToolName) -> Tool:
         try:
             return self.tools[name]
