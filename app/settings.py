@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.runtime.redis_server import SOCKET_NAME
+from app.runtime.sockets import socket_folder
 from kernel.errors import ConfigurationError
 
 PREFIX = "HUIFANG_"
@@ -164,14 +166,9 @@ class Settings(Section):
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'huifang.db'}"
 
     @property
-    def redis_socket(self) -> Path:
-        """Socket of the private Redis."""
-        return self.data_dir / "run" / "redis.sock"
-
-    @property
     def redis_address(self) -> str:
-        """Redis' URL with the default filled in."""
-        return self.redis_url or f"unix://{self.redis_socket}"
+        """Redis' URL with the default filled in: the private server that ``huifang up`` starts."""
+        return self.redis_url or f"unix://{socket_folder(self.data_dir / 'run') / SOCKET_NAME}"
 
 
 def names(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

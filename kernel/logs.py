@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -23,8 +23,9 @@ def _tame(_: Any, method: str, entry: structlog.typing.EventDict) -> structlog.t
     return entry
 
 
-def configure_logs(*, level: str = "INFO", json: bool = True) -> None:
-    """Set up structlog and the standard library's logging once, writing to standard error."""
+def configure_logs(*, level: str = "INFO", json: bool = True, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging, writing to ``stream`` (standard error)."""
+    stream = stream or sys.stderr
     number = getattr(logging, level)
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -38,12 +39,12 @@ def configure_logs(*, level: str = "INFO", json: bool = True) -> None:
     processors.append(
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
     )
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, force=True)
+    logging.basicConfig(level=max(number, logging.WARNING), stream=stream, force=True)

@@ -1,7 +1,7 @@
 """Writes the demo company into an empty database, once, in one transaction."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,8 +25,15 @@ from kernel.ids import new_ulid
 from kernel.phone import Phone
 from telephony.agent_tables import AgentRow, QueueMemberRow, QueueRow
 
-CreateUser = Callable[[str, str, str, str | None], Awaitable[str]]
-"""(login, display name, role, agent id) → password."""
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """Somebody who may sign in."""
+
+    login: str
+    name: str
+    role: str
+    agent_id: str | None
 
 
 async def is_empty(database: Database) -> bool:
@@ -184,16 +191,13 @@ async def _centre(session: AsyncSession, now: datetime) -> None:
         )
 
 
-async def seed_users(database: Database, create: CreateUser) -> dict[str, str]:
-    """Create the demo's users; return their passwords by login, for the one place that shows them."""
+async def demo_users(database: Database) -> tuple[DemoUser, ...]:
+    """Return who may sign in to the demo."""
     async with database.session() as session:
         rows = await session.execute(select(AgentRow.number, AgentRow.agent_id))
         ids = {row.number: row.agent_id for row in rows}
-    passwords = {}
-    for agent in company.AGENTS:
-        passwords[agent.login] = await create(agent.login, agent.name, "agent", ids[agent.number])
-    login, name = company.SUPERVISOR
-    passwords[login] = await create(login, name, "supervisor", None)
-    login, name = company.ADMINISTRATOR
-    passwords[login] = await create(login, name, "administrator", None)
-    return passwords
+    return (
+        *(DemoUser(agent.login, agent.name, "agent", ids.get(agent.number)) for agent in company.AGENTS),
+        DemoUser(*company.SUPERVISOR, "supervisor", None),
+        DemoUser(*company.ADMINISTRATOR, "administrator", None),
+    )

@@ -1,0 +1,210 @@
+"""``huifang up``: the whole centre on one machine, from nothing to a ringing phone."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+
+from app import pbx
+from app.console import console, done, step
+from app.container import ALL_ROLES, Centre, open_centre
+from app.demo import company
+from app.demo.seed import demo_users, is_empty, seed_company
+from app.main import run_until, stop_signals
+from app.ports import check_free, port_uses
+from app.runtime import Runtime
+from app.runtime.asterisk import AsteriskServer
+from app.runtime.process import ProcessEnded
+from app.runtime.redis_server import RedisServer
+from app.runtime.tool import ToolName
+from app.schema import upgrade
+from app.secrets_file import write_private
+from app.settings import Settings
+from kernel.bus import Bus
+from kernel.clock import SystemClock
+from kernel.db import Database, create_database
+from kernel.errors import ConfigurationError
+from kernel.logs import configure_logs
+from telephony.asterisk.model import AsteriskPaths
+from telephony.asterisk.render import prepare
+from telephony.roster import Roster
+from web.auth import build_accounts
+from web.permissions import Role as UserRole
+
+FREE_BYTES = 200 << 20
+LOGINS = "demo-logins.json"
+PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+async def run_up(settings: Settings) -> None:
+    """Set everything up that is missing, start it, and run until Ctrl-C; every child ends with us.
+
+    Raises:
+        HuifangError: what cannot start, in one line that says what to do.
+    """
+    async with stop_signals() as stop:
+        ended_itself = await run_until(stop, _up(settings))
+    if not ended_itself:
+        done("stopped")
+
+
+async def _up(settings: Settings) -> None:
+    _prepare_folder(settings)
+    log_file = (settings.data_dir / "log" / "huifang.log").open("a", encoding="utf-8", buffering=1)
+    with log_file, _only_one(settings):
+        configure_logs(level=settings.log_level, json=settings.log_json, stream=log_file)
+        async with contextlib.AsyncExitStack() as stack:
+            check_free(port_uses(settings))
+            runtime = await _programs(settings)
+            if not settings.redis_url:
+                redis = RedisServer(runtime.redis, settings.data_dir / "run", alert=_tell_end)
+                await stack.enter_async_context(redis.running())
+                settings = settings.model_copy(update={"redis_url": redis.url})
+                done("Redis")
+            passwords = await _data(settings)
+            asterisk = await _asterisk(settings, runtime)
+            with step("menus and prompts") as current:
+                centre = await stack.enter_async_context(
+                    open_centre(settings, ALL_ROLES, espeak=runtime.espeak)
+                )
+                current.result = "service, menus and prompts"
+            with step("Asterisk") as current:
+                await stack.enter_async_context(asterisk.running())
+                await centre.wait_live()
+                current.result = f"Asterisk {runtime.asterisk.version}"
+            _welcome(settings, centre, passwords)
+            await asyncio.Event().wait()
+
+
+def _prepare_folder(settings: Settings) -> None:
+    try:
+        for folder in (settings.data_dir, settings.data_dir / "log", settings.data_dir / "run"):
+            folder.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.chmod(0o700)
+        free = shutil.disk_usage(settings.data_dir).free
+    except OSError as error:
+        raise ConfigurationError(
+            f"{settings.data_dir} cannot be used ({error.strerror}): choose another with HUIFANG_DATA_DIR=…"
+        ) from error
+    if free < FREE_BYTES:
+        raise ConfigurationError(
+            f"only {free >> 20} MB are free in {settings.data_dir}: make room for {FREE_BYTES >> 20} MB, or "
+            "choose another folder with HUIFANG_DATA_DIR=…"
+        )
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    path = settings.data_dir / "run" / "up.lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise ConfigurationError(
+                f"the centre runs already in {settings.data_dir} (pid {file.read().strip() or 'unknown'}): "
+                "stop it with Ctrl-C there, or choose another folder with HUIFANG_DATA_DIR=…"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+async def _programs(settings: Settings) -> Runtime:
+    need: set[ToolName] = {"asterisk", "espeak", "sipp"}
+    if not settings.redis_url:
+        need.add("redis")
+    with step("programs") as current:
+        runtime = await Runtime.ensure(settings.runtime_dir, need=need, progress=current.show)
+        current.result = "programs: " + ", ".join(
+            f"{tool.name} {tool.version}" for tool in runtime.tools.values()
+        )
+    return runtime
+
+
+def _tell_end(ended: ProcessEnded) -> None:
+    console.print(f"[yellow]![/] {ended.name} ended ({ended.status}); starting it again", soft_wrap=True)
+
+
+async def _data(settings: Settings) -> dict[str, str]:
+    """Bring the database up to date and fill it where it is empty; return the demo's passwords."""
+    database = create_database(settings.sql_url)
+    try:
+        with step("database") as current:
+            await upgrade(database)
+            clock = SystemClock()
+            await Roster(database, clock, Bus()).seed_codes()
+            if settings.demo and await is_empty(database):
+                await seed_company(database, now=clock.now())
+            passwords = await _users(settings, database) if settings.demo else {}
+            current.result = f"database ({database.dialect_name})"
+    finally:
+        await database.dispose()
+    return passwords
+
+
+async def _users(settings: Settings, database: Database) -> dict[str, str]:
+    """Create the demo's users that are missing; their passwords are made once and kept in a private file."""
+    path = settings.data_dir / LOGINS
+    people = await demo_users(database)
+    passwords: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not passwords:
+        passwords = {person.login: _password() for person in people}
+        write_private(path, json.dumps(passwords, indent=1))
+    users = build_accounts(database, SystemClock()).users
+    known = {user.login for user in await users.list()}
+    for person in people:
+        if person.login not in known:
+            await users.create(
+                login=person.login,
+                password=passwords[person.login],
+                role=UserRole(person.role),
+                display_name=person.name,
+                agent_id=person.agent_id,
+            )
+    return passwords
+
+
+def _password() -> str:
+    return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(12))
+
+
+async def _asterisk(settings: Settings, runtime: Runtime) -> AsteriskServer:
+    files = runtime.asterisk_files
+    root = pbx.asterisk_root(settings)
+    paths = AsteriskPaths.under(root, modules=files.modules, data=files.data, sbin=files.sbin)
+    database = create_database(settings.sql_url)
+    try:
+        config = await pbx.build_pbx_config(settings, database, paths)
+    finally:
+        await database.dispose()
+    prepare(config)
+    return AsteriskServer(
+        runtime.asterisk,
+        paths.config / "asterisk.conf",
+        manager=(settings.ami.host, settings.ami.port),
+        folder=root,
+        alert=_tell_end,
+    )
+
+
+def _welcome(settings: Settings, centre: Centre, passwords: dict[str, str]) -> None:
+    host = "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104
+    console.print()
+    console.print(f"[bold]Huifang 回访[/]  {settings.centre.company}")
+    console.print(f"  pages    http://{host}:{centre.web_port}/", soft_wrap=True)
+    console.print(f"  hotline  {settings.centre.hotline}   (make call, in another terminal)")
+    if passwords:
+        console.print("  logins")
+        people = [(agent.login, f"agent {agent.number} {agent.name}") for agent in company.AGENTS]
+        people += [(company.SUPERVISOR[0], f"supervisor {company.SUPERVISOR[1]}")]
+        people += [(company.ADMINISTRATOR[0], f"administrator {company.ADMINISTRATOR[1]}")]
+        for login, who in people:
+            console.print(f"    {login:<10} {passwords.get(login, '(changed)'):<16} {who}", markup=False)
+    console.print(f"  log      {settings.data_dir / 'log' / 'huifang.log'}", soft_wrap=True)
+    console.print("  Ctrl-C stops everything.")

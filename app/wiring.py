@@ -1,0 +1,54 @@
+"""Joins packages that do not know each other: facts of telephony become entries of the CRM."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.service import ContactLog
+from crm.views import CallContact
+from kernel.events import Event
+from telephony.events import CallEnded, DispositionSaved
+from telephony.history import link_customer
+from telephony.roster import agent_name
+
+CONTACT_FACTS: tuple[type[Event], ...] = (CallEnded, DispositionSaved)
+
+
+async def record_contact(session: AsyncSession, fact: Event) -> None:
+    """Put a finished call, or what the agent noted about one, on the customer's time line."""
+    log = ContactLog()
+    match fact:
+        case CallEnded():
+            agent = await agent_name(session, fact.agent_id) if fact.agent_id else None
+            owners = await log.record_call(
+                session,
+                CallContact(
+                    call_id=fact.call_id,
+                    at=fact.started_at,
+                    direction=fact.direction,
+                    phone=_customer_number(fact),
+                    result=fact.result,
+                    agent=agent or fact.agent_number,
+                    queue=fact.queue,
+                    talk_seconds=fact.talk_seconds,
+                    menu_path=fact.menu_path,
+                ),
+            )
+            if len(owners) == 1:
+                await link_customer(session, fact.call_id, owners[0])
+        case DispositionSaved():
+            await log.record_disposition(
+                session,
+                call_id=fact.call_id,
+                disposition=fact.disposition,
+                notes=fact.notes,
+                at=fact.at,
+                customer_id=fact.customer_id,
+            )
+            if fact.customer_id is not None:
+                await link_customer(session, fact.call_id, fact.customer_id)
+        case _:
+            pass
+
+
+def _customer_number(fact: CallEnded) -> str | None:
+    number = fact.to_number if fact.direction == "out" else fact.from_number
+    return number if number.startswith("+") or number.isdigit() else None
