@@ -54,7 +54,7 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
 
 async def run_until(stop: asyncio.Event, work: Awaitable[None]) -> bool:
-    """Await ``work``, or cancel it and wait for its end once ``stop`` is set; return whether it ended itself."""
+    """Await ``work``, or cancel it once ``stop`` is set; return whether it ended by itself."""
     task = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
     try:

@@ -37,7 +37,7 @@ from web.permissions import Role as UserRole
 
 FREE_BYTES = 200 << 20
 LOGINS = "demo-logins.json"
-PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 async def run_up(settings: Settings) -> None:
@@ -171,7 +171,7 @@ async def _users(settings: Settings, database: Database) -> dict[str, str]:
 
 
 def _password() -> str:
-    return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(12))
+    return "".join(secrets.choice(READABLE) for _ in range(12))
 
 
 async def _asterisk(settings: Settings, runtime: Runtime) -> AsteriskServer:
