@@ -30,6 +30,9 @@ class EspeakSynthesiser:
         environment: variables it needs besides ours (``ESPEAK_DATA_PATH`` …).
         version: as the program tells it, ``1.52.0``.
         timeout: longest time for one text.
+
+    Attributes:
+        running: processes at work now.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class EspeakSynthesiser:
         environment: Mapping[str, str] | None = None,
         timeout: timedelta = timedelta(seconds=15),
     ) -> None:
-        self._command = tuple(command)
-        self._environment = {**os.environ, **(environment or {})}
+        self.command = tuple(command)
+        self.environment = dict(environment or {})
+        self.running = 0
         self._timeout = timeout
         found = _VERSION.search(version)
         self._version = found[0] if found else "0"
@@ -83,16 +87,17 @@ class EspeakSynthesiser:
         options = ("-v", voice, "-s", str(speed), "-b", "1", "--stdin", "--stdout")
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *self.command,
                 *options,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=self._environment,
+                env={**os.environ, **self.environment},
                 limit=MAX_OUTPUT,
             )
         except OSError as error:
             raise SynthesisFailed(f"espeak-ng cannot be started: {error.strerror}") from error
+        self.running += 1
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 raw, complaint = await process.communicate(text.encode())
@@ -103,6 +108,7 @@ class EspeakSynthesiser:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+            self.running -= 1
         if process.returncode != 0:
             said = complaint.decode(errors="replace").strip()[:200]
             raise SynthesisFailed(f"espeak-ng failed: {said or process.returncode}", voice=voice)
