@@ -1,0 +1,34 @@
+"""From the settings to what the doctor looks at."""
+
+from app.doctor.inputs import DoctorInputs, ManagerLogin
+from app.pbx import ami_secret, prompts_dir
+from app.ports import port_uses
+from app.settings import Settings
+from ivr.prompts.studio import DIALPLAN_PROMPTS
+from telephony.asterisk.sounds import CHIME
+
+
+def doctor_inputs(settings: Settings) -> DoctorInputs:
+    """Return the doctor's inputs."""
+
+    async def missing_prompts() -> list[str]:
+        names = (*DIALPLAN_PROMPTS, CHIME)
+        return [name for name in names if not (prompts_dir(settings) / f"{name}.wav").is_file()]
+
+    return DoctorInputs(
+        data_dir=settings.data_dir,
+        runtime_dir=settings.runtime_dir,
+        database_url=settings.sql_url,
+        redis_url=settings.redis_address,
+        manager=ManagerLogin(
+            host=settings.ami.host,
+            port=settings.ami.port,
+            username=settings.ami.username,
+            secret=ami_secret(settings),
+        ),
+        agi=(settings.agi.host, settings.agi.port),
+        private_redis=not settings.redis_url,
+        ports=port_uses(settings),
+        timezone=settings.centre.timezone,
+        missing_prompts=missing_prompts,
+    )
