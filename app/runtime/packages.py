@@ -235,7 +235,7 @@ async def _make_tree(folder: Path, missing: AbstractSet[ToolName], progress: Pro
                 f"there is no unpacking for {architecture}: install Asterisk 18 or newer, redis-server, "
                 "espeak-ng and sipp, and start again"
             )
-        source = await _choose_source(apt, names, progress)
+        source = await choose_source(apt, names, progress)
         wanted = [package for name in names for package in PACKAGES[name]]
         archives = await apt.download(wanted, progress)
         tree = work / "tree"
@@ -265,7 +265,7 @@ def _last_number(folder: Path) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-async def _choose_source(apt: PrivateApt, names: Sequence[ToolName], progress: Progress) -> Source:
+async def choose_source(apt: PrivateApt, names: Sequence[ToolName], progress: Progress) -> Source:
     """Fetch lists until a source has all programs new enough; leaves apt with the lists of that source.
 
     A source whose only lack is an espeak-ng that needs pinyin is taken when no other is better.

@@ -13,6 +13,7 @@ import pytest
 
 from app.runtime import ProcessFailed, Runtime, RuntimeSetupError, host, packages
 from app.runtime.asterisk import AsteriskServer
+from app.runtime.command import run
 from app.runtime.espeak import reads_chinese
 from app.runtime.process import Backoff, ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.redis_server import RedisServer, redis_answers
@@ -260,6 +261,7 @@ async def test_no_program_outlives_a_killed_service(tmp_path: Path) -> None:
     script = f"""
 import asyncio
 from pathlib import Path
+from app.runtime.command import run
 from app.runtime.espeak import reads_chinese
 from app.runtime.process import ManagedProcess
 from tests.integration.test_runtime import FOREVER, python
@@ -286,6 +288,16 @@ asyncio.run(main())
     await service.wait()
 
     await eventually(lambda: not alive(program))
+
+
+async def test_a_command_past_its_deadline_is_killed_with_its_children(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path / 'child'}; wait"
+
+    with pytest.raises(TimeoutError):
+        await run(["sh", "-c", script], deadline_seconds=0.5)
+
+    child = int((tmp_path / "child").read_text())
+    await eventually(lambda: not alive(child))
 
 
 # ── the servers ─────────────────────────────────────────────────────────────────────────────────────────
