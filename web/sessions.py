@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
@@ -12,6 +14,8 @@ from web.identity import CurrentUser, Via
 from web.permissions import Role
 from web.secret import fingerprint, new_secret
 from web.tables import DeviceRow, SessionRow, UserRow
+
+log = structlog.get_logger(__name__)
 
 _TOUCH_EVERY = timedelta(minutes=1)
 DEVICE_LIFETIME = timedelta(days=180)
@@ -83,9 +87,7 @@ class SessionService:
             return None
         row, user = found
         if now - row.last_seen_at >= _TOUCH_EVERY:
-            async with self._database.transaction() as session:
-                seen = update(SessionRow).where(SessionRow.session_id == row.session_id)
-                await session.execute(seen.values(last_seen_at=now))
+            await self._note_visit(row.session_id, now)
         return CurrentUser(
             user_id=user.user_id,
             login=user.login,
@@ -96,6 +98,15 @@ class SessionService:
             locale=user.locale,
             session_id=row.session_id,
         )
+
+    async def _note_visit(self, session_id: str, now: datetime) -> None:
+        try:
+            async with self._database.transaction() as session:
+                seen = update(SessionRow).where(SessionRow.session_id == session_id)
+                await session.execute(seen.values(last_seen_at=now))
+        except OperationalError as error:
+            # A page may be read while the database takes no writes; the next visit is noted again.
+            log.warning("session_visit_not_noted", error=type(error).__name__)
 
     async def is_open(self, session_id: str) -> bool:
         """Tell whether a session still stands; a long stream asks now and then."""

@@ -11,8 +11,17 @@ from crm.views import CaseBrief
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import new_ulid
+from telephony.domain.agent_state import AgentState
 from telephony.views import CallFilter
-from tests.support.web import CALL_STARTED, Client, WebHarness, call_view, customer_card, no_pages
+from tests.support.web import (
+    CALL_STARTED,
+    Client,
+    WebHarness,
+    agent_snapshot,
+    call_view,
+    customer_card,
+    no_pages,
+)
 from web.audit import Action
 from web.permissions import Role
 
@@ -215,6 +224,51 @@ class TestNumbers:
             await get(client, f"/api/v1/calls/{CALL}", token)
             await get(client, "/api/v1/customers?phone=13800138000", token)
         assert "13800138000" not in str(logs)
+
+
+class TestAgents:
+    async def test_the_agent_object(self, harness: WebHarness, client: Client) -> None:
+        harness.desk.agents = [agent_snapshot("1002", stale=True), agent_snapshot("1001")]
+        listed = await get(client, "/api/v1/agents", await harness.bearer(Role.AGENT))
+        assert [(agent["number"], agent["stale"]) for agent in listed["items"]] == [
+            ("1001", False),
+            ("1002", True),
+        ]
+        assert listed["as_of"] == "2026-03-02T10:00:00.000+08:00"
+        assert listed["items"][0] == {
+            "agent_id": "agent-1001",
+            "number": "1001",
+            "name": "王莉",
+            "state": "available",
+            "reason": None,
+            "since": "2026-03-02T09:30:00.000+08:00",
+            "call_id": None,
+            "queue": None,
+            "next_state": None,
+            "wrap_up_until": None,
+            "signed_in_at": "2026-03-02T09:30:00.000+08:00",
+            "queues": [{"queue": "complaint", "penalty": 0}, {"queue": "repair", "penalty": 2}],
+            "stale": False,
+        }
+
+    async def test_filters(self, harness: WebHarness, client: Client) -> None:
+        harness.desk.agents = [
+            agent_snapshot("1001"),
+            agent_snapshot("1002", state=AgentState.PAUSED, reason="lunch"),
+            agent_snapshot("1003", queues=()),
+        ]
+        token = await harness.bearer(Role.SUPERVISOR)
+
+        async def numbers(query: str) -> list[str]:
+            listed = await get(client, f"/api/v1/agents?{query}", token)
+            return [agent["number"] for agent in listed["items"]]
+
+        assert await numbers("state=paused") == ["1002"]
+        assert await numbers("queue=repair") == ["1001", "1002"]
+        assert await numbers("queue=repair&state=available") == ["1001"]
+        assert await numbers("queue=nothing") == []
+        problem = await get(client, "/api/v1/agents?state=asleep", token, 400)
+        assert problem["errors"][0]["field"] == "state"
 
 
 class TestCustomers:

@@ -18,6 +18,9 @@ from kernel.db import Database
 from kernel.errors import NotFound
 from kernel.phone import Phone
 from kernel.supervise import TaskHealth
+from telephony.agent_views import AgentSnapshot
+from telephony.domain.agent_state import AgentState
+from telephony.domain.queue import Membership
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
 from web.app import PARTS, Setup, create_app
 from web.auth import SESSION_COOKIE, Accounts, Visitor, build_accounts
@@ -26,6 +29,7 @@ from web.passwords import Passwords
 from web.permissions import Role
 
 PASSWORD = "正确的密码-2026"
+CALL_STARTED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 Client = TestClient[web.Request, web.Application]
 
 
@@ -78,6 +82,38 @@ class FakeDirectory:
         return tuple(card for card in everybody.values() if card.name.startswith(text))[:limit]
 
 
+@dataclass
+class FakeDesk:
+    """Agents in a list."""
+
+    agents: list[AgentSnapshot] = field(default_factory=list)
+
+    async def states(self) -> tuple[AgentSnapshot, ...]:
+        return tuple(self.agents)
+
+
+def agent_snapshot(number: str = "1001", **changes: Any) -> AgentSnapshot:
+    """An agent who waits for calls of two queues."""
+    agent = AgentSnapshot(
+        agent_id=f"agent-{number}",
+        number=number,
+        name="王莉",
+        state=AgentState.AVAILABLE,
+        reason=None,
+        since=CALL_STARTED,
+        call_id=None,
+        queue=None,
+        next_state=None,
+        next_reason=None,
+        wrap_up_call_id=None,
+        wrap_up_until=None,
+        queues=(Membership("complaint"), Membership("repair", 2)),
+        signed_in_at=CALL_STARTED,
+        version=3,
+    )
+    return replace(agent, **changes)
+
+
 def customer_card(customer_id: str = "01JZZZZZZZZZZZZZZZZZZZZZC1", **changes: Any) -> CustomerCard:
     """A customer of level A."""
     card = CustomerCard(
@@ -98,9 +134,6 @@ def customer_card(customer_id: str = "01JZZZZZZZZZZZZZZZZZZZZZC1", **changes: An
         elder_mode=False,
     )
     return replace(card, **changes)
-
-
-CALL_STARTED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 
 
 def call_view(call_id: str = "01JZZZZZZZZZZZZZZZZZZZZZ01", **changes: Any) -> CallView:
@@ -171,7 +204,7 @@ class WebHarness:
     history: FakeHistory = field(default_factory=FakeHistory)
     customers: FakeDirectory = field(default_factory=FakeDirectory)
     board: Any = None
-    desk: Any = None
+    desk: Any = field(default_factory=FakeDesk)
     tasks: dict[str, TaskHealth] = field(default_factory=dict)
     checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = field(default_factory=dict)
     bus: Bus = field(default_factory=Bus)
@@ -202,7 +235,7 @@ class WebHarness:
             redis=self.redis,
             history=self.history,
             board=self.board or SimpleNamespace(),
-            desk=self.desk or SimpleNamespace(),
+            desk=self.desk,
             customers=self.customers,
             tasks_health=lambda: self.tasks,
             checks=self.checks,

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from web.api.v1.agents import list_agents
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.customers import find_customers
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
@@ -18,6 +19,7 @@ def setup(app: web.Application) -> None:
     """Add the routes and describe them."""
     app.router.add_get(f"{API_PREFIX}/calls", list_calls)
     app.router.add_get(f"{API_PREFIX}/calls/{{call_id}}", get_call)
+    app.router.add_get(f"{API_PREFIX}/agents", list_agents)
     app.router.add_get(f"{API_PREFIX}/customers", find_customers)
     app.router.add_get(OPENAPI_PATH, get_openapi)
     app[OPENAPI] = describe(app, version=_version())

@@ -1,6 +1,7 @@
 """The description of the API: complete, sound, and the same as what validates."""
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, get_args
 
 import pytest
 from aiohttp import web
@@ -8,9 +9,12 @@ from aiohttp import web
 from kernel.clock import FakeClock
 from kernel.db import create_database
 from kernel.errors import ConfigurationError
+from telephony.domain.agent_state import AgentState
+from telephony.domain.call import CallResult, CallState, Direction, HangupBy
 from tests.support.web import WebHarness
 from web.api.operation import operation_of
 from web.api.routes import OPENAPI
+from web.api.v1 import schemas
 from web.app import create_app
 from web.openapi import OPENAPI_PATH, TAGS, describe
 from web.permissions import Permission, public, routes_of
@@ -132,3 +136,17 @@ def test_the_call_object_has_the_promised_fields(document: dict[str, Any]) -> No
         assert promised <= set(schema["properties"])
         assert promised <= set(schema["required"])
     assert "timeline" in document["components"]["schemas"]["CallDetail"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("words", "enumeration"),
+    [
+        (schemas.Direction, Direction),
+        (schemas.CallStateName, CallState),
+        (schemas.CallResultName, CallResult),
+        (schemas.HangupBy, HangupBy),
+        (schemas.AgentStateName, AgentState),
+    ],
+)
+def test_the_words_are_telephonys(words: Any, enumeration: type[StrEnum]) -> None:
+    assert list(get_args(words)) == [word.value for word in enumeration]

@@ -60,6 +60,7 @@ CallResultName = Literal[
     "FAILED",
 ]
 HangupBy = Literal["caller", "agent", "system", "unknown"]
+AgentStateName = Literal["signed_out", "available", "ringing", "on_call", "wrap_up", "paused"]
 
 
 class Query(BaseModel):
@@ -271,3 +272,42 @@ class ProblemDetails(BaseModel):
     code: str = Field(description="Stable word for programs.", examples=["invalid"])
     request_id: str = Field(description="Also in the header X-Request-Id and in our log.")
     errors: tuple[ProblemField, ...] = Field((), description="The fields at fault, where there are some.")
+
+
+class AgentsQuery(Query):
+    """Which agents to list."""
+
+    state: AgentStateName | None = None
+    queue: Name | None = Field(None, description="Agents who work in this queue.")
+
+
+class AgentMembership(Out):
+    """A queue the agent works in."""
+
+    queue: str
+    penalty: int = Field(description="Members of a lower penalty are rung first.")
+
+
+class Agent(Out):
+    """One agent now."""
+
+    agent_id: str
+    number: str
+    name: str
+    state: AgentStateName
+    reason: str | None = Field(description="Code of the pause reason.")
+    since: SiteTime = Field(description="When the state began.")
+    call_id: str | None = Field(description="The call that rings, is talked in or waits for its disposition.")
+    queue: str | None = Field(description="The queue of that call.")
+    next_state: AgentStateName | None = Field(description="What was asked for after the present call.")
+    wrap_up_until: SiteTime | None
+    signed_in_at: SiteTime | None
+    queues: tuple[AgentMembership, ...]
+    stale: bool = Field(description="The PBX is out of reach: this is how it was.")
+
+
+class AgentList(Out):
+    """The agents, by number."""
+
+    items: tuple[Agent, ...]
+    as_of: SiteTime
