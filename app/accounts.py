@@ -41,18 +41,25 @@ async def with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable
 
 
 async def agent_id_of(settings: Settings, number: str) -> str:
-    """Return the agent with that number.
+    """Return the id of the agent with that number. Raises NotFound."""
+    return (await _agent(settings, number)).agent_id
 
-    Raises:
-        NotFound: there is none.
-    """
+
+async def phone_secret(settings: Settings, number: str) -> str:
+    """Return the SIP password of the agent with that number. Raises NotFound."""
+    return (await _agent(settings, number)).sip_password
+
+
+async def _agent(settings: Settings, number: str) -> AgentRow:
     database = create_database(settings.sql_url)
     try:
+        await check(database)
         async with database.session() as session:
-            found = await session.execute(select(AgentRow.agent_id).where(AgentRow.number == number))
-            agent_id = found.scalar_one_or_none()
+            found = (
+                await session.execute(select(AgentRow).where(AgentRow.number == number))
+            ).scalar_one_or_none()
     finally:
         await database.dispose()
-    if agent_id is None:
+    if found is None:
         raise NotFound(f"there is no agent {number}", field="agent")
-    return agent_id
+    return found

@@ -25,6 +25,7 @@ token_commands = typer.Typer(no_args_is_help=True, help="Bearer tokens of the AP
 user_commands = typer.Typer(no_args_is_help=True, help="People who may sign in.")
 flow_commands = typer.Typer(no_args_is_help=True, help="Menus that callers hear.")
 audit_commands = typer.Typer(no_args_is_help=True, help="The audit log.")
+agent_commands = typer.Typer(no_args_is_help=True, help="Agents and their phones.")
 for _name, _group in (
     ("db", db_commands),
     ("pbx", pbx_commands),
@@ -32,6 +33,7 @@ for _name, _group in (
     ("user", user_commands),
     ("flow", flow_commands),
     ("audit", audit_commands),
+    ("agent", agent_commands),
 ):
     cli.add_typer(_group, name=_name)
 
@@ -188,6 +190,18 @@ def user_create(
 
     _run(with_accounts(settings, work))
     done(f"{login} may sign in")
+
+
+@agent_commands.command("phone")
+def agent_phone(number: Annotated[str, typer.Argument(help="The agent's number.")]) -> None:
+    """Print what to enter into the agent's SIP phone."""
+    from app.accounts import phone_secret
+
+    settings = _settings()
+    secret = _run(phone_secret(settings, number))
+    console.print(f"server    {settings.pbx.sip_host}:{settings.pbx.sip_port} (UDP)", markup=False)
+    console.print(f"user      {number}", markup=False)
+    console.print(f"password  {secret}", markup=False)
 
 
 @audit_commands.command("verify")
