@@ -1,0 +1,223 @@
+"""The calls that are stored: pages with filters, one call with its time line."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, cast, exists, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.db import Database
+from kernel.errors import Invalid, NotFound
+from kernel.ids import is_ulid
+from kernel.phone import Phone
+from telephony.tables import CallEventRow, CallLegRow, CallRow
+from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
+
+MAX_PAGE = 500
+_MAX_HOPS = 8
+
+
+class CallNotFound(NotFound):
+    """There is no such call."""
+
+    code = "call_not_found"
+
+
+class CallHistory:
+    """Reads calls; a consultation that became part of a call is shown as that call."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, filters: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[CallView]:
+        """Return one page, newest first, without legs and time lines.
+
+        Raises:
+            Invalid: the cursor is not one of ours, or the limit is not in 1…500.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise Invalid(f"limit must be 1 to {MAX_PAGE}", field="limit")
+        query = select(CallRow).where(*_conditions(filters or CallFilter()))
+        if cursor is not None:
+            query = query.where(tuple_(CallRow.started_at, CallRow.call_id) < _read_cursor(cursor))
+        query = query.order_by(CallRow.started_at.desc(), CallRow.call_id.desc()).limit(limit + 1)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).scalars().all()
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(
+            items=tuple(_view(row) for row in rows), next_cursor=_write_cursor(rows[-1]) if more else None
+        )
+
+    async def get(self, call_id: str) -> CallView:
+        """Return one call with legs and time line.
+
+        Raises:
+            CallNotFound: there is none of that id.
+        """
+        if not is_ulid(call_id):
+            raise CallNotFound("no such call", field="call_id")
+        async with self._database.session() as session:
+            row = await _follow(session, call_id)
+            legs = await session.execute(
+                select(CallLegRow)
+                .where(CallLegRow.call_id == row.call_id)
+                .order_by(CallLegRow.started_at, CallLegRow.uniqueid)
+            )
+            events = await session.execute(
+                select(CallEventRow).where(CallEventRow.call_id == row.call_id).order_by(CallEventRow.seq)
+            )
+            return _view(row, legs.scalars().all(), events.scalars().all())
+
+    async def link_customer(self, call_id: str, customer_id: str | None) -> bool:
+        """Note whose call it is; return whether the call is stored yet."""
+        async with self._database.transaction() as session:
+            done: Any = await session.execute(
+                update(CallRow).where(CallRow.call_id == call_id).values(customer_id=customer_id)
+            )
+            return bool(done.rowcount)
+
+
+async def _follow(session: AsyncSession, call_id: str) -> CallRow:
+    for _ in range(_MAX_HOPS):
+        row = await session.get(CallRow, call_id)
+        if row is None:
+            break
+        if row.merged_into is None:
+            return row
+        call_id = row.merged_into
+    raise CallNotFound("no such call", field="call_id")
+
+
+def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [CallRow.merged_into.is_(None)]
+    if wanted.since is not None:
+        found.append(CallRow.started_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(CallRow.started_at < wanted.until)
+    if wanted.direction is not None:
+        found.append(CallRow.direction == wanted.direction)
+    if wanted.queue is not None:
+        found.append(CallRow.queue == wanted.queue)
+    if wanted.result is not None:
+        found.append(CallRow.result == wanted.result)
+    if wanted.customer_id is not None:
+        found.append(CallRow.customer_id == wanted.customer_id)
+    if wanted.agent is not None:
+        talked = exists().where(
+            CallLegRow.call_id == CallRow.call_id,
+            CallLegRow.agent_number == wanted.agent,
+            CallLegRow.taken.is_(True),
+        )
+        found.append(or_(CallRow.agent_number == wanted.agent, talked))
+    if wanted.number:
+        found.append(_number(wanted.number))
+    if wanted.text:
+        found.append(_text(wanted.text))
+    return found
+
+
+def _number(raw: str) -> ColumnElement[bool]:
+    phone = Phone.parse_caller(raw)
+    if phone is not None:
+        return or_(CallRow.from_number == phone.e164, CallRow.to_number == phone.e164)
+    digits = "".join(char for char in raw if char in "0123456789+*#")[:32]
+    if not digits:
+        return or_(CallRow.from_number == raw[:64], CallRow.to_number == raw[:64])
+    like = f"%{digits}%"
+    return or_(CallRow.from_number.like(like), CallRow.to_number.like(like))
+
+
+def _text(raw: str) -> ColumnElement[bool]:
+    escaped = raw.strip()[:80].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    like = f"%{escaped}%"
+    # The labels of the menu are stored as JSON with their characters escaped.
+    menu = "%" + escaped.encode("ascii", "backslashreplace").decode().replace("\\u", "\\\\u") + "%"
+    columns = (CallRow.from_name, CallRow.from_number, CallRow.to_number)
+    return or_(
+        *(column.ilike(like, escape="\\") for column in columns),
+        cast(CallRow.menu_path, String).ilike(like, escape="\\"),
+        cast(CallRow.menu_path, String).ilike(menu, escape="\\"),
+    )
+
+
+def _write_cursor(row: CallRow) -> str:
+    text = f"{row.started_at.isoformat()}|{row.call_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> Any:
+    try:
+        padded = cursor[:200] + "=" * (-len(cursor[:200]) % 4)
+        at, _, call_id = base64.urlsafe_b64decode(padded.encode()).decode().partition("|")
+        started_at = datetime.fromisoformat(at)
+        if started_at.tzinfo is None or not is_ulid(call_id):
+            raise ValueError("not a cursor")
+    except (ValueError, binascii.Error) as error:
+        raise Invalid("the cursor is not one that this list gave out", field="cursor") from error
+    return (started_at, call_id)
+
+
+def _seconds(millis: int | None) -> float | None:
+    return None if millis is None else millis / 1000
+
+
+def _view(row: CallRow, legs: Sequence[CallLegRow] = (), events: Sequence[CallEventRow] = ()) -> CallView:
+    return CallView(
+        call_id=row.call_id,
+        node=row.node,
+        direction=row.direction,
+        from_number=row.from_number,
+        to_number=row.to_number,
+        from_name=row.from_name,
+        customer_id=row.customer_id,
+        queue=row.queue,
+        agent=row.agent_number,
+        agent_id=row.agent_id,
+        state=row.state,
+        result=row.result,
+        menu_path=tuple(row.menu_path),
+        started_at=row.started_at,
+        queued_at=row.queued_at,
+        answered_at=row.answered_at,
+        ended_at=row.ended_at,
+        wait_seconds=_seconds(row.wait_ms),
+        talk_seconds=row.talk_ms / 1000,
+        hold_seconds=row.hold_ms / 1000,
+        hangup_by=row.hangup_by,
+        end_reason=row.end_reason,
+        cause=row.cause,
+        adopted=row.adopted,
+        legs=tuple(
+            LegView(
+                uniqueid=leg.uniqueid,
+                linkedid=leg.linkedid,
+                channel=leg.channel,
+                kind=leg.kind,
+                agent_number=leg.agent_number,
+                number=leg.number,
+                started_at=leg.started_at,
+                answered_at=leg.answered_at,
+                ended_at=leg.ended_at,
+                cause=leg.cause,
+            )
+            for leg in legs
+        ),
+        timeline=tuple(
+            TimelineEntry(
+                seq=item.seq,
+                at=item.at,
+                kind=item.kind,
+                channel=item.channel,
+                agent=item.agent,
+                queue=item.queue,
+                detail=item.detail,
+            )
+            for item in events
+        ),
+    )
