@@ -7,18 +7,23 @@ import json
 import os
 import secrets
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
 
 from app import pbx
 from app.console import console, done, step
-from app.container import ALL_ROLES, Centre, open_centre
 from app.demo import company
 from app.demo.seed import demo_users, is_empty, seed_company
 from app.main import run_until, stop_signals
 from app.ports import check_free, port_uses
 from app.runtime import Runtime
 from app.runtime.asterisk import AsteriskServer
-from app.runtime.process import ProcessEnded
+from app.runtime.process import ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.redis_server import RedisServer
 from app.runtime.tool import ToolName
 from app.schema import upgrade
@@ -54,7 +59,7 @@ async def run_up(settings: Settings) -> None:
 
 async def _up(settings: Settings) -> None:
     _prepare_folder(settings)
-    log_file = (settings.data_dir / "log" / "huifang.log").open("a", encoding="utf-8", buffering=1)
+    log_file = (settings.data_dir / "log" / "up.log").open("a", encoding="utf-8", buffering=1)
     with log_file, _only_one(settings):
         configure_logs(level=settings.log_level, json=settings.log_json, stream=log_file)
         async with contextlib.AsyncExitStack() as stack:
@@ -67,17 +72,53 @@ async def _up(settings: Settings) -> None:
                 done("Redis")
             passwords = await _data(settings)
             asterisk = await _asterisk(settings, runtime)
-            with step("menus and prompts") as current:
-                centre = await stack.enter_async_context(
-                    open_centre(settings, ALL_ROLES, espeak=runtime.espeak)
-                )
-                current.result = "service, menus and prompts"
             with step("Asterisk") as current:
                 await stack.enter_async_context(asterisk.running())
-                await centre.wait_live()
                 current.result = f"Asterisk {runtime.asterisk.version}"
-            _welcome(settings, centre, passwords)
+            with step("service, menus and prompts"):
+                await stack.enter_async_context(_service(settings).running())
+            _welcome(settings, passwords)
             await asyncio.Event().wait()
+
+
+def _service(settings: Settings) -> ManagedProcess:
+    """Return the service as a child: when it falls, calls stay up in Asterisk and it comes back."""
+    folder = Path.cwd()
+    changed = {
+        "HUIFANG_DATA_DIR": str(settings.data_dir),
+        "HUIFANG_RUNTIME_DIR": str(settings.runtime_dir),
+        "HUIFANG_REDIS_URL": settings.redis_address,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return ManagedProcess(
+        ProcessSpec(
+            name="service",
+            command=(sys.executable, "-m", "app.cli", "serve"),
+            folder=folder,
+            log_file=settings.data_dir / "log" / "huifang.log",
+            ready=lambda: _ready(settings),
+            env=changed,
+            ready_within=timedelta(seconds=120),
+            stop_within=timedelta(seconds=15),
+            death_signal=signal.SIGTERM,
+        ),
+        alert=_tell_end,
+    )
+
+
+async def _ready(settings: Settings) -> bool:
+    """Whether the service answers that it is ready."""
+    url = f"http://{_reachable(settings.web.host)}:{settings.web.port}/readyz"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+        try:
+            async with session.get(url) as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
 
 
 def _prepare_folder(settings: Settings) -> None:
@@ -193,11 +234,10 @@ async def _asterisk(settings: Settings, runtime: Runtime) -> AsteriskServer:
     )
 
 
-def _welcome(settings: Settings, centre: Centre, passwords: dict[str, str]) -> None:
-    host = "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104
+def _welcome(settings: Settings, passwords: dict[str, str]) -> None:
     console.print()
     console.print(f"[bold]Huifang 回访[/]  {settings.centre.company}")
-    console.print(f"  pages    http://{host}:{centre.web_port}/", soft_wrap=True)
+    console.print(f"  pages    http://{_reachable(settings.web.host)}:{settings.web.port}/", soft_wrap=True)
     console.print(f"  hotline  {settings.centre.hotline}   (make call, in another terminal)")
     if passwords:
         console.print("  logins")
