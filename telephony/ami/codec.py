@@ -27,6 +27,7 @@ _TAG = b"\r\nActionID: "
 _MESSAGE_START = re.compile(rb"(?:^|\n)((?:Event|Response): )")
 _UNSAFE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_NAME_END = re.compile(r'[=,"\\\s]')
 _NAMES_LIMIT = 512
 
 
@@ -234,6 +235,11 @@ def quoted_variable(name: str, value: str) -> str:
 
     Asterisk splits that header at commas, so a value is quoted and its quotes and backslashes escaped;
     otherwise a value could set further variables.
+
+    Raises:
+        AmiInvalid: the name has a character that would end it.
     """
+    if not name or _NAME_END.search(name):
+        raise AmiInvalid("a channel variable's name is malformed", field="variables")
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{name}="{escaped}"'

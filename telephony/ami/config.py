@@ -1,6 +1,5 @@
 """How to reach one PBX node and how patient to be with it."""
 
-import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -35,7 +34,6 @@ class AmiConfig:
     username: str = "huifang"
     secret: str = field(default="", repr=False)
     md5_login: bool = True
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
     event_mask: str = DEFAULT_EVENT_MASK
     discard: frozenset[str] = DEFAULT_DISCARD
     allow_commands: bool = False
@@ -62,3 +60,11 @@ class AmiConfig:
     pending_actions: int = 1_000
     list_items: int = 50_000
     write_backlog: int = 1024 * 1024
+
+    def backoff(self, tries: int, *, spread: float) -> timedelta:
+        """How long to wait after ``tries`` failures in a row, a quarter more or less by ``spread`` (0 to 1).
+
+        The spread keeps many processes from coming back to a restarted PBX in the same instant.
+        """
+        step = min(self.backoff_most, self.backoff_first * 2.0 ** min(tries, 16))
+        return min(self.backoff_most, step * (0.75 + 0.5 * spread))

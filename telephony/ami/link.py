@@ -136,7 +136,7 @@ class AmiLink:
             lived = timedelta(seconds=self._clock.monotonic() - began)
             if self.epoch != epoch and lived >= self._config.stable_after:
                 tries = 0
-            delay = self._backoff(tries)
+            delay = self._config.backoff(tries, spread=random.random()).total_seconds()  # noqa: S311
             tries += 1
             metrics.RECONNECTS.labels(self.node, reason).inc()
             log.warning("ami_link_down", node=self.node, reason=reason, retry_seconds=round(delay, 2))
@@ -158,12 +158,6 @@ class AmiLink:
             async with asyncio.timeout(seconds):
                 await awaitable
 
-    def _backoff(self, tries: int) -> float:
-        first = self._config.backoff_first.total_seconds()
-        most = self._config.backoff_most.total_seconds()
-        step = min(most, first * 2.0 ** min(tries, 16))
-        return min(most, step * random.uniform(0.75, 1.25))  # noqa: S311  # spreads load, no secret
-
     # -- one connection -------------------------------------------------------------------------------
 
     async def _connection(self) -> str:
@@ -180,9 +174,7 @@ class AmiLink:
         reason = "unreachable"
         try:
             async with asyncio.timeout(config.connect_timeout.total_seconds()):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: wire, config.host, config.port, ssl=config.tls
-                )
+                await asyncio.get_running_loop().create_connection(lambda: wire, config.host, config.port)
                 await wire.greeted
             reason = "silent"
             await log_in(self._early, config)
@@ -194,7 +186,7 @@ class AmiLink:
         except AmiLoginRefused:
             reason = "auth"
             raise
-        except (OSError, TimeoutError, AmiDown, AmiTimeout) as error:
+        except (OSError, UnicodeError, TimeoutError, AmiDown, AmiTimeout) as error:
             # When the connection was lost the wire knows better than the one who waited.
             log.info("ami_connection_failed", node=self.node, error=str(error), kind=type(error).__name__)
         except asyncio.CancelledError:

@@ -9,7 +9,7 @@ import itertools
 import secrets
 from dataclasses import dataclass, field
 
-from telephony.ami.errors import AmiDown, AmiError, AmiRejected, AmiTimeout
+from telephony.ami.errors import AmiDown, AmiError, AmiInvalid, AmiRejected, AmiTimeout
 from telephony.ami.message import AmiEvent, AmiMessage, AmiResponse
 from telephony.ami.results import OriginateResult
 
@@ -83,7 +83,7 @@ class ActionTable:
         """Expect the OriginateResponse of a channel; also before the response to the action itself."""
         action_id = ORIGINATE_PREFIX + channel_id
         if action_id in self._dialling:
-            raise AmiRejected("this channel id is being dialled already", answer="duplicate channel id")
+            raise AmiInvalid("this channel id is being dialled already", field="channel_id")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[OriginateResult] = loop.create_future()
         # Nobody has to wait for the result: an exception that is never read is no mistake here.

@@ -58,9 +58,7 @@ async def recording(config: AmiConfig, out: BinaryIO) -> AsyncIterator[AmiAction
     actions = AmiActions(config, table, wire.send_bytes)
     try:
         async with asyncio.timeout(config.connect_timeout.total_seconds()):
-            await asyncio.get_running_loop().create_connection(
-                lambda: wire, config.host, config.port, ssl=config.tls
-            )
+            await asyncio.get_running_loop().create_connection(lambda: wire, config.host, config.port)
             await wire.greeted
         await log_in(actions, config)
         yield actions

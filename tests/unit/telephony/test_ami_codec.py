@@ -194,4 +194,11 @@ def test_what_the_pbx_would_not_take_is_refused() -> None:
 
 
 def test_quoting_of_variables() -> None:
+    assert quoted_variable("__HF_CALL", "") == '__HF_CALL=""'
     assert quoted_variable("A", 'x,B=1"\\') == 'A="x,B=1\\"\\\\"'
+
+
+@pytest.mark.parametrize("name", ["", "A,B", "A=B", 'A"', "A\\", "A B"])
+def test_names_of_variables_cannot_smuggle_another(name: str) -> None:
+    with pytest.raises(AmiInvalid):
+        quoted_variable(name, "x")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from telephony.ami import AmiDown, AmiEvent, AmiRejected, AmiResponse, AmiTimeout
+from telephony.ami import AmiDown, AmiEvent, AmiInvalid, AmiRejected, AmiResponse, AmiTimeout
 from telephony.ami.pending import ActionTable
 
 pytestmark = pytest.mark.unit
@@ -124,8 +124,9 @@ async def test_the_end_of_a_call_may_come_before_the_answer_to_its_action() -> N
 async def test_one_call_per_channel_id() -> None:
     pending = table()
     pending.dial("att-1", expires_in=60)
-    with pytest.raises(AmiRejected):
+    with pytest.raises(AmiInvalid) as failure:
         pending.dial("att-1", expires_in=60)
+    assert not failure.value.sent
     pending.stop_dialling("att-1")
     pending.stop_dialling("att-1")
     pending.dial("att-1", expires_in=60)
