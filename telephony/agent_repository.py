@@ -40,7 +40,8 @@ async def lock_agent(
     person = await session.get(AgentRow, agent_id)
     if person is None:
         return None
-    row = await session.get(AgentSessionRow, agent_id, with_for_update=True)
+    # What the session has read before is from before the lock.
+    row = await session.get(AgentSessionRow, agent_id, with_for_update=True, populate_existing=True)
     if row is None:
         await _first_session(session, agent_id, now)
         row = await session.get_one(AgentSessionRow, agent_id, with_for_update=True)
@@ -102,6 +103,7 @@ def _leg_from(item: dict[str, Any]) -> Leg:
         since=datetime.fromisoformat(item["since"]),
         wrap_up=timedelta(seconds=item["wrap_up_seconds"]),
         saved=item["saved"],
+        unanswered=item["unanswered"],
     )
 
 
@@ -114,6 +116,7 @@ def _leg_to(leg: Leg) -> dict[str, Any]:
         "since": leg.since.isoformat(),
         "wrap_up_seconds": leg.wrap_up.total_seconds(),
         "saved": leg.saved,
+        "unanswered": leg.unanswered,
     }
 
 
@@ -204,7 +207,7 @@ async def snapshots(session: AsyncSession, agent_id: str | None = None) -> list[
     queues = await _memberships(session, agent_id)
     return [
         _snapshot(person, row, queues.get(person.agent_id, ()))
-        for person, row in (await session.execute(query)).tuples()
+        for person, row in (await session.execute(query))
     ]
 
 
@@ -240,7 +243,7 @@ async def plans(
     one = agent_ids[0] if agent_ids is not None and len(agent_ids) == 1 else None
     queues = await _memberships(session, one)
     found: list[MemberPlan] = []
-    for person, row in (await session.execute(query)).tuples():
+    for person, row in await session.execute(query):
         plan = MemberPlan(number=person.number, name=person.name, version=row.version if row else 0)
         if row is not None and person.active:
             plan = MemberPlan(
@@ -273,4 +276,4 @@ async def _memberships(session: AsyncSession, agent_id: str | None) -> dict[str,
 async def agent_ids_by_number(session: AsyncSession) -> dict[str, str]:
     """Return number → agent id of the active agents."""
     rows = await session.execute(select(AgentRow.number, AgentRow.agent_id).where(AgentRow.active))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -1,8 +1,16 @@
 """The pause reasons and dispositions that every new centre starts with."""
 
+import re
 from dataclasses import dataclass
 
 from telephony.domain.agent_state import REASON_NO_ANSWER, REASON_TAB_ASLEEP
+
+CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+def is_code(text: str) -> bool:
+    """Tell whether ``text`` has the form of a pause reason's or disposition's code."""
+    return CODE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

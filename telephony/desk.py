@@ -24,6 +24,7 @@ from kernel.errors import Conflict, Invalid, NotFound
 from telephony import agent_repository as repository
 from telephony import wrap_ups
 from telephony.agent_events import RosterChanged
+from telephony.agent_seeds import is_code
 from telephony.agent_tables import AgentRow, AgentSessionRow, PauseReasonRow, QueueRow, WrapUpRow
 from telephony.agent_views import AgentSnapshot, WrapUpView
 from telephony.domain.agent import Agent
@@ -139,7 +140,7 @@ class AgentDesk:
             PauseReasonUnknown: no reason of this code that a person may pick.
         """
         async with self._database.session() as session:
-            row = await session.get(PauseReasonRow, reason) if 0 < len(reason) <= 32 else None
+            row = await session.get(PauseReasonRow, reason) if is_code(reason) else None
         if row is None or not row.active or not row.selectable:
             raise PauseReasonUnknown("no such pause reason", field="reason")
         return await self._act(agent_id, Pause(reason), signed_in=True)
@@ -291,7 +292,7 @@ class AgentDesk:
             AgentSessionRow, AgentSessionRow.agent_id == AgentRow.agent_id
         )
         async with self._database.session() as session:
-            known = {number for number, legs in (await session.execute(query)).tuples() if legs}
+            known = {number for number, legs in (await session.execute(query)) if legs}
         now = self._clock.now()
         await self.take((number, Resynced(node, live.get(number, ())), now) for number in known | set(live))
 

@@ -1,5 +1,6 @@
 """What agents write about their calls: validation and storage, on the caller's session."""
 
+import re
 import unicodedata
 from datetime import datetime
 
@@ -10,13 +11,14 @@ from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from kernel.outbox import add_fact
 from telephony.agent_repository import taken_call
+from telephony.agent_seeds import is_code
 from telephony.agent_tables import AgentRow, AgentSessionRow, DispositionRow, WrapUpRow
 from telephony.agent_views import WrapUpView
 from telephony.events import DispositionSaved
 
 MAX_NOTES = 2000
 TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-MAX_CUSTOMER_ID = 64
+CUSTOMER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class CallNotYours(NotFound):
@@ -48,9 +50,9 @@ async def save(
         DispositionUnknown, Invalid: the form is not sound.
     """
     notes = clean_notes(notes)
-    if customer_id is not None and not 0 < len(customer_id) <= MAX_CUSTOMER_ID:
+    if customer_id is not None and CUSTOMER_ID.fullmatch(customer_id) is None:
         raise Invalid("not a customer's id", field="customer_id")
-    code = await session.get(DispositionRow, disposition) if 0 < len(disposition) <= 32 else None
+    code = await session.get(DispositionRow, disposition) if is_code(disposition) else None
     if code is None or not code.active:
         raise DispositionUnknown("no such disposition", field="disposition")
     row = await _own(session, person, call_id)
@@ -90,10 +92,10 @@ async def save_draft(
 
     Raises:
         CallNotYours: the agent did not take this call.
-        Invalid: too long.
+        DispositionUnknown, Invalid: too long, or no code.
     """
-    if disposition is not None and len(disposition) > 32:
-        raise Invalid("no such disposition", field="disposition")
+    if disposition and not is_code(disposition):
+        raise DispositionUnknown("no such disposition", field="disposition")
     row = await _own(session, person, call_id)
     row.draft_disposition = disposition or None
     row.draft_notes = clean_notes(notes) or None

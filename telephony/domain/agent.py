@@ -38,6 +38,7 @@ from telephony.domain.agent_steps import (
     OpenWrapUp,
     Pause,
     PublishState,
+    QueueGaveUp,
     Rang,
     Resynced,
     SignIn,
@@ -122,17 +123,16 @@ class Agent:
                 next_state = AgentState.SIGNED_OUT
             elif self.break_reason is not None:
                 next_state, next_reason = AgentState.PAUSED, self.break_reason
-        old = self.status
-        same = (old.state, old.reason, old.call_id) == (state, reason, call_id)
-        return Status(
+        status = Status(
             state=state,
             reason=reason,
             call_id=call_id,
             queue=queue,
-            since=old.since if same else now,
+            since=now,
             next_state=next_state,
             next_reason=next_reason,
         )
+        return replace(status, since=self.status.since) if status.same_state(self.status) else status
 
     def _shown(self) -> tuple[AgentState, str | None, str | None, str | None]:
         if not self.signed_in:
@@ -166,7 +166,7 @@ class Agent:
             effects.append(FollowStance(self.stance))
         status = self._status(now)
         if not status.same_but_for_age(self.status):
-            entered = status.since != self.status.since or status.state is not self.status.state
+            entered = not status.same_state(self.status)
             self.status = status
             effects.append(PublishState(status, entered))
         return tuple(effects)
@@ -187,6 +187,10 @@ class Agent:
                 self.asleep = False
             case Rang() | Answered() | LegUp():
                 self._leg_alive(event, now, effects)
+            case QueueGaveUp(leg=leg):
+                self.legs = tuple(
+                    replace(other, unanswered=True) if other.leg == leg else other for other in self.legs
+                )
             case LegEnded(leg=leg, ring_end=ring_end):
                 self._leg_ended(leg, ring_end, now)
             case WrapUpSaved(call_id):
@@ -248,7 +252,8 @@ class Agent:
             self.wrap_up = WrapUp(call_id=leg.call_id, queue=leg.queue, until=now + leg.wrap_up)
 
     def _ring_ended(self, leg: Leg, ring_end: RingEnd) -> None:
-        if ring_end is not RingEnd.NO_ANSWER or leg.queue is None:
+        left_ringing = leg.unanswered and ring_end is RingEnd.ABANDONED
+        if not (left_ringing or ring_end is RingEnd.NO_ANSWER) or leg.queue is None:
             return
         self.no_answers += 1
         limit = self.policy.no_answers_before_pause

@@ -61,6 +61,7 @@ class Leg:
         queue: the queue that rang it; ``None`` for an internal or outgoing call.
         wrap_up: how long wrap-up lasts after it; zero for none.
         saved: the disposition was saved while the call still went on.
+        unanswered: the queue gave up ringing it.
     """
 
     leg: str
@@ -70,6 +71,7 @@ class Leg:
     since: datetime
     wrap_up: timedelta = timedelta(0)
     saved: bool = False
+    unanswered: bool = False
 
     @property
     def owes_wrap_up(self) -> bool:
@@ -112,6 +114,10 @@ class Status:
     since: datetime
     next_state: AgentState | None = None
     next_reason: str | None = None
+
+    def same_state(self, other: "Status") -> bool:
+        """Tell whether it is the same stretch of the agent's day."""
+        return (self.state, self.reason, self.call_id) == (other.state, other.reason, other.call_id)
 
     def same_but_for_age(self, other: "Status") -> bool:
         """Tell whether only ``since`` differs."""

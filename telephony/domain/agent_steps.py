@@ -41,6 +41,13 @@ class Rang:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueGaveUp:
+    """The queue stopped ringing the phone; how the channel ends tells whether it was left ringing."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A queue connected its caller to the agent."""
 
@@ -60,7 +67,7 @@ class LegUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegEnded:
-    """A channel of the phone is gone, or its queue call is over. ``ring_end`` counts if it still rang."""
+    """A channel of the phone is gone, or its queue call is over. ``ring_end`` says why, if it still rang."""
 
     leg: str
     ring_end: RingEnd = RingEnd.ABANDONED
@@ -122,6 +129,7 @@ AgentEvent = (
     | Pause
     | Unpause
     | Rang
+    | QueueGaveUp
     | Answered
     | LegUp
     | LegEnded

@@ -19,6 +19,7 @@ from telephony.domain.agent_steps import (
     OpenWrapUp,
     Pause,
     PublishState,
+    QueueGaveUp,
     Rang,
     Resynced,
     SignIn,
@@ -214,6 +215,14 @@ def test_only_calls_left_ringing_count(ring_end: RingEnd) -> None:
     scene = Scene(limit=1).signed_in()
     scene.on(rang(), ended(ring_end))
     assert scene.state() is AgentState.AVAILABLE
+
+
+def test_what_the_queue_gave_up_counts_unless_the_phone_said_no() -> None:
+    scene = Scene(limit=1).signed_in()
+    scene.on(rang(), QueueGaveUp(leg="pbx1/1.1"), ended(RingEnd.REJECTED))
+    assert scene.state() is AgentState.AVAILABLE
+    scene.on(rang(), QueueGaveUp(leg="pbx1/1.1"), ended())
+    assert (scene.state(), scene.agent.status.reason) == (AgentState.PAUSED, "no_answer")
 
 
 def test_an_answer_forgives_the_unanswered() -> None:
