@@ -72,6 +72,13 @@ class FlowRepository:
 
     async def activate(self, version_id: str, *, now: datetime) -> bool:
         """Put a stored version in force; false when a newer one was put in force meanwhile, which stays."""
+        try:
+            return await self._activate(version_id, now=now)
+        except IntegrityError:
+            # Somebody put this flow's first version in force between our look and our write.
+            return await self._activate(version_id, now=now)
+
+    async def _activate(self, version_id: str, *, now: datetime) -> bool:
         async with self._database.transaction() as session:
             row = await session.get_one(FlowVersionRow, version_id)
             active = await session.get(ActiveFlowRow, row.name, with_for_update=True)

@@ -124,14 +124,14 @@ class FlowRunner:
         await self._walk(session, voiced, {"queue_status": status or "", "queue": queue or ""})
 
     async def _walk(self, session: AgiSession, voiced: VoicedFlow, known: Mapping[str, str]) -> None:
-        call = _Call(self, session, voiced, await session.get_variable("HF_CALL"))
+        call_id = await session.get_variable("HF_CALL") or ""
         try:
-            await call.walk(known)
+            await _Call(self, session, voiced, call_id).walk(known)
         except (CallerHungUp, AgiTimeout):
             raise
         except Exception:
             # The border of one call: a fault of ours must not cost the caller their person.
-            log.exception("ivr_flow_crashed", flow=voiced.flow.name, call_id=call.call_id)
+            log.exception("ivr_flow_crashed", flow=voiced.flow.name, call_id=call_id[:32])
             FINISHED.labels(voiced.flow.name, "crashed").inc()
             if session.usable:
                 fallback = voiced.flow.fallback.queue
@@ -177,15 +177,13 @@ class FlowRunner:
 class _Call:
     """One call in one flow."""
 
-    def __init__(
-        self, runner: FlowRunner, session: AgiSession, voiced: VoicedFlow, call_id: str | None
-    ) -> None:
+    def __init__(self, runner: FlowRunner, session: AgiSession, voiced: VoicedFlow, call_id: str) -> None:
         self._runner = runner
         self._session = session
         self._voiced = voiced
         self._phone = runner.caller(session)
         self._facts = runner.facts(self._phone)
-        self.call_id = call_id if is_ulid(call_id) and call_id else ""
+        self.call_id = call_id if is_ulid(call_id) else ""
 
     async def walk(self, known: Mapping[str, str]) -> None:
         number = self._phone.national if self._phone is not None and self._phone.dialable else ""

@@ -193,7 +193,9 @@ class FlowLibrary:
             log.error("ivr_flow_not_loaded", flow=name, version=version, error=str(error)[:500])
 
     def _put_in_force(self, voiced: VoicedFlow) -> None:
-        self._active[voiced.flow.name] = voiced
+        current = self._active.get(voiced.flow.name)
+        if current is None or voiced.version >= current.version:
+            self._active[voiced.flow.name] = voiced
 
     async def run(self) -> None:
         """Load again whenever another process publishes; ends only by cancellation."""
