@@ -72,7 +72,7 @@ def ngettext(singular: str, plural: str, n: int) -> str:
 _ = gettext
 
 
-def N_(message: str) -> str:  # noqa: N802 - the usual name of a mark for the extractor
+def N_(message: str) -> str:
     """Mark a text for translation where it is defined; :func:`gettext` it where it is shown."""
     return message
 

@@ -1,0 +1,447 @@
+"""A web server with a real database, the demo company and real desks; the PBX exists only as events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp import web
+
+from app.demo.seed import seed_company
+from crm.service import ContactLog, CustomerDirectory
+from crm.views import CallContact
+from kernel.bus import Bus
+from kernel.clock import Clock, SystemClock
+from kernel.db import Database
+from kernel.errors import NotFound
+from kernel.ids import new_ulid
+from kernel.phone import Phone
+from telephony.desk import AgentDesk
+from telephony.domain.agent_state import RingEnd
+from telephony.domain.agent_steps import Answered, LegEnded, Rang
+from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnded
+from telephony.roster import Roster
+from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
+from tests.support.db import sqlite_database
+from web import live, pages
+from web.app import create_app
+from web.auth import ACCOUNTS, build_accounts
+from web.deps import WebDeps, WebSettings
+from web.permissions import Role
+
+PASSWORD = "demo-Passw0rd-回访"
+
+
+class History:
+    """Calls in memory, under the interface of ``telephony.history.CallHistory``."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, CallView] = {}
+
+    async def page(
+        self, filters: CallFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[CallView]:
+        found = [
+            call
+            for call in sorted(self.calls.values(), key=lambda call: call.call_id, reverse=True)
+            if (cursor is None or call.call_id < cursor)
+            and (filters.queue is None or call.queue == filters.queue)
+            and (filters.result is None or call.result == filters.result)
+            and (filters.since is None or call.started_at >= filters.since)
+            and (filters.until is None or call.started_at < filters.until)
+            and (filters.number is None or filters.number in call.from_number)
+        ]
+        rest = found[limit:]
+        return Page(items=tuple(found[:limit]), next_cursor=found[limit - 1].call_id if rest else None)
+
+    async def get(self, call_id: str) -> CallView:
+        if call_id not in self.calls:
+            raise NotFound("no such call", field="call_id")
+        return self.calls[call_id]
+
+
+@dataclass
+class FakeBoard:
+    """A board that a test fills."""
+
+    clock: Clock
+    stale: bool = False
+    queues: list[Any] = field(default_factory=list)
+    agents: list[Any] = field(default_factory=list)
+    calls: list[Any] = field(default_factory=list)
+    frozen_at: datetime | None = None
+
+    def snapshot(self) -> Any:
+        figures = {
+            "service_level": 0.8125,
+            "within": 26,
+            "counted": 32,
+            "answered": 30,
+            "abandoned": 3,
+            "short_abandoned": 1,
+            "asa_seconds": 14.2,
+        }
+        return SimpleNamespace(
+            as_of=self.frozen_at or self.clock.now(),
+            stale=self.stale,
+            formula="net_of_short",
+            total=SimpleNamespace(**figures),
+            queues=self.queues,
+            agents=self.agents,
+            calls=self.calls,
+        )
+
+
+class Stage:
+    """The running server and what a test does to it."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.bus = Bus()
+        self.history = History()
+        self.board = FakeBoard(clock)
+        self.directory = CustomerDirectory(database)
+        self.customers: Any = self.directory
+        self.desk = AgentDesk(database, clock, self.bus, worker="test")
+        self.roster = Roster(database, clock, self.bus)
+        self.agents: dict[str, str] = {}
+        self.url = ""
+        self.app: web.Application | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def seed(self) -> None:
+        """Write the demo company, its codes and three users: ``agent``, ``supervisor``, ``admin``."""
+        await seed_company(self.database, now=self.clock.now())
+        await self.roster.seed_codes()
+        self.agents = {agent.number: agent.agent_id for agent in await self.roster.agents()}
+        accounts = build_accounts(self.database, self.clock)
+        first = min(self.agents)
+        for login, name, role, agent_id in (
+            ("agent", "李娜", Role.AGENT, self.agents[first]),
+            ("supervisor", "王主管", Role.SUPERVISOR, None),
+            ("admin", "管理员", Role.ADMINISTRATOR, None),
+        ):
+            await accounts.users.create(
+                login=login, password=PASSWORD, role=role, display_name=name, agent_id=agent_id
+            )
+
+    async def start(self, port: int = 0) -> None:
+        """Serve on a free port of the loopback."""
+        deps = WebDeps(
+            settings=WebSettings(),
+            clock=self.clock,
+            database=self.database,
+            bus=self.bus,
+            redis=None,
+            history=self.history,
+            board=self.board,
+            desk=self.desk,
+            customers=self.customers,
+            tasks_health=dict,
+        )
+        self.app = create_app(deps, parts=(live.setup, pages.setup))
+        self._runner = web.AppRunner(self.app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        host, bound = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{bound}"
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def agent_number(self) -> str:
+        """The number of the agent whom the user ``agent`` is."""
+        return min(self.agents)
+
+    async def session_secret(self, login: str) -> str:
+        """Return the session cookie's value of a user who has just signed in."""
+        assert self.app is not None
+        signed = await self.app[ACCOUNTS].authenticator.sign_in(login, PASSWORD, visitor=_nobody())
+        return signed.session.secret
+
+    # A call, as the agent's side sees it
+
+    async def ring(
+        self,
+        from_number: str,
+        *,
+        caller_name: str = "",
+        queue: str = "complaint",
+        menu_path: tuple[str, ...] = (),
+        waited: timedelta = timedelta(0),
+        agent_number: str | None = None,
+        call_id: str | None = None,
+        told: bool = True,
+    ) -> str:
+        """Let a call ring at the agent; return its id. ``told`` false: without the desk's state."""
+        now = self.clock.now()
+        call_id = call_id or new_ulid()
+        number = agent_number or self.agent_number
+        phone = Phone.parse_caller(from_number)
+        shown = phone.e164 if phone else from_number
+        self.history.calls[call_id] = _call_view(
+            call_id, shown, caller_name, queue, menu_path, now - waited, now
+        )
+        self.bus.publish(
+            AgentRinging(
+                at=now,
+                call_id=call_id,
+                node="pbx1",
+                direction="in",
+                agent_id=self.agents[number],
+                agent_number=number,
+                queue=queue,
+                from_number=shown,
+                to_number="01062668888",
+                caller_name=caller_name,
+                menu_path=menu_path,
+                queued_at=now - waited,
+                wait_seconds=waited.total_seconds(),
+                started_at=now - waited - timedelta(seconds=15),
+            )
+        )
+        if told:
+            rang = Rang(leg=f"leg-{call_id}", call_id=call_id, queue=queue, wrap_up=timedelta(seconds=60))
+            await self.desk.take([(number, rang, now)])
+        return call_id
+
+    async def answer(self, call_id: str) -> None:
+        """Let the agent pick up."""
+        now, call = self.clock.now(), self.history.calls[call_id]
+        number = self.agent_number
+        wait = (now - (call.queued_at or now)).total_seconds()
+        self.history.calls[call_id] = replace(
+            call,
+            state="talking",
+            answered_at=now,
+            wait_seconds=wait,
+            agent=number,
+            agent_id=self.agents[number],
+        )
+        self.bus.publish(
+            AgentRingEnded(
+                at=now,
+                call_id=call_id,
+                node="pbx1",
+                agent_id=self.agents[number],
+                agent_number=number,
+                reason="answered",
+                queue=call.queue,
+            )
+        )
+        self.bus.publish(
+            CallAnswered(
+                at=now,
+                call_id=call_id,
+                node="pbx1",
+                queue=call.queue,
+                agent_number=number,
+                agent_id=self.agents[number],
+                answered_at=now,
+                wait_seconds=wait,
+            )
+        )
+        taken = Answered(
+            leg=f"leg-{call_id}",
+            call_id=call_id,
+            queue=call.queue or "service",
+            wrap_up=timedelta(seconds=60),
+        )
+        await self.desk.take([(number, taken, now)])
+
+    async def hang_up(self, call_id: str, by: str = "caller") -> None:
+        """End the call, put it on the customer's time line."""
+        now, call = self.clock.now(), self.history.calls[call_id]
+        talked = (now - call.answered_at).total_seconds() if call.answered_at else 0.0
+        result = "ANSWERED" if call.answered_at else "ABANDONED_QUEUE"
+        ended = replace(
+            call,
+            state="ended",
+            ended_at=now,
+            talk_seconds=talked,
+            result=result,
+            hangup_by=by,
+            end_reason="hangup",
+        )
+        self.history.calls[call_id] = ended
+        self.bus.publish(
+            CallEnded(
+                at=now,
+                call_id=call_id,
+                node="pbx1",
+                direction="in",
+                result=result,
+                queue=call.queue,
+                agent_id=call.agent_id,
+                agent_number=call.agent,
+                from_number=call.from_number,
+                to_number=call.to_number,
+                menu_path=call.menu_path,
+                started_at=call.started_at,
+                queued_at=call.queued_at,
+                answered_at=call.answered_at,
+                ended_at=now,
+                wait_seconds=call.wait_seconds,
+                talk_seconds=talked,
+                hangup_by=by,
+            )
+        )
+        async with self.database.transaction() as session:
+            await ContactLog().record_call(
+                session,
+                CallContact(
+                    call_id=call_id,
+                    at=call.started_at,
+                    direction="in",
+                    phone=call.from_number,
+                    result=result,
+                    agent=call.agent,
+                    queue=call.queue,
+                    talk_seconds=talked,
+                    menu_path=call.menu_path,
+                ),
+            )
+        await self.desk.take([(self.agent_number, LegEnded(leg=f"leg-{call_id}"), now)])
+
+    async def stop_ringing(self, call_id: str, reason: str = "no_answer") -> None:
+        """End the ring without an answer."""
+        now, call = self.clock.now(), self.history.calls[call_id]
+        number = self.agent_number
+        self.bus.publish(
+            AgentRingEnded(
+                at=now,
+                call_id=call_id,
+                node="pbx1",
+                agent_id=self.agents[number],
+                agent_number=number,
+                reason=reason,
+                queue=call.queue,
+            )
+        )
+        ended = LegEnded(leg=f"leg-{call_id}", ring_end=RingEnd(reason))
+        await self.desk.take([(number, ended, now)])
+
+
+def _nobody() -> Any:
+    from web.auth import Visitor
+
+    return Visitor(ip="127.0.0.1", user_agent="test")
+
+
+def _call_view(
+    call_id: str,
+    from_number: str,
+    caller_name: str,
+    queue: str,
+    menu_path: tuple[str, ...],
+    queued_at: datetime,
+    now: datetime,
+) -> CallView:
+    started = queued_at - timedelta(seconds=15)
+    return CallView(
+        call_id=call_id,
+        node="pbx1",
+        direction="in",
+        from_number=from_number,
+        to_number="01062668888",
+        from_name=caller_name,
+        customer_id=None,
+        queue=queue,
+        agent=None,
+        agent_id=None,
+        state="ringing",
+        result=None,
+        menu_path=menu_path,
+        started_at=started,
+        queued_at=queued_at,
+        answered_at=None,
+        ended_at=None,
+        wait_seconds=None,
+        talk_seconds=0.0,
+        hold_seconds=0.0,
+        hangup_by=None,
+        end_reason=None,
+        cause=None,
+        adopted=False,
+        legs=(
+            LegView(
+                uniqueid="1.1",
+                linkedid="1.1",
+                channel="PJSIP/trunk-main-00000001",
+                kind="caller",
+                agent_number=None,
+                number=from_number,
+                started_at=started,
+                answered_at=started,
+                ended_at=None,
+                cause=None,
+            ),
+            LegView(
+                uniqueid="1.2",
+                linkedid="1.1",
+                channel="PJSIP/1001-00000002",
+                kind="agent",
+                agent_number="1001",
+                number="1001",
+                started_at=now,
+                answered_at=None,
+                ended_at=None,
+                cause=None,
+            ),
+        ),
+        timeline=(
+            TimelineEntry(
+                seq=1,
+                at=started,
+                kind="offered",
+                channel="PJSIP/trunk-main-00000001",
+                agent=None,
+                queue=None,
+                detail={"direction": "in", "from": from_number, "to": "01062668888"},
+            ),
+            TimelineEntry(
+                seq=2,
+                at=queued_at,
+                kind="queued",
+                channel="PJSIP/trunk-main-00000001",
+                agent=None,
+                queue=queue,
+                detail={},
+            ),
+            TimelineEntry(
+                seq=3,
+                at=now,
+                kind="ringing",
+                channel="PJSIP/1001-00000002",
+                agent="1001",
+                queue=queue,
+                detail={},
+            ),
+        ),
+    )
+
+
+@asynccontextmanager
+async def web_stage(folder: Path, *, port: int = 0, clock: Clock | None = None) -> AsyncIterator[Stage]:
+    """Yield a running server with the demo company."""
+    async with sqlite_database(folder) as database:
+        stage = Stage(database, clock or SystemClock())
+        await stage.seed()
+        timers = asyncio.create_task(stage.desk.run_timers())
+        try:
+            await stage.start(port)
+            yield stage
+        finally:
+            await stage.stop()
+            timers.cancel()
+            await asyncio.wait({timers}, timeout=5)

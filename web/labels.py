@@ -1,0 +1,163 @@
+"""Words for codes: what people read for a state, a result, a stage. Codes travel, words do not."""
+
+from collections.abc import Iterable, Mapping
+
+from telephony.agent_views import Choice
+from telephony.domain.queue import QueueSettings
+from web.i18n import N_, SOURCE_LANGUAGE, current_language, gettext
+
+AGENT_STATES = {
+    "signed_out": N_("未签入"),
+    "available": N_("空闲"),
+    "ringing": N_("振铃"),
+    "on_call": N_("通话中"),
+    "wrap_up": N_("话后整理"),
+    "paused": N_("小休"),
+}
+
+CALL_STATES = {
+    "offered": N_("呼入"),
+    "menu": N_("语音导航"),
+    "queued": N_("排队"),
+    "ringing": N_("振铃"),
+    "talking": N_("通话中"),
+    "held": N_("保持"),
+    "ended": N_("已结束"),
+}
+
+CALL_RESULTS = {
+    "ANSWERED": N_("已接通"),
+    "NO_ANSWER": N_("无人接听"),
+    "BUSY": N_("忙线"),
+    "OFF": N_("关机"),
+    "EMPTY": N_("空号"),
+    "REJECTED": N_("拒接"),
+    "ABANDONED_QUEUE": N_("排队中放弃"),
+    "ABANDONED_SHORT": N_("短放弃"),
+    "IVR_ONLY": N_("仅语音导航"),
+    "FAILED": N_("失败"),
+}
+
+DIRECTIONS = {"in": N_("呼入"), "out": N_("呼出"), "internal": N_("内部")}
+
+HANGUP_BY = {
+    "caller": N_("主叫方"),
+    "agent": N_("坐席"),
+    "system": N_("系统"),
+    "unknown": N_("未知"),
+}
+
+END_REASONS = {
+    "hangup": N_("正常挂机"),
+    "gap": N_("结束时与电话系统失去联系"),
+    "pbx_restart": N_("电话系统重启"),
+}
+
+TIMELINE_KINDS = {
+    "offered": N_("呼入"),
+    "menu": N_("导航"),
+    "queued": N_("进入队列"),
+    "ringing": N_("振铃"),
+    "ring_ended": N_("停止振铃"),
+    "answered": N_("接通"),
+    "held": N_("保持"),
+    "unheld": N_("取消保持"),
+    "transferred": N_("转接"),
+    "left_queue": N_("离开队列"),
+    "ended": N_("结束"),
+    "gap": N_("记录中断"),
+}
+
+LEG_KINDS = {"caller": N_("来电方"), "agent": N_("坐席"), "outside": N_("外线"), "other": N_("其他")}
+
+RING_END_REASONS = {
+    "answered": N_("已接听"),
+    "no_answer": N_("未接听"),
+    "rejected": N_("拒接"),
+    "abandoned": N_("对方挂断"),
+    "busy": N_("话机忙"),
+}
+
+FORMULAS = {
+    "net_of_short": N_("20 秒内接通 ÷（接通 + 放弃 − 短放弃）"),
+    "all_handled": N_("（20 秒内接通 + 20 秒内放弃）÷（接通 + 放弃）"),
+    "of_answered": N_("20 秒内接通 ÷ 接通"),
+    "of_offered": N_("20 秒内接通 ÷（接通 + 放弃）"),
+    "late_abandons": N_("20 秒内接通 ÷（接通 + 20 秒后放弃）"),
+}
+
+SALUTATIONS = {"先生": N_("先生"), "女士": N_("女士")}
+
+CREW_STATUSES = {"departed": N_("已离职"), "suspended": N_("已停用")}
+
+STAGES = {
+    "-3": N_("合同异常终止"),
+    "-2": N_("停工"),
+    "-1": N_("已退单"),
+    "10": N_("方案已定,未签约"),
+    "15": N_("图纸审核中"),
+    "20": N_("已签约"),
+    "25": N_("档案登记"),
+    "30": N_("待派单"),
+    "35": N_("已派施工队"),
+    "40": N_("已定开工日期"),
+    "50": N_("已开工"),
+    "60": N_("隐蔽工程完成"),
+    "70": N_("中期验收"),
+    "75": N_("已交中期款"),
+    "80": N_("完工"),
+    "85": N_("已交尾款"),
+    "90": N_("已交付"),
+    "95": N_("保修期内"),
+    "99": N_("过保"),
+}
+CASE_KINDS = {"complaint": N_("投诉"), "repair": N_("报修")}
+CASE_STATUSES = {
+    "registered": N_("待接收"),
+    "accepted": N_("已接收"),
+    "planned": N_("已约上门"),
+    "on_site": N_("处理中"),
+    "done": N_("待回访"),
+    "closed": N_("已结案"),
+}
+
+ROLES = {"agent": N_("坐席"), "supervisor": N_("主管"), "administrator": N_("管理员")}
+
+PROBLEMS = {
+    "invalid": N_("输入有误，请检查后再试。"),
+    "forbidden": N_("您没有这个权限。"),
+    "not_found": N_("没有找到，可能已被删除。"),
+    "conflict": N_("现在的状态不允许这样做，请稍后再试。"),
+    "too_many_requests": N_("操作太频繁，请稍等片刻。"),
+    "unavailable": N_("系统暂时连不上，请稍后再试。"),
+    "deadline_exceeded": N_("没有及时得到答复，请稍后再试。"),
+    "wrong_credentials": N_("登录名或密码不对。"),
+    "too_many_attempts": N_("尝试太多次了，请稍后再登录。"),
+    "cross_site": N_("请求不是从本站页面发出的，请刷新页面后再试。"),
+    "internal": N_("系统出错了，我们已记录下来，请再试一次。"),
+}
+
+
+def words(table: Mapping[str, str]) -> dict[str, str]:
+    """Return the table in the language of the request."""
+    return {code: gettext(text) for code, text in table.items()}
+
+
+def word(table: Mapping[str, str], code: object) -> str:
+    """Return the word for ``code``; a code from a newer version stands for itself, nothing stays empty."""
+    if code is None:
+        return ""
+    text = table.get(str(code))
+    return gettext(text) if text else str(code)
+
+
+def choices(items: Iterable[Choice]) -> dict[str, str]:
+    """Return code → label of an editable list in the language of the request."""
+    chinese = current_language() == SOURCE_LANGUAGE
+    return {item.code: item.label_zh if chinese else item.label_en for item in items}
+
+
+def queue_names(queues: Iterable[QueueSettings]) -> dict[str, str]:
+    """Return name → label of the queues in the language of the request."""
+    chinese = current_language() == SOURCE_LANGUAGE
+    return {queue.name: queue.label_zh if chinese else queue.label_en for queue in queues}

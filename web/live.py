@@ -1,0 +1,177 @@
+"""``GET /live``: the pages' live connection, as server-sent events.
+
+A connection names its topics (``agent``: one's own desk, ``board``: the supervisor's board). It gets a
+snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A heartbeat carries the
+server's time; by it the page sees a connection that is open but dead.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import structlog
+from aiohttp import ClientConnectionResetError, web
+
+from kernel.errors import Forbidden, Invalid
+from kernel.supervise import Supervisor
+from web.auth import ACCOUNTS, session_cookie
+from web.board_feed import BoardFeed
+from web.deps import DEPS
+from web.identity import CurrentUser, current_user
+from web.live_hub import Connection, LiveHub, encode_block
+from web.permissions import Permission, signed_in, streaming
+from web.pop import iso
+from web.screen_pop import ScreenPops
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 15.0
+WRITE_TIMEOUT_SECONDS = 10.0
+"""A reader that takes longer for one message is dropped; it comes back and gets a snapshot."""
+RETRY_MS = 1000
+"""How long the browser waits before it connects again."""
+
+NEEDED = {"agent": Permission.DESK_USE, "board": Permission.BOARD_VIEW}
+"""Topic kind → what one must be allowed to read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The live services of one application."""
+
+    hub: LiveHub
+    pops: ScreenPops
+    board: BoardFeed
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
+    tasks: Supervisor = field(repr=False)
+
+
+LIVE: web.AppKey[Live] = web.AppKey("LIVE", Live)
+
+
+def setup(app: web.Application) -> None:
+    """Make the live services and add their routes."""
+    app[LIVE] = build(app)
+    app.router.add_get("/live", stream)
+    app.router.add_get("/live/check", check)
+    app.cleanup_ctx.append(run_services)
+    app.on_shutdown.append(end_streams)
+
+
+def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> Live:
+    """Return the live services over the application's dependencies."""
+    deps = app[DEPS]
+    hub = LiveHub(deps.clock)
+    return Live(
+        hub=hub,
+        pops=ScreenPops(
+            bus=deps.bus,
+            clock=deps.clock,
+            hub=hub,
+            desk=deps.desk,
+            calls=deps.history,
+            customers=deps.customers,
+        ),
+        board=BoardFeed(bus=deps.bus, hub=hub, board=deps.board),
+        heartbeat_seconds=heartbeat_seconds,
+        tasks=Supervisor(deps.clock),
+    )
+
+
+async def run_services(app: web.Application) -> AsyncIterator[None]:
+    """Run the screen-pop and the board while the application runs."""
+    live = app[LIVE]
+    live.tasks.spawn("screen_pop", live.pops.run)
+    live.tasks.spawn("board_feed", live.board.run)
+    yield
+    await live.tasks.close()
+
+
+async def end_streams(app: web.Application) -> None:
+    """End the open streams first of all: the server waits for its handlers before it stops."""
+    app[LIVE].hub.close()
+
+
+def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
+    """Return the topics that the request asks for.
+
+    Raises:
+        Invalid: there is no such topic.
+        Forbidden: the user may not read it, or takes no calls.
+    """
+    topics: list[str] = []
+    for kind in dict.fromkeys(request.query.get("topics", "").split(",")):
+        needed = NEEDED.get(kind)
+        if needed is None:
+            raise Invalid("topics: agent, board", field="topics")
+        if not user.can(needed):
+            raise Forbidden(f"needs the permission {needed}")
+        if kind == "agent":
+            if user.agent_id is None:
+                raise Forbidden("this user takes no calls")
+            topics.append(f"agent:{user.agent_id}")
+        else:
+            topics.append(kind)
+    return tuple(topics)
+
+
+@signed_in
+@streaming
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Serve one live connection until either side ends it."""
+    user = current_user(request)
+    live = request.app[LIVE]
+    topics = topics_of(request, user)
+    if user.agent_id is not None and f"agent:{user.agent_id}" in topics:
+        await live.pops.prepare(user.agent_id)
+    last_id = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
+    connection = live.hub.open(topics, user_id=user.user_id, last_event_id=last_id[:60])
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream; charset=utf-8",
+            "Cache-Control": "no-store, no-transform",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    try:
+        await response.prepare(request)
+        await _write(response, b"retry: %d\n\n" % RETRY_MS)
+        await _write(response, _heartbeat(request))
+        await _pump(request, response, connection, live.heartbeat_seconds)
+    except (ClientConnectionResetError, ConnectionResetError, TimeoutError):
+        pass  # the reader has gone, or takes nothing any more
+    finally:
+        connection.close()
+    return response
+
+
+async def _pump(
+    request: web.Request, response: web.StreamResponse, connection: Connection, heartbeat: float
+) -> None:
+    clock = request.app[DEPS].clock
+    due = clock.monotonic() + heartbeat
+    while (chunk := await connection.next_chunk(max(0.0, due - clock.monotonic()))) is not None:
+        if chunk:
+            await _write(response, chunk)
+        if clock.monotonic() >= due:
+            # An open page counts as a visit; a session that was ended ends its streams.
+            if await request.app[ACCOUNTS].sessions.resolve(session_cookie(request)) is None:
+                return
+            await _write(response, _heartbeat(request))
+            due = clock.monotonic() + heartbeat
+    await _write(response, encode_block(connection.end_reason or "closing", {}))
+
+
+async def _write(response: web.StreamResponse, block: bytes) -> None:
+    async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
+        await response.write(block)
+
+
+def _heartbeat(request: web.Request) -> bytes:
+    return encode_block("heartbeat", {"now": iso(request.app[DEPS].clock.now())})
+
+
+@signed_in
+async def check(request: web.Request) -> web.Response:
+    """Tell a page whose stream was refused whether it is still signed in (401 otherwise)."""
+    return web.Response(status=204)

@@ -1,0 +1,15 @@
+"""The pages: server-rendered, a file per screen. ``setup(app)`` adds them all."""
+
+from aiohttp import web
+
+from web.pages import agent, calls, customer, shell, sign_in, supervisor
+
+
+def setup(app: web.Application) -> None:
+    """Add templates, static files and every page."""
+    shell.setup(app)
+    sign_in.setup(app)
+    agent.setup(app)
+    supervisor.setup(app)
+    calls.setup(app)
+    customer.setup(app)

@@ -1,0 +1,214 @@
+"""The agent's page and what it asks the server to do; what changes by it comes over the live connection."""
+
+from typing import Annotated, TypeVar
+
+import pydantic
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from kernel.errors import Forbidden
+from web import labels
+from web.deps import DEPS
+from web.identity import current_user
+from web.live import LIVE
+from web.pages.shell import ROSTER, render
+from web.permissions import Permission, requires
+from web.problems import FieldError, InvalidFields
+
+Line = Annotated[str, StringConstraints(max_length=120, strip_whitespace=True)]
+B = TypeVar("B", bound=BaseModel)
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/agent", show)
+    app.router.add_post("/agent/sign-in", sign_in)
+    app.router.add_post("/agent/sign-out", sign_out)
+    app.router.add_post("/agent/pause", pause)
+    app.router.add_post("/agent/resume", resume)
+    app.router.add_post("/agent/heartbeat", heartbeat)
+    app.router.add_post("/agent/choice", choose)
+    app.router.add_put("/agent/drafts/{call_id}", save_draft)
+    app.router.add_post("/agent/wrap-ups/{call_id}", save_wrap_up)
+
+
+class Body(BaseModel):
+    """What a page sends; a field that is not known is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PauseWish(Body):
+    """``reason``: a code from the list of pause reasons."""
+
+    reason: Line
+
+
+class Choice(Body):
+    """Which of the customers on a number is calling; empty: none of them, ``null``: not decided."""
+
+    call_id: Line
+    customer_id: Annotated[str, StringConstraints(max_length=64)] | None
+
+
+class Newcomer(Body):
+    """What a caller whom nobody knows said of themselves."""
+
+    name: Line = ""
+    salutation: Line = ""
+    address: Line = ""
+    contract_no: Line = ""
+
+    def as_line(self) -> str:
+        """Return it as one line of the notes, in the language of the records; empty when nothing was said."""
+        parts = (
+            ("来电人：", f"{self.name}{self.salutation}" if self.name else ""),
+            ("地址：", self.address),
+            ("合同号：", self.contract_no),
+        )
+        return "；".join(label + value for label, value in parts if value)
+
+
+class Form(Body):
+    """The wrap-up form, as a draft or for good."""
+
+    disposition: Annotated[str, StringConstraints(max_length=32)] | None = None
+    notes: Annotated[str, StringConstraints(max_length=1500)] = ""
+    newcomer: Newcomer = Newcomer()
+
+    @property
+    def all_notes(self) -> str:
+        """The notes as they are stored."""
+        return "\n".join(part for part in (self.newcomer.as_line(), self.notes.strip()) if part)
+
+
+async def _body(request: web.Request, model: type[B]) -> B:
+    try:
+        return model.model_validate_json(await request.read())
+    except pydantic.ValidationError as error:
+        raise InvalidFields(
+            tuple(
+                FieldError(".".join(str(part) for part in item["loc"]) or "body", item["msg"])
+                for item in error.errors()
+            )
+        ) from error
+
+
+def _agent_id(request: web.Request) -> str:
+    agent_id = current_user(request).agent_id
+    if agent_id is None:
+        raise Forbidden("this user takes no calls")
+    return agent_id
+
+
+def _done() -> web.Response:
+    return web.Response(status=204)
+
+
+@requires(Permission.DESK_USE)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the page; its state comes over the live connection."""
+    _agent_id(request)
+    roster = request.app[ROSTER]
+    reasons, all_reasons = await roster.pause_reasons(), await roster.pause_reasons(all_of_them=True)
+    dispositions = await roster.dispositions()
+    all_dispositions = await roster.dispositions(all_of_them=True)
+    texts = {
+        "states": labels.words(labels.AGENT_STATES),
+        "queues": labels.queue_names(await roster.queues()),
+        "pause_reasons": labels.choices(all_reasons),
+        "dispositions": labels.choices(all_dispositions),
+        "results": labels.words(labels.CALL_RESULTS),
+        "directions": labels.words(labels.DIRECTIONS),
+        "stages": labels.words(labels.STAGES),
+        "case_kinds": labels.words(labels.CASE_KINDS),
+        "case_statuses": labels.words(labels.CASE_STATUSES),
+        "crew_statuses": labels.words(labels.CREW_STATUSES),
+        "salutations": labels.words(labels.SALUTATIONS),
+        "problems": labels.words(labels.PROBLEMS),
+    }
+    context = {
+        "page": {"labels": texts},
+        "pause_reasons": labels.choices(reasons),
+        "dispositions": labels.choices(dispositions),
+    }
+    return render(request, "agent.html", context)
+
+
+@requires(Permission.DESK_USE)
+async def sign_in(request: web.Request) -> web.StreamResponse:
+    """Join the agent's queues."""
+    agent_id = _agent_id(request)
+    desk = request.app[DEPS].desk
+    await desk.sign_in(agent_id)
+    await desk.heartbeat(agent_id)
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def sign_out(request: web.Request) -> web.StreamResponse:
+    """Leave the queues, after the present call where there is one."""
+    await request.app[DEPS].desk.sign_out(_agent_id(request))
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def pause(request: web.Request) -> web.StreamResponse:
+    """Take a break, after the present call where there is one."""
+    wish = await _body(request, PauseWish)
+    await request.app[DEPS].desk.pause(_agent_id(request), wish.reason)
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def resume(request: web.Request) -> web.StreamResponse:
+    """Come back from a break, or take back the wish for one."""
+    await request.app[DEPS].desk.unpause(_agent_id(request))
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def heartbeat(request: web.Request) -> web.StreamResponse:
+    """Note that the page lives."""
+    await request.app[DEPS].desk.heartbeat(_agent_id(request))
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def choose(request: web.Request) -> web.StreamResponse:
+    """Note which customer is calling."""
+    choice = await _body(request, Choice)
+    request.app[LIVE].pops.choose(_agent_id(request), choice.call_id, choice.customer_id)
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def save_draft(request: web.Request) -> web.StreamResponse:
+    """Keep what the agent has typed so far."""
+    form = await _body(request, Form)
+    await request.app[DEPS].desk.save_draft(
+        _agent_id(request),
+        request.match_info["call_id"],
+        disposition=form.disposition,
+        notes=form.all_notes,
+    )
+    return _done()
+
+
+@requires(Permission.DESK_USE)
+async def save_wrap_up(request: web.Request) -> web.StreamResponse:
+    """Save the disposition and end the wrap-up."""
+    form = await _body(request, Form)
+    agent_id, call_id = _agent_id(request), request.match_info["call_id"]
+    if not form.disposition:
+        raise InvalidFields((FieldError("disposition", "choose what became of the call"),))
+    pops = request.app[LIVE].pops
+    await request.app[DEPS].desk.save_wrap_up(
+        agent_id,
+        call_id,
+        disposition=form.disposition,
+        notes=form.all_notes,
+        customer_id=pops.chosen(agent_id, call_id),
+    )
+    await pops.drafts_changed(agent_id)
+    return _done()

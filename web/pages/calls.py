@@ -1,0 +1,255 @@
+"""History of calls with filters, and one call with its time line."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from kernel.errors import Invalid
+from kernel.phone import Phone, PhoneKind
+from telephony.agent_views import WrapUpView
+from telephony.views import CallFilter, CallView, TimelineEntry
+from web import labels
+from web.audit import Action
+from web.auth import ACCOUNTS
+from web.deps import DEPS
+from web.i18n import N_, gettext
+from web.identity import CLIENT_IP, CurrentUser, current_user
+from web.masking import is_handling, shown_call
+from web.pages.gantt import gantt
+from web.pages.shell import DIRECTORY, ROSTER, render
+from web.pages.times import day_end, day_start
+from web.permissions import Permission, requires
+from web.pop import readable
+
+PAGE = 50
+FIELDS = ("from", "to", "queue", "agent", "result", "direction", "number")
+LONGEST = 40
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/calls", show_list)
+    app.router.add_get("/calls/{call_id}", show_call)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A call in the list."""
+
+    call: CallView
+    from_number: str
+    to_number: str
+    queue: str
+    result: str
+    tone: str
+    direction: str
+
+
+TONES = {
+    "ANSWERED": "green",
+    "ABANDONED_QUEUE": "brick",
+    "ABANDONED_SHORT": "amber",
+    "NO_ANSWER": "amber",
+    "FAILED": "brick",
+    "IVR_ONLY": "violet",
+}
+
+
+@requires(Permission.CALLS_VIEW)
+async def show_list(request: web.Request) -> web.StreamResponse:
+    """Show a page of calls, newest first."""
+    user, roster, deps = current_user(request), request.app[ROSTER], request.app[DEPS]
+    form = {name: request.query.get(name, "").strip()[:LONGEST] for name in FIELDS}
+    kept = {name: value for name, value in form.items() if value}
+    problem, rows, more = "", [], ""
+    queues = labels.queue_names(await roster.queues())
+    try:
+        filters = _filters(form, user, request)
+        page = await deps.history.page(filters, cursor=request.query.get("cursor"), limit=PAGE)
+        await _note_numbers(request, user, page.items)
+        rows = [_row(shown_call(call, user), queues) for call in page.items]
+        if page.next_cursor:
+            more = "/calls?" + urlencode({**kept, "cursor": page.next_cursor})
+    except Invalid as error:
+        problem = PROBLEM_TEXTS.get(error.field or "", "")
+        problem = gettext(problem) if problem else labels.word(labels.PROBLEMS, "invalid")
+    context = {
+        "form": form,
+        "rows": rows,
+        "more": more,
+        "first_href": "/calls?" + urlencode(kept),
+        "problem": problem,
+        "first_page": "cursor" not in request.query,
+        "queues": queues,
+        "agents": [(agent.number, agent.name) for agent in await roster.agents()],
+        "results": labels.words(labels.CALL_RESULTS),
+        "directions": labels.words(labels.DIRECTIONS),
+    }
+    return render(request, "calls.html", context, status=400 if problem else 200)
+
+
+PROBLEM_TEXTS = {
+    "number": N_("请输入完整的号码。"),
+    "from": N_("日期的格式是 2026-03-31。"),
+    "to": N_("日期的格式是 2026-03-31。"),
+    "cursor": N_("这一页已经过期，请从第一页开始。"),
+}
+
+
+def _filters(form: dict[str, str], user: CurrentUser, request: web.Request) -> CallFilter:
+    zone = request.app[DEPS].settings.timezone
+    number = form["number"] or None
+    if number and not user.can(Permission.PHONES_FULL):
+        # Who sees masked numbers may look for a whole one, but not feel out its digits part by part.
+        phone = Phone.parse_caller(number)
+        if phone is None or phone.kind is PhoneKind.SHORT:
+            raise Invalid("give the whole number", field="number")
+    since, until = _day(form["from"], "from"), _day(form["to"], "to")
+    return CallFilter(
+        since=day_start(since, zone) if since else None,
+        until=day_end(until, zone) if until else None,
+        direction=form["direction"] if form["direction"] in labels.DIRECTIONS else None,
+        queue=form["queue"] or None,
+        agent=form["agent"] or None,
+        result=form["result"] if form["result"] in labels.CALL_RESULTS else None,
+        number=number,
+    )
+
+
+def _day(text: str, field: str) -> date | None:
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid("a date is written 2026-03-31", field=field) from error
+    if not 1990 <= day.year <= 2200:
+        raise Invalid("a date is written 2026-03-31", field=field)
+    return day
+
+
+def _row(call: CallView, queues: dict[str, str]) -> Row:
+    code = call.result or ""
+    return Row(
+        call=call,
+        from_number=readable(call.from_number) or gettext("号码未知"),
+        to_number=readable(call.to_number),
+        queue=queues.get(call.queue or "", call.queue or ""),
+        result=labels.word(labels.CALL_RESULTS, call.result) or labels.word(labels.CALL_STATES, call.state),
+        tone=TONES.get(code, "blue" if not code else ""),
+        direction=labels.word(labels.DIRECTIONS, call.direction),
+    )
+
+
+async def _note_numbers(request: web.Request, user: CurrentUser, calls: Iterable[CallView]) -> None:
+    """Log that whole numbers are given out because of a permission, not because of a call in hand."""
+    if not user.can(Permission.PHONES_FULL):
+        return
+    given = [call for call in calls if not is_handling(user, agent_id=call.agent_id, state=call.state)]
+    if not given:
+        return
+    single = len(given) == 1
+    await request.app[ACCOUNTS].audit.record(
+        Action.PHONES_SHOWN,
+        actor=user.login,
+        ip=request[CLIENT_IP],
+        entity="call",
+        entity_id=given[0].call_id if single else "",
+        detail={} if single else {"calls": len(given), "first": given[-1].call_id, "last": given[0].call_id},
+    )
+
+
+# One call
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A row of the time line in words."""
+
+    at: datetime
+    offset_seconds: float
+    kind: str
+    text: str
+
+
+@requires(Permission.CALLS_VIEW)
+async def show_call(request: web.Request) -> web.StreamResponse:
+    """Show one call: facts, legs, time line, what the agents wrote."""
+    user, deps, roster = current_user(request), request.app[DEPS], request.app[ROSTER]
+    found = await deps.history.get(request.match_info["call_id"])
+    await _note_numbers(request, user, (found,))
+    call = shown_call(found, user)
+    queues = labels.queue_names(await roster.queues())
+    names = {agent.number: agent.name for agent in await roster.agents()}
+    customer = None
+    if call.customer_id and user.can(Permission.CUSTOMERS_VIEW):
+        customer = await request.app[DIRECTORY].card(call.customer_id)
+    marks = [
+        (at, text)
+        for at, text in ((call.queued_at, gettext("进入队列")), (call.answered_at, gettext("接通")))
+        if at
+    ]
+    context = {
+        "row": _row(call, queues),
+        "call": call,
+        "customer": customer,
+        "agent_name": names.get(call.agent or "", ""),
+        "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
+        "end_reason": labels.word(labels.END_REASONS, call.end_reason),
+        "picture": gantt(call, now=deps.clock.now(), marks=marks),
+        "leg_kinds": labels.words(labels.LEG_KINDS),
+        "happenings": [_happening(entry, call, queues, names) for entry in call.timeline],
+        "wrap_up": await _saved_wrap_up(request, found),
+        "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
+    }
+    return render(request, "call.html", context)
+
+
+async def _saved_wrap_up(request: web.Request, call: CallView) -> WrapUpView | None:
+    if call.agent_id is None:
+        return None
+    wrap_up: WrapUpView | None = await request.app[DEPS].desk.wrap_up(call.agent_id, call.call_id)
+    return wrap_up if wrap_up is not None and wrap_up.saved_at is not None else None
+
+
+def _happening(
+    entry: TimelineEntry, call: CallView, queues: dict[str, str], names: dict[str, str]
+) -> Happening:
+    parts: list[str] = []
+    if entry.queue:
+        parts.append(queues.get(entry.queue, entry.queue))
+    if entry.agent:
+        parts.append(" ".join(part for part in (entry.agent, names.get(entry.agent, "")) if part))
+    parts += [text for key, value in entry.detail.items() if (text := _detail(entry.kind, key, value))]
+    return Happening(
+        at=entry.at,
+        offset_seconds=(entry.at - call.started_at).total_seconds(),
+        kind=labels.word(labels.TIMELINE_KINDS, entry.kind),
+        text=" · ".join(parts),
+    )
+
+
+def _detail(kind: str, key: str, value: str) -> str:
+    match key:
+        case "result":
+            return labels.word(labels.CALL_RESULTS, value)
+        case "reason":
+            table = labels.RING_END_REASONS if kind == "ring_ended" else labels.END_REASONS
+            return labels.word(table, value)
+        case "by":
+            return gettext("%(who)s先挂机") % {"who": labels.word(labels.HANGUP_BY, value)}
+        case "direction" | "node" | "consultation" | "into":
+            return ""
+        case "from":
+            return gettext("主叫 %(number)s") % {"number": readable(value) or gettext("号码未知")}
+        case "to":
+            return gettext("被叫 %(number)s") % {"number": readable(value)}
+        case "key":
+            return gettext("按键 %(key)s") % {"key": value}
+        case "label":
+            return value
+        case _:
+            return f"{key} {value}"

@@ -1,0 +1,168 @@
+"""What all pages share: the template engine, static files, the frame, the language switch, error pages."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from crm.service import CustomerDirectory
+from telephony.roster import Roster
+from web.auth import ACCOUNTS, safe_next
+from web.deps import DEPS
+from web.i18n import (
+    LANGUAGES,
+    current_language,
+    gettext,
+    language_middleware,
+    ngettext,
+    script_texts,
+    set_language_cookie,
+    use_language,
+)
+from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, current_user
+from web.labels import PROBLEMS, word
+from web.middleware import ERROR_PAGE
+from web.pages import times
+from web.permissions import Permission, public, signed_in
+from web.problems import Problem
+
+WEB = Path(__file__).parents[1]
+STATIC = WEB / "static"
+TEMPLATES = WEB / "templates"
+A_YEAR = "public, max-age=31536000, immutable"
+
+STATIC_PREFIX: web.AppKey[str] = web.AppKey("STATIC_PREFIX", str)
+ROSTER: web.AppKey[Roster] = web.AppKey("ROSTER", Roster)
+DIRECTORY: web.AppKey[CustomerDirectory] = web.AppKey("DIRECTORY", CustomerDirectory)
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """One page in the top bar."""
+
+    href: str
+    label: str
+
+
+def setup(app: web.Application) -> None:
+    """Add the template engine, ``/static``, ``/``, ``/language`` and the error page."""
+    deps = app[DEPS]
+    app[ROSTER] = Roster(deps.database, deps.clock, deps.bus)
+    app[DIRECTORY] = CustomerDirectory(deps.database)
+    app[STATIC_PREFIX] = f"/static/{_fingerprint(STATIC)}"
+    app[ERROR_PAGE] = error_page
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        context_processors=(_frame,),
+        extensions=("jinja2.ext.i18n",),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= times.filters(deps.settings.timezone)
+    # The language comes first of all, so that error pages speak it as well.
+    app.middlewares.insert(0, language_middleware)
+    app.on_response_prepare.append(_cache_static)
+    app.router.add_static(app[STATIC_PREFIX], STATIC)
+    app.router.add_get("/", home)
+    app.router.add_post("/language", switch_language)
+
+
+def _fingerprint(folder: Path) -> str:
+    """Return a short hash over all static files: their address changes when one of them does."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+async def _cache_static(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith(request.app[STATIC_PREFIX] + "/") and response.status in (200, 206, 304):
+        response.headers["Cache-Control"] = A_YEAR
+
+
+async def _frame(request: web.Request) -> dict[str, Any]:
+    """Return what ``base.html`` needs."""
+    prefix = request.app[STATIC_PREFIX]
+    user = request.get(USER)
+    return {
+        "static": lambda name: f"{prefix}/{name}",
+        "language": current_language(),
+        "languages": LANGUAGES,
+        "script_texts": script_texts(current_language()),
+        "zone": request.app[DEPS].settings.timezone.key,
+        "user": user,
+        "navigation": _navigation(user) if user else (),
+        "here": "/" + request.path.split("/")[1],
+        "path": request.path_qs,
+    }
+
+
+def _navigation(user: CurrentUser) -> list[NavigationItem]:
+    items: list[NavigationItem] = []
+    if user.agent_id is not None and user.can(Permission.DESK_USE):
+        items.append(NavigationItem("/agent", gettext("坐席")))
+    if user.can(Permission.BOARD_VIEW):
+        items.append(NavigationItem("/supervisor", gettext("实时")))
+    if user.can(Permission.CALLS_VIEW):
+        items.append(NavigationItem("/calls", gettext("通话记录")))
+    return items
+
+
+def render(
+    request: web.Request, template: str, context: Mapping[str, Any], status: int = 200
+) -> web.Response:
+    """Return the page."""
+    return aiohttp_jinja2.render_template(template, request, context, status=status)
+
+
+@signed_in
+async def home(request: web.Request) -> web.StreamResponse:
+    """Send everybody to the page they work on."""
+    items = _navigation(current_user(request))
+    raise web.HTTPSeeOther(items[0].href if items else "/sign-in")
+
+
+@public
+async def switch_language(request: web.Request) -> web.StreamResponse:
+    """Remember the language in this browser and, where somebody is signed in, with the user."""
+    form = await request.post()
+    language = str(form.get("language", ""))
+    if language not in LANGUAGES:
+        raise web.HTTPBadRequest
+    user = request.get(USER)
+    if user is not None and user.locale != language:
+        users = request.app[ACCOUNTS].users
+        await users.change(user.login, locale=language, actor=user.login, ip=request.get(CLIENT_IP, ""))
+    response = web.HTTPSeeOther(safe_next(form.get("next")))
+    set_language_cookie(response, language, secure=request.app[DEPS].settings.secure)
+    return response
+
+
+async def error_page(request: web.Request, problem: Problem) -> web.StreamResponse:
+    """Show a problem to a person: what happened and what to do, never what broke inside."""
+    headings = {
+        403: gettext("没有权限"),
+        404: gettext("没有这个页面"),
+        429: gettext("请稍等片刻"),
+        503: gettext("系统暂时不可用"),
+    }
+    fallback = gettext("请求有误") if problem.status < 500 else gettext("系统出错了")
+    general = gettext("请返回后再试一次。如果一直这样，请把编号告诉管理员。")
+    context = {
+        "heading": headings.get(problem.status, fallback),
+        "advice": word(PROBLEMS, problem.code) if problem.code in PROBLEMS else general,
+        "request_id": request[REQUEST_ID],
+    }
+    return render(request, "error.html", context, status=problem.status)
+
+
+__all__ = ["DIRECTORY", "ROSTER", "STATIC_PREFIX", "render", "setup", "use_language"]

@@ -1,0 +1,73 @@
+"""Sign-in and sign-out."""
+
+from aiohttp import web
+
+from kernel.errors import TooMany
+from web.auth import (
+    ACCOUNTS,
+    WrongCredentials,
+    clear_session_cookie,
+    safe_next,
+    set_sign_in_cookies,
+    visitor_of,
+)
+from web.deps import DEPS
+from web.i18n import set_language_cookie
+from web.identity import CLIENT_IP, USER, current_user
+from web.labels import PROBLEMS, word
+from web.pages.shell import render
+from web.permissions import public, signed_in
+
+LONGEST_FIELD = 200
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/sign-in", show)
+    app.router.add_post("/sign-in", enter)
+    app.router.add_post("/sign-out", leave)
+
+
+@public
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the form; who is signed in already goes on."""
+    if request.get(USER) is not None:
+        raise web.HTTPSeeOther(safe_next(request.query.get("next")))
+    return _form(request, next_page=safe_next(request.query.get("next")))
+
+
+@public
+async def enter(request: web.Request) -> web.StreamResponse:
+    """Check login and password, open a session."""
+    form = await request.post()
+    login, password = (str(form.get(name, ""))[:LONGEST_FIELD] for name in ("login", "password"))
+    next_page = safe_next(form.get("next"))
+    try:
+        signed = await request.app[ACCOUNTS].authenticator.sign_in(
+            login, password, visitor=visitor_of(request, request.get(USER))
+        )
+    except (WrongCredentials, TooMany) as error:
+        status = 401 if isinstance(error, WrongCredentials) else 429
+        return _form(
+            request, login=login, next_page=next_page, error=word(PROBLEMS, error.code), status=status
+        )
+    response = web.HTTPSeeOther(next_page)
+    set_sign_in_cookies(request, response, signed)
+    set_language_cookie(response, signed.user.locale, secure=request.app[DEPS].settings.secure)
+    return response
+
+
+@signed_in
+async def leave(request: web.Request) -> web.StreamResponse:
+    """End the session."""
+    await request.app[ACCOUNTS].authenticator.sign_out(current_user(request), ip=request.get(CLIENT_IP, ""))
+    response = web.HTTPSeeOther("/sign-in")
+    clear_session_cookie(request, response)
+    return response
+
+
+def _form(
+    request: web.Request, *, next_page: str, login: str = "", error: str = "", status: int = 200
+) -> web.Response:
+    context = {"next": next_page, "login": login, "error": error, "user": None}
+    return render(request, "login.html", context, status=status)

@@ -1,0 +1,162 @@
+// The agent's page: live messages in, the agent's wishes out.
+import { drawCall } from "./call_pane.js";
+import { clockTime } from "./clock.js";
+import { drawCustomer, mustChoose } from "./customer_pane.js";
+import { drawState } from "./desk_state.js";
+import { byId, el, fill, isTyping, pageData } from "./dom.js";
+import { openLive } from "./live.js";
+import { banner, send } from "./page.js";
+import { t } from "./texts.js";
+import * as wrapUp from "./wrap_up.js";
+
+const { labels } = pageData("page");
+const desk = { state: null, pop: null, notice: null, unfinished: [], link: null, stale: false };
+let older = null; // the unfinished wrap-up of an earlier call that the agent has opened
+
+function draw() {
+  drawState(desk, labels);
+  drawCall(desk.pop, desk.notice, labels);
+  drawCustomer(desk.pop, labels, { choose, newcomer: wrapUp.newcomer });
+  drawUnfinished();
+  document.body.dataset.pop = desk.pop ? `${desk.pop.call_id} ${desk.pop.phase}` : "";
+}
+
+function aimForm() {
+  const { pop } = desk;
+  if (pop && pop.phase !== "ringing" && pop.wrap_up !== "done") {
+    older = null;
+    wrapUp.aim({ call_id: pop.call_id, open: pop.phase === "wrap_up", until: pop.wrap_up_until, seconds: pop.wrap_up_seconds, title: t("通话小结"), server: pop.draft });
+  } else if (older && !pop) {
+    wrapUp.aim({ call_id: older.call_id, open: true, until: null, title: t("补写 %(time)s 的小结", { time: clockTime(older.taken_at) }), server: older });
+  } else {
+    wrapUp.aim(null);
+  }
+}
+
+function onPop(pop) {
+  const before = desk.pop;
+  desk.pop = pop;
+  if (pop) desk.notice = null;
+  if (pop?.call_id !== before?.call_id) window.scrollTo({ top: 0 });
+  aimForm(); // before drawing: the newcomer form shows what the draft holds
+  draw();
+  const ended = pop?.phase === "wrap_up" && before?.phase === "talking" && before.call_id === pop.call_id;
+  if (ended && !isTyping(document.activeElement)) wrapUp.focusForm();
+}
+
+function drawUnfinished() {
+  const rows = desk.unfinished.filter((item) => item.call_id !== desk.pop?.call_id);
+  byId("unfinished-card").hidden = rows.length === 0;
+  fill(byId("unfinished"), rows.map((item) => el("li", { class: "line" },
+    el("span", { class: "clip" }, el("b", { class: "num" }, clockTime(item.taken_at)), " ", el("span", { class: "muted small" }, item.notes || labels.dispositions[item.disposition] || "")),
+    el("button", { class: "button compact", type: "button", disabled: Boolean(desk.pop), on: { click: () => { older = item; aimForm(); wrapUp.focusForm(); } } }, t("补写")))));
+}
+
+async function choose(customerId) {
+  const { pop } = desk;
+  if (!pop) return;
+  onPop({ ...pop, chosen: customerId }); // shown at once; the server's own word follows
+  await send("POST", "/agent/choice", { call_id: pop.call_id, customer_id: customerId }).catch(() => onPop({ ...desk.pop, chosen: pop.chosen }));
+}
+
+const ask = (action, body) => send("POST", `/agent/${action}`, body).catch(() => {});
+
+wrapUp.whenSaved((callId) => {
+  desk.unfinished = desk.unfinished.filter((item) => item.call_id !== callId);
+  if (older?.call_id === callId) older = null;
+  if (desk.pop?.call_id === callId) desk.pop = { ...desk.pop, wrap_up: "done" };
+  aimForm();
+  draw();
+});
+
+byId("sign-in").addEventListener("click", () => ask("sign-in"));
+byId("sign-out").addEventListener("click", () => ask("sign-out"));
+byId("resume").addEventListener("click", () => ask(desk.state?.next_state === "signed_out" ? "sign-in" : "resume"));
+for (const button of document.querySelectorAll("[data-pause]")) {
+  button.addEventListener("click", () => {
+    byId("pause-menu").open = false;
+    ask("pause", { reason: button.dataset.pause });
+  });
+}
+
+// Keys
+
+const help = byId("help");
+byId("help-open").addEventListener("click", () => help.showModal());
+const keysOn = byId("keys-on");
+keysOn.checked = localStorage.getItem("hf.keys") !== "off";
+keysOn.addEventListener("change", () => localStorage.setItem("hf.keys", keysOn.checked ? "on" : "off"));
+
+const keys = {
+  n: () => byId("wrap-fields").disabled || byId("notes").focus(),
+  p: () => {
+    const menu = byId("pause-menu");
+    if (menu.hidden) return;
+    menu.open = true;
+    menu.querySelector("button").focus();
+  },
+  r: () => byId("resume").hidden || byId("resume").click(),
+  "?": () => help.showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    wrapUp.save();
+    return;
+  }
+  if (event.key === "Escape" && isTyping(event.target)) event.target.blur();
+  if (event.ctrlKey || event.altKey || event.metaKey || isTyping(event.target) || help.open || !keysOn.checked) return;
+  if (/^[0-9]$/.test(event.key)) {
+    if (pickByNumber(Number(event.key))) event.preventDefault();
+    return;
+  }
+  const run = keys[event.key.toLowerCase()];
+  if (run) {
+    event.preventDefault();
+    run();
+  }
+});
+
+function pickByNumber(number) {
+  if (!mustChoose(desk.pop)) return number > 0 && wrapUp.pick(number);
+  if (number === 0) choose("");
+  else if (desk.pop.customers[number - 1]) choose(desk.pop.customers[number - 1].customer_id);
+  return true;
+}
+
+// The live connection
+
+function drawBanner(status) {
+  if (status === "displaced") {
+    banner("note", t("这个页面在别的窗口打开了。"), { label: t("在这里继续"), run: () => live.reconnect() });
+  } else if (status === "stale") banner("stale", t("与服务器的连接断了，画面可能已过时，正在重连…"));
+  else if (desk.link && desk.link.state !== "live") banner("stale", t("与电话系统的连接断了，画面可能已过时，正在重连…"));
+  else banner(null);
+}
+
+let liveStatus = "live";
+const live = openLive({
+  topics: ["agent"],
+  handlers: {
+    state: (state) => { desk.state = state; draw(); },
+    pop: onPop,
+    notice: (notice) => { desk.notice = notice; draw(); },
+    unfinished: (items) => { desk.unfinished = items; draw(); },
+    link: (link) => { desk.link = link; drawBanner(liveStatus); },
+  },
+  onStatus: (status) => {
+    liveStatus = status;
+    desk.stale = status !== "live";
+    drawBanner(status);
+    draw();
+    if (status === "live") wrapUp.sendLeftOvers();
+  },
+});
+
+// No caller may ring into a dead tab: the server hears from this page every ten seconds.
+new Worker(new URL("./heartbeat.js", import.meta.url)).onmessage = () => {
+  if (desk.state && desk.state.state !== "signed_out") send("POST", "/agent/heartbeat", {}, { quiet: true }).catch(() => {});
+};
+draw();

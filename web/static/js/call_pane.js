@@ -1,0 +1,60 @@
+// The left pane: who calls, from where, how long.
+import { duration, tickFrom } from "./clock.js";
+import { byId, setData, setText } from "./dom.js";
+import { t } from "./texts.js";
+
+const WAIT_LATE_S = 20;
+
+const phases = {
+  ringing: () => t("来电，请接听"),
+  talking: () => t("正在通话"),
+  wrap_up: () => t("通话已结束"),
+};
+
+const missed = {
+  no_answer: () => t("刚才的来电没有接听"),
+  rejected: () => t("刚才的来电被拒接"),
+  busy: () => t("刚才的来电遇到话机忙"),
+  abandoned: () => t("刚才的来电，对方已挂断"),
+};
+
+/** Draw the call of `pop`, or with `null` the last ring that came to nothing (`notice`). */
+export function drawCall(pop, notice, labels) {
+  setData(byId("call"), "phase", pop ? pop.phase : "none");
+  setText(byId("call-phase"), pop ? phaseText(pop) : notice ? missed[notice.reason]?.() || "" : t("没有通话"));
+  const shown = pop || notice;
+  setText(byId("call-number"), shown ? shown.number || t("号码未知") : "");
+  setText(byId("call-name"), pop?.caller_name || "");
+  const queue = byId("call-queue");
+  queue.hidden = !shown?.queue;
+  setText(queue, shown?.queue ? labels.queues[shown.queue] || shown.queue : "");
+  setText(byId("call-path"), pop ? pop.menu_path.join(" › ") : "");
+  drawWait(pop);
+  drawTalk(pop);
+}
+
+function phaseText(pop) {
+  if (pop.direction === "out" && pop.phase === "ringing") return t("正在呼出");
+  if (pop.direction === "internal" && pop.phase === "ringing") return t("内部来电，请接听");
+  return phases[pop.phase]();
+}
+
+function drawWait(pop) {
+  const wait = byId("call-wait");
+  if (pop?.phase === "ringing") {
+    tickFrom(wait, pop.queued_at || pop.ringing_at, WAIT_LATE_S);
+    return;
+  }
+  tickFrom(wait, null);
+  setText(wait, pop && pop.wait_seconds !== null ? duration(pop.wait_seconds) : "–");
+}
+
+function drawTalk(pop) {
+  const talk = byId("call-talk");
+  if (pop?.phase === "talking" && pop.answered_at) {
+    tickFrom(talk, pop.answered_at);
+    return;
+  }
+  tickFrom(talk, null);
+  setText(talk, pop?.phase === "wrap_up" && pop.talk_seconds !== null ? duration(pop.talk_seconds) : "–");
+}

@@ -1,0 +1,109 @@
+// The live connection: server-sent events, resumed after a break, watched for silence.
+import { learnServerTime } from "./clock.js";
+
+const SILENCE_MS = 40_000; // the server says something at least every 15 s
+const GRACE_MS = 1_500; // a break shorter than this is not shown
+
+/**
+ * Open the live connection.
+ * @param topics what to read: "agent", "board"
+ * @param handlers event name → function(payload); a snapshot is a list of such events
+ * @param onStatus called with "live", "stale" or "displaced"
+ */
+export function openLive({ topics, handlers, onStatus }) {
+  let source = null;
+  let lastId = "";
+  let lastSeen = Date.now();
+  let attempts = 0;
+  let retryTimer = 0;
+  let graceTimer = 0;
+  let status = "";
+
+  const report = (next) => {
+    clearTimeout(graceTimer);
+    graceTimer = 0;
+    if (next === status) return;
+    status = next;
+    onStatus(next);
+  };
+
+  const lost = () => {
+    if (status === "displaced" || graceTimer) return;
+    graceTimer = setTimeout(() => report("stale"), GRACE_MS);
+  };
+
+  const take = (name, payload) => handlers[name]?.(payload);
+
+  const heard = (event) => {
+    lastSeen = Date.now();
+    attempts = 0;
+    if (event.lastEventId) lastId = event.lastEventId;
+    report("live");
+  };
+
+  const connect = () => {
+    clearTimeout(retryTimer);
+    source?.close();
+    lastSeen = Date.now();
+    const query = new URLSearchParams({ topics: topics.join(",") });
+    if (lastId) query.set("last_event_id", lastId);
+    source = new EventSource(`/live?${query}`);
+    source.addEventListener("snapshot", (event) => {
+      heard(event);
+      for (const [name, payload] of JSON.parse(event.data).events) take(name, payload);
+    });
+    for (const name of Object.keys(handlers)) {
+      source.addEventListener(name, (event) => {
+        heard(event);
+        take(name, JSON.parse(event.data));
+      });
+    }
+    source.addEventListener("heartbeat", (event) => {
+      learnServerTime(JSON.parse(event.data).now);
+      heard(event);
+    });
+    source.addEventListener("displaced", () => {
+      source.close();
+      report("displaced");
+    });
+    source.onerror = () => {
+      lost();
+      if (source.readyState === EventSource.CLOSED) retry();
+    };
+  };
+
+  // The browser tries again by itself while the network fails. Where the server answered with an error it
+  // gives up, and so does a session that has ended: then the page goes to the sign-in.
+  const retry = () => {
+    if (status === "displaced") return;
+    source?.close();
+    attempts += 1;
+    const wait = Math.min(15_000, 500 * 2 ** Math.min(attempts, 5)) * (0.7 + 0.6 * Math.random());
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(async () => {
+      try {
+        const answer = await fetch("/live/check", { cache: "no-store", redirect: "manual" });
+        if (answer.status === 401) {
+          window.location.assign("/sign-in");
+          return;
+        }
+      } catch {
+        // still no network: the next attempt will show it
+      }
+      connect();
+    }, wait);
+  };
+
+  setInterval(() => {
+    if (status === "displaced" || Date.now() - lastSeen < SILENCE_MS) return;
+    report("stale");
+    connect();
+  }, 5_000);
+
+  window.addEventListener("offline", () => report(status === "displaced" ? "displaced" : "stale"));
+  window.addEventListener("online", connect);
+  window.addEventListener("pagehide", () => source?.close());
+  window.addEventListener("pageshow", (event) => event.persisted && connect());
+  connect();
+  return { reconnect: () => { status = ""; connect(); } };
+}

@@ -1,0 +1,75 @@
+// What every page has: menus that close, messages, calls to the server.
+import { byId, pageData, setData, setText } from "./dom.js";
+import { t } from "./texts.js";
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+const problems = pageData("page").labels?.problems || {};
+let toastTimer = 0;
+
+/** Show a short message; errors stay longer. */
+export function toast(text, kind = "note") {
+  const box = byId("toast");
+  setText(box, text);
+  setData(box, "kind", kind);
+  box.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { box.hidden = true; }, kind === "error" ? 7000 : 3500);
+}
+
+/** Show (or with `null` remove) the banner under the top bar. `action`: {label, run}. */
+export function banner(kind, text = "", action = null) {
+  const box = byId("banner");
+  setData(box, "kind", kind);
+  setText(box, kind ? text : "");
+  if (kind && action) {
+    const button = document.createElement("button");
+    button.className = "button compact";
+    button.textContent = action.label;
+    button.addEventListener("click", action.run);
+    box.append(button);
+  }
+}
+
+/** Send JSON; returns the answer. Throws an Error with a text for people when the server refuses. */
+export async function send(method, url, body, { keepalive = false, quiet = false } = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, {
+      method,
+      keepalive,
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify(body ?? {}),
+      signal: keepalive ? undefined : AbortSignal.timeout(10_000),
+    });
+  } catch {
+    throw failure(t("连不上服务器，请稍后再试。"), quiet);
+  }
+  if (answer.status === 401) {
+    window.location.assign("/sign-in");
+    throw failure(t("登录已过期，请重新登录。"), quiet);
+  }
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw failure(problems[problem.code] || t("服务器没有完成这个操作，请再试一次。"), quiet, answer.status);
+  }
+  return answer.status === 204 ? null : answer.json();
+}
+
+function failure(text, quiet, status = 0) {
+  if (!quiet) toast(text, "error");
+  const error = new Error(text);
+  error.status = status;
+  return error;
+}

@@ -1,0 +1,220 @@
+// The wrap-up form. What is typed is kept twice, in this browser at once and on the server a moment later,
+// until the server has said that the disposition is saved.
+import { clockTime, everySecond, now } from "./clock.js";
+import { byId, setData, setText } from "./dom.js";
+import { send, toast } from "./page.js";
+import { t } from "./texts.js";
+
+const SYNC_MS = 700;
+const RETRY_MS = 5_000;
+const PREFIX = "hf.draft.";
+
+const form = byId("wrap-up");
+const fields = byId("wrap-fields");
+const notes = byId("notes");
+const radios = () => [...form.elements.namedItem("disposition")];
+
+let target = null; // what the form writes about: {call_id, open, until, seconds, old}
+let draft = empty();
+let syncTimer = 0;
+let saving = false;
+let onSaved = () => {};
+
+function empty() {
+  return { disposition: "", notes: "", newcomer: {}, edited_at: 0, synced: true };
+}
+
+/** Called after a save with the call's id. */
+export const whenSaved = (handler) => { onSaved = handler; };
+
+/** The call the form writes about. */
+export const currentTarget = () => target?.call_id || null;
+
+/**
+ * Let the form write about a call; `null` closes it.
+ * @param next {call_id, open, until, seconds, title, server: {disposition, notes}}
+ */
+export function aim(next) {
+  if (next?.call_id !== target?.call_id) {
+    flush();
+    draft = next ? load(next) : empty();
+    show();
+  }
+  target = next;
+  fields.disabled = !next;
+  byId("wrap-save").disabled = saving || !next?.open;
+  setData(form, "open", next?.open ? "yes" : "no");
+  setText(byId("wrap-title"), next?.title || t("通话小结"));
+  tick();
+}
+
+function load(next) {
+  const kept = readLocal(next.call_id);
+  if (kept) return { ...empty(), ...kept };
+  return { ...empty(), disposition: next.server?.disposition || "", notes: next.server?.notes || "" };
+}
+
+function show() {
+  for (const radio of radios()) radio.checked = radio.value === draft.disposition;
+  notes.value = draft.notes;
+  setText(byId("draft-state"), "");
+}
+
+/** What the agent wrote about a caller nobody knows; part of the draft. */
+export const newcomer = {
+  read: () => draft.newcomer,
+  write(name, value) {
+    draft.newcomer = { ...draft.newcomer, [name]: value };
+    changed();
+  },
+};
+
+/** Pick a disposition by its place, from 1. Returns whether there was one. */
+export function pick(place) {
+  const radio = radios()[place - 1];
+  if (!radio || fields.disabled) return false;
+  radio.checked = true;
+  radio.focus();
+  radio.dispatchEvent(new Event("change", { bubbles: true }));
+  return true;
+}
+
+/** Put the cursor where the agent writes next. */
+export function focusForm() {
+  const chosen = radios().find((radio) => radio.checked);
+  (chosen ? notes : radios()[0]).focus({ preventScroll: false });
+}
+
+function changed() {
+  if (!target) return;
+  draft.disposition = radios().find((radio) => radio.checked)?.value || "";
+  draft.notes = notes.value;
+  draft.edited_at = now();
+  draft.synced = false;
+  writeLocal(target.call_id, draft);
+  clearTimeout(syncTimer);
+  syncTimer = setTimeout(sync, SYNC_MS);
+}
+
+async function sync() {
+  clearTimeout(syncTimer);
+  if (!target || draft.synced || saving) return;
+  const [callId, sent] = [target.call_id, draft];
+  const stamp = sent.edited_at;
+  try {
+    await send("PUT", `/agent/drafts/${callId}`, body(sent), { quiet: true });
+  } catch (error) {
+    if (target?.call_id !== callId) return;
+    setText(byId("draft-state"), t("草稿已存在本机，稍后同步"));
+    if (!(error.status >= 400 && error.status < 500)) syncTimer = setTimeout(sync, RETRY_MS);
+    return;
+  }
+  if (sent.edited_at === stamp) sent.synced = true;
+  if (readLocal(callId)) writeLocal(callId, sent);
+  if (target?.call_id === callId) setText(byId("draft-state"), t("草稿已保存 %(time)s", { time: clockTime(new Date(now()).toISOString()) }));
+}
+
+/** Send what is not on the server yet, also while the page goes away. */
+export function flush() {
+  clearTimeout(syncTimer);
+  if (!target || draft.synced || saving) return;
+  send("PUT", `/agent/drafts/${target.call_id}`, body(draft), { quiet: true, keepalive: true }).catch(() => {});
+}
+
+const body = (kept) => ({ disposition: kept.disposition || null, notes: kept.notes, newcomer: kept.newcomer });
+
+/** Save the disposition. */
+export async function save() {
+  if (!target || saving) return;
+  if (!target.open) {
+    toast(t("通话结束后再保存；现在写的内容已作为草稿保留。"));
+    return;
+  }
+  if (!draft.disposition) {
+    toast(t("请先选择处理结果。"), "error");
+    radios()[0].focus();
+    return;
+  }
+  const callId = target.call_id;
+  saving = true;
+  byId("wrap-save").disabled = true;
+  clearTimeout(syncTimer);
+  try {
+    await send("POST", `/agent/wrap-ups/${callId}`, body(draft));
+    removeLocal(callId);
+    draft = empty();
+    show();
+    toast(t("小结已保存。"));
+    target = null;
+    onSaved(callId);
+  } catch {
+    byId("wrap-save").disabled = false; // the message is on the screen, the draft is kept
+  } finally {
+    saving = false;
+  }
+}
+
+function tick() {
+  const left = byId("wrap-left");
+  const bar = byId("wrap-bar");
+  const until = target?.open && target.until ? Date.parse(target.until) : 0;
+  if (!until) {
+    setText(left, "");
+    setData(left, "short", null);
+    bar.style.transform = "scaleX(0)";
+    return;
+  }
+  const seconds = Math.max(0, (until - now()) / 1000);
+  setText(left, seconds > 0 ? t("剩余 %(s)s 秒", { s: Math.ceil(seconds) }) : t("时间到，仍可保存"));
+  setData(left, "short", seconds <= 10 ? "yes" : null);
+  bar.style.transform = `scaleX(${Math.min(1, seconds / (target.seconds || 60)).toFixed(3)})`;
+}
+
+everySecond(tick);
+form.addEventListener("input", changed);
+form.addEventListener("change", changed);
+form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
+document.addEventListener("visibilitychange", () => document.hidden && flush());
+window.addEventListener("pagehide", flush);
+window.addEventListener("online", sync);
+
+// Storage may be full or forbidden; then the server's copy is the only one.
+function readLocal(callId) {
+  try {
+    return JSON.parse(localStorage.getItem(PREFIX + callId));
+  } catch {
+    return null;
+  }
+}
+function writeLocal(callId, kept) {
+  try {
+    localStorage.setItem(PREFIX + callId, JSON.stringify(kept));
+  } catch {
+    setText(byId("draft-state"), "");
+  }
+}
+function removeLocal(callId) {
+  try {
+    localStorage.removeItem(PREFIX + callId);
+  } catch {
+    // nothing was kept there
+  }
+}
+
+/** Send drafts that an earlier page left unsent, and forget those that are old. */
+export async function sendLeftOvers() {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+  for (const key of keys) {
+    const callId = key.slice(PREFIX.length);
+    const kept = readLocal(callId);
+    if (!kept || now() - kept.edited_at > 7 * 24 * 3600 * 1000) removeLocal(callId);
+    else if (!kept.synced && callId !== target?.call_id) {
+      try {
+        await send("PUT", `/agent/drafts/${callId}`, body(kept), { quiet: true });
+        writeLocal(callId, { ...kept, synced: true });
+      } catch {
+        return;
+      }
+    }
+  }
+}
