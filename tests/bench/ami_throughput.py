@@ -2,8 +2,10 @@
 
 ``bare`` is panoramisk's ``AMIProtocol.data_received`` with a manager that has no callbacks: it frames,
 decodes and parses. ``ours`` is the same bytes through our wire, framing, action table, bounded stream and
-consumer, and then a sink: ``link`` does nothing with the event, ``calls`` is the call model. Both sides take
-turns in one process; the best round of each counts.
+consumer, and then a sink: ``link`` does nothing with the event, ``calls`` is the call model, ``pipeline`` is
+the service's own ingest with call model, news, write-behind and the bus, whose subscriber serialises every
+event as it would for another process. Writing to SQL is not part of it: it is done in batches beside the
+stream. All sides take turns in one process; the best round of each counts.
 """
 
 import asyncio
@@ -17,12 +19,18 @@ from pathlib import Path
 from panoramisk import Manager
 from panoramisk.ami_protocol import AMIProtocol
 
+from kernel.bus import Bus
 from kernel.clock import SystemClock
+from kernel.db import create_database
+from kernel.events import encode
 from telephony.ami import AmiConfig, AmiEvent, AmiLink
 from telephony.ami.codec import Decoder
 from telephony.ami.record import read_recording
 from telephony.ami.wire import Wire
 from telephony.domain.call_book import CallBook
+from telephony.ingest import TelephonyIngest
+from telephony.spool import CallSpool
+from telephony.writer import CallWriter
 from tests.bench.report import at_least, report
 
 RECORDING = Path(__file__).resolve().parents[1] / "data" / "ami" / "morning.ami"
@@ -41,13 +49,38 @@ def nothing() -> Sink:
 
 
 def call_model() -> Sink:
-    """Every event through the call model, as the service does it."""
+    """Every event through the call model."""
     book = CallBook("pbx1")
     now = datetime.now(UTC)
     return lambda event: book.handle(event, now=now)
 
 
-SINKS: dict[str, Callable[[], Sink]] = {"link": nothing, "calls": call_model}
+def pipeline() -> Sink:
+    """Every event through the service: call model, write-behind in memory, fan-out."""
+    clock = SystemClock()
+    database = create_database("sqlite+aiosqlite:///:memory:")
+    writer = CallWriter(database, CallSpool(Path("unused")), agent_id_of=lambda number: number)
+    bus = Bus()
+    ingest = TelephonyIngest(
+        AmiLink(AmiConfig(), clock=clock, node="pbx1"),
+        CallBook("pbx1"),
+        bus=bus,
+        writer=writer,
+        database=database,
+        clock=clock,
+        agent_id_of=lambda number: number,
+    )
+    subscriber = bus.subscribe(name="bench")
+
+    def sink(event: AmiEvent) -> None:
+        ingest._take(event)
+        while subscriber._items:
+            encode(subscriber._items.popleft())
+
+    return sink
+
+
+SINKS: dict[str, Callable[[], Sink]] = {"link": nothing, "calls": call_model, "pipeline": pipeline}
 
 
 def workload() -> tuple[list[bytes], int]:
@@ -126,5 +159,5 @@ async def run() -> dict[str, object]:
         figures[f"{name}_microseconds_per_event"] = 1e6 / rate
     for name in SINKS:
         figures[f"{name}_to_bare_ratio"] = rates[name] / rates["bare"]
-    goals = {"pipeline_to_bare_ratio": at_least(rates["calls"] / rates["bare"], 0.5)}
+    goals = {"pipeline_to_bare_ratio": at_least(rates["pipeline"] / rates["bare"], 0.5)}
     return report("ami_throughput", figures, goals)
