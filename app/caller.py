@@ -233,7 +233,7 @@ class _Player:
 
     def _rows(self) -> list[list[str]]:
         plan = self.plan
-        name = _display_name(plan.caller_name)
+        name = display_name(plan.caller_name)
         ports = [handset.port for handset in self.handsets] or [9]
         return [[plan.from_number, name, str(port)] for port in ports]
 
@@ -329,7 +329,7 @@ def _rate(plan: CallPlan) -> list[str]:
     return ["-r", "1", "-rp", str(round(1000 / plan.rate))]
 
 
-def _display_name(name: str) -> str:
+def display_name(name: str) -> str:
     """The name as it stands in From: quoted, its quotes and backslashes escaped, no line breaks."""
     if not name:
         return ""

@@ -120,6 +120,10 @@ class SippProcess:
     ) -> None:
         await self.stop()
 
+    def add_arguments(self, arguments: Sequence[str]) -> None:
+        """More arguments for SIPp, before it is started."""
+        self._arguments.extend(arguments)
+
     def _file(self, suffix: str) -> Path:
         return self._base.with_name(f"{self._base.name}.{suffix}")
 

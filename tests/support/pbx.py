@@ -107,6 +107,10 @@ class Pbx:
         lines = (await self.cli("core show channels concise")).splitlines()
         return [line.split("!")[0] for line in lines if "!" in line]
 
+    async def idle(self) -> bool:
+        """Whether no channel is left."""
+        return await self.channels() == []
+
     async def variable(self, channel: str, name: str) -> str:
         """A channel variable, empty when it is not set."""
         said = await self.cli(f"core show channel {channel}")
