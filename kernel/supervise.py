@@ -93,7 +93,8 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]], *, timeout: float = 10.0
     """Cancel tasks and wait until they have ended; return the names of those that did not.
 
     A cancellation that arrives while a library finishes its own timeout can be lost (Python 3.11's
-    ``wait_for``, database drivers): so it is repeated twice a second until the task has ended.
+    ``wait_for``, database drivers): so it is repeated every three seconds until the task has ended; a task
+    has that long to put its outcome away.
     """
     deadline = asyncio.get_running_loop().time() + timeout
     left = {task for task in tasks if not task.done()}
@@ -101,7 +102,7 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]], *, timeout: float = 10.0
         for task in tasks:
             if task in left:
                 task.cancel()
-        _, left = await asyncio.wait(left, timeout=0.5)
+        _, left = await asyncio.wait(left, timeout=3.0)
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()
