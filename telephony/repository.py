@@ -111,7 +111,8 @@ def add_epoch(
     epoch: int,
     boot_id: str,
     asterisk_started_at: datetime | None,
-    at: datetime,
+    started_at: datetime,
+    live_at: datetime,
 ) -> str:
     """Store the beginning of an epoch; return its id."""
     row = AmiEpochRow(
@@ -120,9 +121,9 @@ def add_epoch(
         epoch=epoch,
         boot_id=boot_id[:64],
         asterisk_started_at=asterisk_started_at,
-        started_at=at,
-        live_at=at,
-        seen_until=at,
+        started_at=started_at,
+        live_at=live_at,
+        seen_until=live_at,
     )
     session.add(row)
     return row.epoch_id

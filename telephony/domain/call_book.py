@@ -7,11 +7,11 @@ gets two ``DialEnd``, the second of them ``CANCEL``; and ``HangupRequest`` is se
 ``SoftHangupRequest`` for those that Asterisk hangs up after it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 from telephony.domain.call import MAX_MENU, Call, Direction
-from telephony.domain.call_moves import CallMoves
+from telephony.domain.call_resync import CallResync, PbxSnapshot, SeenChannel
 from telephony.domain.call_table import CallRules
 from telephony.domain.caller_text import ANONYMOUS, caller_name, caller_number, clean_text
 from telephony.domain.effects import Changed, Effect, RingStarted
@@ -27,7 +27,7 @@ _UP = "6"
 Handler = Callable[[ChannelSignal, datetime], None]
 
 
-class CallBook(CallMoves):
+class CallBook(CallResync):
     """The calls of a node; feed it every AMI event in order.
 
     Args:
@@ -73,6 +73,27 @@ class CallBook(CallMoves):
             return ()
         handler(event, self._tick(now))
         return self._flush() if self._out else ()
+
+    def reconcile(
+        self, snapshot: PbxSnapshot, *, now: datetime, since: datetime, spared: Collection[str] = ()
+    ) -> tuple[Effect, ...]:
+        """Take over a snapshot after a gap that began at ``since``; see :meth:`apply`."""
+        self.apply(snapshot, self._tick(now), since=since, spared=spared)
+        return self._flush()
+
+    def sweep(
+        self, lost: Collection[str], found: tuple[SeenChannel, ...], *, now: datetime
+    ) -> tuple[Effect, ...]:
+        """Mend what the events did not tell: legs that are gone, channels that are there."""
+        now = self._tick(now)
+        self.close_lost(lost, now)
+        self.adopt(found, now)
+        return self._flush()
+
+    def pbx_restarted(self, at: datetime) -> tuple[Effect, ...]:
+        """Close every call: Asterisk was started anew at ``at``."""
+        self.reboot(at)
+        return self._flush()
 
     def _tick(self, now: datetime) -> datetime:
         """A machine's clock may be set back; a call's times are not."""
@@ -310,6 +331,8 @@ class CallBook(CallMoves):
             return
         call = self._call(leg, event, now)
         queue = clean_text(event.get("queue"), 64)
+        if call.waiting_in == queue:
+            return
         call.queue = call.waiting_in = queue
         call.queued_at = call.queued_at or now
         call.left_queue_at = None
