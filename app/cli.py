@@ -225,7 +225,7 @@ def flow_check(file: Annotated[Path, typer.Argument(help="YAML file of a flow.")
     """Find every mistake in a flow, with its place."""
     from app.flows import check_file
 
-    problems = check_file(_settings(), file)
+    problems = _run(check_file(_settings(), file))
     for problem in problems:
         console.print(problem, markup=False, soft_wrap=True)
     if problems:

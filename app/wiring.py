@@ -5,9 +5,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.service import ContactLog
 from crm.views import CallContact
 from kernel.events import Event
+from telephony.agent_tables import AgentRow
 from telephony.events import CallEnded, DispositionSaved
 from telephony.history import link_customer
-from telephony.roster import agent_name
 
 CONTACT_FACTS: tuple[type[Event], ...] = (CallEnded, DispositionSaved)
 
@@ -17,7 +17,7 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
     log = ContactLog()
     match fact:
         case CallEnded():
-            agent = await agent_name(session, fact.agent_id) if fact.agent_id else None
+            agent = await session.get(AgentRow, fact.agent_id) if fact.agent_id else None
             owners = await log.record_call(
                 session,
                 CallContact(
@@ -26,7 +26,7 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
                     direction=fact.direction,
                     phone=_customer_number(fact),
                     result=fact.result,
-                    agent=agent or fact.agent_number,
+                    agent=agent.name if agent else fact.agent_number,
                     queue=fact.queue,
                     talk_seconds=fact.talk_seconds,
                     menu_path=fact.menu_path,

@@ -74,13 +74,13 @@ class CallHistory:
             )
             return _view(row, legs.scalars().all(), events.scalars().all())
 
-    async def link_customer(self, call_id: str, customer_id: str | None) -> bool:
-        """Note whose call it is; return whether the call is stored yet."""
-        async with self._database.transaction() as session:
-            done: Any = await session.execute(
-                update(CallRow).where(CallRow.call_id == call_id).values(customer_id=customer_id)
-            )
-            return bool(done.rowcount)
+
+async def link_customer(session: AsyncSession, call_id: str, customer_id: str | None) -> bool:
+    """Note whose call it is, in the caller's transaction; return whether the call is stored yet."""
+    done: Any = await session.execute(
+        update(CallRow).where(CallRow.call_id == call_id).values(customer_id=customer_id)
+    )
+    return bool(done.rowcount)
 
 
 async def _follow(session: AsyncSession, call_id: str) -> CallRow:

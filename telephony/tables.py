@@ -13,7 +13,7 @@ class CallRow(Base):
     """One call; written again each time it changes.
 
     Attributes:
-        customer_id: set by :meth:`telephony.history.CallHistory.link_customer`, never by the writer.
+        customer_id: set by :func:`telephony.history.link_customer`, never by the writer.
         merged_into: the call that this consultation became part of; such rows are not shown.
         resume: what the model needs to go on with an open call after a restart of ours.
         told: the fact of its end is in the outbox.

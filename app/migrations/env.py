@@ -1,12 +1,14 @@
 """Alembic's entry: runs on the connection that ``app.schema`` passes in, inside its transaction."""
 
+from typing import Literal
+
 from alembic import context
 
 import app.models  # noqa: F401 - fills the metadata
 from kernel.db import Base, UtcDateTime
 
 
-def _render(kind: str, item: object, _: object) -> str | bool:
+def _render(kind: str, item: object, _: object) -> str | Literal[False]:
     return "UtcDateTime()" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
@@ -15,7 +17,6 @@ context.configure(
     connection=connection,
     target_metadata=Base.metadata,
     compare_type=True,
-    render_as_batch=connection.dialect.name == "sqlite",
     render_item=_render,
 )
 context.run_migrations()

@@ -24,6 +24,7 @@ from app.runtime.command import tied_front
 from kernel.errors import Unavailable
 
 STOP_SECONDS: Final = 2.0
+SETTLE_SECONDS: Final = 0.05
 QUEUE_LIMIT: Final = 100_000
 
 _templates: Final = Environment(
@@ -187,7 +188,13 @@ class SippProcess:
             *(f"X-{name.title()}: {value}" for name, value in headers.items()),
             "Content-Length: 0",
         ]
-        self._poke_socket.sendto(("\r\n".join(rows) + "\r\n\r\n").encode(), (self.host, self.port))
+        raw = ("\r\n".join(rows) + "\r\n\r\n").encode()
+        # SIPp logs a message before it sends the reply to it, and a request in between ends the call
+        asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._send, raw)
+
+    def _send(self, raw: bytes) -> None:
+        if self._poke_socket is not None and self._poke_socket.fileno() >= 0:
+            self._poke_socket.sendto(raw, (self.host, self.port))
 
     async def wait(self) -> int:
         """Wait until all calls are over; the exit status is 0 when none failed."""

@@ -1,0 +1,280 @@
+"""The composition root: the one place that knows all classes and wires them together.
+
+:func:`open_centre` builds the services a process needs for its roles, starts their tasks and its servers, and
+ends all of it in reverse order.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from importlib.metadata import version
+from ipaddress import ip_network
+
+from aiohttp import web
+from redis.asyncio import Redis
+from sqlalchemy.exc import SQLAlchemyError
+
+import app.models  # noqa: F401 - relationships between tables need all of them
+from app import pbx
+from app.numbers import QueueBook
+from app.runtime.tool import Tool
+from app.schema import check
+from app.settings import Settings
+from app.telephony_part import TelephonyPart, build_telephony, start_telephony
+from app.wiring import CONTACT_FACTS, record_contact
+from crm.service import CallbackRequests, CustomerDirectory
+from ivr.prompts.espeak import EspeakSynthesiser
+from ivr.prompts.store import PromptStore
+from ivr.prompts.studio import Studio
+from ivr.repository import FlowRepository
+from ivr.runner import FlowRunner, RunnerConfig
+from ivr.service import FlowLibrary
+from kernel import metrics
+from kernel.bus import Bus
+from kernel.clock import Clock, SystemClock
+from kernel.db import Database, create_database
+from kernel.errors import ConfigurationError
+from kernel.ids import new_ulid
+from kernel.outbox import FactConsumer, OutboxRelay
+from kernel.supervise import Supervisor
+from telephony.agi import AgiConfig, AgiServer
+from telephony.board import BoardReader
+from telephony.desk import AgentDesk
+from telephony.history import CallHistory
+from telephony.page_watch import PageWatch
+from telephony.roster import Roster
+from web import live, pages
+from web.app import create_app
+from web.deps import Check, WebDeps, WebSettings
+
+REDIS_SECONDS = 3.0
+
+
+class Role(StrEnum):
+    """What a process does for the centre."""
+
+    TELEPHONY = "telephony"
+    IVR = "ivr"
+    WEB = "web"
+
+
+ALL_ROLES = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What every role stands on."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: "Redis"
+    bus: Bus
+    tasks: Supervisor
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Centre:
+    """A running process of the centre; a part is ``None`` where its role is played elsewhere."""
+
+    base: Base
+    desk: AgentDesk
+    telephony: TelephonyPart | None
+    flows: FlowLibrary | None
+    agi_port: int | None
+    web_port: int | None
+
+    async def wait_live(self) -> None:
+        """Return when the PBX is followed; at once in a process without the telephony role."""
+        if self.telephony is not None:
+            await self.telephony.ingest.wait_live()
+
+
+@contextlib.asynccontextmanager
+async def open_centre(
+    settings: Settings, roles: frozenset[Role] = ALL_ROLES, *, espeak: Tool | None = None
+) -> AsyncIterator[Centre]:
+    """Run the services of ``roles`` for the length of the block.
+
+    Args:
+        espeak: the voice for new prompts; needed by the role ``ivr``.
+
+    Raises:
+        ConfigurationError: the database is not at this version's schema, a port is taken, a setting is wrong.
+    """
+    metrics.BUILD.labels(version("huifang")).set(1)
+    async with contextlib.AsyncExitStack() as stack:
+        base = await _open_base(settings, stack)
+        tasks = base.tasks
+        relay = OutboxRelay(base.database, base.redis, base.clock, worker=base.worker)
+        telephony = flows = agi_port = web_port = None
+        if Role.TELEPHONY in roles:
+            telephony = build_telephony(
+                settings,
+                clock=base.clock,
+                database=base.database,
+                bus=base.bus,
+                redis=base.redis,
+                worker=base.worker,
+                on_facts=relay.wake,
+            )
+            await telephony.numbers.load()
+        tasks.spawn("bus", base.bus.run)
+        tasks.spawn("outbox", relay.run)
+        tasks.spawn("contacts", _contact_consumer(base).run)
+        desk = (
+            telephony.desk
+            if telephony
+            else AgentDesk(base.database, base.clock, base.bus, worker=base.worker)
+        )
+        if Role.IVR in roles:
+            flows, agi_port = await _open_ivr(base, stack, espeak)
+        if telephony is not None:
+            start_telephony(telephony, tasks)
+        if Role.WEB in roles:
+            tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
+            web_port = await _open_web(base, stack, desk, telephony)
+        yield Centre(
+            base=base, desk=desk, telephony=telephony, flows=flows, agi_port=agi_port, web_port=web_port
+        )
+
+
+async def _open_base(settings: Settings, stack: contextlib.AsyncExitStack) -> Base:
+    clock = SystemClock()
+    database = create_database(settings.sql_url)
+    stack.push_async_callback(database.dispose)
+    try:
+        await check(database)
+    except (SQLAlchemyError, OSError) as error:
+        raise ConfigurationError(
+            f"the database cannot be reached ({type(error).__name__}): check HUIFANG_DATABASE_URL"
+        ) from error
+    redis = Redis.from_url(
+        settings.redis_address, socket_connect_timeout=REDIS_SECONDS, health_check_interval=30
+    )
+    stack.push_async_callback(redis.aclose)
+    tasks = Supervisor(clock)
+    stack.push_async_callback(tasks.close)
+    return Base(
+        settings=settings,
+        clock=clock,
+        database=database,
+        redis=redis,
+        bus=Bus(redis),
+        tasks=tasks,
+        worker=f"{settings.pbx.node}-{os.getpid()}-{new_ulid()[-6:]}",
+    )
+
+
+def _contact_consumer(base: Base) -> FactConsumer:
+    return FactConsumer(
+        "crm.contacts",
+        CONTACT_FACTS,
+        record_contact,
+        database=base.database,
+        redis=base.redis,
+        clock=base.clock,
+        worker=base.worker,
+    )
+
+
+async def _open_ivr(
+    base: Base, stack: contextlib.AsyncExitStack, espeak: Tool | None
+) -> tuple[FlowLibrary, int]:
+    if espeak is None:
+        raise ConfigurationError("the role ivr needs espeak-ng: install it, or start with «huifang up»")
+    settings = base.settings
+    flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, espeak)
+    await flows.load_active()
+    runner = FlowRunner(
+        flows,
+        studio,
+        directory=CustomerDirectory(base.database),
+        callbacks=CallbackRequests(base.database, base.clock),
+        clock=base.clock,
+        config=RunnerConfig(
+            default_queue=settings.centre.default_queue, default_area=settings.centre.default_area
+        ),
+    )
+    server = AgiServer(
+        AgiConfig(
+            host=settings.agi.host,
+            port=settings.agi.port,
+            max_connections=settings.agi.max_connections,
+            allowed_peers=settings.agi.allow,
+        ),
+        runner.routes(),
+    )
+    await server.start()
+    stack.push_async_callback(server.stop, timedelta(seconds=2))
+    base.tasks.spawn("flows", flows.run)
+    return flows, server.port
+
+
+async def build_flows(
+    settings: Settings, database: Database, clock: Clock, bus: Bus, espeak: Tool
+) -> tuple[FlowLibrary, Studio]:
+    """Return the flows and their studio, with the dialplan's own prompts in place."""
+    folder = pbx.prompts_dir(settings)
+    voice = EspeakSynthesiser(espeak.command(), version=espeak.version, environment=espeak.env())
+    store = PromptStore(folder, voice)
+    await store.open()
+    studio = Studio(store, folder / "recordings")
+    await studio.write_dialplan_prompts(folder)
+    library = FlowLibrary(
+        FlowRepository(database),
+        studio,
+        queues=QueueBook(Roster(database, clock, bus)),
+        clock=clock,
+        bus=bus,
+        constants={"company": settings.centre.company},
+        by_number={settings.centre.hotline: "hotline"},
+    )
+    return library, studio
+
+
+async def _open_web(
+    base: Base, stack: contextlib.AsyncExitStack, desk: AgentDesk, telephony: TelephonyPart | None
+) -> int:
+    settings = base.settings
+    checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
+    deps = WebDeps(
+        settings=WebSettings(
+            node=settings.pbx.node,
+            timezone=settings.zone,
+            secure=settings.web.behind_tls,
+            trusted_proxies=tuple(ip_network(proxy, strict=False) for proxy in settings.web.trusted_proxies),
+            session_idle=timedelta(hours=settings.web.session_idle_hours),
+            session_absolute=timedelta(hours=settings.web.session_max_hours),
+            request_deadline=timedelta(seconds=settings.web.request_seconds),
+        ),
+        clock=base.clock,
+        database=base.database,
+        bus=base.bus,
+        redis=base.redis,
+        history=CallHistory(base.database),
+        board=telephony.board if telephony else BoardReader(base.redis, settings.pbx.node),
+        desk=desk,
+        customers=CustomerDirectory(base.database),
+        tasks_health=base.tasks.health,
+        checks=checks,
+    )
+    runner = web.AppRunner(
+        create_app(deps, parts=(pages.setup, live.setup)), access_log=None, shutdown_timeout=3.0
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.web.host, settings.web.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.web.host}:{settings.web.port} for the pages ({error.strerror}): "
+            "choose another with HUIFANG_WEB__PORT=…"
+        ) from error
+    port: int = runner.addresses[0][1]
+    return port

@@ -1,0 +1,133 @@
+"""The telephony role: the link to the PBX, the call model, the agents' members and the live board."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from app import pbx
+from app.numbers import AgentNumbers, QueueBook
+from app.settings import Settings
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Unavailable
+from kernel.supervise import Supervisor
+from telephony.agent_feed import AgentFeed
+from telephony.ami import AmiConfig, AmiLink
+from telephony.board import Board
+from telephony.desk import AgentDesk
+from telephony.domain.agent_state import AgentPolicy
+from telephony.domain.call_book import CallBook
+from telephony.domain.call_table import CallRules
+from telephony.ingest import TelephonyIngest
+from telephony.members import MemberBook, MemberSync
+from telephony.roster import Roster
+from telephony.spool import CallSpool
+from telephony.writer import CallWriter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelephonyPart:
+    """What the telephony role consists of."""
+
+    link: AmiLink
+    ingest: TelephonyIngest
+    writer: CallWriter
+    members: MemberSync
+    feed: AgentFeed
+    desk: AgentDesk
+    board: Board
+    numbers: AgentNumbers
+
+    async def readiness(self) -> Mapping[str, Any]:
+        """Return how the link stands. Raises Unavailable while the PBX is not followed."""
+        status = self.ingest.status
+        if status.state != "live":
+            raise Unavailable(f"the link to {status.node} is {status.state}", node=status.node)
+        return {"state": status.state, "as_of": status.as_of.isoformat() if status.as_of else None}
+
+
+def ami_config(settings: Settings) -> AmiConfig:
+    """Return how to reach the PBX."""
+    ami = settings.ami
+    return AmiConfig(
+        host=ami.host,
+        port=ami.port,
+        username=ami.username,
+        secret=pbx.ami_secret(settings),
+        connect_timeout=timedelta(seconds=ami.connect_seconds),
+        login_timeout=timedelta(seconds=ami.connect_seconds),
+        action_timeout=timedelta(seconds=ami.action_seconds),
+        ping_interval=timedelta(seconds=ami.ping_seconds),
+    )
+
+
+def build_telephony(
+    settings: Settings,
+    *,
+    clock: Clock,
+    database: Database,
+    bus: Bus,
+    redis: "Redis",
+    worker: str,
+    on_facts: Callable[[], None],
+) -> TelephonyPart:
+    """Build the role's services; nothing runs yet."""
+    node = settings.pbx.node
+    roster = Roster(database, clock, bus)
+    numbers = AgentNumbers(roster, bus)
+    link = AmiLink(ami_config(settings), clock=clock, node=node)
+    writer = CallWriter(
+        database,
+        CallSpool(settings.data_dir / "spool" / f"calls-{node}.jsonl"),
+        agent_id_of=numbers.id_of,
+        on_facts=on_facts,
+    )
+    rules = CallRules(
+        short_abandon=timedelta(seconds=settings.centre.short_abandon_seconds),
+        default_area=settings.centre.default_area,
+    )
+    ingest = TelephonyIngest(
+        link,
+        CallBook(node, rules),
+        bus=bus,
+        writer=writer,
+        database=database,
+        clock=clock,
+        agent_id_of=numbers.id_of,
+    )
+    policy = AgentPolicy(no_answers_before_pause=settings.centre.ring_no_answer_limit)
+
+    async def member_book() -> MemberBook:
+        return await desk.member_book()
+
+    members = MemberSync(link.actions, member_book)
+    desk = AgentDesk(database, clock, bus, worker=worker, policy=policy, follower=members)
+    feed = AgentFeed(desk, members, link.actions, ingest, QueueBook(roster).wrap_ups, node=node)
+    ingest.add_sink(feed.sink, *feed.names)
+    board = Board()
+    return TelephonyPart(
+        link=link,
+        ingest=ingest,
+        writer=writer,
+        members=members,
+        feed=feed,
+        desk=desk,
+        board=board,
+        numbers=numbers,
+    )
+
+
+def start_telephony(part: TelephonyPart, tasks: Supervisor) -> None:
+    """Start the role's tasks."""
+    tasks.spawn("agent-numbers", part.numbers.run)
+    tasks.spawn("call-writer", part.writer.run)
+    tasks.spawn("ingest", part.ingest.run)
+    tasks.spawn("members", part.members.run)
+    tasks.spawn("agent-feed", part.feed.run)
+    tasks.spawn("desk-follow", part.desk.run_follow)
+    tasks.spawn("desk-timers", part.desk.run_timers)
+    tasks.spawn("ami-link", part.link.run)

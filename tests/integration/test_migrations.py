@@ -1,0 +1,95 @@
+"""The schema's history: up, down, the same as the code says, and never onto a newer database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+import app.models
+from app.schema import DatabaseNewer, check, current_revision, downgrade, newest_revision, upgrade
+from kernel.db import Base, Database, create_database
+from kernel.errors import ConfigurationError
+from tests.support.postgres import create_test_database, drop_test_database
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database without any table."""
+    on_sqlite = request.param == "sqlite"
+    url = f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}" if on_sqlite else await create_test_database()
+    database = create_database(url)
+    yield database
+    await database.dispose()
+    if not on_sqlite:
+        await drop_test_database(url)
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+async def tables(database: Database) -> set[str]:
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(_tables)
+
+
+async def test_up_gives_what_the_code_says(empty: Database) -> None:
+    await upgrade(empty)
+    assert await current_revision(empty) == newest_revision()
+    await check(empty)
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(context, Base.metadata)
+        return [item for item in found if "test_" not in str(item)]
+
+    async with empty.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    assert app.models.MODULES
+
+
+async def test_upgrading_twice_changes_nothing(empty: Database) -> None:
+    await upgrade(empty)
+    before = await tables(empty)
+    await upgrade(empty)
+    assert await tables(empty) == before
+
+
+async def test_down_leaves_nothing(empty: Database) -> None:
+    await upgrade(empty)
+    await downgrade(empty, revision="base")
+    assert await tables(empty) <= {"alembic_version"}
+    await upgrade(empty)
+
+
+async def test_an_old_database_must_be_upgraded_first(empty: Database) -> None:
+    with pytest.raises(ConfigurationError, match="huifang db upgrade"):
+        await check(empty)
+
+
+async def test_a_newer_database_is_refused_and_left_alone(empty: Database) -> None:
+    await upgrade(empty)
+    async with empty.transaction() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (check, upgrade):
+        with pytest.raises(DatabaseNewer, match="newer Huifang"):
+            await attempt(empty)
+    assert await current_revision(empty) == "9999"
+
+
+async def test_the_audit_log_refuses_changes(empty: Database) -> None:
+    await upgrade(empty)
+    columns = "seq, at, actor, ip, action, entity, entity_id, detail, prev_hash, hash"
+    row = "1, '2026-03-02 10:00:00', 'cli', '', 'x', '', '', '{}', '', ''"
+    async with empty.transaction() as session:
+        await session.execute(text(f"INSERT INTO audit_record ({columns}) VALUES ({row})"))
+    for statement in ("UPDATE audit_record SET actor = 'me'", "DELETE FROM audit_record"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with empty.transaction() as session:
+                await session.execute(text(statement))
