@@ -20,6 +20,7 @@ from kernel.clock import Clock
 from kernel.db import Database
 from kernel.phone import Phone
 from kernel.supervise import TaskHealth
+from telephony.board_views import BoardView
 from telephony.views import CallFilter, CallView, Page
 
 Network = IPv4Network | IPv6Network
@@ -73,7 +74,7 @@ class CallHistory(Protocol):
 class Board(Protocol):
     """The live picture (``telephony.board``)."""
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> BoardView:
         """Return the ``BoardView`` of now."""
         ...
 

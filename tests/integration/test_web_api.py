@@ -226,6 +226,45 @@ class TestNumbers:
         assert "13800138000" not in str(logs)
 
 
+class TestQueues:
+    async def test_the_queue_object(self, harness: WebHarness, client: Client) -> None:
+        listed = await get(client, "/api/v1/queues", await harness.bearer(Role.AGENT))
+        assert listed["items"] == [
+            {
+                "name": "complaint",
+                "label_zh": "投诉",
+                "label_en": "Complaints",
+                "waiting": 2,
+                "longest_since": "2026-03-02T09:30:00.000+08:00",
+                "longest_wait_seconds": 42.0,
+                "signed_in": 3,
+                "available": 1,
+                "on_call": 2,
+                "offered": 10,
+                "answered": 7,
+                "abandoned": 2,
+                "short_abandoned": 1,
+                "within": 6,
+                "counted": 8,
+                "service_level": 0.75,
+                "asa_seconds": 11.5,
+                "as_of": "2026-03-02T09:30:42.000+08:00",
+            }
+        ]
+        assert listed["total"]["service_level"] is None
+        assert (listed["formula"], listed["stale"]) == ("net_of_short", False)
+        assert listed["as_of"] == "2026-03-02T09:30:42.000+08:00"
+
+    async def test_a_stale_board_says_so_and_stops_counting(
+        self, harness: WebHarness, client: Client, clock: FakeClock
+    ) -> None:
+        harness.board.stale = True
+        clock.advance(timedelta(minutes=10))
+        listed = await get(client, "/api/v1/queues", await harness.bearer(Role.AGENT))
+        assert listed["stale"] is True
+        assert listed["items"][0]["longest_wait_seconds"] == 42.0
+
+
 class TestAgents:
     async def test_the_agent_object(self, harness: WebHarness, client: Client) -> None:
         harness.desk.agents = [agent_snapshot("1002", stale=True), agent_snapshot("1001")]

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +18,7 @@ from kernel.errors import NotFound
 from kernel.phone import Phone
 from kernel.supervise import TaskHealth
 from telephony.agent_views import AgentSnapshot
+from telephony.board_views import NO_FIGURES, BoardView, QueueView
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import Membership
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
@@ -90,6 +90,47 @@ class FakeDesk:
 
     async def states(self) -> tuple[AgentSnapshot, ...]:
         return tuple(self.agents)
+
+
+QUEUE = QueueView(
+    name="complaint",
+    label_zh="投诉",
+    label_en="Complaints",
+    waiting=2,
+    longest_since=CALL_STARTED,
+    signed_in=3,
+    available=1,
+    on_call=2,
+    as_of=CALL_STARTED + timedelta(seconds=42),
+    offered=10,
+    answered=7,
+    abandoned=2,
+    short_abandoned=1,
+    within=6,
+    counted=8,
+    service_level=0.75,
+    asa_seconds=11.5,
+)
+
+
+@dataclass
+class FakeBoard:
+    """A board that shows what it was given."""
+
+    queues: tuple[QueueView, ...] = (QUEUE,)
+    stale: bool = False
+
+    def snapshot(self) -> BoardView:
+        return BoardView(
+            as_of=CALL_STARTED + timedelta(seconds=42),
+            stale=self.stale,
+            formula="net_of_short",
+            total=NO_FIGURES,
+            queues=self.queues,
+            agents=(),
+            calls=(),
+            links=(),
+        )
 
 
 def agent_snapshot(number: str = "1001", **changes: Any) -> AgentSnapshot:
@@ -203,7 +244,7 @@ class WebHarness:
     redis: "Redis | None" = None
     history: FakeHistory = field(default_factory=FakeHistory)
     customers: FakeDirectory = field(default_factory=FakeDirectory)
-    board: Any = None
+    board: Any = field(default_factory=FakeBoard)
     desk: Any = field(default_factory=FakeDesk)
     tasks: dict[str, TaskHealth] = field(default_factory=dict)
     checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = field(default_factory=dict)
@@ -234,7 +275,7 @@ class WebHarness:
             bus=self.bus,
             redis=self.redis,
             history=self.history,
-            board=self.board or SimpleNamespace(),
+            board=self.board,
             desk=self.desk,
             customers=self.customers,
             tasks_health=lambda: self.tasks,

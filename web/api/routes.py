@@ -9,6 +9,7 @@ from aiohttp import web
 from web.api.v1.agents import list_agents
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.customers import find_customers
+from web.api.v1.queues import list_queues
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
@@ -19,6 +20,7 @@ def setup(app: web.Application) -> None:
     """Add the routes and describe them."""
     app.router.add_get(f"{API_PREFIX}/calls", list_calls)
     app.router.add_get(f"{API_PREFIX}/calls/{{call_id}}", get_call)
+    app.router.add_get(f"{API_PREFIX}/queues", list_queues)
     app.router.add_get(f"{API_PREFIX}/agents", list_agents)
     app.router.add_get(f"{API_PREFIX}/customers", find_customers)
     app.router.add_get(OPENAPI_PATH, get_openapi)

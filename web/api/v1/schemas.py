@@ -311,3 +311,41 @@ class AgentList(Out):
 
     items: tuple[Agent, ...]
     as_of: SiteTime
+
+
+class QueueFigures(Out):
+    """Today's figures; `null` where there is nothing to divide by."""
+
+    offered: int = Field(description="Callers who came into the queue.")
+    answered: int
+    abandoned: int = Field(description="Gave up waiting, the short ones too.")
+    short_abandoned: int
+    within: int = Field(description="The part of the service level: `within` ÷ `counted`.")
+    counted: int
+    service_level: float | None = Field(description="Share from 0 to 1, by `formula`.")
+    asa_seconds: Seconds | None = Field(description="Average speed of answer.")
+
+
+class Queue(QueueFigures):
+    """One queue now, and its day so far."""
+
+    name: str
+    label_zh: str
+    label_en: str
+    waiting: int
+    longest_since: SiteTime | None = Field(description="Since when the first caller waits.")
+    longest_wait_seconds: Seconds | None
+    signed_in: int
+    available: int = Field(description="Agents who could be rung now.")
+    on_call: int
+    as_of: SiteTime = Field(description="Until when these figures are true.")
+
+
+class QueueList(Out):
+    """The queues and the sum of their day."""
+
+    items: tuple[Queue, ...]
+    total: QueueFigures
+    formula: str = Field(description="Which service level this is.")
+    as_of: SiteTime
+    stale: bool = Field(description="The PBX is out of reach: this is how it was at `as_of`.")
