@@ -106,25 +106,41 @@ class QueueCounts:
             case _:
                 return counts
 
+    def __add__(self, other: "QueueCounts") -> "QueueCounts":
+        return QueueCounts(
+            offered=self.offered + other.offered,
+            answered=self.answered + other.answered,
+            answered_in=self.answered_in + other.answered_in,
+            abandoned=self.abandoned + other.abandoned,
+            abandoned_in=self.abandoned_in + other.abandoned_in,
+            abandoned_short=self.abandoned_short + other.abandoned_short,
+            answered_wait=self.answered_wait + other.answered_wait,
+        )
+
     def average_answer(self) -> timedelta | None:
         """Return the average speed of answer, ``None`` before the first answer."""
         return self.answered_wait / self.answered if self.answered else None
 
 
-def service_level(counts: QueueCounts, formula: Formula = Formula.NET_OF_SHORT) -> float | None:
-    """Return the service level as a share from 0 to 1; ``None`` when there is nothing to divide by."""
+def parts(counts: QueueCounts, formula: Formula) -> tuple[int, int]:
+    """Return the numerator and the denominator of the service level."""
     c = counts
     match formula:
         case Formula.NET_OF_SHORT:
-            part, whole = c.answered_in, c.answered + c.abandoned - c.abandoned_short
+            return c.answered_in, c.answered + c.abandoned - c.abandoned_short
         case Formula.ALL_HANDLED:
-            part, whole = c.answered_in + c.abandoned_in, c.answered + c.abandoned
+            return c.answered_in + c.abandoned_in, c.answered + c.abandoned
         case Formula.OF_ANSWERED:
-            part, whole = c.answered_in, c.answered
+            return c.answered_in, c.answered
         case Formula.OF_OFFERED:
-            part, whole = c.answered_in, c.answered + c.abandoned
+            return c.answered_in, c.answered + c.abandoned
         case Formula.LATE_ABANDONS:
-            part, whole = c.answered_in, c.answered + c.abandoned - c.abandoned_in
+            return c.answered_in, c.answered + c.abandoned - c.abandoned_in
+
+
+def service_level(counts: QueueCounts, formula: Formula = Formula.NET_OF_SHORT) -> float | None:
+    """Return the service level as a share from 0 to 1; ``None`` when there is nothing to divide by."""
+    part, whole = parts(counts, formula)
     return part / whole if whole else None
 
 
@@ -151,18 +167,22 @@ class DayLedger:
         if start == self._start:
             return False
         self._start = start
-        self._visits.clear()
-        self._counts.clear()
+        self.forget()
         return True
 
     def put(self, visit: QueueVisit, thresholds: Thresholds, *, now: datetime) -> bool:
-        """Count ``visit``, replacing what was known of it; tell whether a count moved."""
+        """Count ``visit``, replacing what was known of it; tell whether a count moved.
+
+        The first answer stands: a transfer answers the same call again, and its wait is another's.
+        """
         self.roll(now)
         if self._start is None or visit.queued_at < self._start:
             return False
         key = (visit.call_id, visit.queue)
         known = self._visits.get(key)
-        if known is not None and (known[0] == visit or visit.outcome is QueueOutcome.WAITING):
+        if known is not None and (known[0].outcome is QueueOutcome.ANSWERED or known[0] == visit):
+            return False
+        if known is not None and visit.outcome is QueueOutcome.WAITING:
             return False
         counts = self._counts.get(visit.queue, QueueCounts())
         if known is not None:
@@ -170,6 +190,16 @@ class DayLedger:
         self._visits[key] = (visit, thresholds)
         self._counts[visit.queue] = counts.changed(visit, thresholds, by=1)
         return True
+
+    def forget(self) -> None:
+        """Count from nothing again."""
+        self._visits.clear()
+        self._counts.clear()
+
+    def visit(self, call_id: str, queue: str) -> QueueVisit | None:
+        """Return what is known of a visit of today."""
+        found = self._visits.get((call_id, queue))
+        return found[0] if found is not None else None
 
     def counts(self, queue: str, *, now: datetime) -> QueueCounts:
         """Return today's counts of ``queue``."""

@@ -94,6 +94,16 @@ def test_a_corrected_outcome_replaces_the_first() -> None:
     assert found == QueueCounts(offered=1, answered=1, answered_wait=timedelta(seconds=30))
 
 
+def test_the_first_answer_stands() -> None:
+    found = counted(visit(QueueOutcome.ANSWERED, 3), visit(QueueOutcome.ANSWERED, 90))
+    assert found.answered_wait == timedelta(seconds=3)
+
+
+def test_counts_add_up() -> None:
+    both = COUNTS + QueueCounts(offered=1, answered=1, answered_wait=timedelta(seconds=9))
+    assert (both.offered, both.answered, both.answered_wait) == (101, 81, timedelta(seconds=9))
+
+
 def test_leaving_for_another_reason_is_not_abandoning() -> None:
     assert counted(visit(QueueOutcome.LEFT, 60)) == QueueCounts(offered=1)
 

@@ -1,0 +1,338 @@
+"""The live board: queues, agents and calls in progress, from memory, with the age of what it shows.
+
+What waits and who talks is computed from the open calls of the call model at the moment of asking. Today's
+counts are kept as one visit per call and queue, read from the call table at the start, so that they are
+true after our own restart, and counted once however often an event comes.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from kernel.bus import Bus, Lagged
+from kernel.business_time import SHANGHAI
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.events import Event
+from telephony import agent_repository as repository
+from telephony.agent_events import BoardChanged, RosterChanged
+from telephony.agent_views import AgentSnapshot
+from telephony.board_reader import BoardReader
+from telephony.board_views import (
+    AgentView,
+    BoardView,
+    Figures,
+    LinkView,
+    LiveCallView,
+    QueueView,
+    board_key,
+    encode_board,
+)
+from telephony.domain.agent_state import AgentState
+from telephony.domain.call import Call
+from telephony.domain.queue import QueueSettings
+from telephony.domain.service_level import Formula, QueueCounts, parts
+from telephony.events import (
+    AgentRingEnded,
+    AgentRinging,
+    AgentStateChanged,
+    CallAnswered,
+    CallEnded,
+    CallMerged,
+    CallOpened,
+    CallProgressed,
+    LinkStateChanged,
+)
+from telephony.queue_day import QueueDay
+from telephony.roster import Roster
+
+__all__ = ["Board", "BoardConfig", "BoardReader"]
+
+log = structlog.get_logger(__name__)
+
+HEARD: tuple[type[Event], ...] = (
+    CallOpened,
+    CallProgressed,
+    CallAnswered,
+    CallEnded,
+    CallMerged,
+    AgentRinging,
+    AgentRingEnded,
+    AgentStateChanged,
+    LinkStateChanged,
+    RosterChanged,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardConfig:
+    """Settings of the board.
+
+    Attributes:
+        zone: the site's; a day begins at its midnight.
+        shortest_gap: changes are told at most so often.
+        longest_gap: other processes get a fresh picture at least so often.
+    """
+
+    node: str = "pbx1"
+    zone: ZoneInfo = SHANGHAI
+    formula: Formula = Formula.NET_OF_SHORT
+    short_abandon: timedelta = timedelta(seconds=5)
+    shortest_gap: timedelta = timedelta(milliseconds=250)
+    longest_gap: timedelta = timedelta(seconds=1)
+
+
+class Board:
+    """The board of one PBX node. Give :meth:`run` to the supervisor; ask :meth:`snapshot` at any time.
+
+    Args:
+        open_calls: the calls in progress, from the call model.
+        link: how the link to the PBX stands now.
+        devices: agent number → Asterisk's word for the phone.
+        redis: where the picture is left for other processes; ``None`` to keep it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bus: Bus,
+        *,
+        open_calls: Callable[[], Collection[Call]],
+        link: Callable[[], LinkStateChanged],
+        devices: Callable[[], Mapping[str, str]] = dict,
+        redis: "Redis | None" = None,
+        config: BoardConfig | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._open_calls = open_calls
+        self._link = link
+        self._devices = devices
+        self._redis = redis
+        self._config = config or BoardConfig()
+        self._roster = Roster(database, clock, bus)
+        self._day = QueueDay(self._config.zone, self._config.short_abandon)
+        self._queues: tuple[QueueSettings, ...] = ()
+        self._agents: dict[str, AgentSnapshot] = {}
+        self._states: dict[str, tuple[str, datetime]] = {}
+        self._changed = asyncio.Event()
+        self._moved: set[str] = set()
+        self._reload = True
+        self._redis_lost = False
+
+    # -- asking --------------------------------------------------------------------------------------
+
+    def snapshot(self) -> BoardView:
+        """Return the board now. In memory; never waits."""
+        now = self._clock.now()
+        link = self._link()
+        stale = link.state != "live"
+        as_of = (link.as_of or link.at) if stale else now
+        calls = tuple(self._open_calls())
+        waiting: dict[str, list[datetime]] = {}
+        for call in calls:
+            if call.waiting_in is not None:
+                waiting.setdefault(call.waiting_in, []).append(call.queued_at or call.started_at)
+        counts = {queue.name: self._day.counts(queue.name, now=now) for queue in self._queues}
+        busy = {agent.call_id: agent.number for agent in self._agents.values() if agent.call_id}
+        formula = self._config.formula
+        return BoardView(
+            as_of=as_of,
+            stale=stale,
+            formula=formula.value,
+            total=Figures(**_figures(sum(counts.values(), QueueCounts()), formula)),
+            queues=tuple(
+                self._queue(queue, counts[queue.name], waiting.get(queue.name, []), as_of)
+                for queue in self._queues
+            ),
+            agents=tuple(_agent(agent, self._devices()) for agent in self._agents.values()),
+            calls=tuple(self._call(call, busy) for call in sorted(calls, key=_age)),
+            links=(LinkView(node=link.node, state=link.state, as_of=link.as_of),),
+        )
+
+    def _queue(
+        self, queue: QueueSettings, counts: QueueCounts, waiting: list[datetime], as_of: datetime
+    ) -> QueueView:
+        members = [a for a in self._agents.values() if any(m.queue == queue.name for m in a.queues)]
+        return QueueView(
+            name=queue.name,
+            label_zh=queue.label_zh,
+            label_en=queue.label_en,
+            waiting=len(waiting),
+            longest_since=min(waiting, default=None),
+            signed_in=sum(a.state is not AgentState.SIGNED_OUT for a in members),
+            available=sum(a.state is AgentState.AVAILABLE for a in members),
+            on_call=sum(a.state is AgentState.ON_CALL and a.queue == queue.name for a in members),
+            as_of=as_of,
+            **_figures(counts, self._config.formula),
+        )
+
+    def _call(self, call: Call, busy: Mapping[str, str]) -> LiveCallView:
+        state = call.state.value
+        known = self._states.get(call.call_id)
+        since = known[1] if known is not None and known[0] == state else call.started_at
+        return LiveCallView(
+            call_id=call.call_id,
+            node=call.node,
+            direction=call.direction.value,
+            from_number=call.from_number,
+            to_number=call.to_number,
+            queue=call.queue,
+            state=state,
+            agent=call.agent_number or busy.get(call.call_id),
+            menu_path=tuple(call.menu_path),
+            started_at=call.started_at,
+            queued_at=call.queued_at,
+            answered_at=call.answered_at,
+            since=since,
+        )
+
+    def touch(self) -> None:
+        """Note that something changed that no event tells of (a phone's state)."""
+        self._changed.set()
+
+    # -- following -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow the events and tell the changes, until cancelled."""
+        async with (
+            self._bus.subscribe(*HEARD, name="board", maxsize=5000) as events,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(self._tell())
+            async for item in events:
+                self.take(item)
+                self._changed.set()
+
+    def take(self, item: Event | Lagged) -> None:
+        """Take one event of the bus."""
+        match item:
+            case Lagged() | RosterChanged():
+                self._reload = True
+            case AgentStateChanged():
+                self._note_agent(item)
+            case CallProgressed():
+                known = self._states.get(item.call_id)
+                if known is None or known[0] != item.state:
+                    self._states[item.call_id] = (item.state, item.at)
+            case CallEnded() | CallMerged():
+                self._states.pop(item.call_id, None)
+            case _:
+                pass
+        self._day.take(item, now=self._clock.now())
+
+    def _note_agent(self, item: AgentStateChanged) -> None:
+        """Show the new state at once; what the event does not carry is read before the change is told."""
+        self._moved.add(item.agent_id)
+        known = self._agents.get(item.agent_id)
+        if known is not None:
+            self._agents[item.agent_id] = replace(
+                known,
+                state=AgentState(item.state),
+                reason=item.reason,
+                since=item.since,
+                call_id=item.call_id,
+                next_state=None,
+            )
+
+    async def load(self) -> None:
+        """Read from SQL what the events do not tell; without a database what is known stays."""
+        everything, moved = self._reload, sorted(self._moved)
+        if not everything and not moved:
+            return
+        self._reload = False
+        self._moved.clear()
+        try:
+            if everything:
+                self._queues = tuple(await self._roster.queues())
+                self._day.set_lines({queue.name: queue.answer_within for queue in self._queues})
+            async with self._database.session() as session:
+                if everything:
+                    found = await repository.snapshots(session)
+                    await self._day.load(session, now=self._clock.now())
+                    self._agents = {agent.agent_id: agent for agent in found}
+                    alive = {call.call_id for call in self._open_calls()}
+                    self._states = {key: known for key, known in self._states.items() if key in alive}
+                for agent_id in () if everything else moved:
+                    for agent in await repository.snapshots(session, agent_id):
+                        self._agents[agent.agent_id] = agent
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("board_not_loaded", error=type(error).__name__)
+            self._reload = True
+
+    # -- telling -------------------------------------------------------------------------------------
+
+    async def _tell(self) -> None:
+        longest = self._config.longest_gap.total_seconds()
+        while True:
+            await self.load()
+            try:
+                async with asyncio.timeout(longest):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            else:
+                self._changed.clear()
+                await self.load()
+                self._bus.publish(BoardChanged(at=self._clock.now(), node=self._config.node))
+            await self._leave_picture()
+            await asyncio.sleep(self._config.shortest_gap.total_seconds())
+
+    async def _leave_picture(self) -> None:
+        if self._redis is None:
+            return
+        raw = encode_board(self.snapshot())
+        try:
+            async with asyncio.timeout(2):
+                await self._redis.set(board_key(self._config.node), raw, ex=60)
+        except (RedisError, OSError, TimeoutError) as error:
+            if not self._redis_lost:
+                log.warning("board_not_shared", error=type(error).__name__)
+            self._redis_lost = True
+        else:
+            self._redis_lost = False
+
+
+def _age(call: Call) -> tuple[datetime, str]:
+    return call.started_at, call.call_id
+
+
+def _agent(agent: AgentSnapshot, devices: Mapping[str, str]) -> AgentView:
+    return AgentView(
+        agent_id=agent.agent_id,
+        number=agent.number,
+        name=agent.name,
+        state=agent.state.value,
+        reason=agent.reason,
+        since=agent.since,
+        call_id=agent.call_id,
+        queue=agent.queue,
+        next_state=agent.next_state.value if agent.next_state else None,
+        queues=tuple(membership.queue for membership in agent.queues),
+        device=devices.get(agent.number),
+    )
+
+
+def _figures(counts: QueueCounts, formula: Formula) -> dict[str, Any]:
+    within, counted = parts(counts, formula)
+    average = counts.average_answer()
+    return {
+        "offered": counts.offered,
+        "answered": counts.answered,
+        "abandoned": counts.abandoned,
+        "short_abandoned": counts.abandoned_short,
+        "within": within,
+        "counted": counted,
+        "service_level": within / counted if counted else None,
+        "asa_seconds": average.total_seconds() if average is not None else None,
+    }
