@@ -41,7 +41,6 @@ from kernel.ids import new_ulid
 from kernel.outbox import FactConsumer, OutboxRelay
 from kernel.supervise import Supervisor
 from telephony.agi import AgiConfig, AgiServer
-from telephony.board import BoardReader
 from telephony.desk import AgentDesk
 from telephony.history import CallHistory
 from telephony.page_watch import PageWatch
@@ -240,6 +239,8 @@ async def build_flows(
 async def _open_web(
     base: Base, stack: contextlib.AsyncExitStack, desk: AgentDesk, telephony: TelephonyPart | None
 ) -> int:
+    from telephony import board as boards
+
     settings = base.settings
     checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
     deps = WebDeps(
@@ -257,7 +258,7 @@ async def _open_web(
         bus=base.bus,
         redis=base.redis,
         history=CallHistory(base.database),
-        board=telephony.board if telephony else BoardReader(base.redis, settings.pbx.node),
+        board=telephony.board if telephony else boards.BoardReader(base.redis, settings.pbx.node),
         desk=desk,
         customers=CustomerDirectory(base.database),
         tasks_health=base.tasks.health,

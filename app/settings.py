@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.runtime.redis_server import SOCKET_NAME
 from app.runtime.sockets import socket_folder
 from kernel.errors import ConfigurationError
+from telephony.domain.service_level import Formula
 
 PREFIX = "HUIFANG_"
 NOT_SETTINGS = frozenset({"HUIFANG_CONFIG", "HUIFANG_RUNTIME_DIR"})
@@ -114,9 +115,9 @@ class CentreSettings(Section):
     default_area: str = Field("010", pattern=r"^0\d{2,3}$", description="Area code of numbers without one.")
     default_queue: str = Field("service", description="Where a caller goes when nothing else decides.")
     service_level_seconds: int = Field(20, ge=1, description="An answer within this time is in time.")
-    service_level_formula: Literal[
-        "answered_and_abandoned", "answered_only", "all_offered", "late_abandons"
-    ] = Field("answered_and_abandoned", description="Which of the four service-level formulas is shown.")
+    service_level_formula: Formula = Field(
+        Formula.NET_OF_SHORT, description="Which service-level formula is shown (docs/glossary.md)."
+    )
     short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
     wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up when the queue does not say.")
     ring_no_answer_limit: int = Field(

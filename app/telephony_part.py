@@ -17,7 +17,7 @@ from kernel.errors import Unavailable
 from kernel.supervise import Supervisor
 from telephony.agent_feed import AgentFeed
 from telephony.ami import AmiConfig, AmiLink
-from telephony.board import Board
+from telephony.board import Board, BoardConfig
 from telephony.desk import AgentDesk
 from telephony.domain.agent_state import AgentPolicy
 from telephony.domain.call_book import CallBook
@@ -106,9 +106,31 @@ def build_telephony(
 
     members = MemberSync(link.actions, member_book)
     desk = AgentDesk(database, clock, bus, worker=worker, policy=policy, follower=members)
-    feed = AgentFeed(desk, members, link.actions, ingest, QueueBook(roster).wrap_ups, node=node)
+    board = Board(
+        database,
+        clock,
+        bus,
+        open_calls=ingest.book.open_calls,
+        link=lambda: ingest.status,
+        devices=lambda: feed.devices,
+        redis=redis,
+        config=BoardConfig(
+            node=node,
+            zone=settings.zone,
+            formula=settings.centre.service_level_formula,
+            short_abandon=timedelta(seconds=settings.centre.short_abandon_seconds),
+        ),
+    )
+    feed = AgentFeed(
+        desk,
+        members,
+        link.actions,
+        ingest,
+        QueueBook(roster).wrap_ups,
+        node=node,
+        on_device=board.touch,
+    )
     ingest.add_sink(feed.sink, *feed.names)
-    board = Board()
     return TelephonyPart(
         link=link,
         ingest=ingest,
@@ -128,6 +150,7 @@ def start_telephony(part: TelephonyPart, tasks: Supervisor) -> None:
     tasks.spawn("ingest", part.ingest.run)
     tasks.spawn("members", part.members.run)
     tasks.spawn("agent-feed", part.feed.run)
+    tasks.spawn("board", part.board.run)
     tasks.spawn("desk-follow", part.desk.run_follow)
     tasks.spawn("desk-timers", part.desk.run_timers)
     tasks.spawn("ami-link", part.link.run)
