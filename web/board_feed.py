@@ -4,15 +4,12 @@ once a second in any case, so that its age on the page is true."""
 import asyncio
 from typing import Any, Protocol
 
-import structlog
-
 from kernel.bus import Bus
 from telephony.agent_events import BoardChanged
+from telephony.board_views import BoardView, Figures
 from web.live_hub import LiveHub
 from web.masking import masked
 from web.pop import iso
-
-log = structlog.get_logger(__name__)
 
 TOPIC = "board"
 SHORTEST_GAP_SECONDS = 0.25
@@ -22,7 +19,7 @@ LONGEST_GAP_SECONDS = 1.0
 class Board(Protocol):
     """What the feed asks of ``telephony.board.Board``."""
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> BoardView:
         """Return the board now; in memory, no waiting."""
         ...
 
@@ -54,13 +51,13 @@ class BoardFeed:
                 await asyncio.sleep(SHORTEST_GAP_SECONDS)
 
 
-def board_payload(view: Any) -> dict[str, Any]:
+def board_payload(view: BoardView) -> dict[str, Any]:
     """Return the board for the page. Numbers are masked: a wall shows them to everybody who walks by."""
     return {
         "as_of": iso(view.as_of),
         "stale": view.stale,
         "formula": view.formula,
-        "total": _level(view.total),
+        "total": _figures(view.total),
         "queues": [
             {
                 "name": queue.name,
@@ -69,7 +66,7 @@ def board_payload(view: Any) -> dict[str, Any]:
                 "available": queue.available,
                 "signed_in": queue.signed_in,
                 "as_of": iso(queue.as_of),
-                **_level(queue),
+                **_figures(queue),
             }
             for queue in view.queues
         ],
@@ -82,32 +79,34 @@ def board_payload(view: Any) -> dict[str, Any]:
                 "reason": agent.reason,
                 "since": iso(agent.since),
                 "call_id": agent.call_id,
+                "next_state": agent.next_state,
                 "queues": list(agent.queues),
+                "phone_gone": agent.device == "UNAVAILABLE",
             }
             for agent in view.agents
         ],
         "calls": [
             {
                 "call_id": call.call_id,
-                "number": masked(call.from_number),
+                "number": masked(call.to_number if call.direction == "out" else call.from_number),
                 "state": call.state,
                 "queue": call.queue,
                 "agent": call.agent,
                 "menu_path": list(call.menu_path),
-                "since": iso(call.started_at),
+                "since": iso(call.since),
             }
             for call in view.calls
         ],
     }
 
 
-def _level(counts: Any) -> dict[str, Any]:
+def _figures(figures: Figures) -> dict[str, Any]:
     return {
-        "service_level": counts.service_level,
-        "within": counts.within,
-        "counted": counts.counted,
-        "answered": counts.answered,
-        "abandoned": counts.abandoned,
-        "short_abandoned": counts.short_abandoned,
-        "asa_seconds": counts.asa_seconds,
+        "service_level": figures.service_level,
+        "within": figures.within,
+        "counted": figures.counted,
+        "answered": figures.answered,
+        "abandoned": figures.abandoned,
+        "short_abandoned": figures.short_abandoned,
+        "asa_seconds": figures.asa_seconds,
     }

@@ -16,6 +16,7 @@ from kernel.errors import Forbidden, Invalid
 from kernel.supervise import Supervisor
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import BoardFeed
+from web.customer_lookup import CustomerLookup
 from web.deps import DEPS
 from web.identity import CurrentUser, current_user
 from web.live_hub import Connection, LiveHub, encode_block
@@ -70,7 +71,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
             hub=hub,
             desk=deps.desk,
             calls=deps.history,
-            customers=deps.customers,
+            customers=CustomerLookup(deps.customers, deps.clock),
         ),
         board=BoardFeed(bus=deps.bus, hub=hub, board=deps.board),
         heartbeat_seconds=heartbeat_seconds,

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
@@ -17,7 +16,6 @@ from crm.views import CallContact
 from kernel.bus import Bus
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database
-from kernel.errors import NotFound
 from kernel.ids import new_ulid
 from kernel.phone import Phone
 from telephony.desk import AgentDesk
@@ -25,75 +23,15 @@ from telephony.domain.agent_state import RingEnd
 from telephony.domain.agent_steps import Answered, LegEnded, Rang
 from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnded
 from telephony.roster import Roster
-from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
 from tests.support.db import sqlite_database
+from tests.support.fake_telephony import FakeBoard, History, ringing_call
 from web import live, pages
 from web.app import create_app
-from web.auth import ACCOUNTS, build_accounts
+from web.auth import ACCOUNTS, Visitor, build_accounts
 from web.deps import WebDeps, WebSettings
 from web.permissions import Role
 
 PASSWORD = "demo-Passw0rd-回访"
-
-
-class History:
-    """Calls in memory, under the interface of ``telephony.history.CallHistory``."""
-
-    def __init__(self) -> None:
-        self.calls: dict[str, CallView] = {}
-
-    async def page(
-        self, filters: CallFilter, *, cursor: str | None = None, limit: int = 50
-    ) -> Page[CallView]:
-        found = [
-            call
-            for call in sorted(self.calls.values(), key=lambda call: call.call_id, reverse=True)
-            if (cursor is None or call.call_id < cursor)
-            and (filters.queue is None or call.queue == filters.queue)
-            and (filters.result is None or call.result == filters.result)
-            and (filters.since is None or call.started_at >= filters.since)
-            and (filters.until is None or call.started_at < filters.until)
-            and (filters.number is None or filters.number in call.from_number)
-        ]
-        rest = found[limit:]
-        return Page(items=tuple(found[:limit]), next_cursor=found[limit - 1].call_id if rest else None)
-
-    async def get(self, call_id: str) -> CallView:
-        if call_id not in self.calls:
-            raise NotFound("no such call", field="call_id")
-        return self.calls[call_id]
-
-
-@dataclass
-class FakeBoard:
-    """A board that a test fills."""
-
-    clock: Clock
-    stale: bool = False
-    queues: list[Any] = field(default_factory=list)
-    agents: list[Any] = field(default_factory=list)
-    calls: list[Any] = field(default_factory=list)
-    frozen_at: datetime | None = None
-
-    def snapshot(self) -> Any:
-        figures = {
-            "service_level": 0.8125,
-            "within": 26,
-            "counted": 32,
-            "answered": 30,
-            "abandoned": 3,
-            "short_abandoned": 1,
-            "asa_seconds": 14.2,
-        }
-        return SimpleNamespace(
-            as_of=self.frozen_at or self.clock.now(),
-            stale=self.stale,
-            formula="net_of_short",
-            total=SimpleNamespace(**figures),
-            queues=self.queues,
-            agents=self.agents,
-            calls=self.calls,
-        )
 
 
 class Stage:
@@ -166,7 +104,9 @@ class Stage:
     async def session_secret(self, login: str) -> str:
         """Return the session cookie's value of a user who has just signed in."""
         assert self.app is not None
-        signed = await self.app[ACCOUNTS].authenticator.sign_in(login, PASSWORD, visitor=_nobody())
+        signed = await self.app[ACCOUNTS].authenticator.sign_in(
+            login, PASSWORD, visitor=Visitor(ip="127.0.0.1", user_agent="test")
+        )
         return signed.session.secret
 
     # A call, as the agent's side sees it
@@ -189,7 +129,7 @@ class Stage:
         number = agent_number or self.agent_number
         phone = Phone.parse_caller(from_number)
         shown = phone.e164 if phone else from_number
-        self.history.calls[call_id] = _call_view(
+        self.history.calls[call_id] = ringing_call(
             call_id, shown, caller_name, queue, menu_path, now - waited, now
         )
         self.bus.publish(
@@ -330,105 +270,6 @@ class Stage:
         )
         ended = LegEnded(leg=f"leg-{call_id}", ring_end=RingEnd(reason))
         await self.desk.take([(number, ended, now)])
-
-
-def _nobody() -> Any:
-    from web.auth import Visitor
-
-    return Visitor(ip="127.0.0.1", user_agent="test")
-
-
-def _call_view(
-    call_id: str,
-    from_number: str,
-    caller_name: str,
-    queue: str,
-    menu_path: tuple[str, ...],
-    queued_at: datetime,
-    now: datetime,
-) -> CallView:
-    started = queued_at - timedelta(seconds=15)
-    return CallView(
-        call_id=call_id,
-        node="pbx1",
-        direction="in",
-        from_number=from_number,
-        to_number="01062668888",
-        from_name=caller_name,
-        customer_id=None,
-        queue=queue,
-        agent=None,
-        agent_id=None,
-        state="ringing",
-        result=None,
-        menu_path=menu_path,
-        started_at=started,
-        queued_at=queued_at,
-        answered_at=None,
-        ended_at=None,
-        wait_seconds=None,
-        talk_seconds=0.0,
-        hold_seconds=0.0,
-        hangup_by=None,
-        end_reason=None,
-        cause=None,
-        adopted=False,
-        legs=(
-            LegView(
-                uniqueid="1.1",
-                linkedid="1.1",
-                channel="PJSIP/trunk-main-00000001",
-                kind="caller",
-                agent_number=None,
-                number=from_number,
-                started_at=started,
-                answered_at=started,
-                ended_at=None,
-                cause=None,
-            ),
-            LegView(
-                uniqueid="1.2",
-                linkedid="1.1",
-                channel="PJSIP/1001-00000002",
-                kind="agent",
-                agent_number="1001",
-                number="1001",
-                started_at=now,
-                answered_at=None,
-                ended_at=None,
-                cause=None,
-            ),
-        ),
-        timeline=(
-            TimelineEntry(
-                seq=1,
-                at=started,
-                kind="offered",
-                channel="PJSIP/trunk-main-00000001",
-                agent=None,
-                queue=None,
-                detail={"direction": "in", "from": from_number, "to": "01062668888"},
-            ),
-            TimelineEntry(
-                seq=2,
-                at=queued_at,
-                kind="queued",
-                channel="PJSIP/trunk-main-00000001",
-                agent=None,
-                queue=queue,
-                detail={},
-            ),
-            TimelineEntry(
-                seq=3,
-                at=now,
-                kind="ringing",
-                channel="PJSIP/1001-00000002",
-                agent="1001",
-                queue=queue,
-                detail={},
-            ),
-        ),
-    )
 
 
 @asynccontextmanager

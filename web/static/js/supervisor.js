@@ -58,7 +58,7 @@ const queueName = (name) => (name ? labels.queues[name] || name : none);
 
 function queueCells(queue) {
   return [
-    queueName(queue.name),
+    { text: queueName(queue.name), cls: "tight" },
     { text: queue.waiting, cls: queue.waiting ? "n late" : "n" },
     { since: queue.longest_since, late: WAIT_LATE_S, cls: "n" },
     { text: `${queue.available} / ${queue.signed_in}`, cls: "n" },
@@ -73,9 +73,10 @@ function queueCells(queue) {
 
 function agentCells(agent) {
   const reason = agent.reason ? ` · ${labels.pause_reasons[agent.reason] || agent.reason}` : "";
+  const phone = agent.phone_gone && agent.state !== "signed_out" ? ` · ${t("话机未注册")}` : "";
   return [
     { text: `${agent.name} ${agent.number}`, cls: "tight" },
-    { text: (labels.states[agent.state] || agent.state) + reason, dot: agent.state, cls: "tight" },
+    { text: (labels.states[agent.state] || agent.state) + reason + phone, dot: agent.state, cls: "tight" },
     { since: agent.since, cls: "n" },
     agent.call_id ? { text: agent.call_number || t("查看"), href: `/calls/${agent.call_id}`, cls: "tight" } : { text: "" },
     { text: agent.queues.map(queueName).join(labels.list_comma), cls: "small muted" },
@@ -86,11 +87,11 @@ const tones = { menu: "violet", offered: "violet", queued: "amber", ringing: "am
 
 function callCells(call) {
   return [
-    { text: call.number || t("号码未知"), href: `/calls/${call.call_id}`, cls: "tight num", title: call.menu_path.join(" › ") },
+    { text: call.number === "anonymous" ? t("号码未知") : call.number, href: `/calls/${call.call_id}`, cls: "tight num", title: call.menu_path.join(" › ") },
     { text: labels.call_states[call.state] || call.state, tone: tones[call.state] || "blue", cls: "tight" },
     queueName(call.queue),
     { text: call.agent || "", cls: "tight" },
-    { since: call.since || call.started_at, cls: "n" },
+    { since: call.since, cls: "n" },
   ];
 }
 

@@ -50,7 +50,9 @@ export function aim(next) {
 
 function load(next) {
   const kept = readLocal(next.call_id);
-  if (kept) return { ...empty(), ...kept };
+  // What never reached the server wins; after that the server's copy does, if it was written elsewhere.
+  const same = (next.server?.notes || "").includes(kept?.notes || "");
+  if (kept && (!kept.synced || !next.server || same)) return { ...empty(), ...kept };
   return { ...empty(), disposition: next.server?.disposition || "", notes: next.server?.notes || "" };
 }
 
