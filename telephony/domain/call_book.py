@@ -14,7 +14,7 @@ from telephony.domain.call import MAX_MENU, Call, Direction
 from telephony.domain.call_resync import CallResync, PbxSnapshot, SeenChannel
 from telephony.domain.call_table import CallRules
 from telephony.domain.caller_text import ANONYMOUS, caller_name, caller_number, clean_text
-from telephony.domain.effects import Changed, Effect, RingStarted
+from telephony.domain.effects import Effect, RingStarted
 from telephony.domain.leg import Leg, LegKind, agent_of_interface
 from telephony.domain.outcome import party
 from telephony.domain.signal import ChannelSignal
@@ -168,8 +168,8 @@ class CallBook(CallResync):
             variables = event.chan_variables
             if variables.get("HF_CALL"):
                 self.promote(call, now, variables)
-        elif call.call_id:
-            self._out.append(Changed(call))
+        else:
+            self.changed(call)
 
     def _newstate(self, event: ChannelSignal, now: datetime) -> None:
         leg = self._leg(event, now)
@@ -179,8 +179,7 @@ class CallBook(CallResync):
         if state == _UP and leg.answered_at is None:
             leg.answered_at = now
             call.settle(now)
-            if call.call_id:
-                self._out.append(Changed(call))
+            self.changed(call)
         elif state == _RINGING and not leg.rang:
             leg.rang = True
             if leg.dialled and leg.kind is LegKind.OUTSIDE and not leg.ringing and call.call_id:
@@ -283,8 +282,7 @@ class CallBook(CallResync):
             return
         self.leave_bridge(leg)
         leg.call.settle(now)
-        if leg.call.call_id:
-            self._out.append(Changed(leg.call))
+        self.changed(leg.call)
 
     def _hold(self, event: ChannelSignal, now: datetime) -> None:
         self._set_hold(event, now, holding=True)
@@ -321,7 +319,7 @@ class CallBook(CallResync):
             if leg.ringing and leg.agent_number is not None:
                 # The colleague's page shows whom he is going to talk to now.
                 self._out.append(RingStarted(call, leg, leg.ring_queue, now))
-        self._out.append(Changed(call))
+        self.changed(call)
 
     # -- queues and menus ----------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ class CallMoves(CallTable):
             for other in list(inside.values()):
                 if not other.is_root and not other.gave_away and other.kind is not LegKind.OTHER:
                     self.take(other, now)
-        self._out.append(Changed(call))
+        self.changed(call)
 
     def leave_bridge(self, leg: Leg) -> None:
         """A channel is in no bridge any more."""
@@ -109,7 +109,7 @@ class CallMoves(CallTable):
         taken = any(leg.taken and not leg.gave_away for leg in call.live.values())
         if taken:
             call.settle(now)
-            self._out.append(Changed(call))
+            self.changed(call)
             return
         call.left_queue_at = now
         call.gave_up_waiting = call.hangup_by is not None
@@ -133,8 +133,7 @@ class CallMoves(CallTable):
             if leg.is_root and call.waiting_in is not None:
                 self.leave_queue(call, now)
             call.settle(now)
-            if call.call_id:
-                self._out.append(Changed(call))
+            self.changed(call)
             return
         if not call.call_id:
             root = call.root

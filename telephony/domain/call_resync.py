@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from telephony.domain.call import Call, EndReason, Phase
 from telephony.domain.call_moves import CallMoves
 from telephony.domain.caller_text import caller_name, caller_number, clean_text
-from telephony.domain.effects import Changed
 from telephony.domain.leg import Leg, LegKind
 from telephony.domain.timeline import TimelineKind
 
@@ -149,7 +148,7 @@ class CallResync(CallMoves):
                 call.last_dialled = leg
                 self.start_ringing(leg, call.waiting_in, now)
         call.settle(now)
-        self._out.append(Changed(call))
+        self.changed(call)
 
     def _adopt(self, seen: SeenChannel, now: datetime) -> Leg | None:
         """A channel whose beginning we did not see."""

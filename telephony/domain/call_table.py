@@ -87,6 +87,11 @@ class CallTable:
     def __len__(self) -> int:
         return len(self._calls)
 
+    def changed(self, call: Call) -> None:
+        """There is something to save."""
+        if call.call_id:
+            self._out.append(Changed(call))
+
     # -- beginning -----------------------------------------------------------------------------------
 
     def begin(self, linkedid: str, exten: str, name: str, now: datetime) -> Call:
@@ -197,8 +202,7 @@ class CallTable:
         for linkedid in latent.linkedids:
             self._link(into, linkedid)
         latent.legs, latent.live = {}, {}
-        if into.call_id:
-            self._out.append(Changed(into))
+        self.changed(into)
 
     def merge(self, one: Call, other: Call, now: datetime) -> Call:
         """Join two calls that became one conversation; return the one that goes on.
