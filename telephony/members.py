@@ -252,11 +252,16 @@ class MemberSync:
             steps = changes(plan, self.actual(number))
             if not steps or not self._live:
                 return
-            try:
-                for step in steps:
+            failed = False
+            for step in steps:
+                try:
                     await self._do(plan, step)
-            except HuifangError as error:
-                self._fail(_name(step), error)
+                except HuifangError as error:
+                    failed = True
+                    self._fail(_name(step), error)
+                    if isinstance(error, AmiDown):
+                        return
+            if failed:
                 return
         self._mark(number)
 
