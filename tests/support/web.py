@@ -21,6 +21,7 @@ from telephony.agent_views import AgentSnapshot
 from telephony.board_views import NO_FIGURES, BoardView, QueueView
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import Membership
+from telephony.history import CallHistory
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
 from web.app import PARTS, Setup, create_app
 from web.auth import SESSION_COOKIE, Accounts, Visitor, build_accounts
@@ -249,7 +250,8 @@ class WebHarness:
     tasks: dict[str, TaskHealth] = field(default_factory=dict)
     checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = field(default_factory=dict)
     bus: Bus = field(default_factory=Bus)
-    extra: dict[str, Any] = field(default_factory=dict)
+    stored_history: CallHistory | None = None
+    """The real one, in the place of the fake."""
     _accounts: Accounts | None = None
 
     @property
@@ -274,13 +276,12 @@ class WebHarness:
             database=self.database,
             bus=self.bus,
             redis=self.redis,
-            history=self.history,
+            history=self.stored_history or self.history,
             board=self.board,
             desk=self.desk,
             customers=self.customers,
             tasks_health=lambda: self.tasks,
             checks=self.checks,
-            **self.extra,
         )
 
     @asynccontextmanager
