@@ -1,4 +1,4 @@
-"""Asterisk's queue members follow our tables, over a manager interface that falls silent, cuts and restarts."""
+"""Queue members follow our tables, over a manager interface that falls silent, cuts and restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
