@@ -41,6 +41,7 @@ from kernel.ids import new_ulid
 from kernel.outbox import FactConsumer, OutboxRelay
 from kernel.supervise import Supervisor
 from telephony.agi import AgiConfig, AgiServer
+from telephony.board_reader import BoardReader
 from telephony.desk import AgentDesk
 from telephony.history import CallHistory
 from telephony.page_watch import PageWatch
@@ -236,11 +237,16 @@ async def build_flows(
     return library, studio
 
 
+def _open_reader(base: Base) -> BoardReader:
+    """Return the board of a telephony role that runs elsewhere."""
+    reader = BoardReader(base.redis, base.clock, base.bus, node=base.settings.pbx.node)
+    base.tasks.spawn("board-reader", reader.run)
+    return reader
+
+
 async def _open_web(
     base: Base, stack: contextlib.AsyncExitStack, desk: AgentDesk, telephony: TelephonyPart | None
 ) -> int:
-    from telephony import board as boards
-
     settings = base.settings
     checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
     deps = WebDeps(
@@ -258,7 +264,7 @@ async def _open_web(
         bus=base.bus,
         redis=base.redis,
         history=CallHistory(base.database),
-        board=telephony.board if telephony else boards.BoardReader(base.redis, settings.pbx.node),
+        board=telephony.board if telephony else _open_reader(base),
         desk=desk,
         customers=CustomerDirectory(base.database),
         tasks_health=base.tasks.health,

@@ -161,6 +161,11 @@ class Bus:
             group.create_task(self._send(self._redis))
             group.create_task(self._receive(self._redis))
 
+    async def drain(self) -> None:
+        """Wait until what was published has reached Redis; give it a deadline, Redis may be gone."""
+        while self._redis is not None and self._out:
+            await asyncio.sleep(0.01)
+
     async def _send(self, redis: "Redis") -> None:
         while True:
             while not self._out:

@@ -27,6 +27,7 @@ PHONE_REFUSALS: Final = (
 )
 VERB_SECONDS: Final = 5.0
 FIRST_OWN_CSEQ: Final = 10
+LEAVE_SECONDS: Final = 1.0
 
 
 class PhoneCall:
@@ -47,6 +48,7 @@ class PhoneCall:
         self._media: tuple[str, int] | None = None
         self._changed = asyncio.Condition()
         self._seq = FIRST_OWN_CSEQ
+        self._left = False
 
     @property
     def ear(self) -> Ear:
@@ -144,6 +146,11 @@ class PhoneCall:
         if (said := await self.until("transferring", "failed", past=past)).startswith("failed"):
             raise SippFailed(f"the PBX refused the transfer: {said}")
 
+    def _leave(self) -> None:
+        if not self._left and not self.ended_by and self._process.running:
+            self._left = True
+            self._tell("HANGUP")
+
     def _tell(self, verb: str, **headers: str) -> None:
         self._seq += 1
         self._process.tell(self.call_id, verb, seq=str(self._seq), **headers)
@@ -162,9 +169,12 @@ class PhoneCall:
             self._handset.connect(*self._media)
         if event.name in {"ended", "refused"}:
             self.close()
+        # once a transfer is done it is the phone that leaves, as telephones do; SIPp may miss one of two
+        # NOTIFYs that come together, so it leaves a little later in any case
         if event.name == "notified" and event.detail[:1] == ("200",):
-            # the transfer is done: it is the phone that leaves, as telephones do
-            self._tell("HANGUP")
+            self._leave()
+        if event.name == "transferring":
+            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._leave)
         async with self._changed:
             self.happened.append(" ".join((event.name, *event.detail)))
             self._changed.notify_all()
