@@ -95,15 +95,6 @@ class CallMoves(CallTable):
                     self.take(other, now)
         self.changed(call)
 
-    def leave_bridge(self, leg: Leg) -> None:
-        """A channel is in no bridge any more."""
-        bridge, leg.bridge = leg.bridge, ""
-        inside = self._bridges.get(bridge)
-        if inside is not None:
-            inside.pop(leg.uniqueid, None)
-            if not inside:
-                del self._bridges[bridge]
-
     def leave_queue(self, call: Call, now: datetime) -> None:
         queue, call.waiting_in = call.waiting_in, None
         taken = any(leg.taken and not leg.gave_away for leg in call.live.values())

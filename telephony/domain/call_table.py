@@ -20,6 +20,7 @@ from telephony.domain.outcome import QUEUE_REASONS, result_of, who_ended
 from telephony.domain.timeline import TimelineKind
 
 _REMEMBERED = 4096
+_HOPS = 8
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
@@ -65,11 +66,12 @@ class CallTable:
 
     def get(self, call_id: str) -> Call | None:
         """Return an open call; of a call that was merged, the one that goes on."""
-        call = self._calls.get(call_id)
-        if call is None:
-            into = self._gone.get(call_id)
-            call = self._calls.get(into) if into is not None else None
-        return call
+        into: str | None = call_id
+        for _ in range(_HOPS):
+            if into is None or into in self._calls:
+                break
+            into = self._gone.get(into)
+        return self._calls.get(into) if into is not None else None
 
     def open_calls(self) -> tuple[Call, ...]:
         """Return the calls that have not ended."""
@@ -191,6 +193,15 @@ class CallTable:
         if call.direction is Direction.OUT:
             call.agent_number = root.agent_number
 
+    def leave_bridge(self, leg: Leg) -> None:
+        """A channel is in no bridge any more."""
+        bridge, leg.bridge = leg.bridge, ""
+        inside = self._bridges.get(bridge)
+        if inside is not None:
+            inside.pop(leg.uniqueid, None)
+            if not inside:
+                del self._bridges[bridge]
+
     # -- joining -------------------------------------------------------------------------------------
 
     def _absorb(self, latent: Call, into: Call) -> None:
@@ -262,8 +273,9 @@ class CallTable:
     def drop(self, call: Call) -> None:
         """Forget a call without id."""
         self._latent.pop(id(call), None)
-        for uniqueid in call.live:
-            self._legs.pop(uniqueid, None)
+        for leg in call.live.values():
+            self.leave_bridge(leg)
+            self._legs.pop(leg.uniqueid, None)
         self._unlink(call)
 
     def end(self, call: Call, now: datetime) -> None:
