@@ -18,6 +18,7 @@ from ivr.domain.effects import (
     AskDigits,
     Broken,
     CallbackNoted,
+    Clip,
     Effect,
     Heard,
     Input,
@@ -38,6 +39,7 @@ from ivr.domain.engine import FlowRun
 from ivr.domain.flow import KEYS
 from ivr.lookups import CallerFacts
 from ivr.ports import CallbackBook, CallerDirectory, SynthesisFailed
+from ivr.prompts.store import SoundFile
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.service import AFTER_QUEUE, FlowLibrary
 from kernel.clock import Clock
@@ -233,11 +235,14 @@ class _Call:
     async def _play(self, pieces: tuple[Piece, ...], *, barge_in: bool) -> str | None:
         """Play all pieces; return the key that stopped them."""
         escape = KEYS if barge_in else ""
+        clips = self._voiced.clips
         for piece in pieces:
-            for sound in await self._runner.studio.sounds(self._voiced, piece):
-                key = await self._session.stream_file(
-                    sound.path, escape=escape, length=sound.length + timedelta(seconds=1)
-                )
+            if isinstance(piece, Clip):
+                sounds: tuple[SoundFile, ...] = (clips[piece],)
+            else:
+                sounds = await self._runner.studio.sounds(self._voiced, piece)
+            for sound in sounds:
+                key = await self._session.stream_file(sound.path, escape=escape, length=sound.length)
                 if key:
                     return key
         return None

@@ -260,7 +260,11 @@ class FlowRun:
     def _pieces(self, prompts: tuple[str, ...]) -> tuple[Piece, ...]:
         pieces: list[Piece] = []
         for name in prompts:
-            for index, piece in enumerate(self.flow.prompts[name].template.pieces):
+            prompt = self.flow.prompts[name]
+            if prompt.clips is not None:
+                pieces += prompt.clips
+                continue
+            for index, piece in enumerate(prompt.template.pieces):
                 if isinstance(piece, Literal):
                     pieces.append(Clip(name, index))
                     continue

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from ivr.domain.text import Template
+from ivr.domain.effects import Clip
+from ivr.domain.text import Literal, Template
 from kernel.business_time import OpeningHours
 
 KEYS = "0123456789*#"
@@ -278,12 +279,20 @@ class Prompt:
     Attributes:
         text: as written.
         template: cut into pieces, constants put in.
+        clips: what to play, where nothing depends on the call; ``None`` where something does.
     """
 
     name: str
     text: str
     template: Template
     line: int = 0
+    clips: tuple[Clip, ...] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        pieces = self.template.pieces
+        fixed = all(isinstance(piece, Literal) for piece in pieces)
+        clips = tuple(Clip(self.name, index) for index in range(len(pieces)))
+        object.__setattr__(self, "clips", clips if fixed else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,14 @@ class PromptStore:
         except (OSError, NotAudio) as error:
             raise SynthesisFailed(f"recording {source.name} cannot be used: {error}") from error
 
+    def ready(self, text: str, voice: Voice) -> SoundFile | None:
+        """Return the audio of a call's text if it was spoken before."""
+        key = self._key(text, voice)
+        known = self._spoken.get(key)
+        if known is not None:
+            self._spoken.move_to_end(key)
+        return known
+
     async def spoken(self, text: str, voice: Voice, *, deadline: timedelta) -> SoundFile:
         """Return the audio of a text that is known only during the call.
 
@@ -102,11 +110,10 @@ class PromptStore:
         Raises:
             SynthesisFailed: not there in time.
         """
-        key = self._key(text, voice)
-        known = self._spoken.get(key)
+        known = self.ready(text, voice)
         if known is not None:
-            self._spoken.move_to_end(key)
             return known
+        key = self._key(text, voice)
         making = self._making.get(key)
         if making is None:
             if len(self._making) >= 50:

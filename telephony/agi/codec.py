@@ -6,7 +6,7 @@ so that no character is lost where TCP cuts it (architecture.md §3, hazards 2 a
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from telephony.agi.errors import AgiError, AgiValueRefused
 
@@ -21,7 +21,9 @@ _RESULT = re.compile(r"result=(?P<result>\S*)(?:\s+\((?P<data>.*)\))?(?P<tail>[^
 _ENDPOS = re.compile(r"endpos=(\d+)")
 # Control characters of both ranges and the line separators that some loggers treat as a new line.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_PLAIN_WORD = re.compile(r"[^\s\"\\]+")
+# Printable ASCII but for the quote and the backslash: nearly every word, and nothing to look at twice.
+_PLAIN_WORD = re.compile(r"[!#-\[\]-~]+")
+_SIMPLE_REPLY = re.compile(rb"200 result=(-?\d{1,9})(?: endpos=(\d{1,12}))?\n")
 
 
 def printable(text: str, *, limit: int = 512) -> str:
@@ -100,17 +102,27 @@ def encode_command(*words: str) -> str:
     Raises:
         AgiValueRefused: a control character, or more than Asterisk's buffer holds.
     """
-    line = " ".join(_quote(word) for word in words)
-    if not words or len(words) > MAX_WORDS or len(line.encode()) > MAX_COMMAND:
+    line = " ".join([quote(word) for word in words])
+    if not words or len(words) > MAX_WORDS or _too_long(line):
         raise AgiValueRefused("AGI command is empty or too long", words=len(words), characters=len(line))
     return line
 
 
-def _quote(word: str) -> str:
-    if _CONTROL.search(word):
-        raise AgiValueRefused("control character in an AGI command")
+def _too_long(line: str) -> bool:
+    # A character is at most four bytes: most lines need no encoding to be measured.
+    return len(line) * 4 > MAX_COMMAND and len(line.encode()) > MAX_COMMAND
+
+
+def quote(word: str) -> str:
+    """Return one word of a command, quoted where Asterisk needs it.
+
+    Raises:
+        AgiValueRefused: a control character.
+    """
     if _PLAIN_WORD.fullmatch(word):
         return word
+    if _CONTROL.search(word):
+        raise AgiValueRefused("control character in an AGI command")
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -126,8 +138,7 @@ def argument_text(text: str, *, limit: int = 200) -> str:
     return printable(text, limit=limit).translate(_ARGUMENT_SAFE).strip()
 
 
-@dataclass(frozen=True, slots=True)
-class AgiReply:
+class AgiReply(NamedTuple):
     """One reply.
 
     Attributes:
@@ -180,6 +191,9 @@ class ReplyDecoder:
         Raises:
             AgiError: a line or a multi-line reply is longer than the limit.
         """
+        if not self._buffer and not self._pending and (simple := _SIMPLE_REPLY.fullmatch(received)):
+            # By far the most replies, whole in one piece.
+            return [_simple_reply(simple)]
         self._buffer += received
         found: list[AgiReply | HangupNotice] = []
         *lines, rest = bytes(self._buffer).split(b"\n")
@@ -224,6 +238,11 @@ def _open_bracket(line: str) -> bool:
 
 def _closes_bracket(line: str) -> bool:
     return line.endswith(")") or re.search(r"\) endpos=\d+$", line) is not None
+
+
+def _simple_reply(found: re.Match[bytes]) -> AgiReply:
+    result, endpos = found.groups()
+    return AgiReply(200, result.decode(), None, int(endpos) if endpos else None, found[0][:-1].decode())
 
 
 def _reply(whole: str) -> AgiReply:

@@ -176,13 +176,13 @@ class AgiServer:
         outcome = "done"
         try:
             environment = await self._environment(reader)
+            session = AgiSession(environment, reader, writer, command_timeout=self._config.command_timeout)
             SESSIONS.inc()
             try:
-                outcome = await self._route(
-                    AgiSession(environment, reader, writer, command_timeout=self._config.command_timeout)
-                )
+                outcome = await self._route(session)
             finally:
                 SESSIONS.dec()
+                session.close()
         except AgiConnectionRefused as error:
             outcome = error.reason
             if error.reason != "port_scan":

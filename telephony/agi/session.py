@@ -56,10 +56,11 @@ class _Request(fast_agi.Request):  # type: ignore[misc]  # panoramisk has no typ
         self._received: list[AgiReply | HangupNotice] = []
 
     async def send_command(self, command: str) -> dict[str, Any]:
-        # Nothing is outstanding: a reply that lies here belongs to no command.
-        if any(isinstance(item, HangupNotice) for item in self._received):
-            raise CallerHungUp("caller hung up")
-        self._received.clear()
+        if self._received:
+            # Nothing is outstanding: a reply that lies here belongs to no command.
+            if any(isinstance(item, HangupNotice) for item in self._received):
+                raise CallerHungUp("caller hung up")
+            self._received.clear()
         answer: dict[str, Any] = await super().send_command(command)
         return answer
 
@@ -74,6 +75,46 @@ class _Request(fast_agi.Request):  # type: ignore[misc]  # panoramisk has no typ
             raise CallerHungUp("caller hung up")
         # send_command() looks at status_code to skip «100 Trying» and hands the rest back untouched.
         return {"status_code": item.code, "reply": item}
+
+
+class _Watchdog:
+    """The deadline of the command that is going on: one timer for a whole session, moved only when it must.
+
+    When it passes the connection is cut, which ends the command whether it was reading or writing.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.WriteTransport) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.barked = False
+
+    def watch(self, deadline: float) -> None:
+        self._deadline = deadline
+        timer = self._timer
+        if timer is None or timer.when() > deadline:
+            if timer is not None:
+                timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._due)
+
+    def rest(self) -> None:
+        self._deadline = None
+
+    def stop(self) -> None:
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _due(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._due)
+            return
+        self.barked = True
+        self._transport.abort()
 
 
 class AgiSession:
@@ -100,9 +141,16 @@ class AgiSession:
         self.route_args: tuple[str, ...] = ()
         self.hung_up = False
         self._request = _Request(environment, reader, writer)
-        self._timeout = command_timeout
+        self._timeout = command_timeout.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self._watchdog = _Watchdog(self._loop, writer.transport)
         self._busy = False
         self._closed = False
+
+    def close(self) -> None:
+        """Forget the session; its connection is the server's to close."""
+        self._closed = True
+        self._watchdog.stop()
 
     @property
     def usable(self) -> bool:
@@ -116,35 +164,38 @@ class AgiSession:
             words: the command and its arguments, unquoted.
             waits: how long the command may rightly take in Asterisk; the usual timeout is added.
         """
-        line = encode_command(*words)
+        return await self._send(encode_command(*words), waits)
+
+    async def _send(self, line: str, waits: timedelta) -> AgiReply:
         if self.hung_up:
             raise CallerHungUp("caller hung up before")
         if self._closed or self._busy:
-            raise AgiError("AGI session is closed or busy", command=words[0])
+            raise AgiError("AGI session is closed or busy", command=line[:20])
         self._busy = True
-        started = asyncio.get_running_loop().time()
+        started = self._loop.time()
+        self._watchdog.watch(started + self._timeout + waits.total_seconds())
         try:
-            async with asyncio.timeout((self._timeout + waits).total_seconds()):
-                answer = await self._request.send_command(line)
-        except TimeoutError as error:
-            self._closed = True
-            raise AgiTimeout("no AGI reply in time", command=words[0]) from error
+            answer = await self._request.send_command(line)
         except (ConnectionError, CallerHungUp) as error:
+            if self._watchdog.barked:
+                self._closed = True
+                raise AgiTimeout("no AGI reply in time", command=line[:20]) from error
             self.hung_up = True
-            raise CallerHungUp("caller hung up", command=words[0]) from error
+            raise CallerHungUp("caller hung up", command=line[:20]) from error
         except BaseException:
             self._closed = True
             raise
         finally:
+            self._watchdog.rest()
             self._busy = False
         if not waits:
-            COMMAND_SECONDS.observe(asyncio.get_running_loop().time() - started)
+            COMMAND_SECONDS.observe(self._loop.time() - started)
         reply: AgiReply = answer["reply"]
         if reply.code == 511:
             self.hung_up = True
-            raise CallerHungUp("the channel is dead", command=words[0])
+            raise CallerHungUp("the channel is dead", command=line[:20])
         if reply.code != 200:
-            raise AgiError(f"Asterisk refused {words[0]}: {reply.text[:200]!r}", code=reply.code)
+            raise AgiError(f"Asterisk refused {line[:20]}: {reply.text[:200]!r}", code=reply.code)
         return reply
 
     async def answer(self) -> None:
@@ -174,8 +225,11 @@ class AgiSession:
             escape: keys that stop it.
             length: the longest it can last.
         """
-        reply = await self._checked("STREAM", "FILE", str(path), _keys(escape), waits=length)
-        return _key(reply)
+        line = encode_command("STREAM", "FILE", str(path), _keys(escape))
+        reply = await self._send(line, length)
+        if reply.result == "0":
+            return None
+        return _key(reply if reply.number != -1 else await self._failed_or_gone(line))
 
     async def wait_for_digit(self, timeout: timedelta) -> str | None:
         """Wait for one key; ``None`` when none came."""
@@ -247,21 +301,24 @@ class AgiSession:
 
     async def _checked(self, *words: str, waits: timedelta) -> AgiReply:
         """Send a command whose ``-1`` means «failed or hung up», and find out which of the two."""
-        reply = await self.command(*words, waits=waits)
-        if reply.number != -1:
-            return reply
+        line = encode_command(*words)
+        reply = await self._send(line, waits)
+        return reply if reply.number != -1 else await self._failed_or_gone(line)
+
+    async def _failed_or_gone(self, line: str) -> AgiReply:
+        """Find out after a ``-1``; the reply is that of a key which the caller pressed meanwhile."""
         # A dead channel answers the shortest wait with -1 as well, or sends HANGUP first.
-        probe = await self.command("WAIT", "FOR", "DIGIT", "1", waits=timedelta(seconds=1))
+        probe = await self._send("WAIT FOR DIGIT 1", timedelta(seconds=1))
         if probe.number == -1:
             self.hung_up = True
-            raise CallerHungUp("caller hung up", command=words[0])
+            raise CallerHungUp("caller hung up", command=line[:20])
         if probe.number > 0:
             return probe
-        raise AgiError(f"Asterisk failed {' '.join(words[:3])[:120]}")
+        raise AgiError(f"Asterisk failed {line[:120]}")
 
 
 def _keys(escape: str) -> str:
-    if any(key not in KEYS for key in escape):
+    if escape.strip(KEYS):
         raise AgiValueRefused("not a telephone key", keys=escape[:32])
     return escape
 
