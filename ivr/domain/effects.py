@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 
 class Clip(NamedTuple):
-    """Audio made at publish time: piece ``index`` of prompt ``prompt``."""
+    """Audio made at publish time: piece number ``piece`` of prompt ``prompt``."""
 
     prompt: str
-    index: int
+    piece: int
 
 
 @dataclass(frozen=True, slots=True)
