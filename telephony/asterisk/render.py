@@ -116,6 +116,7 @@ def write(config: PbxConfig, directory: Path | None = None) -> tuple[Path, ...]:
 
 def prepare(config: PbxConfig) -> tuple[Path, ...]:
     """Everything Asterisk needs on disk before it starts: directories, sounds, files (see `write`)."""
+    check(config)
     for directory in (*config.paths.writable, config.recordings_dir):
         directory.mkdir(parents=True, exist_ok=True)
     write_sounds(config.prompts_dir, music_directories(config))
