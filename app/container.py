@@ -253,6 +253,8 @@ async def _open_web(
         settings=WebSettings(
             node=settings.pbx.node,
             timezone=settings.zone,
+            default_area=settings.centre.default_area,
+            allowed_origins=settings.web.allowed_origins,
             secure=settings.web.behind_tls,
             trusted_proxies=tuple(ip_network(proxy, strict=False) for proxy in settings.web.trusted_proxies),
             session_idle=timedelta(hours=settings.web.session_idle_hours),

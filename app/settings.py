@@ -39,6 +39,9 @@ class WebSettings(Section):
     behind_tls: bool = Field(
         False, description="Pages are served over HTTPS: cookies get Secure, HSTS is sent."
     )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Origins (`https://cc.example.com`) besides the pages' own that may post."
+    )
     trusted_proxies: tuple[str, ...] = Field((), description="Addresses whose X-Forwarded-For is believed.")
     session_idle_hours: float = Field(
         12, gt=0, description="A session ends after this long without a request."

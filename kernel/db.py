@@ -127,7 +127,9 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
         ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": 10})
+        engine = create_async_engine(
+            parsed.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": 10}, hide_parameters=True
+        )
         _prepare_sqlite(engine)
     elif backend == "postgresql":
         engine = create_async_engine(
@@ -136,6 +138,8 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
             max_overflow=5,
             pool_timeout=10,
             pool_pre_ping=True,
+            # Parameters are people's numbers and names; an error's text ends in the log.
+            hide_parameters=True,
             connect_args={"connect_timeout": 5},
         )
     else:

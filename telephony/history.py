@@ -35,7 +35,7 @@ class CallHistory:
     async def page(
         self, filters: CallFilter | None = None, *, cursor: str | None = None, limit: int = 50
     ) -> Page[CallView]:
-        """Return one page, newest first, without legs and time lines.
+        """Return one page, newest first, with legs and without time lines.
 
         Raises:
             Invalid: the cursor is not one of ours, or the limit is not in 1…500.
@@ -48,10 +48,12 @@ class CallHistory:
         query = query.order_by(CallRow.started_at.desc(), CallRow.call_id.desc()).limit(limit + 1)
         async with self._database.session() as session:
             rows = (await session.execute(query)).scalars().all()
-        more = len(rows) > limit
-        rows = rows[:limit]
+            more = len(rows) > limit
+            rows = rows[:limit]
+            legs = await _legs(session, [row.call_id for row in rows])
         return Page(
-            items=tuple(_view(row) for row in rows), next_cursor=_write_cursor(rows[-1]) if more else None
+            items=tuple(_view(row, legs[row.call_id]) for row in rows),
+            next_cursor=_write_cursor(rows[-1]) if more else None,
         )
 
     async def get(self, call_id: str) -> CallView:
@@ -64,15 +66,11 @@ class CallHistory:
             raise CallNotFound("no such call", field="call_id")
         async with self._database.session() as session:
             row = await _follow(session, call_id)
-            legs = await session.execute(
-                select(CallLegRow)
-                .where(CallLegRow.call_id == row.call_id)
-                .order_by(CallLegRow.started_at, CallLegRow.uniqueid)
-            )
+            legs = await _legs(session, [row.call_id])
             events = await session.execute(
                 select(CallEventRow).where(CallEventRow.call_id == row.call_id).order_by(CallEventRow.seq)
             )
-            return _view(row, legs.scalars().all(), events.scalars().all())
+            return _view(row, legs[row.call_id], events.scalars().all())
 
 
 async def link_customer(session: AsyncSession, call_id: str, customer_id: str | None) -> bool:
@@ -94,6 +92,19 @@ async def _follow(session: AsyncSession, call_id: str) -> CallRow:
     raise CallNotFound("no such call", field="call_id")
 
 
+async def _legs(session: AsyncSession, call_ids: Sequence[str]) -> dict[str, list[CallLegRow]]:
+    """Return the legs of each call, oldest first, with one query."""
+    query = (
+        select(CallLegRow)
+        .where(CallLegRow.call_id.in_(call_ids))
+        .order_by(CallLegRow.started_at, CallLegRow.uniqueid)
+    )
+    legs: dict[str, list[CallLegRow]] = {call_id: [] for call_id in call_ids}
+    for leg in await session.scalars(query):
+        legs[leg.call_id].append(leg)
+    return legs
+
+
 def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [CallRow.merged_into.is_(None)]
     if wanted.since is not None:
@@ -106,6 +117,8 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         found.append(CallRow.queue == wanted.queue)
     if wanted.result is not None:
         found.append(CallRow.result == wanted.result)
+    if wanted.state is not None:
+        found.append(CallRow.state == wanted.state)
     if wanted.customer_id is not None:
         found.append(CallRow.customer_id == wanted.customer_id)
     if wanted.agent is not None:

@@ -95,6 +95,7 @@ class CallFilter:
     queue: str | None = None
     agent: str | None = None
     result: str | None = None
+    state: str | None = None
     number: str | None = None
     customer_id: str | None = None
     text: str | None = None

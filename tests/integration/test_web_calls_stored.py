@@ -96,6 +96,15 @@ async def test_a_stored_call(database: Database, client: Client) -> None:
     assert (gone.status, (await gone.json())["code"]) == (404, "call_not_found")
 
 
+async def test_calls_in_the_list_have_their_legs(database: Database, client: Client) -> None:
+    for n in range(3):
+        await store(database, started_at=CALL_STARTED + timedelta(minutes=n))
+    for item in (await listed(client))["items"]:
+        detail = await (await client.get(f"/api/v1/calls/{item['call_id']}")).json()
+        del detail["timeline"]
+        assert item == detail
+
+
 async def test_every_filter(database: Database, client: Client) -> None:
     day = timedelta(days=1)
     hits = {
@@ -109,11 +118,12 @@ async def test_every_filter(database: Database, client: Client) -> None:
         "customer_id=01JZZZZZZZZZZZZZZZZZZZZZC9": await store(
             database, customer_id="01JZZZZZZZZZZZZZZZZZZZZZC9"
         ),
+        "state=talking": await store(database, state="talking", result=None, ended_at=None),
     }
     for query, call_id in hits.items():
         assert await ids(client, query) == {call_id}, query
     assert await ids(client, "number=9000") == {hits["number=13900139000"]}
-    assert await ids(client, "queue=repair&direction=out") == set()
+    assert await ids(client, "queue=repair&state=talking") == set()
     assert len(await ids(client, "")) == len(hits)
 
 

@@ -98,7 +98,7 @@ def test_no_parameters_means_none() -> None:
 def test_a_full_request() -> None:
     query = read(
         "since=2026-03-01T00:00:00%2B08:00&until=2026-03-02T00:00:00%2B08:00&direction=in&queue=complaint"
-        "&agent=1001&result=ABANDONED_QUEUE&number=%2B86%20138-0013-8000&limit=200&cursor=abc"
+        "&agent=1001&result=ABANDONED_QUEUE&state=ended&number=%2B86%20138-0013-8000&limit=200&cursor=abc"
         "&customer_id=01JZZZZZZZZZZZZZZZZZZZZZC1"
     )
     assert query.number == "+86 138-0013-8000"

@@ -88,6 +88,7 @@ class CallsQuery(Query):
     queue: Name | None = Field(None, description="Name of the queue.")
     agent: Name | None = Field(None, description="Number of an agent who talked in the call.")
     result: CallResultName | None = None
+    state: CallStateName | None = None
     number: Annotated[str, Field(min_length=2, max_length=24, pattern=r"^\+?[\d -]+$")] | None = Field(
         None,
         description="Number of either side; a part of one is enough for those who may see whole numbers.",
