@@ -252,12 +252,6 @@ class LiveHub:
             events += snapshot(topic)
         return encode_block("snapshot", {"events": events}, self._id(self._number))
 
-    def resync_all(self, kind: str) -> None:
-        """Have every reader of topics of ``kind`` start again from a snapshot."""
-        for connection in self._connections:
-            if any(topic.partition(":")[0] == kind for topic in connection.topics):
-                connection.resync("source")
-
     def forget(self, connection: Connection) -> None:
         """Drop a connection."""
         if connection not in self._connections:

@@ -85,8 +85,10 @@ class ScreenReader:
         self._customers = customers
         self._clock = clock
 
-    async def read(self, screen: Screen, *, fresh: bool = False) -> None:
-        """Read the agent, the call and the drafts. Events that come meanwhile win: then it reads again.
+    async def read(self, screen: Screen, *, fresh: bool = False) -> frozenset[str]:
+        """Read the agent, the call and the drafts; return which of ``state``, ``pop``, ``unfinished`` differ.
+
+        Events that come meanwhile win: then it reads again.
 
         ``fresh``: also what has been read before and changes with every key pressed, the call's draft.
 
@@ -104,8 +106,11 @@ class ScreenReader:
             if pop is None or pop.phase is Phase.WRAP_UP:
                 unfinished = await self.unfinished(screen.agent_id)
             if screen.version == version:
+                read = {"state": state, "pop": pop, "unfinished": unfinished}
+                changed = frozenset(name for name, value in read.items() if getattr(screen, name) != value)
                 screen.state, screen.pop, screen.unfinished = state, pop, unfinished
-                return
+                return changed
+        return frozenset()
 
     async def unfinished(self, agent_id: str) -> tuple[WrapUpView, ...]:
         """Return the calls that still want a disposition."""

@@ -275,13 +275,12 @@ class ScreenPops:
         try:
             while True:
                 screen.read_again = False
-                before = (screen.state, screen.pop, screen.unfinished)
-                await self._reader.read(screen)
-                if screen.state is not None and screen.state != before[0]:
+                changed = await self._reader.read(screen)
+                if screen.state is not None and "state" in changed:
                     self._hub.publish(screen.topic, "state", state_payload(screen.state))
-                if screen.unfinished != before[2]:
+                if "unfinished" in changed:
                     self._publish_unfinished(screen)
-                if screen.pop != before[1]:
+                if "pop" in changed:
                     self._hub.publish(screen.topic, "pop", pop_payload(screen.pop))
                 if not screen.read_again:
                     return

@@ -29,7 +29,8 @@ def texts() -> Iterator[tuple[str, int, str | tuple[str, ...]]]:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             with path.open("rb") as file:
-                found = extract.extract(method, file, KEYWORDS, options={"encoding": "utf-8"})
+                options = {"encoding": "utf-8", "parse_template_string": True}
+                found = extract.extract(method, file, KEYWORDS, options=options)
                 for line, message, _comments, _context in found:
                     yield name, line, message
 

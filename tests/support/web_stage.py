@@ -25,9 +25,9 @@ from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnd
 from telephony.roster import Roster
 from tests.support.db import sqlite_database
 from tests.support.fake_telephony import FakeBoard, History, ringing_call
-from web import live, pages
+from tests.support.web import cheap_passwords
 from web.app import create_app
-from web.auth import ACCOUNTS, Visitor, build_accounts
+from web.auth import Visitor, build_accounts
 from web.deps import WebDeps, WebSettings
 from web.permissions import Role
 
@@ -47,6 +47,7 @@ class Stage:
         self.customers: Any = self.directory
         self.desk = AgentDesk(database, clock, self.bus, worker="test")
         self.roster = Roster(database, clock, self.bus)
+        self.accounts = build_accounts(database, clock, passwords=cheap_passwords())
         self.agents: dict[str, str] = {}
         self.url = ""
         self.app: web.Application | None = None
@@ -57,14 +58,13 @@ class Stage:
         await seed_company(self.database, now=self.clock.now())
         await self.roster.seed_codes()
         self.agents = {agent.number: agent.agent_id for agent in await self.roster.agents()}
-        accounts = build_accounts(self.database, self.clock)
         first = min(self.agents)
         for login, name, role, agent_id in (
             ("agent", "李娜", Role.AGENT, self.agents[first]),
             ("supervisor", "王主管", Role.SUPERVISOR, None),
             ("admin", "管理员", Role.ADMINISTRATOR, None),
         ):
-            await accounts.users.create(
+            await self.accounts.users.create(
                 login=login, password=PASSWORD, role=role, display_name=name, agent_id=agent_id
             )
 
@@ -82,7 +82,7 @@ class Stage:
             customers=self.customers,
             tasks_health=dict,
         )
-        self.app = create_app(deps, parts=(live.setup, pages.setup))
+        self.app = create_app(deps, accounts=self.accounts)
         self._runner = web.AppRunner(self.app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -103,8 +103,7 @@ class Stage:
 
     async def session_secret(self, login: str) -> str:
         """Return the session cookie's value of a user who has just signed in."""
-        assert self.app is not None
-        signed = await self.app[ACCOUNTS].authenticator.sign_in(
+        signed = await self.accounts.authenticator.sign_in(
             login, PASSWORD, visitor=Visitor(ip="127.0.0.1", user_agent="test")
         )
         return signed.session.secret

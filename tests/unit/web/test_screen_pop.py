@@ -1,0 +1,406 @@
+"""The screen-pop service against fakes: what a page is told, in which order, and what never happens."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crm.views import CustomerCard
+from kernel.bus import Bus
+from kernel.clock import FakeClock
+from kernel.errors import Conflict, Invalid, Unavailable
+from kernel.phone import Phone
+from telephony.agent_views import AgentSnapshot, WrapUpView
+from telephony.domain.agent_state import AgentState
+from telephony.events import (
+    AgentRingEnded,
+    AgentStateChanged,
+    CallAnswered,
+    CallMerged,
+    LinkStateChanged,
+)
+from telephony.views import CallView
+from tests.support.waiting import eventually
+from tests.support.web import agent_snapshot, call_view, customer_card
+from tests.unit.web.test_pop import end, ring, written
+from web.customer_lookup import CustomerLookup
+from web.live_hub import Connection, LiveHub
+from web.screen_pop import ScreenPops
+
+pytestmark = pytest.mark.unit
+
+CALL = "01JZZZZZZZZZZZZZZZZZZZZZ01"
+
+
+class Desk:
+    """An agent whose state a test sets."""
+
+    def __init__(self, agent: AgentSnapshot) -> None:
+        self.agent = agent
+        self.drafts: dict[str, WrapUpView] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.broken = False
+
+    async def state(self, agent_id: str) -> AgentSnapshot:
+        seen = self.agent
+        await self.gate.wait()
+        if self.broken:
+            raise Unavailable("the database does not answer")
+        return seen
+
+    async def wrap_up(self, agent_id: str, call_id: str) -> WrapUpView | None:
+        return self.drafts.get(call_id)
+
+    async def unsaved_wrap_ups(self, agent_id: str, *, limit: int = 20) -> tuple[WrapUpView, ...]:
+        return tuple(draft for draft in self.drafts.values() if draft.saved_at is None)[:limit]
+
+
+class Calls:
+    """Calls by id."""
+
+    def __init__(self) -> None:
+        self.calls = {CALL: call_view(CALL)}
+
+    async def get(self, call_id: str) -> CallView:
+        return self.calls[call_id]
+
+
+class Customers:
+    """Customers whose look-up a test holds up or breaks."""
+
+    def __init__(self) -> None:
+        self.cards: tuple[CustomerCard, ...] = (customer_card("C1"),)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = 0
+        self.broken = False
+
+    async def find_by_phone(self, phone: Phone) -> tuple[CustomerCard, ...]:
+        self.asked += 1
+        await self.gate.wait()
+        if self.broken:
+            raise RuntimeError("no such table")
+        return self.cards
+
+
+class Desktop:
+    """The service, its fakes and one page that reads."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.bus = Bus()
+        self.hub = LiveHub(clock)
+        since = clock.now() - timedelta(minutes=5)
+        self.desk = Desk(agent_snapshot(agent_id="a", since=since))
+        self.calls = Calls()
+        self.customers = Customers()
+        self.pops = ScreenPops(
+            bus=self.bus,
+            clock=clock,
+            hub=self.hub,
+            desk=self.desk,
+            calls=self.calls,
+            customers=CustomerLookup(self.customers, clock, timeout=timedelta(milliseconds=200)),
+            together=timedelta(milliseconds=30),
+        )
+        self.page: Connection | None = None
+
+    async def open(self) -> dict[str, Any]:
+        """Open the page; return its snapshot as event → payload."""
+        await self.pops.prepare("a")
+        self.page = self.hub.open(("agent:a",), user_id="u")
+        ((_, snapshot),) = await self.told()
+        return dict(snapshot["events"])
+
+    async def told(self, timeout: float = 2.0) -> list[tuple[str, Any]]:
+        """What the page is told next."""
+        assert self.page is not None
+        chunk = await self.page.next_chunk(timeout) or b""
+        found = []
+        for block in chunk.decode().strip().split("\n\n"):
+            if block:
+                fields = dict(line.split(": ", 1) for line in block.split("\n"))
+                found.append((fields["event"], json.loads(fields["data"])))
+        return found
+
+    async def until(self, name: str, timeout: float = 2.0) -> Any:
+        """Read on until an event of this name; return its payload."""
+        async with asyncio.timeout(timeout):
+            while True:
+                for event, payload in await self.told(timeout):
+                    if event == name:
+                        return payload
+
+    def change(self, state: AgentState, call_id: str | None = CALL, **facts: Any) -> None:
+        """The desk's state changes and is told."""
+        now = self.clock.now()
+        self.desk.agent = replace(self.desk.agent, state=state, call_id=call_id, since=now, **facts)
+        self.bus.publish(
+            AgentStateChanged(
+                at=now, agent_id="a", agent_number="1001", state=state.value, since=now, call_id=call_id
+            )
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def ring(self, **facts: Any) -> None:
+        now = self.clock.now()
+        self.bus.publish(ring(at=now, queued_at=now - timedelta(seconds=12), **facts))
+
+    def answer(self, call_id: str = CALL) -> None:
+        now = self.clock.now()
+        self.bus.publish(
+            CallAnswered(
+                at=now,
+                call_id=call_id,
+                node="pbx1",
+                queue="complaint",
+                agent_number="1001",
+                agent_id="a",
+                answered_at=now,
+                wait_seconds=15.0,
+            )
+        )
+
+    def stop_ringing(self, reason: str = "no_answer") -> None:
+        self.bus.publish(
+            AgentRingEnded(
+                at=self.clock.now(),
+                call_id=CALL,
+                node="pbx1",
+                agent_id="a",
+                agent_number="1001",
+                reason=reason,
+                queue="complaint",
+            )
+        )
+
+
+@pytest.fixture
+async def desktop(clock: FakeClock) -> AsyncIterator[Desktop]:
+    made = Desktop(clock)
+    running = asyncio.create_task(made.pops.run())
+    await asyncio.sleep(0)
+    yield made
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_quick_look_up_goes_out_with_the_call_in_one_message(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    ((name, pop),) = await desktop.told()
+    assert name == "pop"
+    assert (pop["phase"], pop["number"], pop["lookup"]) == ("ringing", "138 0013 8000", "found")
+    assert pop["customers"][0]["name"] == "王建国"
+
+
+async def test_a_slow_look_up_never_holds_up_the_call(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.customers.gate.clear()
+    desktop.ring()
+    assert (await desktop.until("pop"))["lookup"] == "pending"
+    desktop.customers.gate.set()
+    assert (await desktop.until("pop"))["lookup"] == "found"
+
+
+@pytest.mark.parametrize("fault", ["broken", "silent"])
+async def test_a_failed_look_up_says_so_and_the_call_is_there(desktop: Desktop, fault: str) -> None:
+    await desktop.open()
+    if fault == "silent":
+        desktop.customers.gate.clear()
+    desktop.customers.broken = True
+    desktop.ring()
+    pop = await desktop.until("pop")
+    if pop["lookup"] == "pending":
+        pop = await desktop.until("pop")
+    assert (pop["lookup"], pop["number"]) == ("failed", "138 0013 8000")
+
+
+async def test_a_caller_who_is_gone_before_the_look_up_stays_gone(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.customers.gate.clear()
+    desktop.ring()
+    assert (await desktop.until("pop"))["lookup"] == "pending"
+    desktop.stop_ringing("abandoned")
+    assert await desktop.until("pop") is None
+    desktop.customers.gate.set()
+    assert [name for name, _ in await desktop.told(0.1)] in ([], ["notice"])
+    assert dict(desktop.pops.snapshot("agent:a"))["pop"] is None
+
+
+async def test_a_missed_ring_leaves_a_notice_until_the_next_call(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    await desktop.until("pop")
+    desktop.stop_ringing()
+    notice = await desktop.until("notice")
+    assert (notice["reason"], notice["number"]) == ("no_answer", "138****8000")
+    desktop.pass_time(1)
+    desktop.ring()
+    await desktop.until("pop")
+    assert dict(desktop.pops.snapshot("agent:a"))["notice"] is None
+
+
+async def test_ring_answer_hang_up_wrap_up_and_done(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    await desktop.until("pop")
+    desktop.pass_time(3)
+    desktop.answer()
+    pop = await desktop.until("pop")
+    assert (pop["phase"], pop["wait_seconds"]) == ("talking", 15.0)
+    desktop.change(AgentState.ON_CALL)
+    desktop.pass_time(75)
+    desktop.desk.drafts[CALL] = written(agent_id="a")
+    desktop.bus.publish(end())
+    desktop.change(AgentState.WRAP_UP, wrap_up_until=desktop.clock.now() + timedelta(seconds=60))
+    async with asyncio.timeout(2):
+        while pop["wrap_up_until"] is None:
+            pop = await desktop.until("pop")
+    assert (pop["phase"], pop["talk_seconds"], pop["wrap_up_seconds"]) == ("wrap_up", 75.0, 60.0)
+    desktop.pass_time(10)
+    desktop.change(AgentState.AVAILABLE, None, wrap_up_until=None)
+    assert await desktop.until("pop") is None
+
+
+async def test_the_unfinished_wrap_up_of_a_timer_that_ran_out_is_offered_again(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="客户很急")
+    desktop.change(AgentState.AVAILABLE, None)
+    unfinished = await desktop.until("unfinished")
+    assert [item["notes"] for item in unfinished] == ["客户很急"]
+
+
+async def test_a_desk_that_does_not_know_of_the_ring_yet_does_not_take_it_away(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.pass_time(1)
+    desktop.desk.gate.clear()
+    # The desk is asked because of this change, and answers only after the phone has begun to ring.
+    desktop.change(AgentState.AVAILABLE, None)
+    await desktop.until("state")
+    desktop.pass_time(1)
+    desktop.ring()
+    assert (await desktop.until("pop"))["phase"] == "ringing"
+    desktop.desk.gate.set()
+    assert "pop" not in [name for name, _ in await desktop.told(0.1)]
+    assert dict(desktop.pops.snapshot("agent:a"))["pop"] is not None
+
+
+async def test_a_desk_that_has_not_heard_of_the_end_does_not_bring_the_ring_back(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    await desktop.until("pop")
+    desktop.change(AgentState.RINGING)
+    desktop.stop_ringing()
+    assert await desktop.until("pop") is None
+    desktop.change(AgentState.RINGING)
+    await desktop.told(0.1)
+    assert dict(desktop.pops.snapshot("agent:a"))["pop"] is None
+
+
+async def test_a_transfer_that_never_rang_here_is_drawn_from_the_record(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.change(AgentState.ON_CALL)
+    desktop.answer()
+    pop = await desktop.until("pop")
+    assert (pop["phase"], pop["lookup"], pop["number"]) == ("talking", "found", "138 0013 8000")
+
+
+async def test_a_page_opened_in_the_middle_of_a_call_shows_it(desktop: Desktop) -> None:
+    desktop.desk.agent = replace(desktop.desk.agent, state=AgentState.ON_CALL, call_id=CALL)
+    desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="写到一半")
+    snapshot = await desktop.open()
+    assert snapshot["pop"]["phase"] == "talking"
+    assert snapshot["pop"]["draft"]["notes"] == "写到一半"
+    assert snapshot["state"]["state"] == "on_call"
+
+
+async def test_a_reload_reads_the_draft_again(desktop: Desktop) -> None:
+    desktop.desk.agent = replace(desktop.desk.agent, state=AgentState.ON_CALL, call_id=CALL)
+    desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="一")
+    await desktop.open()
+    desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="一二")
+    assert (await desktop.open())["pop"]["draft"]["notes"] == "一二"
+
+
+async def test_nobody_is_looked_up_while_no_page_is_open(desktop: Desktop) -> None:
+    desktop.ring()
+    await eventually(lambda: dict(desktop.pops.snapshot("agent:a"))["pop"] is not None)
+    assert desktop.customers.asked == 0
+    desktop.desk.agent = replace(desktop.desk.agent, state=AgentState.RINGING, call_id=CALL)
+    assert (await desktop.open())["pop"]["lookup"] == "found"
+
+
+async def test_an_anonymous_caller_is_an_empty_form_at_once(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring(from_number="anonymous", caller_name="")
+    pop = await desktop.until("pop")
+    assert (pop["lookup"], pop["number"]) == ("unknown", "")
+    assert desktop.customers.asked == 0
+
+
+async def test_a_family_is_a_choice_and_only_those_offered_can_be_chosen(desktop: Desktop) -> None:
+    desktop.customers.cards = (customer_card("C1"), customer_card("C2", name="王小红"))
+    await desktop.open()
+    desktop.ring()
+    assert (await desktop.until("pop"))["lookup"] == "several"
+    with pytest.raises(Invalid):
+        desktop.pops.choose("a", CALL, "C9")
+    with pytest.raises(Conflict):
+        desktop.pops.choose("a", "01JZZZZZZZZZZZZZZZZZZZZZ09", "C2")
+    desktop.pops.choose("a", CALL, "C2")
+    assert (await desktop.until("pop"))["chosen"] == "C2"
+    assert desktop.pops.chosen("a", CALL) == "C2"
+    desktop.pops.choose("a", CALL, "")
+    assert desktop.pops.chosen("a", CALL) is None
+
+
+async def test_a_merged_call_goes_on_under_its_new_id(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    await desktop.until("pop")
+    other = "01JZZZZZZZZZZZZZZZZZZZZZ02"
+    merged = CallMerged(at=desktop.clock.now(), call_id=CALL, into_call_id=other, node="pbx1")
+    desktop.bus.publish(merged)
+    assert (await desktop.until("pop"))["call_id"] == other
+
+
+async def test_the_link_to_the_pbx_is_shown_when_it_breaks_and_when_it_is_back(desktop: Desktop) -> None:
+    assert (await desktop.open())["link"]["state"] == "live"
+    for state in ("down", "live"):
+        desktop.bus.publish(LinkStateChanged(at=desktop.clock.now(), node="pbx1", state=state))
+        assert (await desktop.until("link"))["state"] == state
+
+
+async def test_a_page_opened_during_an_outage_says_so(desktop: Desktop) -> None:
+    desktop.desk.agent = replace(desktop.desk.agent, stale=True)
+    assert (await desktop.open())["link"]["state"] == "down"
+
+
+async def test_events_that_were_dropped_are_made_up_for(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.desk.agent = replace(
+        desktop.desk.agent, state=AgentState.ON_CALL, call_id=CALL, since=desktop.clock.now()
+    )
+    for subscription in tuple(desktop.bus._subscriptions):
+        subscription.mark_lagged()
+    assert (await desktop.until("pop"))["phase"] == "talking"
+
+
+async def test_a_database_that_is_away_leaves_the_page_as_it_is(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    await desktop.until("pop")
+    desktop.desk.broken = True
+    desktop.change(AgentState.RINGING)
+    assert [name for name, _ in await desktop.told()] == ["state"]
+    desktop.desk.broken = False
+    desktop.answer()
+    assert (await desktop.until("pop"))["phase"] == "talking"
