@@ -47,7 +47,7 @@ from telephony.domain.agent_steps import (
     WrapUpTimedOut,
 )
 from telephony.domain.queue import MemberPlan
-from telephony.events import AgentStateChanged
+from telephony.events import AgentStateChanged, CallMerged
 from telephony.members import MemberBook
 from telephony.ports import MemberFollower
 
@@ -317,11 +317,17 @@ class AgentDesk:
         await self._timers.run()
 
     async def run_follow(self) -> None:
-        """Carry out what other processes changed, until cancelled. Only where there is a follower."""
-        async with self._bus.subscribe(AgentStateChanged, RosterChanged, name="desk") as events:
+        """Carry out what other processes changed and calls that merged, until cancelled.
+
+        One process runs this: the one that follows the PBX.
+        """
+        async with self._bus.subscribe(AgentStateChanged, RosterChanged, CallMerged, name="desk") as events:
             async for item in events:
                 agent_ids: Sequence[str] | None
                 match item:
+                    case CallMerged():
+                        await self._merge(item)
+                        continue
                     case AgentStateChanged() if item.event_id in self._published:
                         continue
                     case AgentStateChanged():
@@ -339,6 +345,12 @@ class AgentDesk:
         return await self._timers.run_once()
 
     # Inside
+
+    async def _merge(self, item: CallMerged) -> None:
+        try:
+            await self.move_call(item.call_id, item.into_call_id)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("merged_call_not_moved", call_id=item.call_id, error=type(error).__name__)
 
     async def _follow(self, agent_ids: Sequence[str] | None) -> None:
         if self._follower is None:
