@@ -218,6 +218,9 @@ class Call:
             return CallState.TALKING
         if self.phase is Phase.HOLD:
             return CallState.HELD
+        if any(leg.taken and not leg.gave_away and not leg.is_root for leg in self.live.values()):
+            # Answered, and the bridge is on its way.
+            return CallState.TALKING
         if any(leg.ringing for leg in self.live.values()):
             return CallState.RINGING
         if self.waiting_in is not None:
