@@ -51,6 +51,10 @@ END_REASONS = {
     "hangup": N_("正常挂机"),
     "gap": N_("结束时与电话系统失去联系"),
     "pbx_restart": N_("电话系统重启"),
+    "queue_timeout": N_("排队超时"),
+    "queue_full": N_("队列已满"),
+    "no_agent": N_("没有坐席在线"),
+    "merged": N_("并入另一通话"),
 }
 
 TIMELINE_KINDS = {

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from kernel.errors import Forbidden
 from web import labels
 from web.deps import DEPS
+from web.i18n import gettext
 from web.identity import current_user
 from web.live import LIVE
 from web.pages.shell import ROSTER, render
@@ -126,6 +127,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "crew_statuses": labels.words(labels.CREW_STATUSES),
         "salutations": labels.words(labels.SALUTATIONS),
         "problems": labels.words(labels.PROBLEMS),
+        "list_comma": gettext("、"),
     }
     context = {
         "page": {"labels": texts},

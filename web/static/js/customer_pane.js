@@ -110,7 +110,7 @@ function choices(pop, labels, actions) {
           el("kbd", {}, String(index + 1)),
           levelBadge(customer),
           el("span", { class: "wrap" }, el("b", {}, customer.name), " ", labels.salutations[customer.salutation] || "",
-            el("span", { class: "muted small wrap" }, el("br"), customer.projects.map((project) => `${project.address} · ${stageLabel(project, labels)}`).join("；") || t("没有登记项目。")),
+            el("span", { class: "muted small wrap" }, el("br"), customer.projects.map((project) => `${project.address} · ${stageLabel(project, labels)}`).join(labels.list_comma) || t("没有登记项目。")),
             customer.open_cases.length ? el("span", { class: "chip", dataset: { tone: "amber" } }, t("未结 %(n)s 件", { n: customer.open_cases.length })) : null),
         )),
       el("button", { class: "choice", type: "button", on: { click: () => actions.choose("") } }, el("kbd", {}, "0"), el("span"), el("span", {}, t("都不是"))),

@@ -61,5 +61,5 @@ function afterCall(state, labels) {
 
 function queuesText(state, labels) {
   const names = state.queues.map((name) => labels.queues[name] || name);
-  return names.length ? t("队列：%(names)s", { names: names.join("、") }) : t("还没有分配队列，请找主管。");
+  return names.length ? t("队列：%(names)s", { names: names.join(labels.list_comma) }) : t("还没有分配队列，请找主管。");
 }
