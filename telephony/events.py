@@ -165,18 +165,6 @@ class AgentStateChanged(Event):
 
 
 @event
-class QueueChanged(Event):
-    """A queue's live figures moved."""
-
-    queue: str
-    node: str
-    waiting: int
-    longest_since: datetime | None = None
-    agents_available: int = 0
-    agents_on_call: int = 0
-
-
-@event
 class LinkStateChanged(Event):
     """The link to a PBX changed: ``connecting``, ``syncing``, ``live``, ``down`` or ``auth_failed``.
 

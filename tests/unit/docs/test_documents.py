@@ -1,0 +1,62 @@
+"""Documents that are out of date, or lead nowhere, fail."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from app.cli import cli
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+@pytest.fixture(scope="module")
+def generated() -> dict[str, str]:
+    """What the code says now; made in a process of its own, where no test has added events."""
+    program = "import json, app.docs; print(json.dumps(app.docs.documents()))"
+    made = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    found: dict[str, str] = json.loads(made.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", ["configuration.md", "events.md", "metrics.md"])
+def test_generated_documents_are_up_to_date(name: str, generated: dict[str, str]) -> None:
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == generated[name], "run: huifang docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_command_is_named_in_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    root = get_command(cli)
+    names = []
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        names += [f"{name} {part}" for part in inner] if inner else [name]
+    missing = [name for name in names if f"`{name}`" not in text and f"`huifang {name}`" not in text]
+    assert not missing
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
+    names = [re.split(r"[\[<>=~ ]", line)[0].lower() for line in wanted]
+    assert [name for name in names if name not in text] == []
