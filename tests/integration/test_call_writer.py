@@ -89,7 +89,7 @@ async def test_a_call_is_stored_while_it_goes_on(database: Database, tmp_path: P
             assert call.state == effects[-1].call.state.value
             if not states or states[-1] != call.state:
                 states.append(call.state)
-    assert states == ["menu", "queued", "ringing", "talking", "held", "talking", "ended"]
+    assert states == ["menu", "queued", "ringing", "talking", "held", "talking", "menu", "ended"]
 
 
 async def test_finished_calls_wait_on_disk_for_the_database(database: Database, tmp_path: Path) -> None:
