@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
+from ivr.ports import Synthesiser
 from ivr.prompts.store import PromptStore
 from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
@@ -103,14 +105,27 @@ class Menus:
         return [name for index, name in enumerate(found) if index == 0 or found[index - 1] != name]
 
 
+class Library(NamedTuple):
+    """A library and what it stands on."""
+
+    flows: FlowLibrary
+    studio: Studio
+    store: PromptStore
+
+
 def library(
-    folder: Path, database: Database, clock: Clock, *, voice: ToneVoice | None = None, bus: Bus | None = None
-) -> tuple[FlowLibrary, Studio, PromptStore]:
-    """Return a library over a database, and what it stands on."""
+    folder: Path,
+    database: Database,
+    clock: Clock,
+    *,
+    voice: Synthesiser | None = None,
+    bus: Bus | None = None,
+) -> Library:
+    """Return a library over a database; the voice is a tone unless one is given."""
     store = PromptStore(folder / "prompts", voice or ToneVoice())
     studio = Studio(store, folder / "recordings")
-    made = FlowLibrary(FlowRepository(database), studio, queues=FakeQueues(), clock=clock, bus=bus or Bus())
-    return made, studio, store
+    flows = FlowLibrary(FlowRepository(database), studio, queues=FakeQueues(), clock=clock, bus=bus or Bus())
+    return Library(flows, studio, store)
 
 
 @asynccontextmanager
