@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
@@ -22,7 +21,6 @@ from web.i18n import (
     ngettext,
     script_texts,
     set_language_cookie,
-    use_language,
 )
 from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, current_user
 from web.labels import PROBLEMS, word
@@ -36,6 +34,7 @@ STATIC = WEB / "static"
 TEMPLATES = WEB / "templates"
 A_YEAR = "public, max-age=31536000, immutable"
 
+TEMPLATE_ENGINE: web.AppKey[jinja2.Environment] = web.AppKey("TEMPLATE_ENGINE", jinja2.Environment)
 STATIC_PREFIX: web.AppKey[str] = web.AppKey("STATIC_PREFIX", str)
 ROSTER: web.AppKey[Roster] = web.AppKey("ROSTER", Roster)
 DIRECTORY: web.AppKey[CustomerDirectory] = web.AppKey("DIRECTORY", CustomerDirectory)
@@ -56,16 +55,16 @@ def setup(app: web.Application) -> None:
     app[DIRECTORY] = CustomerDirectory(deps.database)
     app[STATIC_PREFIX] = f"/static/{_fingerprint(STATIC)}"
     app[ERROR_PAGE] = error_page
-    environment = aiohttp_jinja2.setup(
-        app,
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        context_processors=(_frame,),
+        autoescape=True,
         extensions=("jinja2.ext.i18n",),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    app[TEMPLATE_ENGINE] = environment
     environment.filters |= times.filters(deps.settings.timezone)
     # The language comes first of all, so that error pages speak it as well.
     app.middlewares.insert(0, language_middleware)
@@ -89,7 +88,7 @@ async def _cache_static(request: web.Request, response: web.StreamResponse) -> N
         response.headers["Cache-Control"] = A_YEAR
 
 
-async def _frame(request: web.Request) -> dict[str, Any]:
+def _frame(request: web.Request) -> dict[str, Any]:
     """Return what ``base.html`` needs."""
     prefix = request.app[STATIC_PREFIX]
     user = request.get(USER)
@@ -120,15 +119,21 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
 def render(
     request: web.Request, template: str, context: Mapping[str, Any], status: int = 200
 ) -> web.Response:
-    """Return the page."""
-    return aiohttp_jinja2.render_template(template, request, context, status=status)
+    """Return the page. Every value is escaped unless a template says otherwise, and none does."""
+    text = request.app[TEMPLATE_ENGINE].get_template(template).render({**_frame(request), **context})
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+def see_other(path: str) -> web.Response:
+    """Return a redirect that a browser follows with GET."""
+    return web.Response(status=303, headers={"Location": path})
 
 
 @signed_in
 async def home(request: web.Request) -> web.StreamResponse:
     """Send everybody to the page they work on."""
     items = _navigation(current_user(request))
-    raise web.HTTPSeeOther(items[0].href if items else "/sign-in")
+    return see_other(items[0].href if items else "/calls")
 
 
 @public
@@ -142,7 +147,7 @@ async def switch_language(request: web.Request) -> web.StreamResponse:
     if user is not None and user.locale != language:
         users = request.app[ACCOUNTS].users
         await users.change(user.login, locale=language, actor=user.login, ip=request.get(CLIENT_IP, ""))
-    response = web.HTTPSeeOther(safe_next(form.get("next")))
+    response = see_other(safe_next(form.get("next")))
     set_language_cookie(response, language, secure=request.app[DEPS].settings.secure)
     return response
 
@@ -163,6 +168,3 @@ async def error_page(request: web.Request, problem: Problem) -> web.StreamRespon
         "request_id": request[REQUEST_ID],
     }
     return render(request, "error.html", context, status=problem.status)
-
-
-__all__ = ["DIRECTORY", "ROSTER", "STATIC_PREFIX", "render", "setup", "use_language"]

@@ -15,7 +15,7 @@ from web.deps import DEPS
 from web.i18n import set_language_cookie
 from web.identity import CLIENT_IP, USER, current_user
 from web.labels import PROBLEMS, word
-from web.pages.shell import render
+from web.pages.shell import render, see_other
 from web.permissions import public, signed_in
 
 LONGEST_FIELD = 200
@@ -32,7 +32,7 @@ def setup(app: web.Application) -> None:
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the form; who is signed in already goes on."""
     if request.get(USER) is not None:
-        raise web.HTTPSeeOther(safe_next(request.query.get("next")))
+        return see_other(safe_next(request.query.get("next")))
     return _form(request, next_page=safe_next(request.query.get("next")))
 
 
@@ -51,7 +51,7 @@ async def enter(request: web.Request) -> web.StreamResponse:
         return _form(
             request, login=login, next_page=next_page, error=word(PROBLEMS, error.code), status=status
         )
-    response = web.HTTPSeeOther(next_page)
+    response = see_other(next_page)
     set_sign_in_cookies(request, response, signed)
     set_language_cookie(response, signed.user.locale, secure=request.app[DEPS].settings.secure)
     return response
@@ -61,7 +61,7 @@ async def enter(request: web.Request) -> web.StreamResponse:
 async def leave(request: web.Request) -> web.StreamResponse:
     """End the session."""
     await request.app[ACCOUNTS].authenticator.sign_out(current_user(request), ip=request.get(CLIENT_IP, ""))
-    response = web.HTTPSeeOther("/sign-in")
+    response = see_other("/sign-in")
     clear_session_cookie(request, response)
     return response
 
