@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kernel.db import Database
 from telephony.ami.epoch import EpochEnded, EpochStarted
 from telephony.repository import add_epoch, last_epoch, note_epoch
+from telephony.unbroken import unbroken
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +74,7 @@ class EpochLog:
                 self.seen(at)
             self._wake.clear()
             try:
-                async with asyncio.timeout(self._deadline):
-                    await self._write()
+                await unbroken(self._write(), deadline=self._deadline)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("epoch_not_stored", node=self._node, error=type(error).__name__)
 

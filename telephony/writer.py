@@ -18,6 +18,7 @@ from telephony.domain.call import Call
 from telephony.events import CallEnded
 from telephony.repository import save_calls
 from telephony.spool import CallSpool, SpoolFull
+from telephony.unbroken import unbroken
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ class CallWriter:
     @property
     def waiting(self) -> int:
         """How many calls are not written as they are now."""
-        return len(self._dirty)
+        return len(self._dirty) + len(self._taken)
 
     def note(self, call: Call) -> None:
         """Mark a call as changed. Never waits."""
@@ -174,12 +175,7 @@ class CallWriter:
 
     async def _save(self, records: list[CallRecord]) -> bool:
         try:
-            async with asyncio.timeout(self._deadline):
-                try:
-                    await self._write(records)
-                except (DataError, IntegrityError) as error:
-                    log.error("call_batch_refused", calls=len(records), error=type(error).__name__)
-                    await self._one_by_one(records)
+            await unbroken(self._write_batch(records), deadline=self._deadline)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             if self.available:
                 log.error("call_database_lost", error=type(error).__name__)
@@ -191,6 +187,13 @@ class CallWriter:
         if any(record.ended is not None for record in records):
             self._on_facts()
         return True
+
+    async def _write_batch(self, records: list[CallRecord]) -> None:
+        try:
+            await self._write(records)
+        except (DataError, IntegrityError) as error:
+            log.error("call_batch_refused", calls=len(records), error=type(error).__name__)
+            await self._one_by_one(records)
 
     async def _write(self, records: list[CallRecord]) -> None:
         with SAVE_SECONDS.time():
