@@ -7,6 +7,7 @@ true after our own restart, and counted once however often an event comes.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -126,6 +127,7 @@ class Board:
         self._agents: dict[str, AgentSnapshot] = {}
         self._states: dict[str, tuple[str, datetime]] = {}
         self._changed = asyncio.Event()
+        self._changed.set()
         self._moved: set[str] = set()
         self._reload = True
         self._redis_lost = False
@@ -245,11 +247,14 @@ class Board:
                 next_state=None,
             )
 
-    async def load(self) -> None:
-        """Read from SQL what the events do not tell; without a database what is known stays."""
+    async def load(self) -> bool:
+        """Read from SQL what the events do not tell; tell whether anything was read.
+
+        Without a database what is known stays, and is read as a whole once it is back.
+        """
         everything, moved = self._reload, sorted(self._moved)
         if not everything and not moved:
-            return
+            return False
         self._reload = False
         self._moved.clear()
         try:
@@ -269,21 +274,20 @@ class Board:
         except (SQLAlchemyError, OSError) as error:
             log.warning("board_not_loaded", error=type(error).__name__)
             self._reload = True
+            return False
+        return True
 
     # -- telling -------------------------------------------------------------------------------------
 
     async def _tell(self) -> None:
         longest = self._config.longest_gap.total_seconds()
         while True:
-            await self.load()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(longest):
                     await self._changed.wait()
-            except TimeoutError:
-                pass
-            else:
-                self._changed.clear()
-                await self.load()
+            changed = self._changed.is_set()
+            self._changed.clear()
+            if await self.load() or changed:
                 self._bus.publish(BoardChanged(at=self._clock.now(), node=self._config.node))
             await self._leave_picture()
             await asyncio.sleep(self._config.shortest_gap.total_seconds())

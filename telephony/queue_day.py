@@ -74,8 +74,8 @@ class QueueDay:
         match item:
             case CallProgressed(kind=TimelineKind.QUEUED, queue=str(queue)):
                 self._put(item.call_id, queue, QueueOutcome.WAITING, item.at, timedelta(0), now)
-            case CallAnswered(queue=str(queue), wait_seconds=float(seconds)):
-                wait = timedelta(seconds=seconds)
+            case CallAnswered(queue=str(queue)) if item.wait_seconds is not None:
+                wait = timedelta(seconds=item.wait_seconds)
                 self._put(item.call_id, queue, QueueOutcome.ANSWERED, item.answered_at - wait, wait, now)
             case CallEnded(queue=str(queue), queued_at=datetime() as queued_at):
                 wait = timedelta(seconds=item.wait_seconds or 0)
