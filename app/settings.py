@@ -116,6 +116,9 @@ class CentreSettings(Section):
     hotline: str = Field("01065558800", description="Number of the hotline.")
     timezone: str = Field("Asia/Shanghai", description="Zone of the site; days begin at its midnight.")
     default_area: str = Field("010", pattern=r"^0\d{2,3}$", description="Area code of numbers without one.")
+    always_open: bool = Field(
+        False, description="Menus do not look at opening hours; «huifang up --demo» sets it unless it is set."
+    )
     default_queue: str = Field("service", description="Where a caller goes when nothing else decides.")
     service_level_seconds: int = Field(20, ge=1, description="An answer within this time is in time.")
     service_level_formula: Formula = Field(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -84,6 +85,13 @@ class OpeningHours:
     )
     closed_on_holidays: bool = True
     zone: ZoneInfo = SHANGHAI
+
+    @classmethod
+    def always(cls, zone: ZoneInfo = SHANGHAI) -> Self:
+        """Return hours that never close."""
+        return cls(
+            weekly={day: ((time.min, time.max),) for day in range(7)}, closed_on_holidays=False, zone=zone
+        )
 
     def _holiday(self, day: date) -> tuple[bool, bool]:
         try:

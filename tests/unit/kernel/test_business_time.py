@@ -61,3 +61,9 @@ def test_day_without_hours() -> None:
 def test_a_caller_in_an_unknown_year_is_answered_as_on_an_ordinary_day() -> None:
     found = OpeningHours().at(at("2099-01-05T10:00:00"))
     assert (found.open, found.calendar_known) == (True, False)
+
+
+def test_always_open_is_open_on_holidays_and_at_night() -> None:
+    hours = OpeningHours.always()
+    assert hours.is_open(at("2026-10-03T03:00:00"))
+    assert hours.is_open(at("2026-03-02T23:59:59"))
