@@ -201,9 +201,9 @@ class FlowLibrary:
         current = self._active.get(voiced.flow.name)
         if current is None or voiced.version >= current.version:
             if self._always_open:
-            hours = dict.fromkeys(voiced.flow.schedules, OpeningHours.always())
-            voiced = replace(voiced, flow=replace(voiced.flow, schedules=hours))
-        self._active[voiced.flow.name] = voiced
+                hours = dict.fromkeys(voiced.flow.schedules, OpeningHours.always())
+                voiced = replace(voiced, flow=replace(voiced.flow, schedules=hours))
+            self._active[voiced.flow.name] = voiced
 
     async def run(self) -> None:
         """Load again whenever another process publishes; ends only by cancellation."""

@@ -90,7 +90,7 @@ class OpeningHours:
     def always(cls, zone: ZoneInfo = SHANGHAI) -> Self:
         """Return hours that never close."""
         return cls(
-            weekly={day: ((time.min, time.max),) for day in range(7)}, closed_on_holidays=False, zone=zone
+            weekly=dict.fromkeys(range(7), ((time.min, time.max),)), closed_on_holidays=False, zone=zone
         )
 
     def _holiday(self, day: date) -> tuple[bool, bool]:
