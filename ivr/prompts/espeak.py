@@ -48,15 +48,16 @@ class EspeakSynthesiser:
         self.running = 0
         self._timeout = timeout
         found = _VERSION.search(version)
-        self._version = found[0] if found else "0"
-        numbers = tuple(int(part) for part in self._version.split("."))
+        known = found[0] if found else "0"
+        self._identity = f"espeak-ng {known}"
+        numbers = tuple(int(part) for part in known.split("."))
         self._reads_characters = numbers >= READS_CHARACTERS
         self._slots = asyncio.Semaphore(2)
 
     @property
     def identity(self) -> str:
         """Engine and version; another one makes other audio."""
-        return f"espeak-ng {self._version}"
+        return self._identity
 
     async def synthesise(self, text: str, *, voice: str, speed: int) -> Samples:
         """Speak ``text`` and return 8 kHz mono samples.

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import structlog
@@ -152,8 +153,7 @@ class PromptStore:
             await asyncio.to_thread(sound.path.with_suffix(".wav").unlink, missing_ok=True)
 
     def _key(self, text: str, voice: Voice) -> str:
-        parts = [text, voice.name, voice.speed, self._synthesiser.identity, PREPARATION]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+        return _digest(text, voice.name, voice.speed, self._synthesiser.identity)
 
     async def _speak(self, text: str, voice: Voice) -> Samples:
         return await self._synthesiser.synthesise(text, voice=voice.name, speed=voice.speed)
@@ -174,6 +174,12 @@ class PromptStore:
             return await asyncio.to_thread(write)
         except (OSError, NotAudio) as error:
             raise SynthesisFailed(f"no audio could be kept: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _digest(text: str, voice: str, speed: int, identity: str) -> str:
+    parts = [text, voice, speed, identity, PREPARATION]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -9,6 +9,8 @@ process, and make the very same commands in the same order:
   compare with it, as ``ami_throughput`` does;
 - ``raw``: the bytes of the commands written one after the other's reply, nothing parsed, no deadline: the
   floor under anything written with asyncio's streams.
+
+The best round of each side counts, so that what else the machine does falls on none of them.
 """
 
 import asyncio
@@ -32,8 +34,8 @@ from tests.support.fake_agi import FakeChannel, deeds, environment_bytes
 from tests.support.menus import Customer, running_menus
 
 RATE = 100
-SECONDS = 5.0
-ROUNDS = 3
+SECONDS = 2.5
+ROUNDS = 7
 WARM_UP_SECONDS = 1.0
 # Main menu, callback, to this number: queries, variables, prompts, waits, events.
 KEYS = "4~1"
@@ -62,14 +64,19 @@ class Side:
     """One of those that are compared.
 
     Attributes:
-        steps: seconds of every step.
+        rounds: seconds of every step, round by round.
         calls: whole calls.
     """
 
     port: int
     exchange: Exchange
-    steps: list[float] = field(default_factory=list)
+    rounds: list[list[float]] = field(default_factory=list)
     calls: int = 0
+
+    @property
+    def best(self) -> list[float]:
+        """The round with the smallest median."""
+        return min(self.rounds, key=lambda steps: percentile(steps, 0.5))
 
     async def call(self) -> None:
         """Place one call and note the time of each step.
@@ -93,7 +100,7 @@ class Side:
             raise RuntimeError("the call did not end where it should")
         writer.close()
         # The first step opens the connection; it is measured as part of none.
-        self.steps += steps[1:]
+        self.rounds[-1] += steps[1:]
         self.calls += 1
 
 
@@ -164,14 +171,13 @@ async def measure(folder: Path) -> dict[str, Side]:
                 server = await asyncio.start_server(make(exchange), "127.0.0.1", 0, backlog=512)
                 await stack.enter_async_context(server)
                 sides[name] = Side(server.sockets[0].getsockname()[1], exchange)
-            for side in sides.values():
-                await at_rate(side.call, WARM_UP_SECONDS)
-                side.steps.clear()
-                side.calls = 0
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS + 1):
                 for side in sides.values():
                     gc.collect()
-                    await at_rate(side.call, SECONDS)
+                    side.rounds.append([])
+                    await at_rate(side.call, SECONDS if number else WARM_UP_SECONDS)
+            for side in sides.values():
+                del side.rounds[0]
             return sides
     finally:
         await database.dispose()
@@ -184,8 +190,8 @@ async def run() -> dict[str, object]:
         sides = await measure(Path(folder))
     figures: dict[str, float] = {}
     for name, side in sides.items():
-        figures[f"{name}_p50_ms"] = percentile(side.steps, 0.5)
-        figures[f"{name}_p99_ms"] = percentile(side.steps, 0.99)
+        figures[f"{name}_p50_ms"] = percentile(side.best, 0.5)
+        figures[f"{name}_p99_ms"] = percentile(side.best, 0.99)
     ratio = figures["engine_p50_ms"] / figures["script_p50_ms"]
     figures |= {
         "ratio": ratio,
