@@ -99,8 +99,8 @@ class CallResync(CallMoves):
         known = tuple(self._calls.values())
         gone = [self._legs[uniqueid] for uniqueid in self.missing(snapshot) if uniqueid not in spared]
         self._take_channels(snapshot, now)
-        self._take_waiting(snapshot, now)
         self._lose_unseen(gone, since)
+        self._take_waiting(snapshot, now)
         for call in known:
             if call.is_open:
                 facts = {"since": since.isoformat(), "until": now.isoformat()}
