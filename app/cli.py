@@ -64,12 +64,17 @@ def _settings(**overrides: Any) -> Settings:
 @cli.command()
 def up(
     demo: Annotated[bool, typer.Option(help="Create the demo company in an empty database.")] = False,
+    phones: Annotated[bool, typer.Option(help="Play the demo agents' telephones.")] = True,
+    phones_answer: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds a demo telephone rings before it answers.")
+    ] = 6,
 ) -> None:
     """Start the whole centre on this machine: Redis, Asterisk and the service."""
     from app.up import run_up
 
     settings = _settings(**({"demo": True} if demo else {}))
-    _run(run_up(settings))
+    answer = timedelta(seconds=phones_answer) if phones and settings.demo else None
+    _run(run_up(settings, phones_answer=answer))
 
 
 @cli.command()

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,11 +18,13 @@ import aiohttp
 from app import pbx
 from app.console import console, done, step
 from app.demo import company
+from app.demo.phones import DemoPhones
 from app.demo.seed import demo_users, is_empty, seed_company
 from app.main import run_until, stop_signals
 from app.ports import check_free, port_uses
 from app.runtime import Runtime
 from app.runtime.asterisk import AsteriskServer
+from app.runtime.errors import ProcessFailed
 from app.runtime.process import ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.redis_server import RedisServer
 from app.runtime.tool import ToolName
@@ -34,7 +36,7 @@ from kernel.clock import SystemClock
 from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
 from kernel.logs import configure_logs
-from telephony.asterisk.model import AsteriskPaths
+from telephony.asterisk.model import AgentEndpoint, AsteriskPaths
 from telephony.asterisk.render import prepare
 from telephony.roster import Roster
 from web.auth import build_accounts
@@ -45,19 +47,22 @@ LOGINS = "demo-logins.json"
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
-async def run_up(settings: Settings) -> None:
+async def run_up(settings: Settings, *, phones_answer: timedelta | None = None) -> None:
     """Set everything up that is missing, start it, and run until Ctrl-C; every child ends with us.
+
+    Args:
+        phones_answer: play the demo agents' telephones, which answer after this long.
 
     Raises:
         HuifangError: what cannot start, in one line that says what to do.
     """
     async with stop_signals() as stop:
-        ended_itself = await run_until(stop, _up(settings))
+        ended_itself = await run_until(stop, _up(settings, phones_answer))
     if not ended_itself:
         done("stopped")
 
 
-async def _up(settings: Settings) -> None:
+async def _up(settings: Settings, phones_answer: timedelta | None) -> None:
     _prepare_folder(settings)
     log_file = (settings.data_dir / "log" / "up.log").open("a", encoding="utf-8", buffering=1)
     with log_file, _only_one(settings):
@@ -71,13 +76,14 @@ async def _up(settings: Settings) -> None:
                 settings = settings.model_copy(update={"redis_url": redis.url})
                 done("Redis")
             passwords = await _data(settings)
-            asterisk = await _asterisk(settings, runtime)
+            asterisk, agents = await _asterisk(settings, runtime)
             with step("Asterisk") as current:
                 await stack.enter_async_context(asterisk.running())
                 current.result = f"Asterisk {runtime.asterisk.version}"
             with step("service, menus and prompts"):
                 await stack.enter_async_context(_service(settings).running())
-            _welcome(settings, passwords)
+            phones = await _phones(stack, settings, runtime, asterisk, agents, phones_answer)
+            _welcome(settings, passwords, phones)
             await asyncio.Event().wait()
 
 
@@ -218,7 +224,7 @@ def _password() -> str:
     return "".join(secrets.choice(READABLE) for _ in range(12))
 
 
-async def _asterisk(settings: Settings, runtime: Runtime) -> AsteriskServer:
+async def _asterisk(settings: Settings, runtime: Runtime) -> tuple[AsteriskServer, tuple[AgentEndpoint, ...]]:
     files = runtime.asterisk_files
     root = pbx.asterisk_root(settings)
     paths = AsteriskPaths.under(root, modules=files.modules, data=files.data, sbin=files.sbin)
@@ -228,16 +234,53 @@ async def _asterisk(settings: Settings, runtime: Runtime) -> AsteriskServer:
     finally:
         await database.dispose()
     prepare(config)
-    return AsteriskServer(
+    server = AsteriskServer(
         runtime.asterisk,
         paths.config / "asterisk.conf",
         manager=(settings.ami.host, settings.ami.port),
         folder=root,
         alert=_tell_end,
     )
+    return server, config.agents
 
 
-def _welcome(settings: Settings, passwords: dict[str, str]) -> None:
+async def _phones(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    runtime: Runtime,
+    asterisk: AsteriskServer,
+    agents: Sequence[AgentEndpoint],
+    answer: timedelta | None,
+) -> str:
+    """Play the demo agents' telephones if wanted; return what the welcome says of telephones."""
+    numbers = {agent.number for agent in company.AGENTS}
+    played = [agent for agent in agents if agent.number in numbers and not agent.webrtc]
+    if answer is None or not played:
+        return "register your own as an agent: huifang agent phone 1001 says how"
+    phones = DemoPhones(
+        runtime.sipp,
+        asterisk,
+        pbx=(_reachable(settings.pbx.sip_host), settings.pbx.sip_port),
+        agents=played,
+        folder=settings.data_dir / "run" / "phones",
+        log_file=settings.data_dir / "log" / "phones.log",
+        ring=answer,
+        alert=_tell_end,
+    )
+    try:
+        with step("demo phones"):
+            await stack.enter_async_context(phones.running())
+    except ProcessFailed as error:
+        # the centre works without them
+        console.print(f"[yellow]![/] {error.message}", markup=True, soft_wrap=True)
+        return "the demo phones did not start; register your own: huifang agent phone 1001 says how"
+    return (
+        f"demo phones answer after {answer.total_seconds():g} s; "
+        "to use your own: huifang up --demo --no-phones"
+    )
+
+
+def _welcome(settings: Settings, passwords: dict[str, str], phones: str) -> None:
     console.print()
     console.print(f"[bold]Huifang 回访[/]  {settings.centre.company}")
     console.print(f"  pages    http://{_reachable(settings.web.host)}:{settings.web.port}/", soft_wrap=True)
@@ -249,5 +292,6 @@ def _welcome(settings: Settings, passwords: dict[str, str]) -> None:
         people += [(company.ADMINISTRATOR[0], f"administrator {company.ADMINISTRATOR[1]}")]
         for login, who in people:
             console.print(f"    {login:<10} {passwords.get(login, '(changed)'):<16} {who}", markup=False)
+    console.print(f"  phones   {phones}", soft_wrap=True)
     console.print(f"  log      {settings.data_dir / 'log' / 'huifang.log'}", soft_wrap=True)
     console.print("  Ctrl-C stops everything.")
