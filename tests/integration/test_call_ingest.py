@@ -53,10 +53,9 @@ class Service:
 
     async def ended(self, call_id: str = CALL) -> CallView:
         async def over() -> CallView | None:
-            (call,) = [
-                c for c in (await CallHistory(self.database).page()).items if c.call_id == call_id
-            ] or [None]
-            return await self.stored(call_id) if call is not None and call.state == "ended" else None
+            calls = (await CallHistory(self.database).page()).items
+            known = any(call.call_id == call_id and call.state == "ended" for call in calls)
+            return await self.stored(call_id) if known else None
 
         found = await eventually(over)
         assert found is not None
@@ -433,9 +432,8 @@ async def test_a_fault_of_ours_costs_a_resynchronisation_and_nothing_else(
 
 
 async def test_a_wrong_password_is_said(sqlite: Database, tmp_path: Path) -> None:
-    async with FakeAmi() as pbx:
-        async with service(sqlite, tmp_path, pbx.config(secret="wrong"), live=False) as here:
-            await eventually(lambda: here.ingest.status.state == "auth_failed")
+    async with FakeAmi() as pbx, service(sqlite, tmp_path, pbx.config(secret="no"), live=False) as here:
+        await eventually(lambda: here.ingest.status.state == "auth_failed")
 
 
 async def test_markers_carry_the_epoch(sqlite: Database, tmp_path: Path) -> None:
