@@ -17,6 +17,7 @@ from typing import Final
 from app.handset import KEYS, Ear, Handset
 from app.sipp import SippEvent, SippFailed, SippProcess, render_scenario
 from kernel.errors import Invalid
+from telephony.audio import RATE
 
 NETWORK_HOST: Final = "127.0.0.2"
 """Where the demo's telephone network lives: a loopback address of its own, because a trunk is known by
@@ -93,6 +94,10 @@ class CallPlan:
             raise Invalid("calls must be from 1 to 1000000", field="calls")
         if not 0 < self.rate <= 1000:
             raise Invalid("rate must be above 0 and at most 1000 calls a second", field="rate")
+        for name in ("from_number", "did"):
+            value = getattr(self, name)
+            if not 1 <= len(value) <= 255 or set(value) & set(";<>@ []") or not value.isprintable():
+                raise Invalid(f"{name} is nothing one can dial", field=name)
         for step in self.steps:
             if isinstance(step, Press) and (len(step.key) != 1 or step.key not in KEYS):
                 raise Invalid(f"{step.key} is no telephone key", field="menu")
@@ -101,6 +106,20 @@ class CallPlan:
     def with_audio(self) -> bool:
         """Whether each call has a handset."""
         return self.calls <= MAX_CALLS_WITH_AUDIO if self.audio is None else self.audio
+
+    def timed_keys(self) -> tuple[list[tuple[int, str]], float]:
+        """The keys with the pause before each in ms, and the seconds left after the last one."""
+        keys, pause = [], 0.0
+        for step in self.steps:
+            match step:
+                case Press(key):
+                    keys.append((max(20, round(pause * 1000)), key))
+                    pause = 0.0
+                case Wait(seconds):
+                    pause += seconds
+                case Say(samples=samples):
+                    pause += len(samples) / RATE
+        return keys, pause
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,7 +217,7 @@ class _Player:
             target=target,
             host=local_host,
             folder=folder,
-            arguments=["-m", str(plan.calls), "-l", str(plan.calls), *_rate(plan)],
+            arguments=["-m", str(plan.calls), "-l", str(plan.calls), *sipp_rate(plan)],
             rows=self._rows(),
             env=env,
         )
@@ -239,14 +258,7 @@ class _Player:
 
     def _scenario(self) -> str:
         plan = self.plan
-        keys, pause = [], 0.0
-        if not plan.with_audio:
-            for step in plan.steps:
-                if isinstance(step, Press):
-                    keys.append((max(20, round(pause * 1000)), step.key))
-                    pause = 0.0
-                else:
-                    pause += step.seconds if isinstance(step, Wait) else len(step.samples) / 8000
+        keys, pause = ([], 0.0) if plan.with_audio else plan.timed_keys()
         # with a handset we hang up ourselves; SIPp's own limit is only there should we die
         talk = pause + plan.hold_seconds if not plan.with_audio else plan.hold_seconds + 3600
         return render_scenario(
@@ -318,7 +330,7 @@ class _Player:
         self.progress(what if self.plan.calls == 1 else f"第 {number} 通  {what}")
 
 
-def _rate(plan: CallPlan) -> list[str]:
+def sipp_rate(plan: CallPlan) -> list[str]:
     """SIPp's way to say so many calls a second; a single call begins at once."""
     if plan.calls == 1:
         return ["-r", "50"]

@@ -21,7 +21,7 @@ from typing import Final, Self
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.runtime.command import tied_front
-from kernel.errors import Unavailable
+from kernel.errors import Invalid, Unavailable
 
 STOP_SECONDS: Final = 2.0
 SETTLE_SECONDS: Final = 0.05
@@ -145,7 +145,7 @@ class SippProcess:
         arguments = ["-sf", str(scenario), "-i", self.host, "-p", str(self.port), "-nostdin", "-trace_logs"]
         arguments += ["-log_file", str(log), "-trace_err", "-error_file", str(self._file("errors"))]
         if self._rows:
-            lines = [";".join(map(_field, row)) for row in self._rows]
+            lines = [";".join(map(csv_field, row)) for row in self._rows]
             self._file("csv").write_bytes(
                 "\n".join(["SEQUENTIAL", *lines, ""]).encode("utf-8", "surrogateescape")
             )
@@ -258,7 +258,12 @@ class SippProcess:
         self._events.put_nowait(event)
 
 
-def _field(value: str) -> str:
+def csv_field(value: str) -> str:
+    """A field for SIPp's file of fields, which has no quoting.
+
+    Raises:
+        Invalid: it would be two fields or two lines.
+    """
     if set(value) & set(";\r\n"):
-        raise ValueError("a field for SIPp may not hold ; or a line break")
+        raise Invalid("a field for SIPp may not hold ; or a line break")
     return value

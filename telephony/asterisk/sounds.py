@@ -19,7 +19,7 @@ LOUDEST: Final = 5200
 """About −16 dBFS: soft beside a voice, loud enough that nobody thinks the line is dead."""
 
 _NOTES: Final = {"C": 261.63, "D": 293.66, "E": 329.63, "G": 392.0, "A": 440.0, "c": 523.25, "d": 587.33}
-_MELODY: Final = "E.GAc.AG|E.G.A...|G.EDE.GE|D.C.D...|E.GAc.dc|A.G.E...|D.EGE.DC|C......."
+_MELODY: Final = "E.GAc.AG|E.G.A.E.|G.EDE.GE|D.C.D.G.|E.GAc.dc|A.G.E.A.|D.EGE.DC|C.G.E.G."
 
 
 def _pluck(frequency: float, samples: int) -> list[float]:
@@ -29,7 +29,7 @@ def _pluck(frequency: float, samples: int) -> list[float]:
         time = index / RATE
         tone = sum(
             math.sin(2 * math.pi * frequency * harmonic * time)
-            * math.exp(-time * (1.6 + harmonic))
+            * math.exp(-time * (0.8 + 0.6 * harmonic))
             / harmonic
             for harmonic in (1, 2, 3, 4)
         )
