@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
-from kernel.errors import HuifangError
+from kernel.errors import DeadlineExceeded, HuifangError
 from telephony.agent_signals import AGENT_EVENTS, live_legs, translate
 from telephony.ami.epoch import EpochEnded, EpochStarted, Overflowed
 from telephony.ami.message import AmiEvent
@@ -148,7 +148,7 @@ class AgentFeed:
         batch = [self._waiting[i] for i in range(min(len(self._waiting), BATCH))]
         try:
             await self._desk.take(batch)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, DeadlineExceeded, OSError) as error:
             self._lost_database(error)
             await asyncio.sleep(self._retry)
             return

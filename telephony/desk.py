@@ -7,9 +7,10 @@ a process killed at any instruction leaves a state that the next one goes on fro
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import select, update
@@ -20,23 +21,20 @@ from kernel.bus import Bus, Lagged
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.due import DueWorker
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.errors import Conflict, DeadlineExceeded, Invalid, NotFound
 from telephony import agent_repository as repository
 from telephony import wrap_ups
 from telephony.agent_events import RosterChanged
 from telephony.agent_seeds import is_code
+from telephony.agent_step import Step, take_step
 from telephony.agent_tables import AgentRow, AgentSessionRow, PauseReasonRow, QueueRow, WrapUpRow
 from telephony.agent_views import AgentSnapshot, WrapUpView
-from telephony.domain.agent import Agent
 from telephony.domain.agent_state import AgentPolicy
 from telephony.domain.agent_steps import (
     AgentEvent,
     CallMoved,
-    Effect,
-    FollowStance,
     LiveLeg,
     Pause,
-    PublishState,
     Resynced,
     SignIn,
     SignOut,
@@ -46,12 +44,14 @@ from telephony.domain.agent_steps import (
     WrapUpSaved,
     WrapUpTimedOut,
 )
-from telephony.domain.queue import MemberPlan
 from telephony.events import AgentStateChanged, CallMerged
 from telephony.members import MemberBook
 from telephony.ports import MemberFollower
+from telephony.unbroken import unbroken
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 HEARTBEAT_WRITE = timedelta(seconds=10)
 
@@ -74,14 +74,6 @@ class PauseReasonUnknown(Invalid):
     code = "pause_reason_unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One agent's committed step: who is to be told what."""
-
-    plan: MemberPlan
-    changed: AgentStateChanged | None
-
-
 class AgentDesk:
     """Use cases of agents. Safe to use from many tasks and processes.
 
@@ -89,6 +81,7 @@ class AgentDesk:
         follower: keeps Asterisk's members in line; ``None`` in a process without a link to the PBX, whose
             changes another process hears on the bus and carries out.
         live: whether the PBX is in reach, for :attr:`AgentSnapshot.stale`; the follower's word by default.
+        deadline: of one step in the database; longer than its own time to wait for a lock.
     """
 
     def __init__(
@@ -101,12 +94,14 @@ class AgentDesk:
         policy: AgentPolicy | None = None,
         follower: MemberFollower | None = None,
         live: Callable[[], bool] | None = None,
+        deadline: timedelta = timedelta(seconds=15),
     ) -> None:
         self._database = database
         self._clock = clock
         self._bus = bus
         self._policy = policy or AgentPolicy()
         self._follower = follower
+        self._deadline = deadline.total_seconds()
         self._live = live or (lambda: follower is None or follower.live)
         # One step at a time in this process, so that what is published keeps the order of the commits.
         self._turn = asyncio.Lock()
@@ -191,6 +186,11 @@ class AgentDesk:
             CallNotYours: the agent did not take this call.
             DispositionUnknown, Invalid: the form is not sound.
         """
+        return await self._whole(self._save(agent_id, call_id, disposition, notes, customer_id))
+
+    async def _save(
+        self, agent_id: str, call_id: str, disposition: str, notes: str, customer_id: str | None
+    ) -> WrapUpView:
         async with self._turn:
             async with self._database.transaction() as session:
                 person = await self._require(session, agent_id, signed_in=False)
@@ -269,7 +269,11 @@ class AgentDesk:
 
         Raises:
             SQLAlchemyError: the database is out of reach; nothing was taken and the batch may be given again.
+            DeadlineExceeded: it did not answer in time; a batch given twice leads to the same end.
         """
+        await self._whole(self._take(tuple(events)))
+
+    async def _take(self, events: Sequence[tuple[str, AgentEvent, datetime]]) -> None:
         async with self._turn:
             steps: list[Step] = []
             async with self._database.transaction() as session:
@@ -365,6 +369,9 @@ class AgentDesk:
             self._follower.follow(plan)
 
     async def _act(self, agent_id: str, event: AgentEvent, *, signed_in: bool = False) -> AgentSnapshot:
+        return await self._whole(self._acted(agent_id, event, signed_in))
+
+    async def _acted(self, agent_id: str, event: AgentEvent, signed_in: bool) -> AgentSnapshot:
         async with self._turn:
             async with self._database.transaction() as session:
                 await self._require(session, agent_id, signed_in=signed_in)
@@ -385,21 +392,14 @@ class AgentDesk:
     async def _step(
         self, session: AsyncSession, agent_id: str, events: Sequence[tuple[AgentEvent, datetime]]
     ) -> list[Step]:
-        """Take the events of one agent in the caller's transaction; an unknown agent takes none."""
-        now = self._clock.now()
-        loaded = await repository.lock_agent(session, agent_id, policy=self._policy, now=now)
-        if loaded is None:
-            return []
-        person, row, agent = loaded
-        changed: AgentStateChanged | None = None
-        for event, at in events:
-            effects = agent.handle(event, now=at)
-            await repository.record_effects(session, agent_id, effects, now=at)
-            changed = _changed(person, agent, effects, at) or changed
-        repository.store_machine(row, agent, now=now)
-        await session.flush()
-        plans = await repository.plans(session, policy=self._policy, agent_ids=[agent_id])
-        return [Step(plan, changed) for plan in plans]
+        return await take_step(session, agent_id, events, policy=self._policy, now=self._clock.now())
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let ``work`` run to its end even when our caller goes away: it may hold the database's lock."""
+        try:
+            return await unbroken(work, deadline=self._deadline)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the database did not answer in time") from error
 
     def _tell(self, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -419,20 +419,3 @@ class AgentDesk:
                     if row is not None and row.due_at is not None and row.due_at <= now:
                         row.due_at, row.ended_at = None, row.ended_at or now
                 self._tell(steps)
-
-
-def _changed(
-    person: AgentRow, agent: Agent, effects: Iterable[Effect], at: datetime
-) -> AgentStateChanged | None:
-    if not any(isinstance(effect, FollowStance | PublishState) for effect in effects):
-        return None
-    status = agent.status
-    return AgentStateChanged(
-        at=at,
-        agent_id=person.agent_id,
-        agent_number=person.number,
-        state=status.state.value,
-        reason=status.reason,
-        since=status.since,
-        call_id=status.call_id,
-    )
