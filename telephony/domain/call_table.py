@@ -16,7 +16,7 @@ from telephony.domain.call_id import derived_call_id, named_call
 from telephony.domain.caller_text import ANONYMOUS, caller_number
 from telephony.domain.effects import Changed, Effect, Ended, Merged, Opened, Progressed
 from telephony.domain.leg import Endpoints, Leg, LegKind
-from telephony.domain.outcome import QUEUE_REASONS, result_of, who_ended
+from telephony.domain.outcome import result_of, who_ended, why_ended
 from telephony.domain.timeline import TimelineKind
 
 _REMEMBERED = 4096
@@ -288,11 +288,7 @@ class CallTable:
         if call.answered_at is None and (call.queued_at or call.dialled_at) is not None:
             call.wait = call.wait_until(now)
         if call.end_reason is None:
-            # The queue gave the caller back and nobody came: that is why the call ended.
-            refused = call.answered_at is None and not call.gave_up_waiting
-            call.end_reason = (
-                QUEUE_REASONS.get(call.queue_status, EndReason.HANGUP) if refused else EndReason.HANGUP
-            )
+            call.end_reason = why_ended(call)
         if call.hangup_by is None:
             call.hangup_by = who_ended(call)
         if call.cause is None:

@@ -90,6 +90,17 @@ def party(call: Call, leg: Leg) -> HangupBy:
     return HangupBy.AGENT if leg.kind is LegKind.AGENT else HangupBy.CALLER
 
 
+def why_ended(call: Call) -> EndReason:
+    """Return why a call ended that was seen to end.
+
+    A caller whom the queue gave back lost his call there, whatever came after; where the PBX does not tell
+    the queue's own reason (``QUEUESTATUS`` among the ``channelvars``) it is that nobody answered.
+    """
+    if call.answered_at is not None or call.queue is None or call.gave_up_waiting:
+        return EndReason.HANGUP
+    return QUEUE_REASONS.get(call.queue_status, EndReason.NO_AGENT)
+
+
 def who_ended(call: Call) -> HangupBy:
     """Return who ended a call in which nobody was seen to hang up."""
     if call.end_reason is EndReason.GAP:

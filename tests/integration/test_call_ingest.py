@@ -1,9 +1,6 @@
 """The ingest between a manager interface and a database: epochs, gaps, restarts of either side."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +10,13 @@ import pytest
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database
-from kernel.events import Event
-from telephony.ami import AmiConfig, AmiLink
+from telephony.ami import AmiLink
 from telephony.ami.epoch import EpochEnded, EpochStarted
 from telephony.domain.call_book import CallBook
 from telephony.events import AgentRinging, CallEnded, CallOpened, LinkStateChanged
-from telephony.history import CallHistory
 from telephony.ingest import IngestConfig, TelephonyIngest
-from telephony.views import CallView
+from telephony.repository import last_epoch
+from tests.support.call_service import QUICK, service
 from tests.support.calls import AGENTS, FickleDatabase, call_writer, facts
 from tests.support.fake_ami import FakeAmi
 from tests.support.fake_pbx import Channel
@@ -32,79 +28,6 @@ pytestmark = pytest.mark.integration
 CALL = "01JNA0000000000000000000CA"
 OTHER = "01JNA0000000000000000000CB"
 TRUNK, AGENT = "1772415000.1", "1772415001.2"
-QUICK = IngestConfig(heartbeat=timedelta(milliseconds=50), retry=timedelta(milliseconds=20))
-
-
-@dataclass
-class Service:
-    """Our side."""
-
-    ingest: TelephonyIngest
-    link: AmiLink
-    heard: list[Event]
-    database: Database
-    seen: list[tuple[Any, datetime]] = field(default_factory=list)
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.heard if isinstance(event, kind)]
-
-    async def stored(self, call_id: str = CALL) -> CallView:
-        return await CallHistory(self.database).get(call_id)
-
-    async def ended(self, call_id: str = CALL) -> CallView:
-        async def over() -> CallView | None:
-            calls = (await CallHistory(self.database).page()).items
-            known = any(call.call_id == call_id and call.state == "ended" for call in calls)
-            return await self.stored(call_id) if known else None
-
-        found = await eventually(over)
-        assert found is not None
-        return found
-
-    async def in_state(self, state: str, call_id: str = CALL) -> None:
-        def there() -> bool:
-            call = self.ingest.live_call(call_id)
-            return call is not None and call.state == state
-
-        await eventually(there, what=state)
-
-
-@asynccontextmanager
-async def service(
-    database: Database, folder: Path, ami: AmiConfig, config: IngestConfig = QUICK, *, live: bool = True
-) -> AsyncIterator[Service]:
-    clock, bus = SystemClock(), Bus()
-    link = AmiLink(ami, clock=clock, node="pbx1")
-    writer = call_writer(database, folder)
-    ingest = TelephonyIngest(
-        link,
-        CallBook("pbx1"),
-        bus=bus,
-        writer=writer,
-        database=database,
-        clock=clock,
-        agent_id_of=AGENTS.get,
-        config=config,
-    )
-    found = Service(ingest, link, [], database)
-
-    async def listen() -> None:
-        async with bus.subscribe(name="test", maxsize=100_000) as events:
-            async for event in events:
-                assert isinstance(event, Event)
-                found.heard.append(event)
-
-    tasks = [asyncio.create_task(work) for work in (listen(), writer.run(), ingest.run())]
-    try:
-        async with link:
-            if live:
-                await asyncio.wait_for(ingest.wait_live(), 5)
-            yield found
-    finally:
-        for task in reversed(tasks):
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            assert isinstance(result, (asyncio.CancelledError, type(None))), result
 
 
 def trunk(**changes: Any) -> Channel:
@@ -343,12 +266,15 @@ async def test_what_ended_while_we_were_away_is_closed_at_the_last_time_it_was_s
 
 
 async def test_a_restart_of_asterisk_while_we_were_away(sqlite: Database, tmp_path: Path) -> None:
+    async def followed() -> bool:
+        async with sqlite.session() as session:
+            return await last_epoch(session, "pbx1") is not None
+
     async with FakeAmi() as pbx:
         async with service(sqlite, tmp_path, pbx.config()) as first:
             talk(pbx)
             await first.in_state("talking")
-            # Stored by the heartbeat: which run of Asterisk it was.
-            await asyncio.sleep(0.2)
+            await eventually(followed)
         pbx.pbx.restart()
         async with service(sqlite, tmp_path, pbx.config()) as second:
             assert (await second.ended()).end_reason == "pbx_restart"
