@@ -17,6 +17,7 @@ from telephony.agi import (
     AgiTimeout,
     AgiValueRefused,
     CallerHungUp,
+    Digits,
 )
 from tests.support.fake_agi import FakeChannel, call, deeds, environment_bytes
 from tests.support.waiting import eventually
@@ -263,6 +264,34 @@ async def test_a_reply_nobody_asked_for_does_not_answer_the_next_command() -> No
         "a",
         "b",
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"200 result=123\n", Digits("123", timed_out=False)),
+        (b"200 result=12 (timeout)\n", Digits("12", timed_out=True)),
+        (b"200 result= (timeout)\n", Digits("", timed_out=True)),
+    ],
+)
+async def test_collected_digits(answer: bytes, expected: Digits) -> None:
+    async def collect(session: AgiSession) -> Digits:
+        return await session.get_data("ask", timeout=SHORT, max_digits=3, length=SHORT)
+
+    assert await outcome_of(answer, collect) == expected
+
+
+async def test_a_recording_ends_at_its_key() -> None:
+    async def record(session: AgiSession) -> str | None:
+        return await session.record_file("message", limit=SHORT, beep=False)
+
+    assert await outcome_of(b"200 result=35 (dtmf) endpos=8000\n", record) == "#"
+
+
+async def test_an_application_that_asterisk_lacks_is_an_error() -> None:
+    found = await outcome_of(b"200 result=-2\n", lambda session: session.exec("Dance", "tango"))
+    assert isinstance(found, AgiError)
+    assert "no application Dance" in found.message
 
 
 async def test_no_reply_is_a_timeout_and_closes_the_session() -> None:
