@@ -133,7 +133,12 @@ class ScreenPops:
     def chosen(self, agent_id: str, call_id: str) -> str | None:
         """Return the customer of the call on the agent's page, ``None`` where it is nobody's or not there."""
         pop = self._screen(agent_id).pop
-        return (pop.chosen or None) if pop is not None and pop.call_id == call_id else None
+        return (pop.chosen or None) if pop is not None and self.shows(agent_id, call_id) else None
+
+    def shows(self, agent_id: str, call_id: str) -> bool:
+        """Tell whether the call is on the agent's page."""
+        pop = self._screen(agent_id).pop
+        return pop is not None and pop.call_id == call_id
 
     async def drafts_changed(self, agent_id: str) -> None:
         """Read the agent's unsaved drafts again and show them."""

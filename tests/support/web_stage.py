@@ -20,7 +20,7 @@ from kernel.ids import new_ulid
 from kernel.phone import Phone
 from telephony.desk import AgentDesk
 from telephony.domain.agent_state import RingEnd
-from telephony.domain.agent_steps import Answered, LegEnded, Rang
+from telephony.domain.agent_steps import Answered, LegEnded, Rang, WrapUpTimedOut
 from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnded
 from telephony.roster import Roster
 from tests.support.db import sqlite_database
@@ -251,6 +251,13 @@ class Stage:
                 ),
             )
         await self.desk.take([(self.agent_number, LegEnded(leg=f"leg-{call_id}"), now)])
+
+    async def end_wrap_up(self) -> None:
+        """Let the timer of the agent's wrap-up run out."""
+        state = await self.desk.state(self.agents[self.agent_number])
+        assert state.wrap_up_call_id is not None
+        now = self.clock.now()
+        await self.desk.take([(self.agent_number, WrapUpTimedOut(state.wrap_up_call_id), now)])
 
     async def stop_ringing(self, call_id: str, reason: str = "no_answer") -> None:
         """End the ring without an answer."""

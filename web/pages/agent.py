@@ -188,12 +188,13 @@ async def choose(request: web.Request) -> web.StreamResponse:
 async def save_draft(request: web.Request) -> web.StreamResponse:
     """Keep what the agent has typed so far."""
     form = await _body(request, Form)
+    agent_id, call_id = _agent_id(request), request.match_info["call_id"]
     await request.app[DEPS].desk.save_draft(
-        _agent_id(request),
-        request.match_info["call_id"],
-        disposition=form.disposition,
-        notes=form.all_notes,
+        agent_id, call_id, disposition=form.disposition, notes=form.all_notes
     )
+    pops = request.app[LIVE].pops
+    if not pops.shows(agent_id, call_id):  # the last words of a wrap-up whose time ran out
+        await pops.drafts_changed(agent_id)
     return _done()
 
 
