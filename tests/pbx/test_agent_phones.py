@@ -71,9 +71,8 @@ async def test_the_customer_gives_up_while_the_agent_rings(pbx: Pbx) -> None:
             assert await call.ended() == "cancelled"
 
 
-@pytest.mark.parametrize("code", [486, 603])
-async def test_one_agent_rejects_and_the_next_answers(pbx: Pbx, code: int) -> None:
-    async with agent_phone(pbx, "1001", rejects(code)) as first, agent_phone(pbx, "1002") as second:
+async def test_one_agent_rejects_and_the_next_answers(pbx: Pbx) -> None:
+    async with agent_phone(pbx, "1001", rejects(603)) as first, agent_phone(pbx, "1002") as second:
         await sign_in(pbx, "1001", "service")
         async with customer(pbx) as caller:
             rejected = await first.rings()
@@ -210,10 +209,10 @@ async def test_a_caller_who_claims_to_be_an_agent_is_only_a_caller(pbx: Pbx) -> 
             await caller.hang_up()
 
 
-@pytest.mark.parametrize("number", ["anonymous", "+8613800138000", "00a'; DROP TABLE", "1" * 200])
-async def test_any_caller_number_reaches_the_trunk(pbx: Pbx, number: str) -> None:
-    async with customer(pbx, number=number.replace(";", "%3B").replace(" ", "%20")) as caller:
-        await caller.until("answered")
+async def test_any_caller_number_reaches_the_trunk(pbx: Pbx) -> None:
+    for number in ("anonymous", "+8613800138000", "00a'%3B%20DROP%20TABLE", "1" * 200):
+        async with customer(pbx, number=number) as caller:
+            await caller.until("answered")
 
 
 async def test_a_stranger_and_a_wrong_password_are_refused(pbx: Pbx) -> None:

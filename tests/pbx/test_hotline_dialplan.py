@@ -1,5 +1,6 @@
 """What the dialplan promises a customer who calls, with our service there and without it."""
 
+import asyncio
 import csv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from telephony.audio import loudness, read_wav
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.pbx import HOTLINE, running_pbx
 from tests.support.sipp import plan, play
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
 
@@ -102,3 +104,15 @@ async def test_a_load_of_calls_each_with_its_own_identity(tmp_path: Path, runtim
         assert len(set(identities)) == 40
         assert keys == ["5"] * 40
         assert loudness(read_wav(pbx.config.music_dir / "huifang-music.wav")) > 300
+
+
+async def test_who_stops_playing_hangs_up_first(tmp_path: Path, runtime: Runtime) -> None:
+    async with running_pbx(tmp_path, runtime=runtime) as pbx:
+        lines: list[str] = []
+        playing = asyncio.create_task(play(pbx, plan(calls=3, rate=50, hold_seconds=60.0), lines.append))
+        await eventually(lambda: sum("已接通" in line for line in lines) == 3)
+        playing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await playing
+        await eventually(pbx.idle)
+        assert sum("挂断" in line for line in lines) == 3

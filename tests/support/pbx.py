@@ -23,7 +23,7 @@ from tests.support.runtime import runtime_folder
 AGENT_HOST: Final = "127.0.0.1"
 NETWORK_HOST: Final = "127.0.0.2"
 HOTLINE: Final = "4008001234"
-RTP_PORTS: Final = 200
+RTP_PORTS: Final = 100
 
 AGENTS: Final = tuple(
     AgentEndpoint(number=number, display_name=name, secret=f"phone-{number}")
