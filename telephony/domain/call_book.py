@@ -10,7 +10,7 @@ gets two ``DialEnd``, the second of them ``CANCEL``; and ``HangupRequest`` is se
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
-from telephony.domain.call import MAX_MENU, Call, Direction
+from telephony.domain.call import MAX_MENU, Call, Direction, EndReason
 from telephony.domain.call_resync import CallResync, PbxSnapshot, SeenChannel
 from telephony.domain.call_table import CallRules
 from telephony.domain.caller_text import ANONYMOUS, caller_name, caller_number, clean_text
@@ -23,6 +23,7 @@ from telephony.domain.timeline import TimelineKind
 _RING = "4"  # a channel that came in, as AST_STATE_RING
 _RINGING = "5"
 _UP = "6"
+_SHUTDOWN = "4"  # the "cause" of SoftHangupRequest is a flag of AST_SOFTHANGUP_*
 
 Handler = Callable[[ChannelSignal, datetime], None]
 
@@ -43,6 +44,7 @@ class CallBook(CallResync):
             "NewCallerid": self._newcallerid,
             "Rename": self._rename,
             "HangupRequest": self._hangup_request,
+            "SoftHangupRequest": self._soft_hangup_request,
             "Hangup": self._hangup,
             "DialBegin": self._dial_begin,
             "DialEnd": self._dial_end,
@@ -206,6 +208,11 @@ class CallBook(CallResync):
             leg.refused = _number(event.get("cause"))
         elif not leg.gave_away and call.hangup_by is None:
             call.hangup_by = party(call, leg)
+
+    def _soft_hangup_request(self, event: ChannelSignal, now: datetime) -> None:
+        leg = self._leg(event, now)
+        if leg is not None and event.get("cause") == _SHUTDOWN:
+            leg.call.end_reason = EndReason.PBX_RESTART
 
     def _hangup(self, event: ChannelSignal, now: datetime) -> None:
         leg = self._leg(event, now)

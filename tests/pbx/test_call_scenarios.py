@@ -401,9 +401,15 @@ async def test_the_link_is_cut_while_the_agent_answers(stage: Stage) -> None:
         assert (found.result, found.hangup_by, found.agent) == ("ANSWERED", "caller", "1001")
 
 
-async def test_asterisk_is_restarted_in_the_middle(stage: Stage) -> None:
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_asterisk_is_restarted_in_the_middle(stage: Stage, orderly: bool) -> None:
     async with agent_phone(stage.pbx, "1001") as phone, talking(stage, phone):
+        if not orderly:
+            # Killed: nobody is told that the calls are over.
+            stage.wire.shut()
+            await eventually(lambda: stage.here.ingest.status.state != "live")
         await stage.pbx.restart()
+        stage.wire.reopen()
         found = await stage.the_call()
         check(found)
         assert (found.result, found.hangup_by, found.end_reason) == ("ANSWERED", "system", "pbx_restart")
@@ -438,7 +444,7 @@ async def test_our_service_is_restarted_in_the_middle(
     [
         ("anonymous", "", ("anonymous", "")),
         ("13800138000", "<script>alert(1)</script>", ("+8613800138000", "<script>alert(1)</script>")),
-        ("13800138000", "😀王" * 20, ("+8613800138000", "😀王" * 20)),
+        ("13800138000", "😀王" * 5, ("+8613800138000", "😀王" * 5)),
         ("1001", "李静", ("1001", "李静")),
     ],
 )
@@ -452,3 +458,14 @@ async def test_whatever_the_network_says_about_the_caller(
         found = await stage.the_call()
         assert (found.from_number, found.from_name) == shown
         assert found.direction == "in"
+
+
+async def test_a_name_that_the_pbx_cuts_in_the_middle_of_a_character(stage: Stage) -> None:
+    name = "😀王" * 20
+    async with customer(stage.pbx, name=name) as caller:
+        await caller.until("answered")
+        await stage.state("menu")
+        await caller.hang_up()
+        shown = (await stage.the_call()).from_name
+        assert name.startswith(shown.rstrip("\ufffd"))
+        assert len(shown) > 10

@@ -124,6 +124,15 @@ STORIES = {
     "internal_cancel": Story(
         R.NO_ANSWER, H.CALLER, queue=None, direction=Direction.INTERNAL, rings=(("1002", "abandoned"),)
     ),
+    "pbx_stops": Story(
+        R.ANSWERED,
+        H.SYSTEM,
+        "1002",
+        queue=None,
+        reason=E.PBX_RESTART,
+        direction=Direction.INTERNAL,
+        rings=(("1002", "answered"),),
+    ),
     "outbound": Story(R.ANSWERED, H.CALLER, "1001", queue=None, direction=Direction.OUT),
     "outbound_off": Story(R.OFF, H.SYSTEM, "1001", queue=None, direction=Direction.OUT),
     "outbound_empty": Story(R.EMPTY, H.SYSTEM, "1001", queue=None, direction=Direction.OUT),
