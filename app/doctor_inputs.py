@@ -1,8 +1,11 @@
 """From the settings to what the doctor looks at."""
 
+import contextlib
+from pathlib import Path
+
 from app.doctor.inputs import DoctorInputs, ManagerLogin
 from app.pbx import ami_secret, prompts_dir
-from app.ports import port_uses
+from app.ports import LOCK, port_uses
 from app.settings import Settings
 from ivr.prompts.studio import DIALPLAN_PROMPTS
 from telephony.asterisk.sounds import CHIME
@@ -29,6 +32,23 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
         agi=(settings.agi.host, settings.agi.port),
         private_redis=not settings.redis_url,
         ports=port_uses(settings),
+        own_pids=_centre_pids(settings),
         timezone=settings.centre.timezone,
         missing_prompts=missing_prompts,
     )
+
+
+def _centre_pids(settings: Settings) -> frozenset[int]:
+    """Return the process of a running ``huifang up`` and its children."""
+    try:
+        up = int((settings.data_dir / "run" / LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return frozenset()
+    found = {up}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            # After the name, which may hold anything, come the state and the parent.
+            parent = int(stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+            if parent == up:
+                found.add(int(stat.parent.name))
+    return frozenset(found)

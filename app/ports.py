@@ -8,6 +8,10 @@ from app.settings import PREFIX, Settings
 from kernel.errors import ConfigurationError
 
 
+LOCK = "up.lock"
+"""File in the data folder's ``run`` that a running ``huifang up`` holds; it names the process."""
+
+
 class PortTaken(ConfigurationError):
     """Another program listens on a port that is needed."""
 

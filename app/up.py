@@ -21,7 +21,7 @@ from app.demo import company
 from app.demo.phones import DemoPhones
 from app.demo.seed import demo_users, is_empty, seed_company
 from app.main import run_until, stop_signals
-from app.ports import check_free, port_uses
+from app.ports import LOCK, check_free, port_uses
 from app.runtime import Runtime
 from app.runtime.asterisk import AsteriskServer
 from app.runtime.errors import ProcessFailed
@@ -149,7 +149,7 @@ def _prepare_folder(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    path = settings.data_dir / "run" / "up.lock"
+    path = settings.data_dir / "run" / LOCK
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
