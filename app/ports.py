@@ -7,7 +7,6 @@ from app.doctor.sockets import owners, try_bind
 from app.settings import PREFIX, Settings
 from kernel.errors import ConfigurationError
 
-
 LOCK = "up.lock"
 """File in the data folder's ``run`` that a running ``huifang up`` holds; it names the process."""
 
