@@ -9,6 +9,7 @@ import wave
 from array import array
 from enum import StrEnum
 from functools import cache
+from operator import mul
 from pathlib import Path
 from typing import Final
 
@@ -94,14 +95,14 @@ def resample(samples: "array[int]", rate: int) -> "array[int]":
         for phase in range(phases)
     ]
     gains = [sum(row) for row in taps]
-    padded = [0] * half + list(samples) + [0] * (half + 1)
+    padded = [0.0] * half + list(map(float, samples)) + [0.0] * (half + 1)
     result = array("h")
     for index in range(int(len(samples) / ratio)):
         place = index * ratio
         whole = int(place)
         phase = int((place - whole) * phases)
         window = padded[whole + 1 : whole + 1 + 2 * half]
-        value = sum(map(float.__mul__, taps[phase], map(float, window))) / gains[phase]
+        value = sum(map(mul, taps[phase], window)) / gains[phase]
         result.append(max(-32768, min(32767, round(value))))
     return result
 
