@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from app.runtime import Runtime
 from app.sipp.phone import AgentPhone, PhoneCall, answers, rejects
 from kernel.db import Database
 from telephony.agi.session import AgiSession
@@ -19,12 +19,14 @@ from telephony.history import CallHistory
 from telephony.views import CallView
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.call_service import Service, service
+from tests.support.db import sqlite_database
 from tests.support.pbx import Pbx, running_pbx
 from tests.support.sipp import agent_phone, customer, outside_phone, sign_in
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.pbx
+# One Asterisk for all of them: every story ends with no channel and no member left.
+pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
 RULES = CallRules(short_abandon=timedelta(seconds=1), default_area="010")
 IMPATIENT = "18600000000"  # whose queue gives up after two seconds
@@ -84,18 +86,35 @@ def ami(pbx: Pbx, port: int) -> AmiConfig:
     )
 
 
-@pytest.fixture
-async def stage(tmp_path: Path, runtime: Runtime, sqlite: Database) -> AsyncIterator[Stage]:
-    routes = {"flow": menu, "after-queue": hang_up_after_queue}
+ROUTES = {"flow": menu, "after-queue": hang_up_after_queue}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pbx(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pbx]:
     async with (
-        running_pbx(tmp_path, runtime=runtime) as pbx,
-        agi_routes(pbx.config.agi_port, routes),
+        running_pbx(tmp_path_factory.mktemp("calls")) as started,
+        agi_routes(started.config.agi_port, ROUTES),
+    ):
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with sqlite_database(tmp_path) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(pbx: Pbx, tmp_path: Path, database: Database) -> AsyncIterator[Stage]:
+    async with (
         TcpProxy(pbx.config.ami_port) as wire,
-        service(sqlite, tmp_path, ami(pbx, wire.port), rules=RULES) as here,
+        service(database, tmp_path, ami(pbx, wire.port), rules=RULES) as here,
     ):
         yield Stage(pbx, wire, here)
         await eventually(pbx.idle, what="every channel is gone")
         await eventually(lambda: here.ingest.live_calls() == (), what="no call is open")
+    for agent in pbx.config.agents:
+        await pbx.cli(f"queue remove member PJSIP/{agent.number} from repair")
 
 
 @contextlib.asynccontextmanager
@@ -416,20 +435,12 @@ async def test_asterisk_is_restarted_in_the_middle(stage: Stage, orderly: bool) 
         await eventually(lambda: stage.here.ingest.status.state == "live", timeout=10)
 
 
-async def test_our_service_is_restarted_in_the_middle(
-    tmp_path: Path, runtime: Runtime, sqlite: Database
-) -> None:
-    routes = {"flow": menu, "after-queue": hang_up_after_queue}
-    async with (
-        running_pbx(tmp_path, runtime=runtime) as pbx,
-        agi_routes(pbx.config.agi_port, routes),
-        TcpProxy(pbx.config.ami_port) as wire,
-        contextlib.AsyncExitStack() as phones,
-    ):
+async def test_our_service_is_restarted_in_the_middle(pbx: Pbx, tmp_path: Path, database: Database) -> None:
+    async with TcpProxy(pbx.config.ami_port) as wire, contextlib.AsyncExitStack() as phones:
         phone = await phones.enter_async_context(agent_phone(pbx, "1001"))
-        async with service(sqlite, tmp_path, ami(pbx, wire.port), rules=RULES) as first:
+        async with service(database, tmp_path, ami(pbx, wire.port), rules=RULES) as first:
             caller, _ = await phones.enter_async_context(talking(Stage(pbx, wire, first), phone))
-        async with service(sqlite, tmp_path, ami(pbx, wire.port), rules=RULES) as second:
+        async with service(database, tmp_path, ami(pbx, wire.port), rules=RULES) as second:
             stage = Stage(pbx, wire, second)
             await stage.state("talking")
             await caller.hang_up()
@@ -437,6 +448,7 @@ async def test_our_service_is_restarted_in_the_middle(
             check(found)
             assert (found.result, found.hangup_by, found.agent) == ("ANSWERED", "caller", "1001")
             assert kinds(found) == f"{ANSWERED} gap ended"
+    await pbx.cli("queue remove member PJSIP/1001 from repair")
 
 
 @pytest.mark.parametrize(
