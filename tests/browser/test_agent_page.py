@@ -25,6 +25,7 @@ async def state_is(page: Page, state: str) -> None:
 async def test_a_call_from_the_ring_to_the_saved_wrap_up(stage: Stage, page: Page) -> None:
     await on_duty(page, stage)
     await expect(page.locator("#next-step")).to_have_text("等待来电")
+    assert len(page.workers) == 1  # the heart of the page, which beats while it is hidden
 
     call = await stage.ring(WANG, menu_path=("投诉", "施工质量"), waited=timedelta(seconds=12))
     customer = page.locator("#customer")
@@ -99,9 +100,10 @@ async def test_an_unknown_caller_is_a_form_and_nothing_typed_is_lost(stage: Stag
     await on_duty(page, stage)
     call = await stage.ring(STRANGER, queue="service")
     await expect(page.locator("#new-number")).to_have_value("139 1111 2222")
+    await page.fill("#new-name", "钱多多")  # before the phone is even picked up
     await stage.answer(call)
     await state_is(page, "on_call")
-    await page.fill("#new-name", "钱多多")
+    await expect(page.locator("#new-name")).to_have_value("钱多多")
     await page.select_option("#new-salutation", "女士")
     await page.fill("#notes", "想了解报价")
     # Gone before the draft was due to be sent, and opened again: everything is there.

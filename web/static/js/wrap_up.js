@@ -14,7 +14,7 @@ const fields = byId("wrap-fields");
 const notes = byId("notes");
 const radios = () => [...form.elements.namedItem("disposition")];
 
-let target = null; // what the form writes about: {call_id, open, until, seconds, old}
+let target = null; // what the form writes about, see aim()
 let draft = empty();
 let syncTimer = 0;
 let saving = false;
@@ -32,7 +32,8 @@ export const currentTarget = () => target?.call_id || null;
 
 /**
  * Let the form write about a call; `null` closes it.
- * @param next {call_id, open, until, seconds, title, server: {disposition, notes}}
+ * @param next {call_id, ringing, open, until, seconds, title, server: {disposition, notes}}; while it rings
+ *   only the newcomer form may be filled in, and stays in this browser: the server keeps drafts of taken calls
  */
 export function aim(next) {
   if (next?.call_id !== target?.call_id) {
@@ -41,7 +42,8 @@ export function aim(next) {
     show();
   }
   target = next;
-  fields.disabled = !next;
+  if (next && !next.ringing && !draft.synced) planSync();
+  fields.disabled = !next || Boolean(next.ringing);
   byId("wrap-save").disabled = saving || !next?.open;
   setData(form, "open", next?.open ? "yes" : "no");
   setText(byId("wrap-title"), next?.title || t("通话小结"));
@@ -94,13 +96,17 @@ function changed() {
   draft.edited_at = now();
   draft.synced = false;
   writeLocal(target.call_id, draft);
+  planSync();
+}
+
+function planSync() {
   clearTimeout(syncTimer);
   syncTimer = setTimeout(sync, SYNC_MS);
 }
 
 async function sync() {
   clearTimeout(syncTimer);
-  if (!target || draft.synced || saving) return;
+  if (!target || target.ringing || draft.synced || saving) return;
   const [callId, sent] = [target.call_id, draft];
   const stamp = sent.edited_at;
   try {
@@ -119,7 +125,7 @@ async function sync() {
 /** Send what is not on the server yet, also while the page goes away. */
 export function flush() {
   clearTimeout(syncTimer);
-  if (!target || draft.synced || saving) return;
+  if (!target || target.ringing || draft.synced || saving) return;
   send("PUT", `/agent/drafts/${target.call_id}`, body(draft), { quiet: true, keepalive: true }).catch(() => {});
 }
 
@@ -214,8 +220,9 @@ export async function sendLeftOvers() {
       try {
         await send("PUT", `/agent/drafts/${callId}`, body(kept), { quiet: true });
         writeLocal(callId, { ...kept, synced: true });
-      } catch {
-        return;
+      } catch (error) {
+        if (error.status >= 400 && error.status < 500) removeLocal(callId); // a call the agent never took
+        else return;
       }
     }
   }
