@@ -67,6 +67,11 @@ class PhoneCall:
         """``near`` (this phone), ``far``, ``cancelled``, or nothing while it goes on."""
         return next((what.split()[1] for what in self.happened if what.startswith("ended")), "")
 
+    @property
+    def up(self) -> bool:
+        """Whether the call was answered and goes on."""
+        return not self.ended_by and any(what.startswith(("talking", "answered")) for what in self.happened)
+
     async def answer(self) -> None:
         """Pick up; returns when the PBX knows."""
         self._handset = await Handset.open(self._process.host)
@@ -234,7 +239,7 @@ class AgentPhone:
 
     async def __aexit__(self, *_: object) -> None:
         for call in self.calls:
-            if call.happened and not call.ended_by and "talking" in call.happened[-1:]:
+            if call.up:
                 with contextlib.suppress(TimeoutError):
                     await call.hang_up()
         for task in list(self._tasks):
