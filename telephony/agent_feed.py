@@ -42,6 +42,8 @@ class AgentFeed:
         on_device: called when a phone's state changed.
         limit: how many events may wait; beyond it the oldest go and a snapshot replaces them.
         reconcile: how often a snapshot is taken without any reason.
+        gather: pause between two transactions; what comes meanwhile shares the next one. A transaction of one
+            event costs as much as one of twenty.
     """
 
     names = (*AGENT_EVENTS, *MEMBER_EVENTS, DEVICE_EVENT)
@@ -59,6 +61,7 @@ class AgentFeed:
         limit: int = 10_000,
         reconcile: timedelta = timedelta(minutes=5),
         retry: timedelta = timedelta(seconds=1),
+        gather: timedelta = timedelta(milliseconds=50),
     ) -> None:
         self._desk = desk
         self._members = members
@@ -70,6 +73,7 @@ class AgentFeed:
         self._limit = limit
         self._reconcile = reconcile.total_seconds()
         self._retry = retry.total_seconds()
+        self._gather = gather.total_seconds()
         self._wrap_ups: Mapping[str, timedelta] = {}
         self._devices: dict[str, str] = {}
         self._waiting: deque[tuple[str, AgentEvent, datetime]] = deque()
@@ -139,10 +143,14 @@ class AgentFeed:
             except TimeoutError:
                 self._resync = True
             self._wake.clear()
-            while self._waiting:
+            if self._waiting:
                 await self._drain()
-            if self._resync and self._up:
+            if self._waiting:
+                # More than a batch, or the database is away: a snapshot would overtake what happened before.
+                self._wake.set()
+            elif self._resync and self._up:
                 await self._snapshot()
+            await asyncio.sleep(self._gather)
 
     async def _drain(self) -> None:
         batch = [self._waiting[i] for i in range(min(len(self._waiting), BATCH))]

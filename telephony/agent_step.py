@@ -1,54 +1,96 @@
-"""One step of an agent: load the state machine under its lock, give it events, store what follows."""
+"""Steps of agents: load the state machines under their locks, give them events, store what follows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from telephony import agent_repository as repository
+from telephony.agent_records import Held, hold_agents, store_agents
+from telephony.agent_repository import memberships
+from telephony.agent_tables import AgentRow
 from telephony.domain.agent import Agent
 from telephony.domain.agent_state import AgentPolicy
-from telephony.domain.agent_steps import AgentEvent, Effect, FollowStance, PublishState
-from telephony.domain.queue import MemberPlan
+from telephony.domain.agent_steps import AgentEvent, Answered, Effect, FollowStance, PublishState
+from telephony.domain.queue import MemberPlan, Membership
 from telephony.events import AgentStateChanged
+
+Happened = Sequence[tuple[AgentEvent, datetime]]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be told once the step is committed."""
+    """What is to be told of one agent once the steps are committed.
 
-    plan: MemberPlan
+    Attributes:
+        plan: how the agent must stand in the queues now, where that may have changed.
+    """
+
+    plan: MemberPlan | None
     changed: AgentStateChanged | None
 
 
-async def take_step(
+async def take_steps(
     session: AsyncSession,
-    agent_id: str,
-    events: Sequence[tuple[AgentEvent, datetime]],
+    events: Mapping[str, Happened],
     *,
     policy: AgentPolicy,
     now: datetime,
+    by_number: bool = False,
 ) -> list[Step]:
-    """Take the events of one agent in the caller's transaction; an unknown agent takes none."""
-    loaded = await repository.lock_agent(session, agent_id, policy=policy, now=now)
-    if loaded is None:
-        return []
-    person, row, agent = loaded
-    changed: AgentStateChanged | None = None
-    for event, at in events:
-        effects = agent.handle(event, now=at)
-        await repository.record_effects(session, agent_id, effects, now=at)
-        changed = _changed(agent, effects, at) or changed
-    repository.store_machine(row, agent, now=now)
+    """Take the events of some agents in the caller's transaction.
+
+    Args:
+        events: agent id (or number, with ``by_number``) → events in order. Unknown agents take none; those
+            who work here no more are found by id only, so that what they began can end.
+    """
     await session.flush()
-    plans = await repository.plans(session, policy=policy, agent_ids=[person.agent_id])
-    return [Step(plan, changed) for plan in plans]
+    chosen: ColumnElement[bool] = AgentRow.agent_id.in_(events)
+    if by_number:
+        chosen = and_(AgentRow.number.in_(events), AgentRow.active)
+    held = await hold_agents(session, chosen, expected=len(events), policy=policy, now=now)
+    told: dict[str, AgentStateChanged] = {}
+    moved: set[str] = set()
+    for item in held:
+        agent = item.agent
+        for event, at in events[item.number if by_number else agent.agent_id]:
+            effects = agent.handle(event, now=at)
+            item.record(effects, at=at)
+            if any(isinstance(effect, FollowStance | PublishState) for effect in effects):
+                told[agent.agent_id] = _changed(agent, at)
+            if isinstance(event, Answered) or _moves(effects):
+                # An answer was met with an early pause: the plan confirms it or takes it back.
+                moved.add(agent.agent_id)
+    versions = await store_agents(session, held, now=now)
+    queues = await memberships(session, moved) if moved else {}
+    return [
+        Step(
+            _plan(item, queues.get(agent_id, ()), versions[agent_id]) if agent_id in moved else None,
+            told.get(agent_id),
+        )
+        for item in held
+        if (agent_id := item.agent.agent_id) in moved or agent_id in told
+    ]
 
 
-def _changed(agent: Agent, effects: Iterable[Effect], at: datetime) -> AgentStateChanged | None:
-    if not any(isinstance(effect, FollowStance | PublishState) for effect in effects):
-        return None
+def _moves(effects: Iterable[Effect]) -> bool:
+    return any(isinstance(effect, FollowStance) for effect in effects)
+
+
+def _plan(held: Held, queues: tuple[Membership, ...], version: int) -> MemberPlan:
+    if not held.active:
+        return MemberPlan(number=held.number, name=held.name, version=version)
+    return MemberPlan(
+        number=held.number,
+        name=held.name,
+        version=version,
+        memberships=queues,
+        stance=held.agent.stance,
+    )
+
+
+def _changed(agent: Agent, at: datetime) -> AgentStateChanged:
     status = agent.status
     return AgentStateChanged(
         at=at,

@@ -26,7 +26,7 @@ from telephony import agent_repository as repository
 from telephony import wrap_ups
 from telephony.agent_events import RosterChanged
 from telephony.agent_seeds import is_code
-from telephony.agent_step import Step, take_step
+from telephony.agent_step import Step, take_steps
 from telephony.agent_tables import AgentRow, AgentSessionRow, PauseReasonRow, QueueRow, WrapUpRow
 from telephony.agent_views import AgentSnapshot, WrapUpView
 from telephony.domain.agent_state import AgentPolicy
@@ -204,7 +204,7 @@ class AgentDesk:
                     customer_id=customer_id,
                     now=now,
                 )
-                steps = await self._step(session, agent_id, [(WrapUpSaved(call_id), now)])
+                steps = await self._step(session, agent_id, WrapUpSaved(call_id))
             self._tell(steps)
         return view
 
@@ -275,15 +275,13 @@ class AgentDesk:
 
     async def _take(self, events: Sequence[tuple[str, AgentEvent, datetime]]) -> None:
         async with self._turn:
-            steps: list[Step] = []
+            by_number: dict[str, list[tuple[AgentEvent, datetime]]] = defaultdict(list)
+            for number, event, at in events:
+                by_number[number].append((event, at))
             async with self._database.transaction() as session:
-                ids = await repository.agent_ids_by_number(session)
-                by_agent: dict[str, list[tuple[AgentEvent, datetime]]] = defaultdict(list)
-                for number, event, at in events:
-                    if number in ids:
-                        by_agent[ids[number]].append((event, at))
-                for agent_id in sorted(by_agent):
-                    steps += await self._step(session, agent_id, by_agent[agent_id])
+                steps = await take_steps(
+                    session, by_number, policy=self._policy, now=self._clock.now(), by_number=True
+                )
             self._tell(steps)
 
     async def resync(self, node: str, live: Mapping[str, tuple[LiveLeg, ...]]) -> None:
@@ -303,11 +301,12 @@ class AgentDesk:
     async def move_call(self, old_call_id: str, new_call_id: str) -> None:
         """Take that a call became part of another one (an attended transfer was completed)."""
         async with self._turn:
-            steps: list[Step] = []
             async with self._database.transaction() as session:
                 now = self._clock.now()
-                for agent_id in await wrap_ups.takers(session, old_call_id):
-                    steps += await self._step(session, agent_id, [(CallMoved(old_call_id, new_call_id), now)])
+                takers = await wrap_ups.takers(session, old_call_id)
+                moved = [(CallMoved(old_call_id, new_call_id), now)]
+                steps = await take_steps(session, dict.fromkeys(takers, moved), policy=self._policy, now=now)
+                for agent_id in takers:
                     await wrap_ups.move(session, agent_id, old_call_id, new_call_id, now=now)
             self._tell(steps)
 
@@ -375,7 +374,7 @@ class AgentDesk:
         async with self._turn:
             async with self._database.transaction() as session:
                 await self._require(session, agent_id, signed_in=signed_in)
-                steps = await self._step(session, agent_id, [(event, self._clock.now())])
+                steps = await self._step(session, agent_id, event)
                 (found,) = await repository.snapshots(session, agent_id)
             self._tell(steps)
         return replace(found, stale=not self._live())
@@ -384,15 +383,15 @@ class AgentDesk:
         person = await session.get(AgentRow, agent_id)
         if person is None or not person.active:
             raise AgentUnknown("no such agent", field="agent_id")
-        row = await session.get(AgentSessionRow, agent_id)
-        if signed_in and (row is None or not row.signed_in):
-            raise NotSignedIn("sign in first")
+        if signed_in:
+            query = select(AgentSessionRow.signed_in).where(AgentSessionRow.agent_id == agent_id)
+            if not (await session.execute(query)).scalar_one_or_none():
+                raise NotSignedIn("sign in first")
         return person
 
-    async def _step(
-        self, session: AsyncSession, agent_id: str, events: Sequence[tuple[AgentEvent, datetime]]
-    ) -> list[Step]:
-        return await take_step(session, agent_id, events, policy=self._policy, now=self._clock.now())
+    async def _step(self, session: AsyncSession, agent_id: str, event: AgentEvent) -> list[Step]:
+        now = self._clock.now()
+        return await take_steps(session, {agent_id: [(event, now)]}, policy=self._policy, now=now)
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Let ``work`` run to its end even when our caller goes away: it may hold the database's lock."""
@@ -403,7 +402,7 @@ class AgentDesk:
 
     def _tell(self, steps: Iterable[Step]) -> None:
         for step in steps:
-            if self._follower is not None:
+            if self._follower is not None and step.plan is not None:
                 self._follower.follow(step.plan)
             if step.changed is not None:
                 self._published.append(step.changed.event_id)
@@ -414,7 +413,7 @@ class AgentDesk:
             async with self._turn:
                 async with self._database.transaction() as session:
                     now = self._clock.now()
-                    steps = await self._step(session, due.agent_id, [(WrapUpTimedOut(due.call_id), now)])
+                    steps = await self._step(session, due.agent_id, WrapUpTimedOut(due.call_id))
                     row = await session.get(WrapUpRow, (due.call_id, due.agent_id))
                     if row is not None and row.due_at is not None and row.due_at <= now:
                         row.due_at, row.ended_at = None, row.ended_at or now

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from kernel.outbox import add_fact
-from telephony.agent_repository import taken_call
 from telephony.agent_seeds import is_code
 from telephony.agent_tables import AgentRow, AgentSessionRow, DispositionRow, WrapUpRow
 from telephony.agent_views import WrapUpView
@@ -127,7 +126,10 @@ async def move(session: AsyncSession, agent_id: str, old: str, new: str, *, now:
     row = await session.get(WrapUpRow, (old, agent_id))
     if row is None:
         return
-    target = await taken_call(session, new, agent_id, row.queue, now)
+    target = await session.get(WrapUpRow, (new, agent_id))
+    if target is None:
+        target = WrapUpRow(call_id=new, agent_id=agent_id, queue=row.queue, taken_at=now, notes="", tries=0)
+        session.add(target)
     if target.saved_at is None and row.saved_at is not None:
         target.disposition, target.notes = row.disposition, row.notes
         target.customer_id, target.saved_at = row.customer_id, row.saved_at

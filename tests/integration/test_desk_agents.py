@@ -247,7 +247,7 @@ async def test_two_tabs_press_at_once(here: Centre) -> None:
     )
     mine, theirs = await here.desk.state(here.jing), await other.state(here.jing)
     assert mine == theirs
-    assert mine.version >= 6
+    assert mine.version > 1
     async with here.database.session() as session:
         query = select(AgentStateLogRow).where(AgentStateLogRow.ended_at.is_(None))
         (open_row,) = (await session.execute(query)).scalars().all()
