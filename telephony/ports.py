@@ -1,6 +1,6 @@
 """What the agents' side of telephony needs from outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from telephony.ami.results import QueueStatus
@@ -75,13 +75,4 @@ class MemberFollower(Protocol):
 
     def follow(self, plan: MemberPlan) -> None:
         """Bring the members to ``plan`` soon; never blocks. Without a link, when it is back."""
-        ...
-
-
-class DeviceStates(Protocol):
-    """Where devices' states are looked up."""
-
-    @property
-    def devices(self) -> Mapping[str, str]:
-        """Agent number → Asterisk's device state (``NOT_INUSE``, ``INUSE``, ``UNAVAILABLE``, …)."""
         ...
