@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from sqlalchemy import select
 
@@ -63,9 +64,23 @@ async def play_call(settings: Settings, wish: Wish) -> CallerReport:
         sipp=runtime.sipp.command(),
         host=settings.pbx.sip_host,
         port=settings.pbx.sip_port,
+        local_host=_network_address(settings),
         env=dict(runtime.sipp.env()),
         progress=lambda line: console.print(f"  {line}", markup=False),
     )
+
+
+def _network_address(settings: Settings) -> str:
+    """Return the address that the trunk takes calls from, which must be one of this machine's own.
+
+    Raises:
+        Invalid: the trunk is a real one; nobody can be played on it.
+    """
+    for network in settings.pbx.trunk.match:
+        address = ip_network(network, strict=False).network_address
+        if address.is_loopback:
+            return str(address)
+    raise Invalid("calls are played only over a trunk on this machine: pbx.trunk.match has no 127.… address")
 
 
 async def _speech(runtime: Runtime, text: str) -> "array[int]":
