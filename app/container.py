@@ -129,7 +129,7 @@ async def open_centre(
         desk = (
             telephony.desk
             if telephony
-            else AgentDesk(base.database, base.clock, base.bus, worker=base.worker)
+            else AgentDesk(base.database, base.clock, base.bus, worker=base.worker, on_facts=relay.wake)
         )
         if Role.IVR in roles:
             flows, agi_port = await _open_ivr(base, stack, espeak)

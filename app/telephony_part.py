@@ -105,7 +105,7 @@ def build_telephony(
         return await desk.member_book()
 
     members = MemberSync(link.actions, member_book)
-    desk = AgentDesk(database, clock, bus, worker=worker, policy=policy, follower=members)
+    desk = AgentDesk(database, clock, bus, worker=worker, policy=policy, follower=members, on_facts=on_facts)
     board = Board(
         database,
         clock,

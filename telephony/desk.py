@@ -82,6 +82,7 @@ class AgentDesk:
             changes another process hears on the bus and carries out.
         live: whether the PBX is in reach, for :attr:`AgentSnapshot.stale`; the follower's word by default.
         deadline: of one step in the database; longer than its own time to wait for a lock.
+        on_facts: called after a commit that left a fact in the outbox.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class AgentDesk:
         follower: MemberFollower | None = None,
         live: Callable[[], bool] | None = None,
         deadline: timedelta = timedelta(seconds=15),
+        on_facts: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._bus = bus
+        self._on_facts = on_facts
         self._policy = policy or AgentPolicy()
         self._follower = follower
         self._deadline = deadline.total_seconds()
@@ -206,6 +209,7 @@ class AgentDesk:
                 )
                 steps = await self._step(session, agent_id, WrapUpSaved(call_id))
             self._tell(steps)
+        self._on_facts()
         return view
 
     async def save_draft(
