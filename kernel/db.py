@@ -3,6 +3,7 @@
 SQLite (WAL) is the embedded default, PostgreSQL 15+ the large one; both through SQLAlchemy's asyncio API.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from sqlalchemy.types import TypeDecorator
 
 from kernel.errors import ConfigurationError
 
+SQLITE_CONNECTIONS = 16
+SQLITE_WAIT_SECONDS = 10.0
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -67,6 +70,9 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        # SQLite has one writer, and waits for its turn by sleeping up to 0.1 s at a time, in no order. The
+        # writers of this process queue here instead; only those of other processes meet in SQLite.
+        self._turn = asyncio.Lock() if self.dialect_name == "sqlite" else None
 
     @property
     def dialect_name(self) -> str:
@@ -81,12 +87,28 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a session in a transaction that commits when the block ends well."""
-        async with self._sessions() as session:
+        """Open a session in a transaction that commits when the block ends well.
+
+        Raises:
+            TimeoutError: another transaction of this process does not end (SQLite).
+        """
+        async with self._writing(), self._sessions() as session:
             if self.dialect_name == "sqlite":
                 await session.execute(text("BEGIN IMMEDIATE"))
             async with _committing(session):
                 yield session
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        if self._turn is None:
+            yield
+            return
+        async with asyncio.timeout(SQLITE_WAIT_SECONDS):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def create_all(self) -> None:
         """Create every table of the metadata (tests; production migrates)."""
@@ -127,8 +149,13 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
         ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
+        # Each connection is a thread: they are kept, not made and thrown away under load.
+        pool = {"pool_size": SQLITE_CONNECTIONS, "max_overflow": 0, "pool_timeout": SQLITE_WAIT_SECONDS}
         engine = create_async_engine(
-            parsed.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": 10}, hide_parameters=True
+            parsed.set(drivername="sqlite+aiosqlite"),
+            connect_args={"timeout": SQLITE_WAIT_SECONDS},
+            hide_parameters=True,
+            **(pool if parsed.database not in {None, "", ":memory:"} else {}),
         )
         _prepare_sqlite(engine)
     elif backend == "postgresql":
@@ -159,7 +186,7 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            "busy_timeout=10000",
+            f"busy_timeout={SQLITE_WAIT_SECONDS * 1000:.0f}",
             "temp_store=MEMORY",
             "cache_size=-32000",
         ):
