@@ -82,6 +82,9 @@ RING_END_REASONS = {
     "busy": N_("话机忙"),
 }
 
+LEFT_QUEUE_REASONS = {"abandoned": N_("客户放弃"), "not_answered": N_("无人接听")}
+TRANSFER_TYPES = {"blind": N_("直接转"), "attended": N_("先咨询后转"), "joined": N_("并入另一通电话")}
+
 FORMULAS = {
     "net_of_short": N_("20 秒内接通 ÷（接通 + 放弃 − 短放弃）"),
     "all_handled": N_("（20 秒内接通 + 20 秒内放弃）÷（接通 + 放弃）"),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -84,7 +85,7 @@ async def show_list(request: web.Request) -> web.StreamResponse:
         "problem": problem,
         "first_page": "cursor" not in request.query,
         "queues": queues,
-        "agents": [(agent.number, agent.name) for agent in await roster.agents()],
+        "agents": {agent.number: agent.name for agent in await roster.agents()},
         "results": labels.words(labels.CALL_RESULTS),
         "directions": labels.words(labels.DIRECTIONS),
     }
@@ -201,7 +202,9 @@ async def show_call(request: web.Request) -> web.StreamResponse:
         "end_reason": labels.word(labels.END_REASONS, call.end_reason),
         "picture": gantt(call, now=deps.clock.now(), marks=marks),
         "leg_kinds": labels.words(labels.LEG_KINDS),
-        "happenings": [_happening(entry, call, queues, names) for entry in call.timeline],
+        "happenings": [
+            _happening(entry, call, queues, names, deps.settings.timezone) for entry in call.timeline
+        ],
         "wrap_up": await _saved_wrap_up(request, found),
         "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
     }
@@ -216,29 +219,44 @@ async def _saved_wrap_up(request: web.Request, call: CallView) -> WrapUpView | N
 
 
 def _happening(
-    entry: TimelineEntry, call: CallView, queues: dict[str, str], names: dict[str, str]
+    entry: TimelineEntry, call: CallView, queues: dict[str, str], names: dict[str, str], zone: ZoneInfo
 ) -> Happening:
     parts: list[str] = []
     if entry.queue:
         parts.append(queues.get(entry.queue, entry.queue))
     if entry.agent:
         parts.append(" ".join(part for part in (entry.agent, names.get(entry.agent, "")) if part))
-    parts += [text for key, value in entry.detail.items() if (text := _detail(entry.kind, key, value))]
+    parts += [text for key, value in entry.detail.items() if (text := _detail(entry.kind, key, value, zone))]
+    offered = entry.kind == "offered"
     return Happening(
         at=entry.at,
         offset_seconds=(entry.at - call.started_at).total_seconds(),
-        kind=labels.word(labels.TIMELINE_KINDS, entry.kind),
+        kind=labels.word(labels.DIRECTIONS, call.direction)
+        if offered
+        else labels.word(labels.TIMELINE_KINDS, entry.kind),
         text=" · ".join(parts),
     )
 
 
-def _detail(kind: str, key: str, value: str) -> str:
+REASONS = {"ring_ended": labels.RING_END_REASONS, "left_queue": labels.LEFT_QUEUE_REASONS}
+
+
+def _detail(kind: str, key: str, value: str, zone: ZoneInfo) -> str:
     match key:
         case "result":
             return labels.word(labels.CALL_RESULTS, value)
         case "reason":
-            table = labels.RING_END_REASONS if kind == "ring_ended" else labels.END_REASONS
-            return labels.word(table, value)
+            return labels.word(REASONS.get(kind, labels.END_REASONS), value)
+        case "type":
+            return labels.word(labels.TRANSFER_TYPES, value)
+        case "to" if kind == "transferred":
+            return gettext("转给 %(number)s") % {"number": readable(value)}
+        case "position":
+            return gettext("第 %(n)s 位") % {"n": value}
+        case "since" | "until":
+            moment = datetime.fromisoformat(value).astimezone(zone)
+            text = gettext("从 %(time)s") if key == "since" else gettext("到 %(time)s")
+            return text % {"time": moment.strftime("%H:%M:%S")}
         case "by":
             return gettext("%(who)s先挂机") % {"who": labels.word(labels.HANGUP_BY, value)}
         case "direction" | "node" | "consultation" | "into":
@@ -249,7 +267,7 @@ def _detail(kind: str, key: str, value: str) -> str:
             return gettext("被叫 %(number)s") % {"number": readable(value)}
         case "key":
             return gettext("按键 %(key)s") % {"key": value}
-        case "label":
+        case "label" | "number":
             return value
         case _:
             return f"{key} {value}"
