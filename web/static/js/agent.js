@@ -140,7 +140,11 @@ let liveStatus = "live";
 const live = openLive({
   topics: ["agent"],
   handlers: {
-    state: (state) => { desk.state = state; draw(); },
+    state: (state) => {
+      desk.state = state;
+      draw();
+      if (state?.state === "paused" && state.reason === "tab_asleep") beat(); // awake again
+    },
     pop: onPop,
     notice: (notice) => { desk.notice = notice; draw(); },
     unfinished: (items) => { desk.unfinished = items; draw(); },
@@ -156,7 +160,8 @@ const live = openLive({
 });
 
 // No caller may ring into a dead tab: the server hears from this page every ten seconds.
-new Worker(new URL("./heartbeat.js", import.meta.url)).onmessage = () => {
+function beat() {
   if (desk.state && desk.state.state !== "signed_out") send("POST", "/agent/heartbeat", {}, { quiet: true }).catch(() => {});
-};
+}
+new Worker(new URL("./heartbeat.js", import.meta.url)).onmessage = beat;
 draw();

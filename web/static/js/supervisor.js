@@ -54,6 +54,7 @@ function drawTiles() {
   }));
 }
 
+const agentName = (number) => [board.agents.find((agent) => agent.number === number)?.name, number].filter(Boolean).join(" ");
 const queueName = (name) => (name ? labels.queues[name] || name : none);
 
 function queueCells(queue) {
@@ -77,9 +78,9 @@ function agentCells(agent) {
   return [
     { text: `${agent.name} ${agent.number}`, cls: "tight" },
     { text: (labels.states[agent.state] || agent.state) + reason + phone, dot: agent.state, cls: "tight" },
-    { since: agent.since, cls: "n" },
+    { since: agent.state === "signed_out" ? null : agent.since, cls: "n" },
     agent.call_id ? { text: agent.call_number || t("查看"), href: `/calls/${agent.call_id}`, cls: "tight" } : { text: "" },
-    { text: agent.queues.map(queueName).join(labels.list_comma), cls: "small muted" },
+    { text: agent.queues.map(queueName).join(labels.list_comma), cls: "small muted names" },
   ];
 }
 
@@ -90,7 +91,7 @@ function callCells(call) {
     { text: call.number === "anonymous" ? t("号码未知") : call.number, href: `/calls/${call.call_id}`, cls: "tight num", title: call.menu_path.join(" › ") },
     { text: labels.call_states[call.state] || call.state, tone: tones[call.state] || "blue", cls: "tight" },
     queueName(call.queue),
-    { text: call.agent || "", cls: "tight" },
+    { text: agentName(call.agent), cls: "tight" },
     { since: call.since, cls: "n" },
   ];
 }
