@@ -297,19 +297,18 @@ async def test_a_break_in_english_reaches_the_queue_and_so_does_its_end(
         await eventually(lambda: member_is(line, "1003", paused=False), what="in the queue again")
         await page.click("#sign-out")
         await expect(page.locator("#state-name")).to_have_text("Signed out")
-
-        async def gone() -> bool:
-            return not await standing(line, "1003")
-
-        await eventually(gone, what="no member any more")
+        await eventually(lambda: member_is(line, "1003", there=False), what="no member any more")
+        await page.click("#sign-in")
+        await expect(page.locator("#state-name")).to_have_text("Available")
         await page.click("button[lang=zh-CN]")
-        await expect(page.locator("#state-name")).to_have_text("未签入")
+        await expect(page.locator("#state-name")).to_have_text("空闲")
         await page.click("text=退出")
         await expect(page.locator("#login")).to_be_visible()
+        await eventually(lambda: member_is(line, "1003", there=False), what="no member any more")
         await page.goto(f"{line.url}/agent")
         await expect(page.locator("#login")).to_be_visible()
 
 
-async def member_is(line: RunningCentre, number: str, *, paused: bool) -> bool:
+async def member_is(line: RunningCentre, number: str, *, there: bool = True, paused: bool = False) -> bool:
     row = await standing(line, number)
-    return bool(row) and ("paused" in row) is paused
+    return bool(row) is there and ("paused" in row) is paused

@@ -1,8 +1,10 @@
 """Sign-in and sign-out."""
 
+import contextlib
+
 from aiohttp import web
 
-from kernel.errors import TooMany
+from kernel.errors import NotFound, TooMany
 from web.auth import (
     ACCOUNTS,
     WrongCredentials,
@@ -59,8 +61,12 @@ async def enter(request: web.Request) -> web.StreamResponse:
 
 @signed_in
 async def leave(request: web.Request) -> web.StreamResponse:
-    """End the session."""
-    await request.app[ACCOUNTS].authenticator.sign_out(current_user(request), ip=request.get(CLIENT_IP, ""))
+    """End the session; an agent leaves the queues too, after the present call where there is one."""
+    user = current_user(request)
+    if user.agent_id is not None:
+        with contextlib.suppress(NotFound):  # the agent's place may be gone; the session ends all the same
+            await request.app[DEPS].desk.sign_out(user.agent_id)
+    await request.app[ACCOUNTS].authenticator.sign_out(user, ip=request.get(CLIENT_IP, ""))
     response = see_other("/sign-in")
     clear_session_cookie(request, response)
     return response
