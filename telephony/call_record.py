@@ -177,6 +177,7 @@ def _call_resume(call: Call) -> Row:
         "hangup_by": call.hangup_by.value if call.hangup_by is not None else None,
         "last_dialled": call.last_dialled.uniqueid if call.last_dialled is not None else None,
         "seq": call.seq,
+        "last_at": _iso(call.last_at),
     }
 
 
@@ -225,6 +226,7 @@ def call_of(row: Row, legs: list[Row], *, seq: int) -> Call:
         adopted=row["adopted"],
         exten=resume.get("exten", ""),
         seq=max(seq, int(resume.get("seq", 0))),
+        last_at=_time(resume.get("last_at")),
     )
     for leg_row in legs:
         _restore_leg(call, leg_row)

@@ -26,15 +26,20 @@ from telephony.ami.message import AmiEvent
 from telephony.call_news import AgentIdOf, CallNews
 from telephony.domain.call_book import CallBook
 from telephony.domain.call_resync import PbxSnapshot
-from telephony.domain.effects import Effect, Ended
+from telephony.domain.effects import Effect, Ended, Merged, Opened, RingStarted
 from telephony.epochs import EpochLog
+from telephony.event_log import EventLog, as_events
 from telephony.events import LinkStateChanged
-from telephony.repository import load_open_calls
+from telephony.repository import finished_channels, load_open_calls
 from telephony.resync import take_snapshot
 from telephony.views import CallView
 from telephony.writer import CallWriter
 
 log = structlog.get_logger(__name__)
+
+# What was going on in the last moments before we were killed may not have been stored.
+_OVERLAP_AFTER_START = timedelta(seconds=10)
+_OVERLAP = timedelta(seconds=1)
 
 Sink = Callable[[Any, datetime], None]
 
@@ -94,6 +99,7 @@ class IngestConfig:
         suspicion: what two snapshots this far apart both show is believed.
         heartbeat: how often is stored until when the PBX was followed; the error of a gap's beginning.
         retry: pause before a snapshot that failed is asked for again.
+        catch_up: how long filling a gap from the PBX's log may take.
         gather: how many events may wait for a snapshot here; further ones wait in the link's own bound.
     """
 
@@ -101,11 +107,15 @@ class IngestConfig:
     suspicion: timedelta = timedelta(seconds=5)
     heartbeat: timedelta = timedelta(seconds=5)
     retry: timedelta = timedelta(milliseconds=500)
+    catch_up: timedelta = timedelta(seconds=5)
     gather: int = 20_000
 
 
 class TelephonyIngest(SinkTable):
     """Follows one PBX node. Run :meth:`run` in the supervisor, beside the link's and the writer's.
+
+    Args:
+        event_log: the PBX's log of channel events, where its files are in reach; fills gaps.
 
     A ``run`` that ends with an error may simply be started again: it takes a snapshot and goes on.
     """
@@ -120,9 +130,11 @@ class TelephonyIngest(SinkTable):
         database: Database,
         clock: Clock,
         agent_id_of: AgentIdOf,
+        event_log: EventLog | None = None,
         config: IngestConfig | None = None,
     ) -> None:
         super().__init__()
+        self._event_log = event_log
         self.node = link.node
         self.book = book
         self._link = link
@@ -135,6 +147,7 @@ class TelephonyIngest(SinkTable):
         self._epochs = EpochLog(database, self.node)
         self._epoch: EpochStarted | None = None
         self._restored = False
+        self._followed = False
         self._status = LinkStateChanged(at=clock.now(), node=self.node, state="down")
         self._live = asyncio.Event()
 
@@ -268,6 +281,7 @@ class TelephonyIngest(SinkTable):
         self._live.clear()
         since = self._epochs.seen_until or started.at
         self._say("syncing", as_of=self._epochs.seen_until)
+        rung = await self._catch_up()
         if not again and (started.restarted is True or self._epochs.is_other_boot(started.boot_id)):
             log.warning("pbx_restarted", node=self.node, open_calls=len(self.book))
             self._do(self.book.pbx_restarted(since))
@@ -279,9 +293,12 @@ class TelephonyIngest(SinkTable):
                 item.get("uniqueid") for item in gathered if type(item) is AmiEvent and item.name == "Hangup"
             }
             self._do(self.book.reconcile(snapshot, now=now, since=min(since, now), spared=hung_up))
+            # Whose phone began to ring while nobody listened, and still rings.
+            self._do(tuple(effect for effect in rung if effect.leg.ringing))
             RESYNCS.labels("epoch").inc()
             self._epochs.begin(started, now=now)
             self._say("live", as_of=now)
+            self._followed = True
             self._live.set()
             log.info("calls_in_sync", node=self.node, epoch=started.epoch, open_calls=len(self.book))
             self.mark(started, now)
@@ -290,6 +307,36 @@ class TelephonyIngest(SinkTable):
                 self._take(item)
             else:
                 await self._mark(item)
+
+    async def _catch_up(self) -> list[RingStarted]:
+        """Take in what the PBX logged while we did not listen; return the phones that began to ring."""
+        since = self._epochs.seen_until
+        rings: list[RingStarted] = []
+        if self._event_log is None or since is None:
+            return []
+        since -= _OVERLAP if self._followed else _OVERLAP_AFTER_START
+        try:
+            async with asyncio.timeout(self._config.catch_up.total_seconds()):
+                rows = await asyncio.to_thread(self._event_log.read, since)
+                await self._writer.flush()
+                channels = sorted({row.uniqueid for row in rows})
+                async with self._database.session() as session:
+                    finished = await finished_channels(session, self.node, channels)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            # Without the database nobody knows which of these calls are stored already.
+            log.warning("gap_not_filled", node=self.node, error=type(error).__name__)
+            return rings
+        logged = as_events([row for row in rows if row.uniqueid not in finished])
+        for effect in self.book.catch_up(logged):
+            if isinstance(effect, RingStarted):
+                rings.append(effect)
+            elif isinstance(effect, (Opened, Merged, Ended)):
+                self._do((effect,))
+            else:
+                self._writer.note(effect.call)
+        if rows:
+            log.info("gap_filled", node=self.node, events=len(rows), open_calls=len(self.book))
+        return rings
 
     async def _snapshot_while_gathering(self, gathered: list[Item]) -> PbxSnapshot | None:
         """Return the snapshot, or ``None`` when the epoch ended before there was one."""

@@ -96,6 +96,21 @@ async def load_open_calls(session: AsyncSession, node: str) -> tuple[Call, ...]:
     return tuple(call_of(row, legs[row["call_id"]], seq=seqs.get(row["call_id"], 0)) for row in rows)
 
 
+async def finished_channels(session: AsyncSession, node: str, uniqueids: Sequence[str]) -> frozenset[str]:
+    """Return which of these channels are stored as ended already."""
+    found: set[str] = set()
+    for start in range(0, len(uniqueids), _CHUNK):
+        rows = await session.execute(
+            select(CallLegRow.uniqueid).where(
+                CallLegRow.node == node,
+                CallLegRow.uniqueid.in_(uniqueids[start : start + _CHUNK]),
+                CallLegRow.ended_at.is_not(None),
+            )
+        )
+        found.update(rows.scalars())
+    return frozenset(found)
+
+
 async def last_epoch(session: AsyncSession, node: str) -> AmiEpochRow | None:
     """Return the newest epoch of ``node``."""
     found = await session.execute(

@@ -7,7 +7,7 @@ gets two ``DialEnd``, the second of them ``CANCEL``; and ``HangupRequest`` is se
 ``SoftHangupRequest`` for those that Asterisk hangs up after it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from telephony.domain.call import MAX_MENU, Call, Direction, EndReason
@@ -75,6 +75,24 @@ class CallBook(CallResync):
             return ()
         handler(event, self._tick(now))
         return self._flush() if self._out else ()
+
+    def catch_up(self, logged: Iterable[tuple[datetime, ChannelSignal]]) -> tuple[Effect, ...]:
+        """Take events that the PBX logged while nobody listened, in order, with their times.
+
+        What happened before the last thing we saw of a call is known already and skipped.
+        """
+        seen = {id(call): call.last_at for call in self._calls.values()}
+        effects: list[Effect] = []
+        self.unseen = True
+        try:
+            for at, event in logged:
+                leg = self._legs.get(event.get("uniqueid"))
+                until = seen.get(id(leg.call)) if leg is not None else None
+                if until is None or at >= until:
+                    effects.extend(self.handle(event, now=at))
+        finally:
+            self.unseen = False
+        return tuple(effects)
 
     def reconcile(
         self, snapshot: PbxSnapshot, *, now: datetime, since: datetime, spared: Collection[str] = ()

@@ -58,7 +58,7 @@ class CallMoves(CallTable):
         self.stop_ringing(leg, "", now, reason="answered")
         leg.taken = True
         leg.answered_at = leg.answered_at or now
-        call.hangup_by = None
+        call.hangup_by = call.waiting_in = None
         agent = leg.agent_number
         if agent is None and call.direction is Direction.OUT and call.root is not None:
             agent = call.root.agent_number

@@ -61,6 +61,8 @@ class CallTable:
         self._gone: OrderedDict[str, str | None] = OrderedDict()
         self._bridges: dict[str, dict[str, Leg]] = {}
         self._out: list[Effect] = []
+        # What is taken in now was not seen when it happened, but told later.
+        self.unseen = False
 
     # -- looking things up ---------------------------------------------------------------------------
 
@@ -150,6 +152,7 @@ class CallTable:
             while call_id in self._gone or call_id in self._calls:
                 call_id = derived_call_id(self.node, call_id, now=now)
         call.call_id = call_id
+        call.adopted = call.adopted or self.unseen
         del self._latent[id(call)]
         self._calls[call_id] = call
         self._introduce(call, variables)
@@ -288,7 +291,7 @@ class CallTable:
         if call.answered_at is None and (call.queued_at or call.dialled_at) is not None:
             call.wait = call.wait_until(now)
         if call.end_reason is None:
-            call.end_reason = why_ended(call)
+            call.end_reason = EndReason.GAP if self.unseen else why_ended(call)
         if call.hangup_by is None:
             call.hangup_by = who_ended(call)
         if call.cause is None:

@@ -1,6 +1,7 @@
 """The ingest between a manager interface and a database: epochs, gaps, restarts of either side."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from kernel.db import Database
 from telephony.ami import AmiLink
 from telephony.ami.epoch import EpochEnded, EpochStarted
 from telephony.domain.call_book import CallBook
+from telephony.event_log import EventLog
 from telephony.events import AgentRinging, CallEnded, CallOpened, LinkStateChanged
+from telephony.history import CallHistory
 from telephony.ingest import IngestConfig, TelephonyIngest
 from telephony.repository import last_epoch
 from tests.support.call_service import QUICK, service
@@ -25,6 +28,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
+CEL = FOLDER.parent / "cel"
 CALL = "01JNA0000000000000000000CA"
 OTHER = "01JNA0000000000000000000CB"
 TRUNK, AGENT = "1772415000.1", "1772415001.2"
@@ -371,3 +375,40 @@ async def test_markers_carry_the_epoch(sqlite: Database, tmp_path: Path) -> None
         assert isinstance(marks[0], EpochEnded)
         assert isinstance(marks[1], EpochStarted)
         assert marks[1].restarted is True
+
+
+def logged_now(name: str) -> str:
+    """A logged story as if it began now."""
+    story = (CEL / f"{name}.csv").read_text()
+    stamps = re.compile(r'(?<=,")(\d{10}\.\d{6})(?=")')
+    shift = SystemClock().now().timestamp() - float(min(stamps.findall(story)))
+    return stamps.sub(lambda found: f"{float(found.group()) + shift:.6f}", story)
+
+
+async def test_a_gap_is_filled_from_the_log_of_the_pbx(database: Database, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    async with FakeAmi() as pbx, service(database, tmp_path, pbx.config(), event_log=EventLog(log)) as here:
+        await pbx.stop()
+        await eventually(lambda: here.ingest.status.state != "live")
+        log.write_text(logged_now("blind_transfer"))
+        await pbx.listen()
+        await eventually(lambda: here.of(CallEnded))
+        call = await here.ended(here.of(CallEnded)[0].call_id)
+        assert (call.result, call.agent, call.hangup_by) == ("ANSWERED", "1002", "caller")
+        assert here.of(AgentRinging) == []
+        # The next gap finds the same lines again.
+        pbx.cut()
+        await eventually(lambda: [e.state for e in here.of(LinkStateChanged)].count("live") == 3)
+        assert len((await CallHistory(database).page()).items) == 1
+        assert len(here.of(CallEnded)) == 1
+
+
+async def test_without_a_database_the_log_is_left_for_later(sqlite: Database, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    fickle = FickleDatabase(sqlite)
+    async with FakeAmi() as pbx, service(fickle, tmp_path, pbx.config(), event_log=EventLog(log)) as here:
+        fickle.gone = True
+        log.write_text(logged_now("abandoned"))
+        pbx.cut()
+        await eventually(lambda: [e.state for e in here.of(LinkStateChanged)].count("live") == 2)
+        assert here.of(CallOpened) == []

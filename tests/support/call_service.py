@@ -15,6 +15,7 @@ from kernel.events import Event
 from telephony.ami import AmiConfig, AmiLink
 from telephony.domain.call_book import CallBook
 from telephony.domain.call_table import CallRules
+from telephony.event_log import EventLog
 from telephony.history import CallHistory
 from telephony.ingest import IngestConfig, TelephonyIngest
 from telephony.views import CallView
@@ -73,6 +74,7 @@ async def service(
     *,
     live: bool = True,
     rules: CallRules | None = None,
+    event_log: EventLog | None = None,
 ) -> AsyncIterator[Service]:
     """Run the call model's services over ``ami`` for the length of the block."""
     clock, bus = SystemClock(), Bus()
@@ -86,6 +88,7 @@ async def service(
         database=database,
         clock=clock,
         agent_id_of=AGENTS.get,
+        event_log=event_log,
         config=config,
     )
     found = Service(ingest, link, [], database)

@@ -35,6 +35,13 @@ class FickleDatabase(Database):
         self.tries = 0
 
     @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        if self.gone:
+            raise OperationalError("connect", None, ConnectionRefusedError("gone"))
+        async with super().session() as session:
+            yield session
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         self.tries += 1
         if self.gone and not self.after_commit:
