@@ -5,12 +5,9 @@ that hears ``AgentCalled`` finds the call it belongs to, and two sinks never dis
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -32,6 +29,7 @@ from telephony.event_log import EventLog, as_events
 from telephony.events import LinkStateChanged
 from telephony.repository import finished_channels, load_open_calls
 from telephony.resync import take_snapshot
+from telephony.sinks import SinkTable
 from telephony.views import CallView
 from telephony.writer import CallWriter
 
@@ -41,8 +39,6 @@ log = structlog.get_logger(__name__)
 _OVERLAP_AFTER_START = timedelta(seconds=10)
 _OVERLAP = timedelta(seconds=1)
 
-Sink = Callable[[Any, datetime], None]
-
 OPEN = Gauge("huifang_calls_open", "Calls in progress", ["node"])
 ENDED = Counter("huifang_calls_ended_total", "Calls that ended", ["direction", "result"])
 WAITED = Histogram(
@@ -51,43 +47,7 @@ WAITED = Histogram(
     ["result"],
     buckets=(1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600),
 )
-SINK_ERRORS = Counter("huifang_ingest_sink_errors_total", "Exceptions of listeners to PBX events")
 RESYNCS = Counter("huifang_call_resyncs_total", "Snapshots taken over by the call model", ["cause"])
-
-
-class SinkTable:
-    """Who hears what: by event name, and everyone the markers of epochs."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[str, list[Sink]] = defaultdict(list)
-        self._markers: list[Sink] = []
-
-    def add_sink(self, sink: Sink, *names: str) -> None:
-        """Call ``sink(item, now)`` for AMI events of these names and for every epoch marker.
-
-        It must not block. What it raises is logged and costs nobody else the event.
-        """
-        for name in names:
-            self._by_name[name].append(sink)
-        self._markers.append(sink)
-
-    def tell(self, event: AmiEvent, now: datetime) -> None:
-        """Give an event to those who want its name."""
-        for sink in self._by_name.get(event.name, ()):
-            _call(sink, event, now)
-
-    def mark(self, marker: Item, now: datetime) -> None:
-        """Give a marker to all."""
-        for sink in self._markers:
-            _call(sink, marker, now)
-
-
-def _call(sink: Sink, item: object, now: datetime) -> None:
-    try:
-        sink(item, now)
-    except Exception:  # a border: one listener's fault must not stop the call model or the others
-        SINK_ERRORS.inc()
-        log.exception("ingest_sink_failed", sink=getattr(sink, "__qualname__", repr(sink)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +212,7 @@ class TelephonyIngest(SinkTable):
     # -- epochs --------------------------------------------------------------------------------------
 
     async def _restore(self) -> bool:
-        """Read the open calls back after a restart of ours."""
+        """Read the open calls back after a restart of ours; return whether that is done."""
         if self._restored:
             return True
         try:
@@ -265,9 +225,13 @@ class TelephonyIngest(SinkTable):
             return False
         self._restored = True
         for call in calls:
-            if self.book.get(call.call_id) is None:
+            known = self.book.get(call.call_id)
+            if known is None:
                 self.book.restore(call)
-                self._writer.resume(call)
+            else:
+                # Found again on the PBX before the database was: its time line goes on after the stored one.
+                known.continue_after(call.seq)
+            self._writer.resume(call)
         if calls:
             log.info("open_calls_read", node=self.node, calls=len(calls))
         return True
@@ -401,33 +365,31 @@ class TelephonyIngest(SinkTable):
     # -- to be sure ----------------------------------------------------------------------------------
 
     async def _reconcile(self) -> None:
-        """Compare with the PBX now and then; what two snapshots agree on is mended."""
+        """Compare with the PBX now and then."""
         while True:
-            await asyncio.sleep(self._config.reconcile.total_seconds())
-            if not self._live.is_set():
-                continue
-            await self._restore()
-            try:
-                first = await take_snapshot(self._link.actions)
-                lost = self.book.missing(first)
-                unknown = self.book.unknown(first)
-                if not lost and not unknown:
-                    continue
-                await asyncio.sleep(self._config.suspicion.total_seconds())
-                second = await take_snapshot(self._link.actions)
-            except AmiError as error:
-                log.warning("call_reconcile_failed", node=self.node, error=error.code)
-                continue
-            lost &= self.book.missing(second)
-            found = tuple(
-                channel
-                for channel in second.channels
-                if channel.uniqueid in unknown & self.book.unknown(second)
-            )
-            if lost or found:
-                log.warning("calls_mended", node=self.node, lost=len(lost), found=len(found))
-                RESYNCS.labels("sweep").inc()
-                self._do(self.book.sweep(lost, found, now=self._clock.now()))
+            pause = self._config.reconcile if self._restored else self._config.retry
+            await asyncio.sleep(pause.total_seconds())
+            if await self._restore() and self._live.is_set():
+                try:
+                    await self._sweep()
+                except AmiError as error:
+                    log.warning("call_reconcile_failed", node=self.node, error=error.code)
+
+    async def _sweep(self) -> None:
+        """Mend what two snapshots agree on."""
+        first = await take_snapshot(self._link.actions)
+        lost, unknown = self.book.missing(first), self.book.unknown(first)
+        if not lost and not unknown:
+            return
+        await asyncio.sleep(self._config.suspicion.total_seconds())
+        second = await take_snapshot(self._link.actions)
+        lost &= self.book.missing(second)
+        unknown &= self.book.unknown(second)
+        if lost or unknown:
+            log.warning("calls_mended", node=self.node, lost=len(lost), found=len(unknown))
+            RESYNCS.labels("sweep").inc()
+            found = tuple(channel for channel in second.channels if channel.uniqueid in unknown)
+            self._do(self.book.sweep(lost, found, now=self._clock.now()))
 
 
 async def _next(link: AmiLink) -> Item | None:

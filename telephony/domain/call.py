@@ -1,6 +1,6 @@
 """A call: what is known of it, and how its state follows from its legs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -169,6 +169,11 @@ class Call:
         )
         self.rows.append(row)
         return row
+
+    def continue_after(self, seq: int) -> None:
+        """Number the rows so far on from ``seq``: that many are stored of this call already."""
+        self.rows = [replace(row, seq=row.seq + seq) for row in self.rows]
+        self.seq += seq
 
     def connected(self) -> bool:
         """Two of its legs are in one bridge, or the called person hears an application."""

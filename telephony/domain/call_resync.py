@@ -98,15 +98,16 @@ class CallResync(CallMoves):
         """
         known = tuple(self._calls.values())
         gone = [self._legs[uniqueid] for uniqueid in self.missing(snapshot) if uniqueid not in spared]
-        self._take_channels(snapshot, now)
+        touched = self._take_channels(snapshot, now)
         self._lose_unseen(gone, since)
         self._take_waiting(snapshot, now)
+        self._look(touched, snapshot, now)
         for call in known:
             if call.is_open:
                 facts = {"since": since.isoformat(), "until": now.isoformat()}
                 self.row(call, TimelineKind.GAP, now, detail=facts)
 
-    def _take_channels(self, snapshot: PbxSnapshot, now: datetime) -> None:
+    def _take_channels(self, snapshot: PbxSnapshot, now: datetime) -> list[Call]:
         touched: dict[int, Call] = {}
         for seen in sorted(snapshot.channels, key=_birth):
             leg = self._legs.get(seen.uniqueid) or self._adopt(seen, now)
@@ -131,14 +132,16 @@ class CallResync(CallMoves):
                 touched[id(leg.call)] = self.merge(leg.call, other, now)
             if seen.bridge:
                 self.meet(leg, seen.bridge, now)
-        for call in touched.values():
-            self._look(call, snapshot, now)
+        return list(touched.values())
 
-    def _look(self, call: Call, snapshot: PbxSnapshot, now: datetime) -> None:
+    def _look(self, calls: list[Call], snapshot: PbxSnapshot, now: datetime) -> None:
         """Rings that ended or began unseen."""
         states = {seen.uniqueid: seen.state for seen in snapshot.channels}
-        if not call.is_open:
-            return
+        for call in calls:
+            if call.is_open:
+                self._look_at(call, states, now)
+
+    def _look_at(self, call: Call, states: Mapping[str, int], now: datetime) -> None:
         for leg in list(call.live.values()):
             state = states.get(leg.uniqueid)
             if leg.ringing and state == _UP and not leg.bridge:
@@ -212,7 +215,8 @@ class CallResync(CallMoves):
 
     def adopt(self, channels: tuple[SeenChannel, ...], now: datetime) -> None:
         """Take over channels whose beginning was never told."""
-        self._take_channels(PbxSnapshot(channels=channels, waiting=()), now)
+        snapshot = PbxSnapshot(channels=channels, waiting=())
+        self._look(self._take_channels(snapshot, now), snapshot, now)
 
     def _lose_unseen(self, legs: list[Leg], at: datetime) -> None:
         lost = {leg.uniqueid for leg in legs}

@@ -25,7 +25,7 @@ _PLAIN_NUMBER = re.compile(r"\+?[0-9*#]{1,20}")
 
 def clean_text(raw: str, limit: int) -> str:
     """Return ``raw`` on one line without control characters, at most ``limit`` characters long."""
-    if len(raw) <= limit and raw.isascii() and raw.isprintable():
+    if len(raw) <= limit and raw.isascii() and raw.isprintable() and "  " not in raw:
         return raw.strip()
     # Cut first: a name of megabytes must not be worked through.
     text = _DROPPED.sub(" ", raw[: limit * 4])

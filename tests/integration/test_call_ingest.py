@@ -412,3 +412,30 @@ async def test_without_a_database_the_log_is_left_for_later(sqlite: Database, tm
         pbx.cut()
         await eventually(lambda: [e.state for e in here.of(LinkStateChanged)].count("live") == 2)
         assert here.of(CallOpened) == []
+
+
+async def test_the_database_is_away_when_we_start(sqlite: Database, tmp_path: Path) -> None:
+    fickle = FickleDatabase(sqlite)
+    gone = trunk(
+        uniqueid="1772415009.7", linkedid="1772415009.7", variables={"HF_CALL": OTHER, "HF_DIR": "in"}
+    )
+    async with FakeAmi() as pbx:
+        async with service(fickle, tmp_path, pbx.config()) as first:
+            talk(pbx)
+            pbx.pbx.add_channel(gone)
+            await first.in_state("talking")
+            await first.in_state("offered", OTHER)
+        forget(pbx, gone.uniqueid)
+        fickle.gone = True
+        config = IngestConfig(retry=timedelta(milliseconds=20), suspicion=timedelta(milliseconds=20))
+        async with service(fickle, tmp_path, pbx.config(), config) as second:
+            await second.in_state("talking")
+            fickle.gone = False
+            assert (await second.ended(OTHER)).end_reason == "gap"
+            for uniqueid in (AGENT, TRUNK):
+                pbx.pbx.end_channel(uniqueid)
+            call = await second.ended()
+            kinds = [entry.kind for entry in call.timeline]
+            assert kinds[:6] == ["offered", "queued", "ringing", "ring_ended", "answered", "offered"]
+            assert kinds[-1] == "ended"
+            assert [entry.seq for entry in call.timeline] == list(range(1, len(kinds) + 1))
