@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from telephony.ami.message import AmiEvent
 from telephony.domain.call import MAX_ROWS, CallState
 from telephony.domain.call_book import CallBook
+from telephony.domain.call_resync import PbxSnapshot, SeenChannel, SeenWaiting
 from telephony.domain.effects import Effect, Ended, Merged, Opened, Progressed
 from tests.support.transcripts import events, play
 
@@ -205,3 +206,52 @@ def test_lost_events_lose_no_call_forever(name: str, data: st.DataObject) -> Non
     for uniqueid in tuple(book._legs):
         effects += feed(book, "Hangup", {"Uniqueid": uniqueid}, last)
     check(book, effects)
+
+
+SEEN = st.builds(
+    SeenChannel,
+    uniqueid=st.sampled_from(CHANNELS),
+    linkedid=st.sampled_from(CHANNELS),
+    channel=st.sampled_from(NAMES),
+    state=st.sampled_from((0, 4, 5, 6)),
+    number=text,
+    name=text,
+    exten=st.sampled_from(("s", "4008001234", "1002", "")),
+    application=st.sampled_from(("Queue", "AppQueue", "ChanSpy", "")),
+    bridge=st.sampled_from(BRIDGES),
+    age=st.integers(0, 100).map(lambda seconds: timedelta(seconds=seconds)),
+    variables=st.sampled_from(CALL_IDS).map(lambda call: {"HF_CALL": call}),
+)
+SNAPSHOTS = st.builds(
+    PbxSnapshot,
+    channels=st.lists(SEEN, max_size=5, unique_by=lambda seen: seen.uniqueid).map(tuple),
+    waiting=st.lists(
+        st.builds(
+            SeenWaiting,
+            uniqueid=st.sampled_from(CHANNELS),
+            queue=text,
+            waited=st.just(timedelta(seconds=9)),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+EMPTY = PbxSnapshot(channels=(), waiting=())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(EVENTS, SNAPSHOTS, st.just("boot")), max_size=40), st.booleans())
+def test_gaps_and_restarts_anywhere(
+    history: list[tuple[str, dict[str, str]] | PbxSnapshot | str], boot: bool
+) -> None:
+    book, now = CallBook("pbx1"), START
+    effects: list[Effect] = []
+    for item in history:
+        now += timedelta(seconds=1)
+        if isinstance(item, PbxSnapshot):
+            effects += book.reconcile(item, now=now, since=now - timedelta(seconds=5))
+        elif isinstance(item, str):
+            effects += book.pbx_restarted(now)
+        else:
+            effects += feed(book, item[0], item[1], now)
+    end = book.pbx_restarted(now) if boot else book.reconcile(EMPTY, now=now, since=now)
+    check(book, [*effects, *end])
