@@ -324,11 +324,12 @@ QUEUES = (
     ("service", "综合服务", "General service", 15, 45, 0),
 )
 
+# Everybody helps out everywhere in the end: whoever signs in first at a look around gets every call.
 AGENTS = (
-    DemoAgent("zhouxm", "1001", "周晓梅", (("complaint", 0), ("service", 0))),
-    DemoAgent("wusy", "1002", "吴思远", (("repair", 0), ("service", 0))),
+    DemoAgent("zhouxm", "1001", "周晓梅", (("complaint", 0), ("service", 0), ("repair", 5))),
+    DemoAgent("wusy", "1002", "吴思远", (("repair", 0), ("service", 0), ("complaint", 5))),
     DemoAgent("zhenghy", "1003", "郑海燕", (("complaint", 1), ("repair", 1), ("service", 0))),
-    DemoAgent("fengl", "1004", "冯磊", (("repair", 0), ("complaint", 5))),
+    DemoAgent("fengl", "1004", "冯磊", (("repair", 0), ("complaint", 5), ("service", 5))),
 )
 
 SUPERVISOR = ("shenj", "沈静")
