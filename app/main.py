@@ -34,7 +34,7 @@ def parse_roles(text: str) -> frozenset[Role]:
 
 @contextlib.asynccontextmanager
 async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Turn SIGINT and SIGTERM into an event; a second signal cancels the task that stops too slowly."""
+    """Turn SIGINT, SIGTERM and a closed terminal into an event; a second one cancels what is slow."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -44,12 +44,15 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
             task.cancel()
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, on_signal)
     try:
         yield stop
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 
