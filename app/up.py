@@ -44,6 +44,7 @@ from web.permissions import Role as UserRole
 
 FREE_BYTES = 200 << 20
 LOGINS = "demo-logins.json"
+OWN_PHONES = "register your own as an agent: .venv/bin/huifang agent phone 1001 says how"
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -256,7 +257,7 @@ async def _phones(
     numbers = {agent.number for agent in company.AGENTS}
     played = [agent for agent in agents if agent.number in numbers and not agent.webrtc]
     if answer is None or not played:
-        return "register your own as an agent: huifang agent phone 1001 says how"
+        return OWN_PHONES
     phones = DemoPhones(
         runtime.sipp,
         asterisk,
@@ -273,10 +274,9 @@ async def _phones(
     except ProcessFailed as error:
         # the centre works without them
         console.print(f"[yellow]![/] {error.message}", markup=True, soft_wrap=True)
-        return "the demo phones did not start; register your own: huifang agent phone 1001 says how"
+        return f"the demo phones did not start; {OWN_PHONES}"
     return (
-        f"demo phones answer after {answer.total_seconds():g} s; "
-        "to use your own: huifang up --demo --no-phones"
+        f"demo phones answer after {answer.total_seconds():g} s; to use your own: make run ARGS=--no-phones"
     )
 
 
