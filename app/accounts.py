@@ -5,11 +5,9 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-import app.models  # noqa: F401 - relationships between tables need all of them
-from app.schema import check
 from app.settings import Settings
+from app.store import open_store
 from kernel.clock import SystemClock
-from kernel.db import create_database
 from kernel.errors import Invalid, NotFound
 from telephony.agent_tables import AgentRow
 from web.auth import Accounts, build_accounts
@@ -32,12 +30,8 @@ def parse_role(text: str) -> Role:
 
 async def with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]]) -> T:
     """Open the database, make sure of its schema, and run ``work``."""
-    database = create_database(settings.sql_url)
-    try:
-        await check(database)
+    async with open_store(settings) as database:
         return await work(build_accounts(database, SystemClock()))
-    finally:
-        await database.dispose()
 
 
 async def agent_id_of(settings: Settings, number: str) -> str:
@@ -51,15 +45,9 @@ async def phone_secret(settings: Settings, number: str) -> str:
 
 
 async def _agent(settings: Settings, number: str) -> AgentRow:
-    database = create_database(settings.sql_url)
-    try:
-        await check(database)
-        async with database.session() as session:
-            found = (
-                await session.execute(select(AgentRow).where(AgentRow.number == number))
-            ).scalar_one_or_none()
-    finally:
-        await database.dispose()
+    async with open_store(settings) as database, database.session() as session:
+        query = select(AgentRow).where(AgentRow.number == number, AgentRow.active)
+        found = (await session.execute(query)).scalar_one_or_none()
     if found is None:
         raise NotFound(f"there is no agent {number}", field="agent")
     return found

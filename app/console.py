@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kernel.errors import HuifangError
 
@@ -15,13 +17,13 @@ errors = Console(stderr=True, highlight=False)
 
 def fail(message: str) -> int:
     """Print what went wrong; return the exit status."""
-    errors.print(f"[bold red]✗[/] {message}", soft_wrap=True)
+    errors.print(f"[bold red]✗[/] {escape(message)}", soft_wrap=True)
     return 1
 
 
 def done(message: str) -> None:
     """Print a finished step."""
-    console.print(f"[green]✓[/] {message}", soft_wrap=True)
+    console.print(f"[green]✓[/] {escape(message)}", soft_wrap=True)
 
 
 @contextmanager
@@ -68,4 +70,9 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{place}"
+    if isinstance(error, SQLAlchemyError):
+        # The text of SQLAlchemy's own goes on with the statement and an address to read about it.
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        said = (str(cause).splitlines() or [type(error).__name__])[0]
+        return f"the database cannot be used ({said}): check HUIFANG_DATABASE_URL"
     return f"{type(error).__name__}: {error}"

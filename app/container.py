@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
+from app.command_bus import REDIS_SECONDS
 from app.numbers import QueueBook
 from app.runtime.tool import Tool
 from app.schema import check
@@ -49,8 +50,6 @@ from telephony.roster import Roster
 from web import live, pages
 from web.app import create_app
 from web.deps import Check, WebDeps, WebSettings
-
-REDIS_SECONDS = 3.0
 
 
 class Role(StrEnum):

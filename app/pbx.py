@@ -80,7 +80,7 @@ async def build_pbx_config(
     if settings.centre.default_queue not in {row.name for row in queues}:
         raise ConfigurationError(
             f"centre.default_queue: there is no active queue {settings.centre.default_queue!r}; "
-            "create it, or start with «huifang up --demo»",
+            "create it («huifang queue set»), or start with «huifang up --demo»",
             field="centre.default_queue",
         )
     return PbxConfig(
@@ -96,6 +96,7 @@ async def build_pbx_config(
         ami_port=settings.ami.port,
         ami_user=settings.ami.username,
         ami_secret=ami_secret(settings),
+        ami_permit=settings.ami.permit,
         agi_host=settings.agi.host,
         agi_port=agi_port or settings.agi.port,
         trunks=(_trunk(settings),),

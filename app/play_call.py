@@ -6,14 +6,14 @@ from ipaddress import ip_network
 
 from sqlalchemy import select
 
-import app.models  # noqa: F401 - relationships between tables need all of them
 from app.caller import CallerReport, CallPlan, Say, Step, Wait, menu_steps, run
 from app.console import console
 from app.runtime import Runtime
 from app.settings import Settings
+from app.store import open_store
 from crm.tables import Customer, CustomerPhone
 from ivr.prompts.espeak import EspeakSynthesiser
-from kernel.db import Database, create_database
+from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 from kernel.phone import Phone
 
@@ -95,11 +95,8 @@ async def _caller(settings: Settings, wanted: str) -> tuple[str, str]:
     phone = Phone.parse_caller(wanted)
     if phone is not None:
         return phone.national, ""
-    database = create_database(settings.sql_url)
-    try:
+    async with open_store(settings) as database:
         return await _number_of(database, wanted), wanted
-    finally:
-        await database.dispose()
 
 
 async def _number_of(database: Database, name: str) -> str:
@@ -115,6 +112,5 @@ async def _number_of(database: Database, name: str) -> str:
         if found is not None:
             return Phone.parse(found).national
         known = (await session.execute(select(Customer.name).order_by(Customer.id).limit(12))).scalars().all()
-    raise NotFound(
-        f"no customer is called {name}; try one of {', '.join(known)}, or a number", field="customer"
-    )
+    others = f"one of {', '.join(known)}, or a number" if known else "a number"
+    raise NotFound(f"no customer is called {name}; try {others}", field="customer")

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import app.models  # noqa: F401 - relationships between tables need all of them
 from app.pbx import build_pbx_config
-from app.schema import check
 from app.settings import Settings
-from kernel.db import create_database
+from app.store import open_store
 from telephony.asterisk.model import AsteriskPaths
-from telephony.asterisk.render import write
+from telephony.asterisk.render import music_directories, write
+from telephony.asterisk.sounds import write_sounds
 
 MODULE_FOLDERS = (
     "/usr/lib/x86_64-linux-gnu/asterisk/modules",
@@ -38,7 +37,7 @@ def system_paths(config: Path) -> AsteriskPaths:
 
 
 async def render_to(settings: Settings, folder: Path, root: Path | None) -> tuple[Path, ...]:
-    """Write the configuration to ``folder``; return the files that changed.
+    """Write the configuration to ``folder``, waiting music and chime to their places; return changed files.
 
     Args:
         root: where Asterisk's own folders lie; the distribution's places by default.
@@ -50,10 +49,8 @@ async def render_to(settings: Settings, folder: Path, root: Path | None) -> tupl
             root.absolute(), modules=places.modules, data=places.data, sbin=places.sbin
         )
         places = under
-    database = create_database(settings.sql_url)
-    try:
-        await check(database)
+    async with open_store(settings) as database:
         config = await build_pbx_config(settings, database, places)
-    finally:
-        await database.dispose()
+    config.recordings_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_sounds(config.prompts_dir, music_directories(config))
     return write(config, folder)

@@ -9,8 +9,9 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
@@ -19,10 +20,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.runtime.redis_server import SOCKET_NAME
 from app.runtime.sockets import socket_folder
 from kernel.errors import ConfigurationError
+from telephony.asterisk.model import Codec
 from telephony.domain.service_level import Formula
 
 PREFIX = "HUIFANG_"
-NOT_SETTINGS = frozenset({"HUIFANG_CONFIG", "HUIFANG_RUNTIME_DIR"})
+NOT_SETTINGS = frozenset({"HUIFANG_CONFIG"})
+
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            ip_network(value, strict=False)
+        except ValueError as error:
+            raise ValueError(
+                f"{value!r} is no address or network, such as 192.0.2.7 or 192.0.2.0/24"
+            ) from error
+    return values
+
+
+Networks = Annotated[tuple[str, ...], pydantic.AfterValidator(_networks)]
+
+
+def _codecs(values: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(values) - set(Codec))
+    if unknown or not values:
+        raise ValueError(f"{', '.join(unknown) or 'nothing'}: name at least one of {', '.join(Codec)}")
+    return values
 
 
 class Section(BaseModel):
@@ -42,7 +65,7 @@ class WebSettings(Section):
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins (`https://cc.example.com`) besides the pages' own that may post."
     )
-    trusted_proxies: tuple[str, ...] = Field((), description="Addresses whose X-Forwarded-For is believed.")
+    trusted_proxies: Networks = Field((), description="Addresses whose X-Forwarded-For is believed.")
     session_idle_hours: float = Field(
         12, gt=0, description="A session ends after this long without a request."
     )
@@ -59,6 +82,9 @@ class AmiSettings(Section):
     secret: pydantic.SecretStr = Field(
         pydantic.SecretStr(""), description="Manager secret; the private runtime makes a random one."
     )
+    permit: Networks = Field(
+        ("127.0.0.1/32",), description="Who may sign in, in the manager.conf that is rendered."
+    )
     connect_seconds: float = Field(5, gt=0, description="Deadline of connecting and signing in.")
     action_seconds: float = Field(5, gt=0, description="Deadline of one action.")
     ping_seconds: float = Field(5, gt=0, description="Time between pings; two missed ones end the link.")
@@ -69,7 +95,7 @@ class AgiSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address the FastAGI server listens on.")
     port: int = Field(4573, ge=0, le=65535, description="Port of the FastAGI server; 0 takes a free one.")
-    allow: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="Peers that may connect.")
+    allow: Networks = Field(("127.0.0.1", "::1"), description="Peers that may connect.")
     max_connections: int = Field(500, ge=1, description="Connections at once; further ones are refused.")
 
 
@@ -78,14 +104,16 @@ class TrunkSettings(Section):
 
     name: str = Field("main", pattern=r"^[a-z0-9-]{1,20}$", description="Name of the trunk.")
     host: str = Field("", description="SIP server of the carrier; empty: calls are taken from `match` only.")
-    match: tuple[str, ...] = Field(
+    match: Networks = Field(
         ("127.0.0.2/32",),
         description="Networks that calls are taken from; agents' phones must register from others.",
     )
     username: str = Field("", description="User name at the carrier.")
     secret: pydantic.SecretStr = Field(pydantic.SecretStr(""), description="Password at the carrier.")
     register_with: bool = Field(False, description="Register at the carrier.")
-    codecs: tuple[str, ...] = Field(("alaw", "ulaw"), description="Codecs in order of preference.")
+    codecs: Annotated[tuple[str, ...], pydantic.AfterValidator(_codecs)] = Field(
+        ("alaw", "ulaw"), description="Codecs in order of preference."
+    )
     max_channels: int = Field(60, ge=1, description="Calls at once.")
 
 
@@ -104,7 +132,7 @@ class PbxSettings(Section):
     rtp_start: int = Field(20000, ge=1024, le=65000, description="First RTP port.")
     rtp_end: int = Field(20998, ge=1025, le=65535, description="Last RTP port.")
     external_address: str = Field("", description="Address that outside phones see, behind NAT.")
-    local_networks: tuple[str, ...] = Field((), description="Networks that need no external address.")
+    local_networks: Networks = Field((), description="Networks that need no external address.")
     record_calls: bool = Field(True, description="Record calls that reach a person.")
     trunk: TrunkSettings = Field(default_factory=TrunkSettings, description="The trunk.")
 
@@ -113,19 +141,21 @@ class CentreSettings(Section):
     """The company and how its lines behave."""
 
     company: str = Field("安居装饰", max_length=40, description="Name spoken to callers and shown on pages.")
-    hotline: str = Field("01065558800", description="Number of the hotline.")
+    hotline: str = Field("01065558800", pattern=r"^\+?[0-9]{2,20}$", description="Number of the hotline.")
     timezone: str = Field("Asia/Shanghai", description="Zone of the site; days begin at its midnight.")
     default_area: str = Field("010", pattern=r"^0\d{2,3}$", description="Area code of numbers without one.")
     always_open: bool = Field(
         False, description="Menus do not look at opening hours; «huifang up --demo» sets it unless it is set."
     )
     default_queue: str = Field("service", description="Where a caller goes when nothing else decides.")
-    service_level_seconds: int = Field(20, ge=1, description="An answer within this time is in time.")
+    service_level_seconds: int = Field(
+        20, ge=1, description="An answer within this time is in time; for new queues that do not say."
+    )
     service_level_formula: Formula = Field(
         Formula.NET_OF_SHORT, description="Which service-level formula is shown (docs/glossary.md)."
     )
     short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
-    wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up when the queue does not say.")
+    wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up; for new queues that do not say.")
     ring_no_answer_limit: int = Field(
         2, ge=0, description="Unanswered rings before an agent is paused; 0: never."
     )
@@ -264,5 +294,6 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any
             if problem["type"] == "extra_forbidden":
                 lines.append(f"{place}: no such setting{_hint(place, dotted)}")
             else:
-                lines.append(f"{place}: {problem['msg']}" if place else problem["msg"])
+                said = problem["msg"].removeprefix("Value error, ")
+                lines.append(f"{place}: {said}" if place else said)
         raise ConfigurationError("\n".join(lines)) from error

@@ -1,6 +1,6 @@
 """Save what a PBX says over AMI, byte for byte, for tests and for finding out what a strange PBX does.
 
-    HUIFANG_AMI_SECRET=… python -m telephony.ami.record FILE --host HOST --user USER --seconds 60
+    HUIFANG_AMI__SECRET=… python -m telephony.ami.record FILE --host HOST --user USER --seconds 60
 
 A recording begins with the banner and is what a link would have read. It holds the callers' names and
 numbers: treat it like one of voice.
@@ -92,7 +92,7 @@ def main() -> int:
         host=wanted.host,
         port=wanted.port,
         username=wanted.user,
-        secret=os.environ.get("HUIFANG_AMI_SECRET", ""),
+        secret=os.environ.get("HUIFANG_AMI__SECRET", ""),
         event_mask=wanted.events,
     )
     try:

@@ -28,6 +28,13 @@ def test_list_in_the_environment() -> None:
     assert settings.pbx.trunk.match == ("192.0.2.1", "192.0.2.2")
 
 
+def test_every_setting_is_taken_from_the_environment(tmp_path: Path) -> None:
+    settings = load_settings(
+        {"HUIFANG_RUNTIME_DIR": str(tmp_path), "HUIFANG_DATA_DIR": str(tmp_path / "data")}
+    )
+    assert (settings.runtime_dir, settings.data_dir) == (tmp_path, tmp_path / "data")
+
+
 def test_typo_in_the_environment_names_the_right_one() -> None:
     with pytest.raises(ConfigurationError, match="did you mean HUIFANG_WEB__PORT"):
         load_settings({"HUIFANG_WEB__PROT": "1"})
@@ -49,6 +56,17 @@ def test_typo_in_the_file_names_the_right_one(tmp_path: Path) -> None:
         ("HUIFANG_CENTRE__TIMEZONE", "Asia/Shanghei", "no such time zone"),
         ("HUIFANG_LOG_LEVEL", "LOUD", "log_level"),
         ("HUIFANG_PBX__RTP_END", "20001", "rtp_end"),
+        (
+            "HUIFANG_PBX__TRUNK__MATCH",
+            "192.0.2.1, carrier.example",
+            "pbx.trunk.match: 'carrier.example' is no",
+        ),
+        ("HUIFANG_WEB__TRUSTED_PROXIES", "10.0.0.0/33", "web.trusted_proxies"),
+        ("HUIFANG_AGI__ALLOW", "localhost", "agi.allow"),
+        ("HUIFANG_AMI__PERMIT", "everybody", "ami.permit"),
+        ("HUIFANG_PBX__TRUNK__CODECS", "alaw, opus", "pbx.trunk.codecs: opus: name at least one of alaw"),
+        ("HUIFANG_PBX__TRUNK__CODECS", "", "pbx.trunk.codecs: nothing"),
+        ("HUIFANG_CENTRE__HOTLINE", "400-CALL", "centre.hotline"),
     ],
 )
 def test_bad_value_names_the_setting(variable: str, value: str, message: str) -> None:
