@@ -233,6 +233,7 @@ async def build_flows(
         constants={"company": settings.centre.company},
         by_number={settings.centre.hotline: "hotline"},
         always_open=settings.centre.always_open,
+        zone=settings.zone,
     )
     return library, studio
 

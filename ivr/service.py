@@ -5,6 +5,7 @@ import hashlib
 import importlib.resources
 from collections.abc import Mapping
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import Counter
@@ -18,7 +19,7 @@ from ivr.ports import QueueNames
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.repository import FlowRepository, FlowVersion
 from kernel.bus import Bus, Lagged
-from kernel.business_time import OpeningHours
+from kernel.business_time import SHANGHAI, OpeningHours
 from kernel.clock import Clock
 from kernel.errors import HuifangError, Invalid
 from kernel.phone import Phone
@@ -45,6 +46,7 @@ class FlowLibrary:
         by_number: dialled number (as in the trunk's DID) → flow.
         default_flow: flow of every other number.
         always_open: opening hours are not looked at (demonstrations, tests).
+        zone: where the clocks of the flows' opening hours hang.
 
     What is in memory stays there: neither a broken database nor a broken file takes a flow from callers.
     """
@@ -61,6 +63,7 @@ class FlowLibrary:
         by_number: Mapping[str, str] | None = None,
         default_flow: str = "hotline",
         always_open: bool = False,
+        zone: ZoneInfo = SHANGHAI,
     ) -> None:
         self._repository = repository
         self._studio = studio
@@ -71,6 +74,7 @@ class FlowLibrary:
         self._by_number = {_number(number): flow for number, flow in (by_number or {}).items()}
         self._default = default_flow
         self._always_open = always_open
+        self._zone = zone
         self._active: dict[str, VoicedFlow] = {}
         self._loading = asyncio.Lock()
 
@@ -200,10 +204,11 @@ class FlowLibrary:
     def _put_in_force(self, voiced: VoicedFlow) -> None:
         current = self._active.get(voiced.flow.name)
         if current is None or voiced.version >= current.version:
-            if self._always_open:
-                hours = dict.fromkeys(voiced.flow.schedules, OpeningHours.always())
-                voiced = replace(voiced, flow=replace(voiced.flow, schedules=hours))
-            self._active[voiced.flow.name] = voiced
+            hours = {name: self._here(schedule) for name, schedule in voiced.flow.schedules.items()}
+            self._active[voiced.flow.name] = replace(voiced, flow=replace(voiced.flow, schedules=hours))
+
+    def _here(self, schedule: OpeningHours) -> OpeningHours:
+        return OpeningHours.always(self._zone) if self._always_open else replace(schedule, zone=self._zone)
 
     async def run(self) -> None:
         """Load again whenever another process publishes; ends only by cancellation."""

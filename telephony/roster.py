@@ -27,7 +27,8 @@ from telephony.agent_views import AgentBrief, Choice
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import QueueSettings
 
-NUMBER = re.compile(r"[0-9]{2,8}")
+NUMBER = re.compile(r"[0-9]{3,6}")
+"""As the call model knows an agent's telephone by its name."""
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 MAX_NAME = 40
 MAX_PENALTY = 100
@@ -76,7 +77,7 @@ class Roster:
             Invalid: number, name or password are not usable.
         """
         if NUMBER.fullmatch(number) is None:
-            raise Invalid("an agent's number has 2 to 8 digits", field="number")
+            raise Invalid("an agent's number has 3 to 6 digits", field="number")
         name = " ".join(name.split())
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             raise Invalid(f"a name has 1 to {MAX_NAME} characters", field="name")

@@ -118,7 +118,7 @@ def test_a_token_is_shown_once_and_can_be_ended(centre: Huifang) -> None:
     ("arguments", "said"),
     [
         (("agent", "set", "1001"), "give a name"),
-        (("agent", "set", "12345678901", "--name", "x"), "2 to 8 digits"),
+        (("agent", "set", "12345678901", "--name", "x"), "3 to 6 digits"),
         (("agent", "set", "1001", "--name", "周", "--queue", "nowhere"), "no queue nowhere"),
         (("agent", "set", "1001", "--name", "周", "--queue", "service:x"), "name:penalty"),
         (("agent", "retire", "1009"), "no agent 1009"),

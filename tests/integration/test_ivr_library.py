@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -176,3 +177,17 @@ async def test_checking_names_the_company(flows: FlowLibrary) -> None:
     assert "慧家装饰" in str(flow.prompts["welcome"].template)
     with pytest.raises(Invalid):
         delivered("weather")
+
+
+async def test_opening_hours_are_those_of_the_site(
+    tmp_path: Path, database: Database, clock: FakeClock
+) -> None:
+    lisbon = ZoneInfo("Europe/Lisbon")
+    flows, _, store = library(tmp_path, database, clock, zone=lisbon)
+    await store.open()
+    await flows.publish("test", FLOW, by="李静")
+    voiced = flows.named("test")
+    assert voiced is not None
+    # ten in the morning in Shanghai is two at night in Lisbon
+    assert not voiced.flow.schedules["office"].is_open(clock.now())
+    assert voiced.flow.schedules["office"].zone == lisbon

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from ivr.ports import Synthesiser
 from ivr.prompts.store import PromptStore
@@ -15,6 +16,7 @@ from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
 from ivr.service import FlowLibrary
 from kernel.bus import Bus
+from kernel.business_time import SHANGHAI
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.phone import Phone
@@ -120,11 +122,14 @@ def library(
     *,
     voice: Synthesiser | None = None,
     bus: Bus | None = None,
+    zone: ZoneInfo = SHANGHAI,
 ) -> Library:
     """Return a library over a database; the voice is a tone unless one is given."""
     store = PromptStore(folder / "prompts", voice or ToneVoice())
     studio = Studio(store, folder / "recordings")
-    flows = FlowLibrary(FlowRepository(database), studio, queues=FakeQueues(), clock=clock, bus=bus or Bus())
+    flows = FlowLibrary(
+        FlowRepository(database), studio, queues=FakeQueues(), clock=clock, bus=bus or Bus(), zone=zone
+    )
     return Library(flows, studio, store)
 
 
