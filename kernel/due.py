@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, Integer, String, or_, select, update
+from sqlalchemy import ColumnElement, Integer, String, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -124,11 +124,3 @@ class DueWorker(Generic[R]):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll):
                     await self._wake.wait()
-
-
-async def finish_rows(session: AsyncSession, table: type[R], key: Any, keys: Sequence[object]) -> None:
-    """Mark rows as done: never due again, claim released."""
-    if keys:
-        await session.execute(
-            update(table).where(key.in_(keys)).values(due_at=None, claimed_by=None, claimed_until=None)
-        )

@@ -57,10 +57,15 @@ def add_fact(session: AsyncSession, item: Event) -> None:
 
 
 class OutboxRelay:
-    """Moves facts from the table to the stream."""
+    """Moves facts from the table to the stream.
+
+    Args:
+        maxlen: about how many facts the stream keeps; with a kilobyte each, well within the Redis that is
+            started with the centre (128 MB, and writes refused beyond).
+    """
 
     def __init__(
-        self, database: Database, redis: "Redis", clock: Clock, *, worker: str, maxlen: int = 200_000
+        self, database: Database, redis: "Redis", clock: Clock, *, worker: str, maxlen: int = 50_000
     ) -> None:
         self._database = database
         self._redis = redis

@@ -63,11 +63,6 @@ class CallBook(CallResync):
             "ChanSpyStart": self._chan_spy_start,
         }
 
-    @property
-    def event_names(self) -> frozenset[str]:
-        """The AMI events the model lives on."""
-        return frozenset(self._handlers)
-
     def handle(self, event: ChannelSignal, *, now: datetime) -> tuple[Effect, ...]:
         """Take one event; return what follows from it. Never raises on what an event may contain."""
         handler = self._handlers.get(event.name)

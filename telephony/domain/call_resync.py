@@ -16,7 +16,6 @@ from telephony.domain.timeline import TimelineKind
 
 _RINGING = 5
 _UP = 6
-_IN_RING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,10 +84,6 @@ class CallTable:
         leg = self._legs.get(uniqueid)
         return (leg.call.call_id or None) if leg is not None else None
 
-    def leg_of(self, uniqueid: str) -> Leg | None:
-        """Return a living leg."""
-        return self._legs.get(uniqueid)
-
     def __len__(self) -> int:
         return len(self._calls)
 

@@ -37,7 +37,6 @@ class Endpoint:
     kind: LegKind
     agent_number: str | None
     is_machine: bool
-    is_trunk: bool
 
 
 class Endpoints:
@@ -68,12 +67,12 @@ class Endpoints:
     def _read(self, name: str) -> Endpoint:
         technology, _, rest = name.partition("/")
         if technology in _MACHINES:
-            return Endpoint(LegKind.OTHER, None, True, False)
+            return Endpoint(LegKind.OTHER, None, True)
         if technology not in _PHONES:
-            return Endpoint(LegKind.OTHER, None, False, False)
+            return Endpoint(LegKind.OTHER, None, False)
         if not rest.startswith(self._trunk_prefix) and self._agent.fullmatch(rest):
-            return Endpoint(LegKind.AGENT, rest, False, False)
-        return Endpoint(LegKind.OUTSIDE, None, False, True)
+            return Endpoint(LegKind.AGENT, rest, False)
+        return Endpoint(LegKind.OUTSIDE, None, False)
 
 
 def agent_of_interface(interface: str) -> str | None:
