@@ -7,15 +7,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, MetaData, String, event, text
-from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+from kernel import sqlite
 from kernel.errors import ConfigurationError
 
 SQLITE_CONNECTIONS = 16
@@ -149,14 +152,7 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
         ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        # Each connection is a thread: they are kept, not made and thrown away under load.
-        pool = {"pool_size": SQLITE_CONNECTIONS, "max_overflow": 0, "pool_timeout": SQLITE_WAIT_SECONDS}
-        engine = create_async_engine(
-            parsed.set(drivername="sqlite+aiosqlite"),
-            connect_args={"timeout": SQLITE_WAIT_SECONDS},
-            hide_parameters=True,
-            **(pool if parsed.database not in {None, "", ":memory:"} else {}),
-        )
+        engine = _sqlite_engine(parsed.set(drivername="sqlite+aiosqlite"))
         _prepare_sqlite(engine)
     elif backend == "postgresql":
         engine = create_async_engine(
@@ -174,6 +170,22 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
             f"database_url: {backend} is not supported; use sqlite or postgresql", field="database_url"
         )
     return Database(engine)
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    if url.database in {None, "", ":memory:"}:
+        return create_async_engine(url, hide_parameters=True)
+    arguments, options = SQLiteDialect_aiosqlite().create_connect_args(url)
+    options["timeout"] = SQLITE_WAIT_SECONDS
+    return create_async_engine(
+        url,
+        async_creator=partial(sqlite.connect, *arguments, **options),
+        hide_parameters=True,
+        # Each connection is a thread: they are kept, not made and thrown away under load.
+        pool_size=SQLITE_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=SQLITE_WAIT_SECONDS,
+    )
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:
