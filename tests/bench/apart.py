@@ -78,6 +78,17 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def machine_ticks() -> tuple[int, int]:
+    """Return the ticks all processors have had, and those in which they were idle."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(fields), fields[3] + fields[4]
+
+
+def busy_percent(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """Return how busy the machine was, with everything that ran on it: near 100 the times mean little."""
+    return 100 * (1 - (after[1] - before[1]) / (after[0] - before[0]))
+
+
 def resident_mb(pid: int | None) -> float:
     """Return the memory a process holds."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
