@@ -199,10 +199,15 @@ class TestNumbers:
             "call",
             CALL,
         )
-        assert listed.detail == {"calls": 1, "first": CALL, "last": CALL}
+        assert (listed.entity_id, listed.detail) == (CALL, {})
+        later = CALL[:-1] + "2"
+        harness.history.calls.append(call_view(later))
+        await get(client, "/api/v1/calls", token)
+        newest = (await harness.accounts.audit.recent())[0]
+        assert newest.detail == {"calls": 2, "first": CALL, "last": later}
         harness.history.calls = []
         await get(client, "/api/v1/calls", token)
-        assert len([r for r in await harness.accounts.audit.recent() if r.action == Action.PHONES_SHOWN]) == 2
+        assert len([r for r in await harness.accounts.audit.recent() if r.action == Action.PHONES_SHOWN]) == 3
 
     @pytest.mark.parametrize("number", ["1380", "138001380", "12345", "8000"])
     async def test_masked_digits_cannot_be_felt_out(

@@ -1,6 +1,5 @@
 """History of calls with filters, and one call with its time line."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import urlencode
@@ -9,16 +8,14 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from kernel.errors import Invalid
-from kernel.phone import Phone, PhoneKind
 from telephony.agent_views import WrapUpView
 from telephony.views import CallFilter, CallView, TimelineEntry
 from web import labels
-from web.audit import Action
-from web.auth import ACCOUNTS
 from web.deps import DEPS
+from web.disclosure import note_numbers, refuse_probing
 from web.i18n import N_, gettext
-from web.identity import CLIENT_IP, CurrentUser, current_user
-from web.masking import is_handling, shown_call
+from web.identity import CurrentUser, current_user
+from web.masking import shown_call
 from web.pages.gantt import gantt
 from web.pages.shell import DIRECTORY, ROSTER, render
 from web.pages.times import day_end, day_start
@@ -70,7 +67,7 @@ async def show_list(request: web.Request) -> web.StreamResponse:
     try:
         filters = _filters(form, user, request)
         page = await deps.history.page(filters, cursor=request.query.get("cursor"), limit=PAGE)
-        await _note_numbers(request, user, page.items)
+        await note_numbers(request, user, page.items)
         rows = [_row(shown_call(call, user), queues) for call in page.items]
         if page.next_cursor:
             more = "/calls?" + urlencode({**kept, "cursor": page.next_cursor})
@@ -103,11 +100,7 @@ PROBLEM_TEXTS = {
 def _filters(form: dict[str, str], user: CurrentUser, request: web.Request) -> CallFilter:
     zone = request.app[DEPS].settings.timezone
     number = form["number"] or None
-    if number and not user.can(Permission.PHONES_FULL):
-        # Who sees masked numbers may look for a whole one, but not feel out its digits part by part.
-        phone = Phone.parse_caller(number)
-        if phone is None or phone.kind is PhoneKind.SHORT:
-            raise Invalid("give the whole number", field="number")
+    refuse_probing(user, number)
     since, until = _day(form["from"], "from"), _day(form["to"], "to")
     return CallFilter(
         since=day_start(since, zone) if since else None,
@@ -145,24 +138,6 @@ def _row(call: CallView, queues: dict[str, str]) -> Row:
     )
 
 
-async def _note_numbers(request: web.Request, user: CurrentUser, calls: Iterable[CallView]) -> None:
-    """Log that whole numbers are given out because of a permission, not because of a call in hand."""
-    if not user.can(Permission.PHONES_FULL):
-        return
-    given = [call for call in calls if not is_handling(user, agent_id=call.agent_id, state=call.state)]
-    if not given:
-        return
-    single = len(given) == 1
-    await request.app[ACCOUNTS].audit.record(
-        Action.PHONES_SHOWN,
-        actor=user.login,
-        ip=request[CLIENT_IP],
-        entity="call",
-        entity_id=given[0].call_id if single else "",
-        detail={} if single else {"calls": len(given), "first": given[-1].call_id, "last": given[0].call_id},
-    )
-
-
 # One call
 
 
@@ -181,7 +156,7 @@ async def show_call(request: web.Request) -> web.StreamResponse:
     """Show one call: facts, legs, time line, what the agents wrote."""
     user, deps, roster = current_user(request), request.app[DEPS], request.app[ROSTER]
     found = await deps.history.get(request.match_info["call_id"])
-    await _note_numbers(request, user, (found,))
+    await note_numbers(request, user, (found,))
     call = shown_call(found, user)
     queues = labels.queue_names(await roster.queues())
     names = {agent.number: agent.name for agent in await roster.agents()}

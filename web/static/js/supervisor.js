@@ -79,7 +79,7 @@ function agentCells(agent) {
     { text: `${agent.name} ${agent.number}`, cls: "tight" },
     { text: (labels.states[agent.state] || agent.state) + reason + phone, dot: agent.state, cls: "tight" },
     { since: agent.state === "signed_out" ? null : agent.since, cls: "n" },
-    agent.call_id ? { text: agent.call_number || t("查看"), href: `/calls/${agent.call_id}`, cls: "tight" } : { text: "" },
+    agent.call_id ? { text: t("查看"), href: `/calls/${agent.call_id}`, cls: "tight" } : { text: "" },
     { text: agent.queues.map(queueName).join(labels.list_comma), cls: "small muted names" },
   ];
 }
