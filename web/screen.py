@@ -123,6 +123,8 @@ class ScreenReader:
         if phase is Phase.RINGING and agent.call_id == screen.over:
             return None
         if pop is None or pop.call_id != agent.call_id:
+            if predates(agent.since, pop, now=self._clock.now()):
+                return pop
             call = await self._calls.get(agent.call_id)
             pop = Pop.of_call(call, phase, now=self._clock.now())
         if pop.lookup is Lookup.PENDING:
@@ -152,7 +154,7 @@ class ScreenReader:
 
 
 def predates(since: datetime, pop: Pop | None, *, now: datetime) -> bool:
-    """Tell whether a state without a call is older news than the pop.
+    """Tell whether a state without a call, or with another one, is older news than the pop.
 
     The call's events and the agent's travel on two ways: the ring may be here before the desk knows of it.
     """

@@ -136,6 +136,17 @@ class Desktop:
                     if event == name:
                         return payload
 
+    @property
+    def shown(self) -> str | None:
+        """The call a page that opens now would show."""
+        pop = dict(self.pops.snapshot("agent:a"))["pop"]
+        return pop["call_id"] if isinstance(pop, dict) else None
+
+    @property
+    def reading(self) -> bool:
+        """Whether the service is still reading the true state."""
+        return self.pops._screen("a").reading
+
     def change(self, state: AgentState, call_id: str | None = CALL, **facts: Any) -> None:
         """The desk's state changes and is told."""
         now = self.clock.now()
@@ -291,6 +302,30 @@ async def test_a_desk_that_does_not_know_of_the_ring_yet_does_not_take_it_away(d
     desktop.desk.gate.set()
     assert "pop" not in [name for name, _ in await desktop.told(0.1)]
     assert dict(desktop.pops.snapshot("agent:a"))["pop"] is not None
+
+
+async def test_a_desk_that_is_still_with_the_call_before_does_not_bring_it_back(desktop: Desktop) -> None:
+    desktop.change(AgentState.ON_CALL)
+    await desktop.open()
+    desktop.pass_time(60)
+    desktop.ring(call_id="01JZZZZZZZZZZZZZZZZZZZZZ02")
+    assert (await desktop.until("pop"))["phase"] == "ringing"
+    # Told late: what the desk says is older than the ring.
+    desktop.bus.publish(
+        AgentStateChanged(
+            at=desktop.clock.now(),
+            agent_id="a",
+            agent_number="1001",
+            state=AgentState.ON_CALL.value,
+            since=desktop.desk.agent.since,
+            call_id=CALL,
+        )
+    )
+    desktop.desk.gate.clear()
+    await asyncio.sleep(0)
+    desktop.desk.gate.set()
+    await eventually(lambda: not desktop.reading)
+    assert desktop.shown == "01JZZZZZZZZZZZZZZZZZZZZZ02"
 
 
 async def test_a_desk_that_has_not_heard_of_the_end_does_not_bring_the_ring_back(desktop: Desktop) -> None:
