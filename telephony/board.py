@@ -38,7 +38,7 @@ from telephony.board_views import (
     encode_board,
 )
 from telephony.domain.agent_state import AgentState
-from telephony.domain.call import Call
+from telephony.domain.call import Call, CallState
 from telephony.domain.queue import QueueSettings
 from telephony.domain.service_level import Formula, QueueCounts, parts
 from telephony.events import (
@@ -182,7 +182,7 @@ class Board:
     def _call(self, call: Call, busy: Mapping[str, str]) -> LiveCallView:
         state = call.state.value
         known = self._states.get(call.call_id)
-        since = known[1] if known is not None and known[0] == state else call.started_at
+        since = known[1] if known is not None and known[0] == state else _entered(call)
         return LiveCallView(
             call_id=call.call_id,
             node=call.node,
@@ -225,7 +225,8 @@ class Board:
                 self._note_agent(item)
             case CallProgressed():
                 known = self._states.get(item.call_id)
-                if known is None or known[0] != item.state:
+                # a gap is written when we see a call again, not when it came to where it is
+                if item.kind != "gap" and (known is None or known[0] != item.state):
                     self._states[item.call_id] = (item.state, item.at)
             case CallEnded() | CallMerged():
                 self._states.pop(item.call_id, None)
@@ -309,6 +310,12 @@ class Board:
 
 def _age(call: Call) -> tuple[datetime, str]:
     return call.started_at, call.call_id
+
+
+def _entered(call: Call) -> datetime:
+    """Return since when a call is in its state, as far as it knows itself."""
+    begun = {CallState.TALKING: call.answered_at, CallState.QUEUED: call.queued_at}
+    return begun.get(call.state) or call.started_at
 
 
 def _agent(agent: AgentSnapshot, devices: Mapping[str, str]) -> AgentView:

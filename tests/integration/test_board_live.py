@@ -320,7 +320,16 @@ async def test_since_when_a_call_is_in_its_state(here: Here) -> None:
     here.clock.advance(9 * SECOND)
     assert here.board.snapshot().calls[0].since == here.clock.now() - 9 * SECOND
     here.take(CallMerged(at=here.clock.now(), call_id=call.call_id, into_call_id=new_ulid(), node="pbx1"))
-    assert here.board.snapshot().calls[0].since == call.started_at
+    assert here.board.snapshot().calls[0].since == call.queued_at
+
+
+async def test_a_call_seen_again_after_a_gap_keeps_its_age(here: Here) -> None:
+    call = waiting_call(here.clock, ago=40)
+    call.state, call.answered_at = CallState.TALKING, here.clock.now() - 30 * SECOND
+    here.calls.append(call)
+    now = here.clock.now()
+    here.take(CallProgressed(at=now, call_id=call.call_id, node="pbx1", seq=7, kind="gap", state="talking"))
+    assert here.board.snapshot().calls[0].since == call.answered_at
 
 
 async def test_changes_are_told_but_not_each_of_them(here: Here) -> None:
