@@ -144,7 +144,7 @@ function drawCases(customer, labels) {
   fill(byId("cases"), cases.map((item) => el("li", {},
     el("div", { class: "line" }, el("b", {}, labels.case_kinds[item.kind] || item.kind_label), el("span", { class: "chip", dataset: { tone: item.kind === "complaint" ? "amber" : "blue" } }, labels.case_statuses[item.status] || item.status_label)),
     el("p", { class: "wrap" }, item.summary),
-    el("p", { class: "muted small num" }, [item.no, item.department, t("%(when)s 登记", { when: date(item.opened_at) })].filter(Boolean).join(" · ")),
+    el("p", { class: "muted small num" }, [item.no, item.department, date(item.opened_at)].filter(Boolean).join(" · ")),
   )), cases.length ? null : el("li", { class: "empty" }, customer ? t("没有未结的投诉或报修。") : t("接到来电后显示。")));
 }
 
