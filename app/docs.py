@@ -11,7 +11,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
+from aiohttp.web import Application
+from aiohttp.web_urldispatcher import StaticResource
 from pydantic import BaseModel, SecretStr
+from redis.asyncio import Redis
 
 import crm
 import ivr
@@ -19,7 +22,17 @@ import kernel
 import telephony
 import web
 from app.settings import PREFIX, Section, Settings
+from crm.service import CustomerDirectory
+from kernel.bus import Bus
+from kernel.clock import SystemClock
+from kernel.db import create_database
 from kernel.events import Event, registered
+from telephony.board_reader import BoardReader
+from telephony.desk import AgentDesk
+from telephony.history import CallHistory
+from web.app import create_app
+from web.deps import WebDeps, WebSettings
+from web.permissions import GRANTS, Access, Permission, Role, access_of, routes_of
 
 PACKAGES = (kernel, telephony, crm, ivr, web)
 GENERATED = "<!-- Written by `huifang docs`; change the code, not this file. -->\n"
@@ -38,7 +51,12 @@ def write_all(folder: Path) -> tuple[Path, ...]:
 
 def documents() -> dict[str, str]:
     """Return file name → text of every generated document."""
-    return {"configuration.md": _configuration(), "events.md": _events(), "metrics.md": _metrics()}
+    return {
+        "configuration.md": _configuration(),
+        "events.md": _events(),
+        "metrics.md": _metrics(),
+        "routes.md": _routes(),
+    }
 
 
 def _sections(
@@ -150,4 +168,62 @@ def _metrics() -> str:
         for family in families
         if family.name.startswith("huifang_")
     ]
+    return "\n".join([*lines, ""])
+
+
+def _application() -> Application:
+    """The whole web application, complete but for anything behind it: nothing is connected or read."""
+    database, clock, bus = create_database("sqlite://"), SystemClock(), Bus()
+    return create_app(
+        WebDeps(
+            settings=WebSettings(),
+            clock=clock,
+            database=database,
+            bus=bus,
+            redis=None,
+            history=CallHistory(database),
+            board=BoardReader(Redis(), clock, bus, node="pbx1"),
+            desk=AgentDesk(database, clock, bus, worker="documents"),
+            customers=CustomerDirectory(database),
+            tasks_health=dict,
+        )
+    )
+
+
+def _who(access: Access) -> str:
+    if access.is_public:
+        return "anybody"
+    return f"`{access.permission}`" if access.permission else "whoever is signed in"
+
+
+def _routes() -> str:
+    found: dict[str, list[str]] = {}
+    for route in routes_of(_application()):
+        access = access_of(route)
+        if route.resource is None or access is None or route.method == "HEAD":
+            continue
+        if isinstance(route.resource, StaticResource):
+            continue
+        path = route.resource.canonical
+        says = _first_line(route.handler.__doc__)
+        found.setdefault(path, []).append(f"| {route.method} | `{path}` | {_who(access)} | {says} |")
+    lines = [
+        GENERATED,
+        "# Routes",
+        "",
+        "Pages take the session's cookie; the API, which `/api/v1/openapi.json` describes, takes a bearer",
+        "token as well. Whatever changes something must come from a page of ours or carry a token.",
+        "",
+        "| method | path | for | does |",
+        "|---|---|---|---|",
+        *(line for path in sorted(found) for line in found[path]),
+        "",
+        "## Roles",
+        "",
+        "| permission | " + " | ".join(Role) + " |",
+        "|---|" + "---|" * len(Role),
+    ]
+    for permission in Permission:
+        marks = " | ".join("yes" if permission in GRANTS[role] else "" for role in Role)
+        lines.append(f"| `{permission}` | {marks} |")
     return "\n".join([*lines, ""])

@@ -30,7 +30,7 @@ def generated() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "events.md", "metrics.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "events.md", "metrics.md", "routes.md"])
 def test_generated_documents_are_up_to_date(name: str, generated: dict[str, str]) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == generated[name], "run: huifang docs"
@@ -51,6 +51,15 @@ def test_every_command_is_named_in_the_changelog() -> None:
         inner = getattr(command, "commands", None)
         names += [f"{name} {part}" for part in inner] if inner else [name]
     missing = [name for name in names if f"`{name}`" not in text and f"`huifang {name}`" not in text]
+    assert not missing
+
+
+def test_every_route_is_named_in_the_changelog(generated: dict[str, str]) -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    paths = re.findall(r"^\| [A-Z]+ \| `([^`]+)`", generated["routes.md"], re.MULTILINE)
+    # what the agent's page sends is one line of the changelog
+    missing = [path for path in paths if f"`{path}`" not in text and not path.startswith("/agent/")]
+    assert len(paths) > 20
     assert not missing
 
 
