@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
-
 from app.settings import Settings
 from kernel.bus import Bus
+from kernel.redis_client import connect_redis
 from kernel.supervise import end_tasks
 
 REDIS_SECONDS = 3.0
@@ -39,7 +38,7 @@ async def open_bus(settings: Settings) -> AsyncIterator[CommandBus]:
     if not settings.redis_url and not _private_redis_runs(settings):
         yield CommandBus(Bus(), shared=False)
         return
-    redis = Redis.from_url(settings.redis_address, socket_connect_timeout=REDIS_SECONDS)
+    redis = connect_redis(settings.redis_address)
     bus = Bus(redis)
     pump = asyncio.create_task(bus.run())
     try:

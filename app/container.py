@@ -19,7 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
-from app.command_bus import REDIS_SECONDS
 from app.numbers import QueueBook
 from app.runtime.tool import Tool
 from app.schema import check
@@ -40,6 +39,7 @@ from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
 from kernel.ids import new_ulid
 from kernel.outbox import FactConsumer, OutboxRelay
+from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from telephony.agi import AgiConfig, AgiServer
 from telephony.board_reader import BoardReader
@@ -152,9 +152,7 @@ async def _open_base(settings: Settings, stack: contextlib.AsyncExitStack) -> Ba
         raise ConfigurationError(
             f"the database cannot be reached ({type(error).__name__}): check HUIFANG_DATABASE_URL"
         ) from error
-    redis = Redis.from_url(
-        settings.redis_address, socket_connect_timeout=REDIS_SECONDS, health_check_interval=30
-    )
+    redis = connect_redis(settings.redis_address)
     stack.push_async_callback(redis.aclose)
     tasks = Supervisor(clock)
     stack.push_async_callback(tasks.close)

@@ -21,6 +21,10 @@ from kernel.errors import Invalid
 from kernel.events import Event, decode, encode
 from kernel.ids import new_ulid
 
+BLOCK_MS = 2000
+ANSWER_SECONDS = 7.0
+"""Longest wait for Redis, reading's own block included."""
+
 log = structlog.get_logger(__name__)
 
 LAGGED = Counter("huifang_bus_lagged_total", "Events dropped for a slow subscriber", ["subscriber"])
@@ -173,7 +177,7 @@ class Bus:
                 await self._out_wake.wait()
             batch = [self._out[i] for i in range(min(len(self._out), 200))]
             try:
-                async with redis.pipeline(transaction=False) as pipe:
+                async with asyncio.timeout(ANSWER_SECONDS), redis.pipeline(transaction=False) as pipe:
                     for item in batch:
                         fields: dict[Any, Any] = {b"o": self._origin, b"e": encode(item)}
                         pipe.xadd(self._stream, fields, maxlen=self._maxlen, approximate=True)
@@ -190,10 +194,11 @@ class Bus:
         last: Any = "$"
         while True:
             try:
-                if last == "$":
-                    newest = await redis.xrevrange(self._stream, count=1)
-                    last = newest[0][0] if newest else "0-0"
-                answer: Any = await redis.xread({self._stream: last}, count=500, block=5000)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    if last == "$":
+                        newest = await redis.xrevrange(self._stream, count=1)
+                        last = newest[0][0] if newest else "0-0"
+                    answer: Any = await redis.xread({self._stream: last}, count=500, block=BLOCK_MS)
             except (RedisError, OSError):
                 await asyncio.sleep(1)
                 for subscription in tuple(self._subscriptions):

@@ -27,6 +27,8 @@ from kernel.events import Event, decode, encode
 log = structlog.get_logger(__name__)
 
 STREAM = "hf:facts"
+ANSWER_SECONDS = 7.0
+"""Longest wait for Redis, reading's own block included."""
 
 
 class OutboxRow(DueColumns, Base):
@@ -86,7 +88,7 @@ class OutboxRelay:
 
     async def _send(self, rows: Sequence[OutboxRow]) -> None:
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
+            async with asyncio.timeout(ANSWER_SECONDS), self._redis.pipeline(transaction=False) as pipe:
                 for row in rows:
                     pipe.xadd(STREAM, {b"e": row.payload}, maxlen=self._maxlen, approximate=True)
                 await pipe.execute()
@@ -149,25 +151,28 @@ class FactConsumer:
 
     async def _make_group(self) -> None:
         try:
-            await self._redis.xgroup_create(STREAM, self.name, id="0", mkstream=True)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._redis.xgroup_create(STREAM, self.name, id="0", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
 
     async def run_once(self, *, block_ms: int = 2000) -> int:
         """Handle what a dead worker left and what is new; return how many facts were handled."""
-        claimed: Any = await self._redis.xautoclaim(
-            STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
-        )
-        entries = [entry for entry in claimed[1] if entry[1]]
-        if not entries:
-            answer: Any = await self._redis.xreadgroup(
-                self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
+        async with asyncio.timeout(ANSWER_SECONDS):
+            claimed: Any = await self._redis.xautoclaim(
+                STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
             )
-            entries = [entry for _, found in answer or () for entry in found]
+            entries = [entry for entry in claimed[1] if entry[1]]
+            if not entries:
+                answer: Any = await self._redis.xreadgroup(
+                    self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
+                )
+                entries = [entry for _, found in answer or () for entry in found]
         for entry_id, fields in entries:
             await self._handle(fields.get(b"e", b""))
-            await self._redis.xack(STREAM, self.name, entry_id)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._redis.xack(STREAM, self.name, entry_id)
         return len(entries)
 
     async def _handle(self, raw: bytes) -> None:

@@ -11,6 +11,7 @@ from app.runtime import Runtime
 from app.runtime.redis_server import RedisServer
 from kernel.clock import FakeClock
 from kernel.db import Database
+from kernel.redis_client import connect_redis
 from tests.support.db import postgres_database, sqlite_database
 from tests.support.runtime import runtime_folder
 
@@ -51,7 +52,7 @@ async def redis_server(tmp_path: Path) -> AsyncIterator[RedisServer]:
 @pytest.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
     """A client of ``redis_server``."""
-    client = Redis.from_url(redis_server.url)
+    client = connect_redis(redis_server.url)
     try:
         yield client
     finally:

@@ -16,6 +16,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import Event
 from kernel.ids import new_ulid
+from kernel.supervise import end_tasks
 from telephony.agent_events import BoardChanged
 from telephony.board import Board, BoardConfig, BoardReader
 from telephony.board_views import QueueView, board_key, decode_board, encode_board
@@ -88,9 +89,7 @@ async def running(*boards: Board | BoardReader) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        assert await end_tasks(tasks) == ()
 
 
 def waiting_call(clock: FakeClock, *, queue: str = "repair", ago: float = 0) -> Call:
