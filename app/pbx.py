@@ -35,6 +35,13 @@ def asterisk_root(settings: Settings) -> Path:
     return settings.data_dir / "asterisk"
 
 
+def event_log(settings: Settings) -> Path:
+    """Where Asterisk logs what happens to each channel."""
+    root = asterisk_root(settings)
+    private = AsteriskPaths.under(root, modules=root, data=root, sbin=root).event_log
+    return Path(settings.pbx.event_log) if settings.pbx.event_log else private
+
+
 def _trunk(settings: Settings) -> TrunkConfig:
     trunk = settings.pbx.trunk
     return TrunkConfig(

@@ -133,6 +133,9 @@ class PbxSettings(Section):
     rtp_end: int = Field(20998, ge=1025, le=65535, description="Last RTP port.")
     external_address: str = Field("", description="Address that outside phones see, behind NAT.")
     local_networks: Networks = Field((), description="Networks that need no external address.")
+    event_log: str = Field(
+        "", description="Its log of channel events (cel_custom.conf); empty: the private Asterisk's."
+    )
     record_calls: bool = Field(True, description="Record calls that reach a person.")
     trunk: TrunkSettings = Field(default_factory=TrunkSettings, description="The trunk.")
 

@@ -22,6 +22,7 @@ from telephony.desk import AgentDesk
 from telephony.domain.agent_state import AgentPolicy
 from telephony.domain.call_book import CallBook
 from telephony.domain.call_table import CallRules
+from telephony.event_log import EventLog
 from telephony.ingest import TelephonyIngest
 from telephony.members import MemberBook, MemberSync
 from telephony.roster import Roster
@@ -41,6 +42,7 @@ class TelephonyPart:
     desk: AgentDesk
     board: Board
     numbers: AgentNumbers
+    private_log: EventLog | None
 
     async def readiness(self) -> Mapping[str, Any]:
         """Return how the link stands. Raises Unavailable while the PBX is not followed."""
@@ -90,6 +92,7 @@ def build_telephony(
         short_abandon=timedelta(seconds=settings.centre.short_abandon_seconds),
         default_area=settings.centre.default_area,
     )
+    event_log = EventLog(pbx.event_log(settings))
     ingest = TelephonyIngest(
         link,
         CallBook(node, rules),
@@ -98,6 +101,7 @@ def build_telephony(
         database=database,
         clock=clock,
         agent_id_of=numbers.id_of,
+        event_log=event_log,
     )
     policy = AgentPolicy(no_answers_before_pause=settings.centre.ring_no_answer_limit)
 
@@ -140,6 +144,8 @@ def build_telephony(
         desk=desk,
         board=board,
         numbers=numbers,
+        # An Asterisk of one's own has its own keeper of logs.
+        private_log=None if settings.pbx.event_log else event_log,
     )
 
 
@@ -154,3 +160,5 @@ def start_telephony(part: TelephonyPart, tasks: Supervisor) -> None:
     tasks.spawn("desk-follow", part.desk.run_follow)
     tasks.spawn("desk-timers", part.desk.run_timers)
     tasks.spawn("ami-link", part.link.run)
+    if part.private_log is not None:
+        tasks.spawn("event-log", part.private_log.keep_short)

@@ -6,6 +6,7 @@ into the manager events that would have been seen, so that the one call model un
 does not tell (menu choices, holds, names) stays unknown.
 """
 
+import asyncio
 import csv
 import json
 import os
@@ -54,7 +55,7 @@ class LogRow:
 
 
 class EventLog:
-    """The file, read in a thread; never written.
+    """The file, read in a thread; Asterisk writes it.
 
     Args:
         max_bytes: how far back from its end it is read at most.
@@ -75,6 +76,28 @@ class EventLog:
         except OSError as error:
             log.warning("event_log_unreadable", error=type(error).__name__)
             return []
+
+    def turn_over(self) -> bool:
+        """Begin another file when this one is longer than is ever read; the one before stays beside it.
+
+        Asterisk opens the file for each line. Returns whether it was done; it blocks.
+        """
+        try:
+            if self.path.stat().st_size <= self._max_bytes:
+                return False
+            self.path.replace(self.path.with_name(self.path.name + ".1"))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            log.warning("event_log_not_turned_over", error=type(error).__name__)
+            return False
+        return True
+
+    async def keep_short(self, *, every: timedelta = timedelta(minutes=10)) -> None:
+        """Look at its length again and again, until cancelled."""
+        while True:
+            await asyncio.to_thread(self.turn_over)
+            await asyncio.sleep(every.total_seconds())
 
     def _seek(self, file: BinaryIO, since: datetime) -> None:
         """Go to a line not later than the first that is wanted, by halving."""

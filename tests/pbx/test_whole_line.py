@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from app.sipp.phone import answers
 from crm.service import CustomerDirectory
 from kernel.phone import Phone
 from telephony.domain.agent_state import AgentState
 from telephony.events import AgentRinging
+from telephony.history import CallHistory
+from telephony.views import CallFilter
 from tests.support.centre import RunningCentre, running_centre
 from tests.support.sipp import agent_phone, customer
 from tests.support.waiting import eventually
@@ -67,3 +70,31 @@ async def test_a_complaint_reaches_an_agent_and_the_customers_time_line(centre: 
         return len(line) == before + 1 and line[0].notes == "漏水" and line[0].result == "ANSWERED"
 
     await eventually(on_the_time_line, timeout=10)
+
+
+async def test_a_call_that_nobody_of_us_saw_is_in_the_history(centre: RunningCentre) -> None:
+    agent_id = await centre.agent_id("1001")
+    calls = CallHistory(centre.database)
+    async with agent_phone(centre.pbx, "1001", answers()) as phone:
+        await centre.service.desk.sign_in(agent_id)
+        await eventually(lambda: member_of(centre, "1001"), timeout=10)
+        await centre.stop_service()
+        async with customer(centre.pbx, number="13800138002") as caller:
+            # The dialplan alone: a word of apology, then whoever is in the default queue.
+            await phone.rings(within=20)
+            await caller.until("answered", within=10)
+            await caller.hang_up()
+        await centre.restart_service()
+
+    async def recorded() -> bool:
+        page = await calls.page(CallFilter(number="+8613800138002"))
+        return [(call.result, call.agent, call.queue, call.hangup_by) for call in page.items] == [
+            ("ANSWERED", "1001", "service", "caller")
+        ]
+
+    await eventually(recorded, timeout=10)
+
+
+def member_of(centre: RunningCentre, number: str) -> bool:
+    assert centre.service.telephony is not None
+    return bool(centre.service.telephony.members.actual(number))

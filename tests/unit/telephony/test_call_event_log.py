@@ -130,3 +130,16 @@ def test_a_hostile_number_stays_in_its_header() -> None:
     ((_, event),) = as_events([row])
     assert event.get("uniqueid") == "1.1"
     assert event.get_all("uniqueid") == ("1.1",)
+
+
+def test_a_log_that_grew_too_long_makes_room_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "huifang.csv"
+    log = EventLog(path, max_bytes=100)
+    assert not log.turn_over()
+    path.write_bytes(b"x" * 100)
+    assert not log.turn_over()
+    path.write_bytes(b"x" * 101)
+    assert log.turn_over()
+    assert not path.exists()
+    assert (tmp_path / "huifang.csv.1").stat().st_size == 101
+    assert log.read(LONG_AGO) == []
