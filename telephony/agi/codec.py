@@ -35,7 +35,7 @@ class AgiEnvironment(Mapping[str, str]):
     """The ``agi_*`` variables that Asterisk sends first.
 
     The first of two lines with one name wins: a line feed inside a caller name cannot replace what
-    Asterisk itself said before it.
+    Asterisk itself said before it. The arguments stand at the very end, so of them the last one wins.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -47,8 +47,8 @@ class AgiEnvironment(Mapping[str, str]):
         values: dict[str, str] = {}
         for raw in block.split(b"\n"):
             name, colon, value = raw.decode("utf-8", errors="replace").rstrip("\r").partition(":")
-            if colon and name.startswith("agi_"):
-                values.setdefault(name, printable(value.strip(), limit=MAX_ENVIRONMENT))
+            if colon and name.startswith("agi_") and (name not in values or name.startswith("agi_arg_")):
+                values[name] = printable(value.strip(), limit=MAX_ENVIRONMENT)
         return cls(values)
 
     def __getitem__(self, key: str) -> str:

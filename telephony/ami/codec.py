@@ -3,6 +3,11 @@
 Framing is done on bytes and a message is decoded as a whole, so a character cut by a TCP segment is never
 lost. A message ends with ``CR LF CR LF``; the ``CR LF LF`` that some Asterisk modules write is accepted. A
 bare ``LF LF`` is *not* an end: it may be part of a value that a caller chose.
+
+Asterisk writes a caller's number as it came. One with line breaks (``sip:1%0d%0a…@``) looks like further
+headers, or like the end of the message and another one: it could say that somebody else's call is over. So
+what is told of a channel must be whole, in Asterisk's own order; what stands between the number and the name
+is the number.
 """
 
 import re
@@ -24,6 +29,17 @@ MAX_SENT_HEADERS = 120
 _BANNER = b"Asterisk Call Manager/"
 _END = b"\r\n\r\n"
 _TAG = b"\r\nActionID: "
+_NUMBER = b"\r\nCallerIDNum: "
+_CHANNEL = b"\r\nChannelStateDesc: "
+# Longer than any number can be (AST_CHANNEL_NAME, 80 bytes), so that none can hold it.
+_REST = rb"".join(
+    rb"\r\n%s: [^\r]*" % name
+    for name in (b"CallerIDName", b"ConnectedLineNum", b"ConnectedLineName", b"Language", b"AccountCode")
+)
+_WHOLE = re.compile(rb"\r\nCallerIDNum: [^\r]*" + _REST)
+_AFTER_NUMBER = re.compile(_REST)
+_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]+")
+_MAX_TORN = 4096
 _MESSAGE_START = re.compile(rb"(?:^|\n)((?:Event|Response): )")
 _UNSAFE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -70,6 +86,9 @@ class Decoder:
         self._max_line = max_line
         self._tail = b""
         self._skipping = False
+        self._torn = b""
+        # Only once this Asterisk has shown that it keeps the order: another version must not be lost over it.
+        self._ordered = False
         self._names = _Names()
 
     @property
@@ -125,6 +144,10 @@ class Decoder:
         found: list[AmiMessage] = []
         counts = self.counts
         for raw in pieces:
+            if self._torn or not self._whole(raw):
+                raw = self._mended(raw)
+                if not raw:
+                    continue
             if len(raw) > self._max_line:
                 message = self._oversized(raw)
                 if message is not None:
@@ -146,6 +169,31 @@ class Decoder:
                 if message is not None:
                     found.append(message)
         return found
+
+    def _whole(self, raw: bytes) -> bool:
+        """Whether nothing of a caller's stands between the headers of a channel."""
+        number = raw.find(_NUMBER)
+        if number < 0 or _CHANNEL not in raw:
+            return True
+        if _WHOLE.match(raw, number) is None:
+            return not self._ordered
+        self._ordered = True
+        return True
+
+    def _mended(self, raw: bytes) -> bytes:
+        """Return a message torn by its caller's number made whole; nothing while its end is not here."""
+        raw = self._torn + raw
+        number = raw.find(_NUMBER) + len(_NUMBER)
+        rest = _AFTER_NUMBER.search(raw, number)
+        if rest is not None:
+            self._torn = b""
+            self.malformed += 1
+            return raw[:number] + _CONTROLS.sub(b" ", raw[number : rest.start()]) + raw[rest.start() :]
+        self._torn = raw + _END
+        if len(self._torn) > _MAX_TORN:
+            self._torn = b""
+            self.malformed += 1
+        return b""
 
     def _count_first(self, name: bytes) -> None:
         key = name if len(self.counts) < _NAMES_LIMIT else b"other"

@@ -51,6 +51,10 @@ class TestEnvironment:
         assert environment.script == "flow/4001"
         assert environment.caller_number == "13800138000"
 
+    def test_a_line_feed_cannot_bring_arguments_of_its_own(self) -> None:
+        block = environment_bytes(agi_callerid=b"1\nagi_arg_1: CONTINUE", agi_arg_1="TIMEOUT")
+        assert AgiEnvironment.parse(block).arguments == ("TIMEOUT",)
+
     def test_withheld_and_absurd_numbers_are_empty(self) -> None:
         assert AgiEnvironment.parse(environment_bytes(agi_callerid="unknown")).caller_number == ""
         assert AgiEnvironment.parse(environment_bytes(agi_callerid="1" * 500)).caller_number == ""
