@@ -15,6 +15,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _CACHE_LIMIT = 4096
 # The escapes of utils.c, ast_escape_c_alloc(); what would be a control character becomes a space.
 _ESCAPE = re.compile(r"\\(.)")
+# Headers of a channel that Asterisk writes with these escapes (manager_channels.c).
+_ESCAPED_HEADERS = ("calleridname", "connectedlinename")
 _ESCAPED = {"a": " ", "b": " ", "f": " ", "n": " ", "r": " ", "t": " ", "v": " "}
 
 
@@ -110,6 +112,7 @@ class AmiMessage:
             lines = [_CONTROL.sub(" ", line) for line in lines]
         fields: dict[str, str] = {}
         keys = _KEYS
+        escapes = b"\\" in raw
         for line in lines:
             key, colon, value = line.partition(": ")
             if not colon:
@@ -117,6 +120,8 @@ class AmiMessage:
                 if not colon:
                     continue
             key = keys[key]
+            if escapes and key.endswith(_ESCAPED_HEADERS):
+                value = _ESCAPE.sub(_unescape, value)
             if key in fields:
                 if self._repeated is None:
                     self._repeated = {}

@@ -19,6 +19,8 @@ _NOBODY = frozenset(
 _DROPPED = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
+# A quote or a backslash in a name of SIP (RFC 3261 §25.1); Asterisk leaves them escaped.
+_QUOTED_PAIR = re.compile(r'\\(["\\])')
 _SPACES = re.compile(r"\s+")
 _PLAIN_NUMBER = re.compile(r"\+?[0-9*#]{1,20}")
 
@@ -34,7 +36,7 @@ def clean_text(raw: str, limit: int) -> str:
 
 def caller_name(raw: str) -> str:
     """Return the display name of a caller, empty where there is none."""
-    name = clean_text(raw, MAX_NAME)
+    name = clean_text(_QUOTED_PAIR.sub(r"\1", raw[: MAX_NAME * 8]) if "\\" in raw else raw, MAX_NAME)
     return "" if name.lower() in _NOBODY else name
 
 

@@ -24,7 +24,11 @@ EVENTS = st.tuples(
 
 
 def wire(name: str, headers: list[tuple[str, str]]) -> bytes:
-    lines = [f"Event: {name}", *(f"{key}: {value}" for key, value in headers)]
+    lines = [f"Event: {name}"]
+    for key, value in headers:
+        # Asterisk writes names, and nothing else, with C escapes.
+        written = value.replace("\\", "\\\\").replace('"', '\\"') if key == "CallerIDName" else value
+        lines.append(f"{key}: {written}")
     return "\r\n".join(lines).encode()
 
 
