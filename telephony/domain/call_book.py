@@ -10,7 +10,7 @@ gets two ``DialEnd``, the second of them ``CANCEL``; and ``HangupRequest`` is se
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
-from telephony.domain.call import MAX_MENU, Call, Direction, EndReason
+from telephony.domain.call import MAX_MENU, Call, Direction, EndReason, HangupBy
 from telephony.domain.call_resync import CallResync, PbxSnapshot, SeenChannel
 from telephony.domain.call_table import CallRules
 from telephony.domain.caller_text import ANONYMOUS, caller_name, caller_number, clean_text
@@ -236,10 +236,14 @@ class CallBook(CallResync):
         self.lose(leg, now, _number(event.get("cause")))
 
     def _note_queue(self, call: Call, variables: Mapping[str, str]) -> None:
-        """A queue without anybody to answer takes no caller in, and says so in no event."""
+        """A queue without anybody to answer takes no caller in, and says so in no event.
+
+        Nor does one whose caller hangs up between the menu's decision and the queue: he ends it, in the menu.
+        """
         wanted = clean_text(variables.get("HF_QUEUE", ""), 64)
         status = variables.get("QUEUESTATUS", "")[:32]
-        if call.queue is None and wanted and call.direction is Direction.IN:
+        refused = bool(status) or call.hangup_by is not HangupBy.CALLER
+        if call.queue is None and wanted and refused and call.direction is Direction.IN:
             call.queue = wanted
             status = status or "JOINEMPTY"
         call.queue_status = status or call.queue_status

@@ -57,6 +57,7 @@ def test_numbers(raw: str, number: str) -> None:
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
         ("王\r\nAction: Hangup\r\n", "王 Action: Hangup"),
         ("\u202egnp.exe", "gnp.exe"),
+        (r"\"老王\" C:\\", '"老王" C:\\'),
         ("👨‍👩‍👧", "👨‍👩‍👧"),
         ("a\ud83db", "a b"),
         ("王�", "王�"),
@@ -98,6 +99,29 @@ def test_names_of_calls() -> None:
     assert named_call("") is None
     assert named_call("x" * 26) is None
     assert named_call(ulid + "0") is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "result", "queue"),
+    [
+        (["HF_QUEUE=repair"], CallResult.IVR_ONLY, None),
+        (["HF_QUEUE=repair", "QUEUESTATUS=JOINEMPTY"], CallResult.NO_ANSWER, "repair"),
+    ],
+)
+def test_who_hangs_up_on_the_way_to_the_queue_was_never_in_it(
+    variables: list[str], result: CallResult, queue: str | None
+) -> None:
+    book = CallBook("pbx1")
+    call_id = "HF_CALL=01KN70000000000000000000AA"
+    channel = {"Channel": "PJSIP/trunk-main-00000001", "ChannelState": "4", "Uniqueid": "1772413200.1"}
+    for event in (
+        AmiEvent.of("Newchannel", {**channel, "ChanVariable": call_id}),
+        AmiEvent.of("HangupRequest", {**channel, "ChanVariable": call_id}),
+    ):
+        book.handle(event, now=START)
+    gone = AmiEvent.of("Hangup", {**channel, "Cause": "16", "ChanVariable": [call_id, *variables]})
+    (ended,) = [effect for effect in book.handle(gone, now=START) if isinstance(effect, Ended)]
+    assert (ended.call.result, ended.call.queue, ended.call.hangup_by) == (result, queue, HangupBy.CALLER)
 
 
 def test_a_derived_call_id_follows_from_the_channel_alone() -> None:
