@@ -202,6 +202,11 @@ class SippProcess:
         return await self._process.wait()
 
     @property
+    def pid(self) -> int | None:
+        """The process id while SIPp runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
     def running(self) -> bool:
         """Whether SIPp is there."""
         return self._process is not None and self._process.returncode is None
