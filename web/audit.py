@@ -40,6 +40,7 @@ class Action(StrEnum):
     PHONES_SHOWN = "phones_shown"
     """Whole phone numbers left the system by permission rather than for a call in hand."""
     RECORDING_PLAYED = "recording_played"
+    CALLBACK_DONE = "callback_done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class Permission(StrEnum):
     CUSTOMERS_VIEW = "customers.view"
     CUSTOMERS_EDIT = "customers.edit"
     """Write down a new customer or correct one."""
+    CALLBACKS_WORK = "callbacks.work"
+    """See who asked to be called back, with their numbers, and note that it was done."""
     PHONES_FULL = "phones.full"
     """See whole phone numbers everywhere, not only of the caller one is talking to."""
     RECORDINGS_PLAY = "recordings.play"
@@ -55,6 +57,7 @@ _AGENT = frozenset(
         Permission.AGENTS_VIEW,
         Permission.CUSTOMERS_VIEW,
         Permission.CUSTOMERS_EDIT,
+        Permission.CALLBACKS_WORK,
     }
 )
 _SUPERVISOR = _AGENT | {Permission.BOARD_VIEW, Permission.PHONES_FULL, Permission.RECORDINGS_PLAY}

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.pages import agent, calls, customer, shell, sign_in, supervisor
+from web.pages import agent, callbacks, calls, customer, shell, sign_in, supervisor
 
 
 def setup(app: web.Application) -> None:
@@ -12,4 +12,5 @@ def setup(app: web.Application) -> None:
     agent.setup(app)
     supervisor.setup(app)
     calls.setup(app)
+    callbacks.setup(app)
     customer.setup(app)

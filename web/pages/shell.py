@@ -113,6 +113,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/supervisor", gettext("实时")))
     if user.can(Permission.CALLS_VIEW):
         items.append(NavigationItem("/calls", gettext("通话记录")))
+    if user.can(Permission.CALLBACKS_WORK):
+        items.append(NavigationItem("/callbacks", gettext("待回电")))
     return items
 
 

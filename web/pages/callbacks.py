@@ -1,0 +1,85 @@
+"""Callers who asked to be called back, and the note that it was done."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from crm.service import CallbackRequests
+from kernel.errors import Conflict
+from web.audit import Action
+from web.auth import ACCOUNTS
+from web.deps import DEPS
+from web.identity import CLIENT_IP, current_user
+from web.pages.shell import render, see_other
+from web.permissions import Permission, requires
+from web.pop import readable
+
+CALLBACKS: web.AppKey[CallbackRequests] = web.AppKey("CALLBACKS", CallbackRequests)
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    deps = app[DEPS]
+    app[CALLBACKS] = CallbackRequests(deps.database, deps.clock)
+    app.router.add_get("/callbacks", show)
+    app.router.add_post("/callbacks/{request_id}/done", finish)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A row of the list. Whoever calls back needs the whole number."""
+
+    request_id: str
+    requested_at: datetime
+    number: str
+    customer_id: str | None
+    customer_name: str
+    call_id: str
+    reason: str
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show who waits to be called back, the longest first."""
+    user = current_user(request)
+    found = await request.app[CALLBACKS].list_open()
+    wishes = [
+        Wish(
+            request_id=item.request_id,
+            requested_at=item.requested_at,
+            number=readable(item.phone),
+            customer_id=item.customer_id,
+            customer_name=item.customer_name or "",
+            call_id=item.call_id,
+            reason=item.reason,
+        )
+        for item in found
+    ]
+    if wishes:
+        await request.app[ACCOUNTS].audit.record(
+            Action.PHONES_SHOWN,
+            actor=user.login,
+            ip=request[CLIENT_IP],
+            entity="callback_request",
+            detail={"requests": len(wishes), "first": wishes[0].request_id, "last": wishes[-1].request_id},
+        )
+    return render(request, "callbacks.html", {"wishes": wishes})
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def finish(request: web.Request) -> web.StreamResponse:
+    """Note that the caller was called back; who comes second finds it done."""
+    request_id = request.match_info["request_id"]
+    try:
+        await request.app[CALLBACKS].finish(request_id)
+    except Conflict:
+        return see_other("/callbacks")
+    await request.app[ACCOUNTS].audit.record(
+        Action.CALLBACK_DONE,
+        actor=current_user(request).login,
+        ip=request[CLIENT_IP],
+        entity="callback_request",
+        entity_id=request_id,
+    )
+    return see_other("/callbacks")
