@@ -20,7 +20,8 @@ from telephony.ami import AmiConfig
 from telephony.ami.record import recording
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.pbx import Pbx, running_pbx
-from tests.support.sip_phone import Dialog, SipError, SipPhone
+from tests.support.sip_message import SipError
+from tests.support.sip_phone import Dialog, SipPhone
 from tests.support.sipp import plan, play
 from tests.support.waiting import eventually
 

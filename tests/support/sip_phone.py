@@ -6,74 +6,11 @@ endpoint; each :class:`Dialog` is one call on it.
 
 import asyncio
 import contextlib
-import hashlib
-import re
 import secrets
-from dataclasses import dataclass, field
+
+from tests.support.sip_message import SipError, SipMessage, credentials, tag_in, uri_in
 
 Address = tuple[str, int]
-
-
-class SipError(Exception):
-    """The other side refused or did not answer."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"{status} {reason}")
-        self.status = status
-
-
-@dataclass
-class SipMessage:
-    """A request or an answer; header names are lower-cased, repeated ones kept in order."""
-
-    start: str
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    body: str = ""
-
-    @classmethod
-    def parse(cls, raw: bytes) -> "SipMessage":
-        head, _, body = raw.decode("utf-8", "replace").partition("\r\n\r\n")
-        start, *lines = head.split("\r\n")
-        headers = []
-        for line in lines:
-            name, _, value = line.partition(":")
-            headers.append((name.strip().lower(), value.strip()))
-        return cls(start, headers, body)
-
-    def get(self, name: str, default: str = "") -> str:
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return default
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key == name]
-
-    @property
-    def is_answer(self) -> bool:
-        return self.start.startswith("SIP/2.0")
-
-    @property
-    def status(self) -> int:
-        return int(self.start.split(" ", 2)[1])
-
-    @property
-    def method(self) -> str:
-        return self.get("cseq").split()[-1] if self.is_answer else self.start.split(" ", 1)[0]
-
-    @property
-    def cseq(self) -> int:
-        return int(self.get("cseq").split()[0])
-
-
-def _uri(header: str) -> str:
-    found = re.search(r"<([^>]+)>", header)
-    return found.group(1) if found else header.split(";", 1)[0].strip()
-
-
-def _tag(header: str) -> str:
-    found = re.search(r";tag=([^;>\s]+)", header)
-    return found.group(1) if found else ""
 
 
 class Dialog:
@@ -96,10 +33,10 @@ class Dialog:
         self.status = 0
         self._branch = ""
         if incoming is not None:
-            self.local = _uri(incoming.get("to"))
-            self.remote = _uri(incoming.get("from"))
-            self.remote_tag = _tag(incoming.get("from"))
-            self.target = _uri(incoming.get("contact"))
+            self.local = uri_in(incoming.get("to"))
+            self.remote = uri_in(incoming.get("from"))
+            self.remote_tag = tag_in(incoming.get("from"))
+            self.target = uri_in(incoming.get("contact"))
 
     @property
     def caller_name(self) -> str:
@@ -243,11 +180,11 @@ class Dialog:
     def take_answer(self, answer: SipMessage) -> None:
         """Learn the dialog from an answer to our INVITE."""
         if answer.status >= 180:
-            self.remote_tag = _tag(answer.get("to")) or self.remote_tag
+            self.remote_tag = tag_in(answer.get("to")) or self.remote_tag
         if answer.status in (180, 183):
             self.ringing.set()
         if 200 <= answer.status < 300:
-            self.target = _uri(answer.get("contact")) or self.target
+            self.target = uri_in(answer.get("contact")) or self.target
             self.seq = answer.cseq
             self.ack(answer.cseq)
             self.answered.set()
@@ -452,24 +389,9 @@ class SipPhone(asyncio.DatagramProtocol):
     def _authorised(self, method: str, lines: list[str], answer: SipMessage) -> list[str]:
         proxy = answer.status == 407
         challenge = answer.get("proxy-authenticate" if proxy else "www-authenticate")
-        known = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
-        uri = lines[0].split()[1]
-
-        def md5(text: str) -> str:
-            return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-        first = md5(f"{self.user}:{known['realm']}:{self.password}")
-        second = md5(f"{method}:{uri}")
-        fields = f'username="{self.user}", realm="{known["realm"]}", nonce="{known["nonce"]}", uri="{uri}"'
-        if "qop" in known:
-            cnonce = secrets.token_hex(8)
-            digest = md5(f"{first}:{known['nonce']}:00000001:{cnonce}:auth:{second}")
-            fields += f', qop=auth, nc=00000001, cnonce="{cnonce}"'
-        else:
-            digest = md5(f"{first}:{known['nonce']}:{second}")
-        if "opaque" in known:
-            fields += f', opaque="{known["opaque"]}"'
-        fields += f', response="{digest}", algorithm=MD5'
+        answered = credentials(
+            self.user, self.password, method=method, uri=lines[0].split()[1], challenge=challenge
+        )
         header = "Proxy-Authorization" if proxy else "Authorization"
         again = []
         for row in lines:
@@ -479,7 +401,7 @@ class SipPhone(asyncio.DatagramProtocol):
                 again.append(f"CSeq: {answer.cseq + 1} {method}")
             else:
                 again.append(row)
-        return [*again, f"{header}: Digest {fields}"]
+        return [*again, f"{header}: {answered}"]
 
     def answer(self, request: SipMessage, status: int, reason: str, *, tag: str = "", sdp: str = "") -> None:
         """Answer a request."""
