@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.runtime import Runtime
+from app.sipp.phone import AgentPhone, PhoneCall
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database
@@ -25,7 +26,7 @@ from telephony.spool import CallSpool
 from telephony.writer import CallWriter
 from tests.support.agents import QUEUES, centre
 from tests.support.pbx import Pbx, running_pbx
-from tests.support.sip_phone import Dialog, SipPhone
+from tests.support.sipp import agent_phone
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
@@ -41,22 +42,28 @@ class Centre:
     members: MemberSync
     board: Board
     ids: dict[str, str]
-    phones: dict[str, SipPhone]
+    phones: dict[str, AgentPhone]
+    _plugged_in: AsyncExitStack
+
+    async def plug_in_phones(self) -> None:
+        """Register the telephones, those that are plugged in already once more."""
+        await self._plugged_in.aclose()
+        for number in ("1001", "1002", "1003"):
+            phone = agent_phone(self.pbx, number)
+            self.phones[number] = await self._plugged_in.enter_async_context(phone)
 
     @property
-    def jing(self) -> SipPhone:
+    def jing(self) -> AgentPhone:
         """The telephone of 李静 (1001), who works for repairs and as a person."""
         return self.phones["1001"]
 
-    def customer(self, queue: str = "repair") -> Dialog:
+    async def customer(self, queue: str = "repair") -> PhoneCall:
         """Somebody calls and waits in a queue."""
-        return self.phones["1003"].dial(queue, name="王先生")
+        return await self.phones["1003"].dial(queue)
 
-    async def rings(self, number: str = "1001", timeout: float = 8) -> Dialog:
+    async def rings(self, number: str = "1001") -> PhoneCall:
         """The agent's telephone rings."""
-        dialog = await self.phones[number].incoming(timeout)
-        dialog.ring()
-        return dialog
+        return await self.phones[number].rings(within=10)
 
     async def shows(self, state: AgentState, number: str = "1001", *, reason: str | None = None) -> None:
         async def there() -> bool:
@@ -122,16 +129,12 @@ async def running_centre(
         )
         works = (writer.run, ingest.run, members.run, feed.run, desk.run_follow, desk.run_timers, board.run)
         tasks = [asyncio.create_task(work()) for work in works]
-        phones: dict[str, SipPhone] = {}
         try:
-            async with link:
+            async with link, AsyncExitStack() as phones:
                 await eventually(lambda: members.live, timeout=10)
-                server = (pbx.config.sip_host, pbx.config.sip_port)
-                for number in ("1001", "1002", "1003"):
-                    phones[number] = await SipPhone.open(server, number, f"phone-{number}", register=True)
-                yield Centre(pbx, link, desk, members, board, ids, phones)
-                for phone in phones.values():
-                    await phone.close()
+                here = Centre(pbx, link, desk, members, board, ids, {}, phones)
+                await here.plug_in_phones()
+                yield here
         finally:
             for task in tasks:
                 task.cancel()
@@ -146,7 +149,7 @@ async def test_a_shift_from_sign_in_to_sign_out(tmp_path: Path, runtime: Runtime
         await here.member_becomes("service", "free")
         assert await here.member("complaint") is None
 
-        customer = here.customer()
+        customer = await here.customer()
         call = await here.rings()
         await here.shows(AgentState.RINGING)
         board = here.board.snapshot()
@@ -154,14 +157,14 @@ async def test_a_shift_from_sign_in_to_sign_out(tmp_path: Path, runtime: Runtime
         assert [(c.state, c.queue, c.agent) for c in board.calls] == [("ringing", "repair", "1001")]
         assert [q.waiting for q in board.queues if q.name == "repair"] == [1]
 
-        call.answer()
+        await call.answer()
         await here.shows(AgentState.ON_CALL)
         await here.member_becomes("repair", "wrap-up")
         await eventually(lambda: [c.state for c in here.board.snapshot().calls] == ["talking"])
         (repair,) = [q for q in here.board.snapshot().queues if q.name == "repair"]
         assert (repair.waiting, repair.answered, repair.within, repair.service_level) == (0, 1, 1, 1.0)
 
-        await customer.hangup()
+        await customer.hang_up()
         await here.shows(AgentState.WRAP_UP)
         state = await here.desk.state(jing)
         assert state.wrap_up_call_id is not None
@@ -181,30 +184,26 @@ async def test_the_next_caller_does_not_ring_into_the_wrap_up(
     async with running_centre(tmp_path, runtime, sqlite) as here:
         await here.desk.sign_in(here.ids["1001"])
         await here.member_becomes("repair", "free")
-        first = here.customer()
+        first = await here.customer()
         call = await here.rings()
-        call.answer()
+        await call.answer()
         await here.member_becomes("repair", "wrap-up")
-        server = (here.pbx.config.sip_host, here.pbx.config.sip_port)
-        async with await SipPhone.open(server, "1002", "phone-1002", register=True) as other:
-            second = other.dial("repair")
-            await eventually(
-                lambda: [q.waiting for q in here.board.snapshot().queues if q.name == "repair"] == [1]
-            )
-            await first.hangup()
-            await here.shows(AgentState.WRAP_UP)
-            # Retry is one second: a member who could be rung would be rung by now.
-            with pytest.raises(TimeoutError):
-                await here.jing.incoming(timeout=2.5)
-            state = await here.desk.state(here.ids["1001"])
-            assert state.wrap_up_call_id is not None
-            await here.desk.save_wrap_up(
-                here.ids["1001"], state.wrap_up_call_id, disposition="answered_enquiry"
-            )
-            call = await here.rings()
-            call.answer()
-            await here.shows(AgentState.ON_CALL)
-            await second.hangup()
+        second = await here.phones["1002"].dial("repair")
+        await eventually(
+            lambda: [q.waiting for q in here.board.snapshot().queues if q.name == "repair"] == [1]
+        )
+        await first.hang_up()
+        await here.shows(AgentState.WRAP_UP)
+        # Retry is one second: a member who could be rung would be rung by now.
+        with pytest.raises(TimeoutError):
+            await here.jing.rings(within=2.5)
+        state = await here.desk.state(here.ids["1001"])
+        assert state.wrap_up_call_id is not None
+        await here.desk.save_wrap_up(here.ids["1001"], state.wrap_up_call_id, disposition="answered_enquiry")
+        call = await here.rings()
+        await call.answer()
+        await here.shows(AgentState.ON_CALL)
+        await second.hang_up()
 
 
 async def test_asterisk_restarts_and_everyone_is_back(
@@ -217,9 +216,9 @@ async def test_asterisk_restarts_and_everyone_is_back(
         await here.desk.pause(wei, "training")
         await here.member_becomes("repair", "free")
         await here.member_becomes("repair", "training", number="1002")
-        here.customer()
+        await here.customer()
         call = await here.rings()
-        call.answer()
+        await call.answer()
         await here.shows(AgentState.ON_CALL)
 
         await here.pbx.server.stop()
@@ -239,10 +238,9 @@ async def test_asterisk_restarts_and_everyone_is_back(
         await here.desk.save_wrap_up(jing, state.wrap_up_call_id, disposition="customer_hung_up")
         await here.member_becomes("repair", "free")
         await here.member_becomes("service", "free")
-        for phone in here.phones.values():
-            await phone.register()
-        here.customer()
-        (await here.rings()).answer()
+        await here.plug_in_phones()
+        await here.customer()
+        await (await here.rings()).answer()
         await here.shows(AgentState.ON_CALL)
 
 
@@ -253,16 +251,16 @@ async def test_rejecting_is_no_offence_and_letting_it_ring_is(
     async with running_centre(tmp_path, runtime, sqlite, policy=policy) as here:
         await here.desk.sign_in(here.ids["1001"])
         await here.member_becomes("repair", "free")
-        customer = here.customer()
-        (await here.rings()).reject(486)
+        customer = await here.customer()
+        await (await here.rings()).reject(486)
         await here.shows(AgentState.AVAILABLE)
-        (await here.rings()).reject(603, "Decline")
+        await (await here.rings()).reject(603)
         await here.shows(AgentState.AVAILABLE)
         await here.rings()
         await here.shows(AgentState.RINGING)
         await here.shows(AgentState.PAUSED, reason="no_answer")
         await here.member_becomes("repair", "no_answer")
-        await customer.hangup()
+        await customer.hang_up()
 
 
 async def test_the_next_agent_is_rung_and_the_caller_gives_up(
@@ -272,18 +270,18 @@ async def test_the_next_agent_is_rung_and_the_caller_gives_up(
         for number in ("1001", "1002"):
             await here.desk.sign_in(here.ids[number])
             await here.member_becomes("repair", "free", number=number)
-        customer = here.customer()
+        customer = await here.customer()
         await here.rings("1001")
         await here.shows(AgentState.RINGING, "1001")
-        await customer.hangup()
+        await customer.hang_up()
         await here.shows(AgentState.AVAILABLE, "1001")
         await here.desk.pause(here.ids["1001"], "break")
         await here.member_becomes("repair", "break")
-        customer = here.customer()
+        customer = await here.customer()
         await here.rings("1002")
         await here.shows(AgentState.RINGING, "1002")
         await here.shows(AgentState.PAUSED, "1001", reason="break")
-        await customer.hangup()
+        await customer.hang_up()
         await here.shows(AgentState.AVAILABLE, "1002")
 
         def gave_up() -> bool:
@@ -300,17 +298,17 @@ async def test_internal_and_outgoing_calls_are_shown(
         for number in ("1001", "1002"):
             await here.desk.sign_in(here.ids[number])
         await here.desk.pause(here.ids["1001"], "outbound")
-        call = here.jing.dial("1002")
+        call = await here.jing.dial("1002", wait=False)
         colleague = await here.rings("1002")
         await here.shows(AgentState.ON_CALL, "1001")
         await here.shows(AgentState.RINGING, "1002")
-        colleague.answer()
+        await colleague.answer()
         await here.shows(AgentState.ON_CALL, "1002")
         state = await here.desk.state(here.ids["1001"])
         assert state.call_id is not None
         assert state.queue is None
         assert await here.desk.wrap_up(here.ids["1001"], state.call_id) is not None
-        await call.hangup()
+        await call.hang_up()
         await here.shows(AgentState.PAUSED, "1001", reason="outbound")
         await here.shows(AgentState.AVAILABLE, "1002")
 
@@ -324,18 +322,18 @@ async def test_a_consulted_colleague_takes_the_call_over(
         await here.desk.sign_in(wei)
         await here.desk.pause(wei, "training")
         await here.member_becomes("repair", "free")
-        customer = here.customer()
+        customer = await here.customer()
         first = await here.rings()
-        first.answer()
+        await first.answer()
         await here.shows(AgentState.ON_CALL)
         call_id = (await here.desk.state(jing)).call_id
         await first.hold()
-        consultation = here.jing.dial("1002")
+        consultation = await here.jing.dial("1002", wait=False)
         second = await here.rings("1002")
-        second.answer()
+        await second.answer()
         await here.shows(AgentState.ON_CALL, "1002")
-        await consultation.answered.wait()
-        await first.attended_transfer(consultation)
+        await consultation.until("answered")
+        await first.transfer_to(consultation)
         await here.shows(AgentState.WRAP_UP, "1001")
 
         async def took_over() -> bool:
@@ -346,7 +344,7 @@ async def test_a_consulted_colleague_takes_the_call_over(
         assert call_id is not None
         await here.desk.save_wrap_up(wei, call_id, disposition="passed_on")
         await here.desk.save_wrap_up(jing, call_id, disposition="passed_on")
-        await customer.hangup()
+        await customer.hang_up()
         await here.shows(AgentState.PAUSED, "1002", reason="training")
         await here.shows(AgentState.AVAILABLE, "1001")
         assert [c.call_id for c in here.board.snapshot().calls] == []
@@ -358,13 +356,13 @@ async def test_the_link_is_cut_while_the_agent_talks(
     async with running_centre(tmp_path, runtime, sqlite) as here:
         await here.desk.sign_in(here.ids["1001"])
         await here.member_becomes("repair", "free")
-        customer = here.customer()
-        (await here.rings()).answer()
+        customer = await here.customer()
+        await (await here.rings()).answer()
         await here.shows(AgentState.ON_CALL)
         before = await here.desk.state(here.ids["1001"])
         here.link.reset()
         await eventually(lambda: here.members.live, timeout=10)
         after = await here.desk.state(here.ids["1001"])
         assert (after.state, after.call_id, after.since) == (before.state, before.call_id, before.since)
-        await customer.hangup()
+        await customer.hang_up()
         await here.shows(AgentState.WRAP_UP)

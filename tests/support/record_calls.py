@@ -15,14 +15,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.caller import CallPlan, Press, Wait
+from app.sipp import SippFailed
+from app.sipp.phone import AgentPhone, PhoneCall
 from telephony.agi.session import AgiSession
 from telephony.ami import AmiConfig
 from telephony.ami.record import recording
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.pbx import Pbx, running_pbx
-from tests.support.sip_message import SipError
-from tests.support.sip_phone import Dialog, SipPhone
-from tests.support.sipp import plan, play
+from tests.support.sipp import agent_phone, plan, play
 from tests.support.waiting import eventually
 
 QUEUES = {"1": "complaint", "2": "repair", "0": "service"}
@@ -41,32 +41,32 @@ async def menu(agi: AgiSession) -> None:
     await to_queue(agi, QUEUES.get(key, "service"), 20)
 
 
-async def answer(phone: SipPhone, *, after: str) -> None:
+async def answer(phone: AgentPhone, *, after: str) -> None:
     """Take one call after another: talk, and do what this agent is known for."""
     while True:
-        call = await phone.incoming(timeout=3600)
-        call.ring()
+        call = await phone.rings(within=3600)
         if after == "reject":
-            call.reject()
+            await call.reject()
             after = "talk"
             continue
-        call.answer()
-        await asyncio.sleep(0.2)
-        with contextlib.suppress(SipError, TimeoutError):
+        # the customer may hang up at any moment
+        with contextlib.suppress(SippFailed, TimeoutError):
+            await call.answer()
+            await asyncio.sleep(0.2)
             await talk(call, after)
-        await asyncio.wait_for(call.ended.wait(), 30)
+        await call.ended(within=30)
 
 
-async def talk(call: Dialog, after: str) -> None:
+async def talk(call: PhoneCall, after: str) -> None:
     """What happens in the conversation."""
     if after == "hold":
         await call.hold()
         await asyncio.sleep(0.2)
         await call.unhold()
     elif after == "transfer":
-        await call.blind_transfer("1001")
+        await call.transfer("1001")
     await asyncio.sleep(0.4)
-    await call.hangup()
+    await call.hang_up()
 
 
 def customer(name: str, number: str, *steps: Press | Wait, hold: float = 4.0) -> CallPlan:
@@ -112,11 +112,7 @@ async def record(path: Path) -> None:
             tasks = stack.enter_context(contextlib.ExitStack())
             habits = ("hold", "transfer", "reject")
             for agent, habit in zip(config.agents, habits, strict=True):
-                phone = await stack.enter_async_context(
-                    await SipPhone.open(
-                        (config.sip_host, config.sip_port), agent.number, agent.secret, register=True
-                    )
-                )
+                phone = await stack.enter_async_context(agent_phone(pbx, agent.number))
                 task = asyncio.create_task(answer(phone, after=habit))
                 tasks.callback(task.cancel)
                 for queue in config.queues:
