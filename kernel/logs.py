@@ -45,6 +45,7 @@ def configure_logs(*, level: str = "INFO", json: bool = True, stream: TextIO | N
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=True,
+        # A cached logger would keep writing to the stream of its first use.
+        cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(number, logging.WARNING), stream=stream, force=True)

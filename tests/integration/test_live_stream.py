@@ -31,6 +31,9 @@ class Desk:
     async def state(self, agent_id: str) -> Any:
         return self.agent
 
+    async def sign_out(self, agent_id: str) -> Any:
+        return self.agent
+
     async def wrap_up(self, agent_id: str, call_id: str) -> None:
         return None
 

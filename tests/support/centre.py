@@ -73,7 +73,7 @@ class RunningCentre:
 
 def centre_settings(folder: Path, **changes: Any) -> Settings:
     """Return settings of a centre on free ports under ``folder``; sections may be changed by dicts."""
-    rtp = free_ports(200)
+    rtp = free_ports(100)
     sections: dict[str, Any] = {
         "data_dir": folder / "data",
         "runtime_dir": runtime_folder(),
