@@ -3,17 +3,20 @@
 :func:`add_fact` stores the event as a due row. :class:`OutboxRelay` moves rows to a Redis stream, and a
 :class:`FactConsumer` per receiver reads it through a consumer group. A receiver's handler runs in one
 transaction with a mark in ``consumed_fact``, so that a second delivery does nothing.
+
+A fact that was sent stays in the table for a day: a Redis that comes back empty, which a consumer notices by
+its missing group, is given all of them again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy import LargeBinary, String, delete, select
+from sqlalchemy import LargeBinary, String, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,10 +32,14 @@ log = structlog.get_logger(__name__)
 STREAM = "hf:facts"
 ANSWER_SECONDS = 7.0
 """Longest wait for Redis, reading's own block included."""
+SENT_KEPT = timedelta(days=1)
+MARKS_KEPT = timedelta(days=30)
+"""Longer than anything can be delivered again."""
+TIDY_EVERY = timedelta(minutes=10)
 
 
 class OutboxRow(DueColumns, Base):
-    """A fact that has not reached the stream yet; deleted when it has."""
+    """A fact: due until it has reached the stream, then kept for :data:`SENT_KEPT`."""
 
     __tablename__ = "outbox"
 
@@ -72,6 +79,8 @@ class OutboxRelay:
         self._database = database
         self._redis = redis
         self._maxlen = maxlen
+        self._clock = clock
+        self._tidied_at: datetime | None = None
         self._due = DueWorker(database, clock, OutboxRow, self._send, worker=worker, batch=200)
 
     def wake(self) -> None:
@@ -94,10 +103,21 @@ class OutboxRelay:
                 await pipe.execute()
         except RedisError as error:
             raise OSError(f"redis: {type(error).__name__}") from error
+        now = self._clock.now()
+        tidy = self._tidied_at is None or now - self._tidied_at >= TIDY_EVERY
         async with self._database.transaction() as session:
-            await session.execute(
-                delete(OutboxRow).where(OutboxRow.event_id.in_([row.event_id for row in rows]))
-            )
+            sent = update(OutboxRow).where(OutboxRow.event_id.in_([row.event_id for row in rows]))
+            await session.execute(sent.values(due_at=None, claimed_by=None, claimed_until=None))
+            if tidy:
+                await _forget(session, now)
+                self._tidied_at = now
+
+
+async def _forget(session: AsyncSession, now: datetime) -> None:
+    """Delete what nobody can need any more."""
+    sent = OutboxRow.due_at.is_(None)
+    await session.execute(delete(OutboxRow).where(sent, OutboxRow.created_at < now - SENT_KEPT))
+    await session.execute(delete(ConsumedFact).where(ConsumedFact.consumed_at < now - MARKS_KEPT))
 
 
 FactHandler = Callable[[AsyncSession, Event], Awaitable[None]]
@@ -156,6 +176,16 @@ class FactConsumer:
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+        else:
+            await self._send_again()
+
+    async def _send_again(self) -> None:
+        """Have everything sent once more: this Redis has not heard of it, or forgot."""
+        sent = update(OutboxRow).where(OutboxRow.due_at.is_(None))
+        async with self._database.transaction() as session:
+            again: Any = await session.execute(sent.values(due_at=self._clock.now()))
+        if again.rowcount:
+            log.info("facts_sent_again", consumer=self.name, facts=again.rowcount)
 
     async def run_once(self, *, block_ms: int = 2000) -> int:
         """Handle what a dead worker left and what is new; return how many facts were handled."""

@@ -19,7 +19,7 @@ from kernel.due import DueColumns, DueWorker, claim_due
 from kernel.errors import ConfigurationError
 from kernel.events import Event, event
 from kernel.ids import new_ulid
-from kernel.outbox import FactConsumer, OutboxRelay, OutboxRow, add_fact
+from kernel.outbox import ConsumedFact, FactConsumer, OutboxRelay, OutboxRow, add_fact
 from kernel.supervise import end_tasks
 from tests.support.waiting import eventually
 
@@ -149,10 +149,12 @@ async def test_a_fact_arrives_once_though_it_is_sent_twice(
 ) -> None:
     fact = ChoreDone(at=clock.now(), chore=new_ulid())
     relay = OutboxRelay(database, redis, clock, worker="w1")
-    for _ in range(2):
-        async with database.transaction() as session:
-            add_fact(session, fact)
-        assert await relay.run_once() == 1
+    async with database.transaction() as session:
+        add_fact(session, fact)
+    assert await relay.run_once() == 1
+    async with database.transaction() as session:
+        (await session.get_one(OutboxRow, fact.event_id)).due_at = clock.now()
+    assert await relay.run_once() == 1
     task = asyncio.create_task(consumer.run())
     await eventually(lambda: chores(database))
     more = ChoreDone(at=clock.now(), chore=new_ulid())
@@ -183,6 +185,69 @@ async def test_a_fact_waits_in_the_table_while_redis_is_gone(
     tasks = [asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())]
     await eventually(lambda: chores(database), timeout=10)
     assert await end_tasks(tasks) == ()
+
+
+async def test_a_redis_that_comes_back_empty_loses_no_fact(
+    database: Database, redis: Redis, redis_server: RedisServer, clock: FakeClock, consumer: FactConsumer
+) -> None:
+    relay = OutboxRelay(database, redis, clock, worker="w1")
+    for _ in range(2):
+        async with database.transaction() as session:
+            add_fact(session, ChoreDone(at=clock.now(), chore=new_ulid()))
+    assert await relay.run_once() == 2
+    # sent, and gone with Redis before anybody has read it
+    await redis_server.stop()
+    await redis_server.start()
+    tasks = [asyncio.create_task(relay.run()), asyncio.create_task(consumer.run())]
+
+    async def both() -> bool:
+        return await chores(database) == 2
+
+    await eventually(both, timeout=10)
+    # and once more, while they work: what was handled is not handled twice
+    await redis_server.stop()
+    await redis_server.start()
+    async with database.transaction() as session:
+        add_fact(session, ChoreDone(at=clock.now(), chore=new_ulid()))
+
+    async def three() -> bool:
+        clock.advance(timedelta(seconds=31))
+        relay.wake()
+        return await chores(database) == 3
+
+    await eventually(three, timeout=15)
+    assert await end_tasks(tasks) == ()
+
+
+async def test_what_was_sent_long_ago_is_forgotten(
+    database: Database, redis: Redis, clock: FakeClock, consumer: FactConsumer
+) -> None:
+    relay = OutboxRelay(database, redis, clock, worker="w1")
+
+    async def send() -> None:
+        async with database.transaction() as session:
+            add_fact(session, ChoreDone(at=clock.now(), chore=new_ulid()))
+        await relay.run_once()
+
+    async def kept() -> tuple[int, int]:
+        async with database.session() as session:
+            rows = (OutboxRow.event_id, ConsumedFact.event_id)
+            one, two = [(await session.execute(select(func.count(row)))).scalar_one() for row in rows]
+            return one, two
+
+    await send()
+    task = asyncio.create_task(consumer.run())
+    await eventually(lambda: chores(database))
+    assert await end_tasks([task]) == ()
+    clock.advance(timedelta(hours=23))
+    await send()
+    assert await kept() == (2, 1)
+    clock.advance(timedelta(hours=2))
+    await send()
+    assert await kept() == (2, 1)
+    clock.advance(timedelta(days=31))
+    await send()
+    assert await kept() == (1, 0)
 
 
 async def test_live_events_reach_the_other_process(redis: Redis, clock: FakeClock) -> None:
