@@ -12,17 +12,17 @@ from telephony.domain.agent_state import AgentPolicy, AgentState
 from telephony.domain.queue import MemberPlan, Membership
 
 
-async def snapshots(session: AsyncSession, agent_id: str | None = None) -> list[AgentSnapshot]:
-    """Return the active agents by number, or the one asked for, active or not."""
+async def snapshots(session: AsyncSession, agent_ids: Collection[str] | None = None) -> list[AgentSnapshot]:
+    """Return the active agents by number, or those asked for, active or not."""
     query = (
         select(AgentRow, AgentSessionRow)
         .outerjoin(AgentSessionRow, AgentSessionRow.agent_id == AgentRow.agent_id)
-        .where(AgentRow.agent_id == agent_id if agent_id is not None else AgentRow.active)
+        .where(AgentRow.agent_id.in_(agent_ids) if agent_ids is not None else AgentRow.active)
         .order_by(AgentRow.number)
         # Steps write past the session's memory of rows.
         .execution_options(populate_existing=True)
     )
-    queues = await memberships(session, None if agent_id is None else [agent_id])
+    queues = await memberships(session, agent_ids)
     return [
         _snapshot(person, row, queues.get(person.agent_id, ()))
         for person, row in await session.execute(query)

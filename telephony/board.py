@@ -269,8 +269,8 @@ class Board:
                     self._agents = {agent.agent_id: agent for agent in found}
                     alive = {call.call_id for call in self._open_calls()}
                     self._states = {key: known for key, known in self._states.items() if key in alive}
-                for agent_id in () if everything else moved:
-                    for agent in await repository.snapshots(session, agent_id):
+                elif moved:
+                    for agent in await repository.snapshots(session, moved):
                         self._agents[agent.agent_id] = agent
         except (SQLAlchemyError, OSError) as error:
             log.warning("board_not_loaded", error=type(error).__name__)

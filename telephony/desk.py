@@ -248,7 +248,7 @@ class AgentDesk:
             AgentUnknown: no such agent.
         """
         async with self._database.session() as session:
-            found = await repository.snapshots(session, agent_id)
+            found = await repository.snapshots(session, [agent_id])
         if not found:
             raise AgentUnknown("no such agent", field="agent_id")
         return replace(found[0], stale=not self._live())
@@ -379,7 +379,7 @@ class AgentDesk:
             async with self._database.transaction() as session:
                 await self._require(session, agent_id, signed_in=signed_in)
                 steps = await self._step(session, agent_id, event)
-                (found,) = await repository.snapshots(session, agent_id)
+                (found,) = await repository.snapshots(session, [agent_id])
             self._tell(steps)
         return replace(found, stale=not self._live())
 

@@ -1,8 +1,9 @@
 """Reading and writing calls and epochs. Private to the package."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table, func, select, update
@@ -26,7 +27,9 @@ def _table(cls: type[Any]) -> Table:
     return table
 
 
-def _upsert(dialect: str, table: Table, columns: Iterable[str], *, update_rows: bool) -> Any:
+@cache
+def _upsert(dialect: str, table: Table, columns: tuple[str, ...], *, update_rows: bool) -> Any:
+    """Return the statement; made once, because making it costs more than running it."""
     insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
     if not update_rows:
@@ -44,13 +47,15 @@ async def save_calls(session: AsyncSession, records: Sequence[CallRecord]) -> No
         return
     dialect = session.get_bind().dialect.name
     calls = [record.call for record in records]
-    await session.execute(_upsert(dialect, _table(CallRow), calls[0], update_rows=True), calls)
+    await session.execute(_upsert(dialect, _table(CallRow), tuple(calls[0]), update_rows=True), calls)
     legs = [leg for record in records for leg in record.legs]
     if legs:
-        await session.execute(_upsert(dialect, _table(CallLegRow), legs[0], update_rows=True), legs)
+        await session.execute(_upsert(dialect, _table(CallLegRow), tuple(legs[0]), update_rows=True), legs)
     events = [event for record in records for event in record.events]
     if events:
-        await session.execute(_upsert(dialect, _table(CallEventRow), events[0], update_rows=False), events)
+        await session.execute(
+            _upsert(dialect, _table(CallEventRow), tuple(events[0]), update_rows=False), events
+        )
     await _tell_ended(session, {record.call_id: record for record in records if record.ended is not None})
 
 
