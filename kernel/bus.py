@@ -24,6 +24,8 @@ from kernel.ids import new_ulid
 BLOCK_MS = 2000
 ANSWER_SECONDS = 7.0
 """Longest wait for Redis, reading's own block included."""
+GATHER_SECONDS = 0.01
+"""Events come in handfuls: so long one waits for its like, on its way to Redis and from there."""
 
 log = structlog.get_logger(__name__)
 
@@ -175,6 +177,7 @@ class Bus:
             while not self._out:
                 self._out_wake.clear()
                 await self._out_wake.wait()
+                await asyncio.sleep(GATHER_SECONDS)
             batch = [self._out[i] for i in range(min(len(self._out), 200))]
             try:
                 async with asyncio.timeout(ANSWER_SECONDS), redis.pipeline(transaction=False) as pipe:
@@ -210,6 +213,7 @@ class Bus:
                     last = entry_id
                     if fields.get(b"o") != self._origin:
                         self._take(fields.get(b"e", b""))
+            await asyncio.sleep(GATHER_SECONDS)
 
     def _take(self, raw: bytes) -> None:
         try:
