@@ -36,7 +36,14 @@ from telephony.agent_tables import QueueRow
 from telephony.asterisk.render import prepare
 from telephony.roster import Roster
 from telephony.tables import CallRow
-from tests.bench.apart import busy_percent, cpu_seconds, machine_ticks, resident_mb, service_process
+from tests.bench.apart import (
+    busy_percent,
+    cpu_seconds,
+    machine_ticks,
+    percentile,
+    resident_mb,
+    service_process,
+)
 from tests.bench.report import at_least, at_most, report
 from tests.support.centre import RunningCentre, running_centre
 from tests.support.pbx import AGENT_HOST, HOTLINE, NETWORK_HOST
@@ -50,9 +57,14 @@ SETTLE_SECONDS = 30.0
 AGENTS = 100
 QUEUE = "service"
 LABEL = "人工服务"
-KEY, KEY_AFTER_MS = "0", 600
+KEY = "0"
+# As people do, the customer presses again when nothing seems to happen: between two prompts Asterisk hears
+# no key.
+KEYS_AFTER_MS = (600, 1500)
 RING_MS, TALK_MS = 100, 1000
 PATIENCE_MS = 25_000
+# With a telephone free for everybody nobody waits; a queue that grows says the rate is not kept up.
+LONGEST_WAIT_SECONDS = 3.0
 # Below the ports that tests take, two for each side of a call.
 RTP_PORTS = (10_000, 14_998)
 
@@ -173,7 +185,7 @@ def customers(line: Line, folder: Path, numbers: Sequence[str], rate: int) -> Si
     scenario = render_scenario(
         "customer",
         did=HOTLINE,
-        keys=[(KEY_AFTER_MS, KEY)],
+        keys=[(pause, KEY) for pause in KEYS_AFTER_MS],
         refusals=REFUSALS,
         ring_ms=20_000,
         talk_ms=PATIENCE_MS,
@@ -229,14 +241,16 @@ async def take_step(line: Line, folder: Path, rate: int) -> Step:
     faults = Counter({"sipp_status": 1} if status else {})
     faults += Counter(judge_played(played, len(numbers)))
     faults += Counter(judge_stored(rows, numbers, {e.detail[0]: e.detail[1] for e in taken if e.detail}))
-    waits = sorted((row.wait_ms or 0) / 1000 for row in rows) or [0.0]
+    wait = percentile([(row.wait_ms or 0) / 1000 for row in rows], 0.95)
+    if not wait <= LONGEST_WAIT_SECONDS:
+        faults["queue_grows"] = 1
     return Step(
         rate=rate,
         calls=len(numbers),
         faults=dict(faults),
         cpu={name: 1000 * (used[name] - before[name]) / len(numbers) for name in meters},
         busy_percent=busy,
-        wait_p95_seconds=waits[int(len(waits) * 0.95)],
+        wait_p95_seconds=wait,
     )
 
 
@@ -282,7 +296,7 @@ def judge_stored(rows: Sequence[CallRow], numbers: Sequence[str], agents: dict[s
             "queue": row.queue != QUEUE,
             "agent": row.agent_number is None or row.agent_number != agents.get(number),
             "hangup_by": row.hangup_by != "agent",
-            "talk": not TALK_MS * 0.8 <= row.talk_ms <= TALK_MS + 1500,
+            "talk": not TALK_MS * 0.8 <= row.talk_ms <= TALK_MS * 5,
         }
         faults.update(name for name, is_wrong in wrong.items() if is_wrong)
     return dict(faults)
