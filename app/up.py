@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+from rich.markup import escape
 
 from app import pbx
 from app.console import console, done, step
@@ -273,7 +274,7 @@ async def _phones(
             await stack.enter_async_context(phones.running())
     except ProcessFailed as error:
         # the centre works without them
-        console.print(f"[yellow]![/] {error.message}", markup=True, soft_wrap=True)
+        console.print(f"[yellow]![/] {escape(error.message)}", soft_wrap=True)
         return f"the demo phones did not start; {OWN_PHONES}"
     return (
         f"demo phones answer after {answer.total_seconds():g} s; to use your own: make run ARGS=--no-phones"
@@ -282,7 +283,7 @@ async def _phones(
 
 def _welcome(settings: Settings, passwords: dict[str, str], phones: str) -> None:
     console.print()
-    console.print(f"[bold]Huifang 回访[/]  {settings.centre.company}")
+    console.print(f"[bold]Huifang 回访[/]  {escape(settings.centre.company)}")
     console.print(f"  pages    http://{_reachable(settings.web.host)}:{settings.web.port}/", soft_wrap=True)
     console.print(f"  hotline  {settings.centre.hotline}   (make call, in another terminal)")
     if passwords:
