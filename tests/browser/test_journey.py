@@ -12,7 +12,7 @@ from tests.support.centre import LOGINS, PASSWORD, RunningCentre, running_centre
 from tests.support.chromium import DESKTOP, Watched, chromium, watched_page
 from tests.support.pbx import HOTLINE
 from tests.support.ports import free_port
-from tests.support.sipp import agent_phone, customer
+from tests.support.sipp import agent_phone, choose, customer
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -111,8 +111,7 @@ async def test_a_complaint_from_the_ring_to_the_customers_record(
         await expect(board.locator("#agents tr", has_text="周晓梅")).to_contain_text("空闲")
         await expect(board.locator("#calls-empty")).to_be_visible()
         async with customer(line.pbx, number=WANG, name="王建军") as caller:
-            await caller.until("answered", within=10)
-            await caller.press("1")
+            await choose(caller, "1")
             ring = await phone.rings(within=20)
 
             # before the telephone is picked up, the page shows who it is
@@ -167,8 +166,7 @@ async def test_a_stranger_with_a_hostile_name_is_an_empty_form(line: RunningCent
     async with agent(line, chrome, "1002") as watched, agent_phone(line.pbx, "1002") as phone:
         page = watched.page
         async with customer(line.pbx, number=STRANGER, name=HOSTILE) as caller:
-            await caller.until("answered", within=10)
-            await caller.press("2")
+            await choose(caller, "2")
             ring = await phone.rings(within=20)
             await expect(page.locator("#new-number")).to_have_value("139 9999 0000")
             await expect(page.locator("#call-name")).to_contain_text("<img src=x onerror=alert(1)>")
@@ -194,8 +192,7 @@ async def test_a_shared_number_is_a_choice_and_a_reload_shows_the_truth(
     async with agent(line, chrome) as watched, agent_phone(line.pbx, "1001") as phone:
         page = watched.page
         async with customer(line.pbx, number=FAMILY) as caller:
-            await caller.until("answered", within=10)
-            await caller.press("1")
+            await choose(caller, "1")
             ring = await phone.rings(within=20)
             await expect(page.locator(".choice")).to_have_count(3)
             await ring.answer()
@@ -229,8 +226,7 @@ async def test_the_service_restarts_in_the_middle_of_a_call(line: RunningCentre,
     async with agent(line, chrome) as watched, agent_phone(line.pbx, "1001") as phone:
         page = watched.page
         async with customer(line.pbx, number=WANG) as caller:
-            await caller.until("answered", within=10)
-            await caller.press("1")
+            await choose(caller, "1")
             ring = await phone.rings(within=20)
             await ring.answer()
             await state_is(page, "on_call")
@@ -259,8 +255,7 @@ async def test_asterisk_restarts_and_the_agent_is_a_member_again(
     async with agent(line, chrome) as watched, agent_phone(line.pbx, "1001") as phone:
         page = watched.page
         async with customer(line.pbx, number=WANG) as caller:
-            await caller.until("answered", within=10)
-            await caller.press("1")
+            await choose(caller, "1")
             await (await phone.rings(within=20)).answer()
             await state_is(page, "on_call")
             await line.pbx.server.stop()
@@ -273,8 +268,7 @@ async def test_asterisk_restarts_and_the_agent_is_a_member_again(
         await state_is(page, "available")
         await eventually(lambda: standing(line, "1001"), timeout=10, what="a member again")
         async with customer(line.pbx, number=WANG) as caller:
-            await caller.until("answered", within=10)
-            await caller.press("1")
+            await choose(caller, "1")
             await phone.rings(within=20)
             await state_is(page, "ringing")
             await caller.hang_up()

@@ -13,7 +13,7 @@ from telephony.events import AgentRinging
 from telephony.history import CallHistory
 from telephony.views import CallFilter
 from tests.support.centre import RunningCentre, running_centre
-from tests.support.sipp import agent_phone, customer
+from tests.support.sipp import agent_phone, choose, customer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
@@ -39,8 +39,7 @@ async def test_a_complaint_reaches_an_agent_and_the_customers_time_line(centre: 
         customer(centre.pbx, number="13800138001") as caller,
     ):
         await desk.sign_in(agent_id)
-        await caller.until("answered", within=10)
-        await caller.press("1")
+        await choose(caller, "1")
         ring = await phone.rings(within=20)
         rang = await rings.get()
         assert isinstance(rang, AgentRinging)

@@ -10,6 +10,9 @@ from app.handset import Handset
 from app.sipp import SippProcess, render_scenario
 from app.sipp.phone import AgentPhone, PhoneCall, Reaction
 from tests.support.pbx import AGENT_HOST, HOTLINE, NETWORK_HOST, Pbx
+from tests.support.waiting import eventually
+
+AUDIBLE = 100.0
 
 
 def plan(**changes: Any) -> CallPlan:
@@ -104,6 +107,13 @@ async def customer(
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             call.close()
+
+
+async def choose(caller: PhoneCall, keys: str, *, within: float = 10.0) -> None:
+    """Press keys once something is heard, as people do: a key before the first word is nobody's."""
+    await caller.until("answered", within=within)
+    await eventually(lambda: caller.ear.loudness() > AUDIBLE, timeout=within, what="the menu is heard")
+    await caller.press(keys)
 
 
 async def _follow(process: SippProcess, call: PhoneCall) -> None:
