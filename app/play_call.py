@@ -8,13 +8,14 @@ from sqlalchemy import select
 
 from app.caller import CallerReport, CallPlan, Say, Step, Wait, menu_steps, run
 from app.console import console
+from app.doctor.sockets import try_bind
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import open_store
 from crm.tables import Customer, CustomerPhone
 from ivr.prompts.espeak import EspeakSynthesiser
 from kernel.db import Database
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.phone import Phone
 
 SPEECH_SPEED = 160
@@ -40,10 +41,14 @@ async def play_call(settings: Settings, wish: Wish) -> CallerReport:
     Raises:
         NotFound: no customer has that name.
         Invalid: the keys or the rate are no keys or no rate.
+        Unavailable: no PBX listens where the call would go.
     """
     unknown = [key for key in wish.menu if key not in "0123456789*#,"]
     if unknown:
         raise Invalid(f"--menu: {unknown[0]} is no telephone key", field="menu")
+    host, port = settings.pbx.sip_host, settings.pbx.sip_port
+    if try_bind(host, port, "udp") == 0:  # a port of this machine that is free to take
+        raise Unavailable(f"nobody answers at {host}:{port}: start the centre first, in another terminal")
     runtime = await Runtime.ensure(settings.runtime_dir, need={"sipp", "espeak"})
     number, name = await _caller(settings, wish.customer)
     steps: list[Step] = [*menu_steps(wish.menu)]
