@@ -1,6 +1,7 @@
 """Journeys on the real line: SIPp calls, Asterisk queues, the service follows, Chromium shows."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 WANG = "13800138001"
 FAMILY = "13800138005"
 STRANGER = "13999990000"
+TICKING = re.compile(r"0:0[1-9]")
 HOSTILE = "<img src=x onerror=alert(1)>\\\"'😀\u202e{{7*7}}" + "长" * 200
 
 
@@ -128,12 +130,12 @@ async def test_a_complaint_from_the_ring_to_the_customers_record(
             await expect(page.locator("#call-number")).to_have_text("138 0013 8001")
             await expect(page.locator("#call-path")).to_have_text("投诉")
             await expect(page.locator("#call-queue")).to_have_text("投诉热线")
-            await expect(page.locator("#call-wait")).to_have_text("0:02")
+            await expect(page.locator("#call-wait")).to_have_text(TICKING)
             await expect(board.locator("#calls tr")).to_contain_text("振铃")
 
             await ring.answer()
             await state_is(page, "on_call")
-            await expect(page.locator("#call-talk")).to_have_text("0:01")
+            await expect(page.locator("#call-talk")).to_have_text(TICKING)
             await expect(board.locator("#calls tr")).to_contain_text("通话中")
             await expect(board.locator("#calls tr")).to_contain_text("1001")
             await caller.hang_up()
