@@ -29,13 +29,17 @@ def port_uses(settings: Settings) -> tuple[PortUse, ...]:
 
 
 def check_free(uses: tuple[PortUse, ...]) -> None:
-    """Make sure that every address can be listened on (port 0 always can).
+    """Make sure that every address is fixed and can be listened on.
 
     Raises:
+        ConfigurationError: a port is 0, which only a process that is asked for its port can use.
         PortTaken: one line that names the port, its user where the machine tells, and the setting.
     """
     for use in uses:
-        for kind in use.kinds if use.port else ():
+        if use.port == 0:
+            variable = PREFIX + use.setting.replace(".", "__").upper()
+            raise ConfigurationError(f"{variable}=0 is for «huifang serve»; «huifang up» needs a fixed port")
+        for kind in use.kinds:
             problem = try_bind(use.host, use.port, kind)
             if problem:
                 found = owners(use.port, kind)

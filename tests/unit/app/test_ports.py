@@ -9,6 +9,7 @@ import pytest
 from app.doctor.inputs import PortUse
 from app.ports import PortTaken, check_free, port_uses
 from app.settings import load_settings
+from kernel.errors import ConfigurationError
 
 pytestmark = pytest.mark.unit
 
@@ -35,3 +36,9 @@ def test_every_listener_is_checked_by_a_setting_that_exists() -> None:
     for use in port_uses(settings):
         section, name = use.setting.split(".")
         assert getattr(getattr(settings, section), name) == use.port
+
+
+def test_up_needs_fixed_ports() -> None:
+    settings = load_settings({"HUIFANG_WEB__PORT": "0"})
+    with pytest.raises(ConfigurationError, match="HUIFANG_WEB__PORT=0"):
+        check_free(port_uses(settings))
