@@ -30,6 +30,8 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
             secret=ami_secret(settings),
         ),
         agi=(settings.agi.host, settings.agi.port),
+        # «huifang up» makes the secret itself; who names one has an Asterisk of their own.
+        private_pbx=not settings.ami.secret.get_secret_value(),
         private_redis=not settings.redis_url,
         ports=port_uses(settings),
         own_pids=_centre_pids(settings),
