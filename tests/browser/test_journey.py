@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from telephony.domain.agent_state import AgentState
 from tests.support.centre import LOGINS, PASSWORD, RunningCentre, running_centre
-from tests.support.chromium import DESKTOP, Watched, chromium, watched_page
+from tests.support.chromium import DESKTOP, TELEPHONE, Watched, chromium, watched_page
 from tests.support.pbx import HOTLINE
 from tests.support.ports import free_port
 from tests.support.sipp import agent_phone, choose, customer
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 WANG = "13800138001"
 FAMILY = "13800138005"
 STRANGER = "13999990000"
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 TICKING = re.compile(r"0:0[1-9]")
 HOSTILE = "<img src=x onerror=alert(1)>\\\"'😀\u202e{{7*7}}" + "长" * 200
 
@@ -173,7 +174,7 @@ async def test_a_stranger_with_a_hostile_name_is_an_empty_form(line: RunningCent
             await expect(page.locator("#new-number")).to_have_value("139 9999 0000")
             await expect(page.locator("#call-name")).to_contain_text("<img src=x onerror=alert(1)>")
             assert await page.locator("#call-name *").count() == 0
-            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert await page.evaluate(FITS)
             await ring.answer()
             await page.fill("#new-name", "钱多多")
             await page.fill("#new-address", "丰台区方庄芳古园一区8号楼")
@@ -181,11 +182,14 @@ async def test_a_stranger_with_a_hostile_name_is_an_empty_form(line: RunningCent
         await state_is(page, "wrap_up")
         await page.keyboard.press("Escape")
         await save_by_keyboard(page, "3", "厨房漏水")
+        await page.set_viewport_size(TELEPHONE)
         await page.goto(f"{line.url}/calls")
+        assert await page.evaluate(FITS)
         await page.locator("#results tbody tr a").first.click()
         await expect(page.locator("main")).to_contain_text("<img src=x onerror=alert(1)>")
         await expect(page.locator("main")).to_contain_text("来电人：钱多多")
         await expect(page.locator("main")).to_contain_text("厨房漏水")
+        assert await page.evaluate(FITS)
 
 
 async def test_a_shared_number_is_a_choice_and_a_reload_shows_the_truth(

@@ -90,7 +90,7 @@ function callCells(call) {
   return [
     { text: call.number === "anonymous" ? t("号码未知") : call.number, href: `/calls/${call.call_id}`, cls: "tight num", title: call.menu_path.join(" › ") },
     { text: labels.call_states[call.state] || call.state, tone: tones[call.state] || "blue", cls: "tight" },
-    queueName(call.queue),
+    { text: queueName(call.queue), cls: "tight" },
     { text: agentName(call.agent), cls: "tight" },
     { since: call.since, cls: "n" },
   ];
