@@ -9,7 +9,7 @@ its missing group, is given all of them again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -199,29 +199,44 @@ class FactConsumer:
                     self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
                 )
                 entries = [entry for _, found in answer or () for entry in found]
-        for entry_id, fields in entries:
-            await self._handle(fields.get(b"e", b""))
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._redis.xack(STREAM, self.name, entry_id)
+        try:
+            await self._handle(entries)
+        except (SQLAlchemyError, HuifangError):
+            if len(entries) < 2:
+                raise
+            # One of them is at fault: the others are not held up by it.
+            for entry in entries:
+                await self._handle([entry])
         return len(entries)
 
-    async def _handle(self, raw: bytes) -> None:
+    async def _handle(self, entries: "Sequence[tuple[Any, Mapping[bytes, bytes]]]") -> None:
+        """Handle some entries in one transaction, then tell Redis that they are done."""
+        facts = [fact for _, fields in entries if (fact := self._read(fields.get(b"e", b""))) is not None]
+        if facts:
+            async with self._database.transaction() as session:
+                query = select(ConsumedFact.event_id).where(
+                    ConsumedFact.consumer == self.name,
+                    ConsumedFact.event_id.in_([fact.event_id for fact in facts]),
+                )
+                seen = set((await session.execute(query)).scalars())
+                for fact in facts:
+                    if fact.event_id not in seen:
+                        seen.add(fact.event_id)
+                        session.add(
+                            ConsumedFact(
+                                consumer=self.name, event_id=fact.event_id, consumed_at=self._clock.now()
+                            )
+                        )
+                        await self._handler(session, fact)
+        if entries:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._redis.xack(STREAM, self.name, *(entry_id for entry_id, _ in entries))
+
+    def _read(self, raw: bytes) -> Event | None:
+        """Return a fact that is for us."""
         try:
             item = decode(raw)
         except Invalid as error:
             log.error("fact_refused", consumer=self.name, error=error.message)
-            return
-        if not isinstance(item, self._types):
-            return
-        async with self._database.transaction() as session:
-            seen = await session.execute(
-                select(ConsumedFact.event_id).where(
-                    ConsumedFact.consumer == self.name, ConsumedFact.event_id == item.event_id
-                )
-            )
-            if seen.first() is not None:
-                return
-            session.add(
-                ConsumedFact(consumer=self.name, event_id=item.event_id, consumed_at=self._clock.now())
-            )
-            await self._handler(session, item)
+            return None
+        return item if isinstance(item, self._types) else None

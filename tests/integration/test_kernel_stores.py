@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -167,6 +168,26 @@ async def test_a_fact_arrives_once_though_it_is_sent_twice(
 
     await eventually(both)
     assert await end_tasks([task]) == ()
+
+
+async def test_a_fact_that_cannot_be_handled_holds_up_none_before_it(
+    database: Database, redis: Redis, clock: FakeClock, consumer: FactConsumer
+) -> None:
+    relay = OutboxRelay(database, redis, clock, worker="w1")
+    good = [ChoreDone(at=clock.now() + timedelta(seconds=n), chore=new_ulid()) for n in range(3)]
+    # The handler writes a row with this key twice.
+    bad = ChoreDone(at=clock.now() + timedelta(seconds=9), chore=good[0].chore)
+    async with database.transaction() as session:
+        for fact in (*good, bad):
+            add_fact(session, fact)
+    clock.advance(timedelta(seconds=10))
+    assert await relay.run_once() == 4
+    await consumer._make_group()
+    with pytest.raises(IntegrityError):
+        await consumer.run_once(block_ms=10)
+    assert await chores(database) == 3
+    waiting = await redis.xpending("hf:facts", "notes")
+    assert waiting["pending"] == 1
 
 
 async def test_a_fact_waits_in_the_table_while_redis_is_gone(
