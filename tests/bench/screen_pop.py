@@ -1,6 +1,6 @@
 """From AgentCalled on the manager interface's socket to the customer on the agent's page, in milliseconds.
 
-Twenty agents take twenty calls a second between them. Each has a live connection, four of them the agent's
+Forty agents take twenty calls a second between them. Each has a live connection, eight of them the agent's
 page in a real Chromium; more pages would measure how many screens one machine can paint. The
 service runs as a process of its own, with database, Redis, live connections and all; the PBX is played
 from recorded bytes, because only so is the moment known at which ``AgentCalled`` was written. Each call is
@@ -63,15 +63,16 @@ from web.auth import SESSION_COOKIE, Visitor, build_accounts
 from web.passwords import Passwords
 from web.permissions import Role
 
-AGENTS = 20
-PAGES = 4
+AGENTS = 40
+PAGES = 8
 RATE = 20
 SECONDS = 30.0
 WARM_UP_SECONDS = 3.0
+FORM_SECONDS = 5.0
 PASSWORD = "bench-Passw0rd-回访"
 SECRET = "ami-secret"
 # Seconds from the ring.
-OFFERED, CHOSEN, RINGS, ANSWERED, HUNG_UP, SAVED = -0.30, -0.20, 0.0, 0.45, 0.65, 0.75
+OFFERED, CHOSEN, RINGS, ANSWERED, HUNG_UP, SAVED = -0.30, -0.20, 0.0, 0.6, 1.0, 1.5
 
 WATCH = """
 (() => {
@@ -116,6 +117,7 @@ class Call:
     on_page: bool
     rang: float | None = None
     served: float | None = None
+    wrapping_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(slots=True)
@@ -267,8 +269,12 @@ async def listen(stage: Stage, agent: Agent) -> None:
                 at = time.time()
                 pop = json.loads(line[6:])
                 call = stage.calls.get(pop["call_id"]) if pop else None
-                if call is not None and call.served is None and pop["lookup"] != "pending":
+                if call is None:
+                    continue
+                if call.served is None and pop["lookup"] != "pending":
                     call.served = at
+                if pop["phase"] == "wrap_up":
+                    call.wrapping_up.set()
 
 
 async def play(stage: Stage, agent: Agent, call: Call, story: Story, number: int, ring_at: float) -> None:
@@ -292,6 +298,10 @@ async def play(stage: Stage, agent: Agent, call: Call, story: Story, number: int
         stage.pbx.raw(piece)
     if answered:
         await asyncio.sleep(max(0.0, ring_at + SAVED - clock()))
+        # The form opens with the page's news of the end.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FORM_SECONDS):
+                await call.wrapping_up.wait()
         form = {"disposition": "answered_enquiry", "notes": "已答复"}
         async with agent.client.post(f"/agent/wrap-ups/{call.call_id}", json=form) as answer:
             stage.unsaved += answer.status != 204
