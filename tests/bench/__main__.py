@@ -42,6 +42,12 @@ def run_here(name: str) -> dict[str, Any]:
     return dict(result)
 
 
+def about(name: str) -> str:
+    """What a benchmark says of itself."""
+    text = importlib.import_module(f"tests.bench.{name}").__doc__ or ""
+    return text.replace("``", "`")
+
+
 def run_apart(name: str) -> dict[str, Any] | None:
     """Run one benchmark in a process of its own, so that none spoils the next one's memory figures."""
     command = [sys.executable, "-m", "tests.bench", name]
@@ -64,7 +70,7 @@ def main(arguments: list[str]) -> int:
             if result is not None:
                 print(json.dumps(result, ensure_ascii=False))
                 results.append(result)
-        PAGE.write_text(markdown(results), encoding="utf-8")
+        PAGE.write_text(markdown(results, {name: about(name) for name in known}), encoding="utf-8")
         return 0 if len(results) == len(known) else 1
     if len(arguments) != 1 or arguments[0] not in known:
         print(f"usage: python -m tests.bench {{{','.join(['all', *known])}}}", file=sys.stderr)

@@ -49,18 +49,23 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def markdown(results: Iterable[Mapping[str, Any]]) -> str:
-    """The page ``docs/benchmarks.md``."""
+def markdown(results: Iterable[Mapping[str, Any]], about: Mapping[str, str]) -> str:
+    """The page ``docs/benchmarks.md``. ``about``: name of a benchmark → what it measures."""
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`; both sides of every ratio ran in one go on the same machine.",
+        "Written by `make bench`. Both sides of every ratio ran in one go on the same machine; what drives a",
+        "bench (SIPp, Asterisk, Chromium, the played PBX) shared that machine with what it measures. Absolute",
+        "times differ from machine to machine, and from one hour to the next on a machine that others use:",
+        "`machine_busy_percent` tells how much was left.",
     ]
     for result in results:
         where = result["machine"]
         lines += [
             "",
             f"## {result['bench']}",
+            "",
+            about.get(result["bench"], "").strip(),
             "",
             f"{where['cpus']} CPUs ({where['cpu']}), {where['system']}, Python {where['python']}.",
             "",
