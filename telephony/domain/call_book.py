@@ -220,7 +220,7 @@ class CallBook(CallResync):
         if leg.dialled and not leg.taken and leg.answered_at is None:
             leg.refused = _number(event.get("cause"))
         elif not leg.gave_away and call.hangup_by is None:
-            call.hangup_by = party(call, leg)
+            call.hangup_by, leg.leaving = party(call, leg), True
 
     def _soft_hangup_request(self, event: ChannelSignal, now: datetime) -> None:
         leg = self._leg(event, now)

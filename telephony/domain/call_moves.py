@@ -58,7 +58,8 @@ class CallMoves(CallTable):
         self.stop_ringing(leg, "", now, reason="answered")
         leg.taken = True
         leg.answered_at = leg.answered_at or now
-        call.hangup_by = call.waiting_in = None
+        call.waiting_in = None
+        self._talk_again(call)
         agent = leg.agent_number
         if agent is None and call.direction is Direction.OUT and call.root is not None:
             agent = call.root.agent_number
@@ -89,11 +90,17 @@ class CallMoves(CallTable):
             return
         if call.phase is not Phase.NONE:
             if before is Phase.NONE:
-                call.hangup_by = None
+                self._talk_again(call)
             for other in list(inside.values()):
                 if not other.is_root and not other.gave_away and other.kind is not LegKind.OTHER:
                     self.take(other, now)
         self.changed(call)
+
+    @staticmethod
+    def _talk_again(call: Call) -> None:
+        """Whoever hung up before this conversation did not end it; who did while it was being joined, did."""
+        if not any(leg.leaving for leg in call.live.values()):
+            call.hangup_by = None
 
     def leave_queue(self, call: Call, now: datetime) -> None:
         queue, call.waiting_in = call.waiting_in, None

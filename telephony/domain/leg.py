@@ -93,6 +93,7 @@ class Leg:
         ringing: it is being rung now, and the time line says so.
         refused: the cause the far end gave while it was being rung.
         taken: this party took the call (told once).
+        leaving: its far end has hung up, though the channel is still there.
         gave_away: this party transferred the call, so that its hang-up ends nothing.
         bridge: the bridge it is in now.
     """
@@ -115,6 +116,7 @@ class Leg:
     ring_queue: str | None = None
     refused: int | None = None
     taken: bool = False
+    leaving: bool = False
     gave_away: bool = False
     dialled: bool = False
     dial_status: str = ""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pytest
 
 from telephony.domain.call import Call, CallResult, CallState, Direction, EndReason, HangupBy
+from telephony.domain.call_book import CallBook
 from telephony.domain.effects import Answered, Effect, Merged, Opened, RingEnded, RingStarted
 from telephony.domain.leg import LegKind
-from tests.support.transcripts import NAMES, ended_calls, play
+from tests.support.transcripts import NAMES, ended_calls, events, play
 
 pytestmark = pytest.mark.unit
 
@@ -178,6 +179,17 @@ def test_the_same_story_gives_the_same_records(name: str) -> None:
         return [(call.call_id, call.result, call.wait, call.talk, call.rows) for call in ended_calls(effects)]
 
     assert rows() == rows()
+
+
+@pytest.mark.parametrize("moment", ["AgentConnect", "DialEnd"])
+def test_a_caller_who_hangs_up_in_the_very_moment_of_the_answer(moment: str) -> None:
+    story = list(events("answered_caller_first"))
+    told = [event.name for event, _ in story]
+    story.insert(told.index(moment), story.pop(told.index("HangupRequest")))
+    book = CallBook("pbx1")
+    effects = [effect for event, at in story for effect in book.handle(event, now=at)]
+    (call,) = ended_calls(effects)
+    assert (call.result, call.hangup_by, call.agent_number) == (R.ANSWERED, H.CALLER, "1001")
 
 
 def test_who_called_whom() -> None:
