@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -25,21 +25,29 @@ async def customer_ids_by_phone(session: AsyncSession, e164: str) -> Sequence[st
     return (await session.execute(query)).scalars().all()
 
 
-async def customers(session: AsyncSession, ids: Sequence[str]) -> Sequence[Customer]:
-    """Return customers with phones and projects (with their crews), ordered by id."""
+def has_phone(e164: str) -> ColumnElement[bool]:
+    """Return the condition for customers of a number, at most :data:`MAX_SHARED` of them."""
+    owners = (
+        select(CustomerPhone.customer_id)
+        .where(CustomerPhone.e164 == e164)
+        .order_by(CustomerPhone.customer_id)
+        .limit(MAX_SHARED)
+    )
+    return Customer.id.in_(owners)
+
+
+async def customers(
+    session: AsyncSession, chosen: ColumnElement[bool]
+) -> Sequence[tuple[Customer, str | None]]:
+    """Return customers with phones and projects (with their crews) and their store's name, ordered by id."""
     query = (
-        select(Customer)
-        .where(Customer.id.in_(ids))
+        select(Customer, Store.name)
+        .outerjoin(Store, Store.id == Customer.store_id)
+        .where(chosen)
         .options(selectinload(Customer.phones), selectinload(Customer.projects).joinedload(Project.crew))
         .order_by(Customer.id)
     )
-    return (await session.execute(query)).scalars().all()
-
-
-async def stores(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
-    """Return store names by id."""
-    rows = await session.execute(select(Store.id, Store.name).where(Store.id.in_(ids)))
-    return {row.id: row.name for row in rows}
+    return [(row, store) for row, store in await session.execute(query)]
 
 
 async def open_cases(session: AsyncSession, customer_ids: Sequence[str]) -> Sequence[ServiceCase]:

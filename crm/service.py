@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -87,8 +87,7 @@ class CustomerDirectory:
     async def find_by_phone(self, phone: Phone) -> tuple[CustomerCard, ...]:
         """Return the cards of everybody who has this number; a family sharing one gives several."""
         async with self._database.session() as session:
-            ids = await repository.customer_ids_by_phone(session, phone.e164)
-            return await self._cards(session, ids)
+            return await self._cards(session, repository.has_phone(phone.e164))
 
     async def card(self, customer_id: str) -> CustomerCard:
         """Return one customer's card.
@@ -97,7 +96,7 @@ class CustomerDirectory:
             NotFound: there is no such customer.
         """
         async with self._database.session() as session:
-            cards = await self._cards(session, [customer_id])
+            cards = await self._cards(session, Customer.id == customer_id)
         if not cards:
             raise NotFound("no such customer", field="customer_id")
         return cards[0]
@@ -109,7 +108,7 @@ class CustomerDirectory:
             return ()
         async with self._database.session() as session:
             rows = await repository.search_customers(session, text[:40], min(limit, 50))
-            return await self._cards(session, list(rows))
+            return await self._cards(session, Customer.id.in_(rows))
 
     async def contacts(
         self, customer_id: str, *, limit: int = 50, before: str | None = None
@@ -119,24 +118,24 @@ class CustomerDirectory:
             rows = await repository.contacts(session, customer_id, limit=min(limit, 200), before=before)
         return tuple(_contact(row, note) for row, note in rows)
 
-    async def _cards(self, session: AsyncSession, ids: Sequence[str]) -> tuple[CustomerCard, ...]:
-        if not ids:
+    async def _cards(self, session: AsyncSession, chosen: ColumnElement[bool]) -> tuple[CustomerCard, ...]:
+        """Return cards with few statements: a ringing phone waits for them."""
+        found = await repository.customers(session, chosen)
+        if not found:
             return ()
-        found = await repository.customers(session, ids)
-        cases = await repository.open_cases(session, ids)
-        stores = await repository.stores(session, [row.store_id for row in found if row.store_id])
+        cases = await repository.open_cases(session, [row.id for row, _ in found])
         cards = []
-        for row in found:
+        for row, store in found:
             recent = await repository.contacts(session, row.id, limit=RECENT)
-            cards.append(self._card(row, cases, recent, stores))
+            cards.append(self._card(row, store, cases, recent))
         return tuple(cards)
 
     @staticmethod
     def _card(
         row: Customer,
+        store: str | None,
         cases: Sequence[ServiceCase],
         recent: Sequence[tuple[Contact, CallNote | None]],
-        stores: dict[str, str],
     ) -> CustomerCard:
         salutation = Salutation(row.salutation) if row.salutation else None
         return CustomerCard(
@@ -146,7 +145,7 @@ class CustomerDirectory:
             greeting=greeting(row.name, salutation),
             level=row.level,
             level_reason=row.level_reason,
-            store=stores.get(row.store_id or ""),
+            store=store,
             phones_masked=tuple(mask(phone.e164) for phone in row.phones),
             projects=tuple(_project(project) for project in repository.main_project(row.projects)),
             open_cases=tuple(_case(case) for case in cases if case.customer_id == row.id),
