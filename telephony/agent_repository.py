@@ -1,6 +1,7 @@
 """Reading of agents: as pages see them, and as the queues must have them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,39 +14,62 @@ from telephony.domain.queue import MemberPlan, Membership
 
 
 async def snapshots(session: AsyncSession, agent_ids: Collection[str] | None = None) -> list[AgentSnapshot]:
-    """Return the active agents by number, or those asked for, active or not."""
+    """Return the active agents by number, or those asked for, active or not.
+
+    One statement of plain columns: it is asked for at every change of every agent.
+    """
+    step = AgentSessionRow
     query = (
-        select(AgentRow, AgentSessionRow)
-        .outerjoin(AgentSessionRow, AgentSessionRow.agent_id == AgentRow.agent_id)
+        select(
+            AgentRow.agent_id,
+            AgentRow.number,
+            AgentRow.name,
+            AgentRow.created_at,
+            step.version,
+            step.state,
+            step.reason,
+            step.since,
+            step.call_id,
+            step.queue,
+            step.next_state,
+            step.next_reason,
+            step.wrap_up_call_id,
+            step.wrap_up_until,
+            step.signed_in_at,
+            QueueRow.name.label("works_in"),
+            QueueMemberRow.penalty,
+        )
+        .outerjoin(step, step.agent_id == AgentRow.agent_id)
+        .outerjoin(QueueMemberRow, QueueMemberRow.agent_id == AgentRow.agent_id)
+        .outerjoin(QueueRow, (QueueRow.name == QueueMemberRow.queue) & QueueRow.active)
         .where(AgentRow.agent_id.in_(agent_ids) if agent_ids is not None else AgentRow.active)
-        .order_by(AgentRow.number)
-        # Steps write past the session's memory of rows.
-        .execution_options(populate_existing=True)
+        .order_by(AgentRow.number, QueueRow.position, QueueRow.name)
     )
-    queues = await memberships(session, agent_ids)
-    return [
-        _snapshot(person, row, queues.get(person.agent_id, ()))
-        for person, row in await session.execute(query)
-    ]
+    rows: dict[str, list[Any]] = {}
+    for row in await session.execute(query):
+        rows.setdefault(row.agent_id, []).append(row)
+    return [_snapshot(found) for found in rows.values()]
 
 
-def _snapshot(person: AgentRow, row: AgentSessionRow | None, queues: tuple[Membership, ...]) -> AgentSnapshot:
+def _snapshot(rows: Sequence[Any]) -> AgentSnapshot:
+    """Return an agent from their rows, one for each queue; no session yet means signed out."""
+    row = rows[0]
     return AgentSnapshot(
-        agent_id=person.agent_id,
-        number=person.number,
-        name=person.name,
-        state=AgentState(row.state) if row else AgentState.SIGNED_OUT,
-        reason=row.reason if row else None,
-        since=row.since if row else person.created_at,
-        call_id=row.call_id if row else None,
-        queue=row.queue if row else None,
-        next_state=AgentState(row.next_state) if row and row.next_state else None,
-        next_reason=row.next_reason if row else None,
-        wrap_up_call_id=row.wrap_up_call_id if row else None,
-        wrap_up_until=row.wrap_up_until if row else None,
-        queues=queues,
-        signed_in_at=row.signed_in_at if row else None,
-        version=row.version if row else 0,
+        agent_id=row.agent_id,
+        number=row.number,
+        name=row.name,
+        state=AgentState(row.state) if row.state else AgentState.SIGNED_OUT,
+        reason=row.reason,
+        since=row.since or row.created_at,
+        call_id=row.call_id,
+        queue=row.queue,
+        next_state=AgentState(row.next_state) if row.next_state else None,
+        next_reason=row.next_reason,
+        wrap_up_call_id=row.wrap_up_call_id,
+        wrap_up_until=row.wrap_up_until,
+        queues=tuple(Membership(each.works_in, each.penalty) for each in rows if each.works_in is not None),
+        signed_in_at=row.signed_in_at,
+        version=row.version or 0,
     )
 
 
