@@ -54,9 +54,9 @@ def markdown(results: Iterable[Mapping[str, Any]], about: Mapping[str, str]) -> 
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Both sides of every ratio ran in one go on one machine; what drives a",
-        "bench (SIPp, Asterisk, Chromium, the played PBX) shared that machine with what it measures. Absolute",
-        "times differ from machine to machine, and from one hour to the next on a machine that others use:",
+        "Written by `make bench`. Both sides of every ratio ran in one go on the same machine; what drives",
+        "a bench (SIPp, Asterisk, Chromium, the played PBX) shared that machine with what it measures.",
+        "Absolute times differ from machine to machine, and from hour to hour on a machine that others use:",
         "`machine_busy_percent` tells how much was left.",
     ]
     for result in results:
