@@ -42,6 +42,7 @@ from kernel.outbox import FactConsumer, OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from telephony.agi import AgiConfig, AgiServer
+from telephony.agi.server import reason_of
 from telephony.board_reader import BoardReader
 from telephony.desk import AgentDesk
 from telephony.history import CallHistory
@@ -206,7 +207,10 @@ async def _open_ivr(
         ),
         runner.routes(),
     )
-    await server.start()
+    try:
+        await server.start()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.message}: choose another with HUIFANG_AGI__PORT=…") from error
     stack.push_async_callback(server.stop, timedelta(seconds=2))
     base.tasks.spawn("flows", flows.run)
     return flows, server.port
@@ -281,7 +285,7 @@ async def _open_web(
         await site.start()
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {settings.web.host}:{settings.web.port} for the pages ({error.strerror}): "
+            f"cannot listen on {settings.web.host}:{settings.web.port} for the pages ({reason_of(error)}): "
             "choose another with HUIFANG_WEB__PORT=…"
         ) from error
     port: int = runner.addresses[0][1]

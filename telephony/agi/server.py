@@ -6,6 +6,7 @@ swallows cancellation (architecture.md §3, hazards 1 and 11).
 
 import asyncio
 import ipaddress
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -102,7 +103,7 @@ class AgiServer:
             )
         except OSError as error:
             raise ConfigurationError(
-                f"cannot listen for FastAGI on {self._config.host}:{self._config.port}: {error.strerror}",
+                f"cannot listen for FastAGI on {self._config.host}:{self._config.port} ({reason_of(error)})",
                 field="agi_port",
             ) from error
         log.info("agi_listening", host=self._config.host, port=self.port)
@@ -241,6 +242,11 @@ class AgiServer:
             log.exception("agi_session_crashed", **bound)
             return "crashed"
         return "done"
+
+
+def reason_of(error: OSError) -> str:
+    """Return why an address could not be taken; asyncio's own text repeats the address and its error."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 class _Complaints:
