@@ -46,11 +46,11 @@ async def play_call(settings: Settings, wish: Wish) -> CallerReport:
     unknown = [key for key in wish.menu if key not in "0123456789*#,"]
     if unknown:
         raise Invalid(f"--menu: {unknown[0]} is no telephone key", field="menu")
+    number, name = await _caller(settings, wish.customer)
     host, port = settings.pbx.sip_host, settings.pbx.sip_port
     if try_bind(host, port, "udp") == 0:  # a port of this machine that is free to take
         raise Unavailable(f"nobody answers at {host}:{port}: start the centre first, in another terminal")
     runtime = await Runtime.ensure(settings.runtime_dir, need={"sipp", "espeak"})
-    number, name = await _caller(settings, wish.customer)
     steps: list[Step] = [*menu_steps(wish.menu)]
     if wish.say:
         steps += [Wait(2.0), Say(wish.say, await _speech(runtime, wish.say))]

@@ -1,10 +1,11 @@
 """Fixtures that every layer may use."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from app.runtime import Runtime
@@ -14,6 +15,14 @@ from kernel.db import Database
 from kernel.redis_client import connect_redis
 from tests.support.db import postgres_database, sqlite_database
 from tests.support.runtime import runtime_folder
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undo what a test did to the logs: a command that ran in this process logs to a stream that is gone."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ async def test_phones_that_die_come_back_and_nothing_is_left_in_the_end(pbx: Pbx
     async with demo_phones(pbx) as phones:
         assert phones.pid is not None
         os.kill(phones.pid, signal.SIGKILL)
-        await eventually(lambda: phones.restarts == 1, timeout=10)
+        await eventually(lambda: phones.restarts == 1, timeout=40)
         pid = phones.pid
         assert pid is not None
     assert not Path(f"/proc/{pid}").exists()
