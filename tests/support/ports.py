@@ -12,10 +12,12 @@ from pathlib import Path
 # Below the range from which the kernel takes ports for outgoing connections (32768 and up), so that no
 # connection made between choosing and binding can take one.
 FIRST = 15000
+# Single ports lie below, ports in a row above: scattered single ones would leave no row whole.
+ROWS = 20000
 LAST = 32000
 TRIES = 2000
 # The oldest ports of a process are given back beyond this: tests run one after the other.
-HELD_AT_MOST = 3000
+HELD_AT_MOST = 1000
 
 _held: deque[range] = deque()
 _taken: set[int] = set()
@@ -31,7 +33,7 @@ def free_ports(count: int, *, host: str = "127.0.0.1") -> range:
     while _held and len(_taken) + count > HELD_AT_MOST:
         _release(_held.popleft())
     for _ in range(TRIES):
-        first = random.randrange(FIRST, LAST - count, 2)
+        first = random.randrange(FIRST, ROWS, 2) if count == 1 else random.randrange(ROWS, LAST - count, 2)
         wanted = range(first, first + count)
         if not _taken.isdisjoint(wanted) or not _lock(wanted):
             continue
@@ -40,7 +42,7 @@ def free_ports(count: int, *, host: str = "127.0.0.1") -> range:
             _held.append(wanted)
             return wanted
         _unlock(wanted)
-    raise AssertionError(f"no {count} free ports in a row between {FIRST} and {LAST}")
+    raise AssertionError(f"no {count} free ports in a row below {LAST}")
 
 
 @cache
