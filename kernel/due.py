@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, Integer, String, or_, select
+from sqlalchemy import ColumnElement, Integer, String, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -60,7 +60,7 @@ class DueWorker(Generic[R]):
     Args:
         handler: gets the claimed rows (detached) and does the work; it must itself mark what is finished
             (``due_at = None``, a new ``due_at``, or a delete) in its own transaction. Rows that it leaves
-            due are taken again after the lease.
+            due are taken again after the lease; when it fails, at the next poll.
         poll: how long to wait when nothing is due; :meth:`wake` ends the wait early.
     """
 
@@ -109,8 +109,24 @@ class DueWorker(Generic[R]):
                 limit=self._batch,
             )
         if rows:
-            await self._handler(rows)
+            try:
+                await self._handler(rows)
+            except (SQLAlchemyError, OSError):
+                await self._give_back(rows)
+                raise
         return len(rows)
+
+    async def _give_back(self, rows: Sequence[R]) -> None:
+        """End our claim: what the handler needs may be back long before the lease is over."""
+        table = self._table
+        # By the moment as well: rows that an earlier batch has left due keep their lease.
+        ours = (table.claimed_by == self._worker, table.claimed_until == rows[0].claimed_until)
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            async with self._database.transaction() as session:
+                await session.execute(
+                    update(table).where(*ours).values(claimed_by=None, claimed_until=None),
+                    execution_options={"synchronize_session": False},
+                )
 
     async def run(self) -> None:
         """Work until cancelled; a failing database or handler is logged and tried again."""

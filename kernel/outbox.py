@@ -17,7 +17,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import LargeBinary, String, delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,6 +37,8 @@ SENT_KEPT = timedelta(days=1)
 MARKS_KEPT = timedelta(days=30)
 """Longer than anything can be delivered again."""
 TIDY_EVERY = timedelta(minutes=10)
+OUTAGE = (OperationalError, InterfaceError, NoConnection, RedisError, OSError)
+"""Errors of a server that is away; the facts are not at fault."""
 
 
 class OutboxRow(DueColumns, Base):
@@ -79,6 +82,7 @@ class OutboxRelay:
         self._database = database
         self._redis = redis
         self._maxlen = maxlen
+        self._worker = worker
         self._clock = clock
         self._tidied_at: datetime | None = None
         self._due = DueWorker(database, clock, OutboxRow, self._send, worker=worker, batch=200)
@@ -106,7 +110,12 @@ class OutboxRelay:
         now = self._clock.now()
         tidy = self._tidied_at is None or now - self._tidied_at >= TIDY_EVERY
         async with self._database.transaction() as session:
-            sent = update(OutboxRow).where(OutboxRow.event_id.in_([row.event_id for row in rows]))
+            # Not those whose claim was ended meanwhile: the Redis that has them is not the one of now.
+            ours = (
+                OutboxRow.event_id.in_([row.event_id for row in rows]),
+                OutboxRow.claimed_by == self._worker,
+            )
+            sent = update(OutboxRow).where(*ours)
             await session.execute(sent.values(due_at=None, claimed_by=None, claimed_until=None))
             if tidy:
                 await _forget(session, now)
@@ -121,6 +130,8 @@ async def _forget(session: AsyncSession, now: datetime) -> None:
 
 
 FactHandler = Callable[[AsyncSession, Event], Awaitable[None]]
+Entry = tuple[Any, Mapping[bytes, bytes] | None]
+"""What Redis calls it, and what is in it."""
 
 
 class FactConsumer:
@@ -150,6 +161,7 @@ class FactConsumer:
         self._redis = redis
         self._clock = clock
         self._worker = worker
+        self._interrupted = False
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -180,38 +192,75 @@ class FactConsumer:
             await self._send_again()
 
     async def _send_again(self) -> None:
-        """Have everything sent once more: this Redis has not heard of it, or forgot."""
-        sent = update(OutboxRow).where(OutboxRow.due_at.is_(None))
+        """Have everything sent once more: this Redis has not heard of it, or forgot.
+
+        Also what a relay has just sent to the Redis before this one and is about to mark so.
+        """
+        every = update(OutboxRow).values(due_at=OutboxRow.created_at, claimed_by=None, claimed_until=None)
         async with self._database.transaction() as session:
-            again: Any = await session.execute(sent.values(due_at=self._clock.now()))
+            again: Any = await session.execute(every)
         if again.rowcount:
             log.info("facts_sent_again", consumer=self.name, facts=again.rowcount)
 
     async def run_once(self, *, block_ms: int = 2000) -> int:
-        """Handle what a dead worker left and what is new; return how many facts were handled."""
+        """Handle what was interrupted, what a dead worker left, or what is new; return how many it were."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            claimed: Any = await self._redis.xautoclaim(
-                STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
-            )
-            entries = [entry for entry in claimed[1] if entry[1]]
-            if not entries:
-                answer: Any = await self._redis.xreadgroup(
-                    self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
-                )
-                entries = [entry for _, found in answer or () for entry in found]
+            entries = await self._next(block_ms)
+        try:
+            await self._handle_each(entries)
+        except OUTAGE:
+            # They are ours, and nobody else takes them before they have been idle for long.
+            self._interrupted = True
+            raise
+        return len(entries)
+
+    async def _next(self, block_ms: int) -> "Sequence[Entry]":
+        """Read from Redis what is to be handled now."""
+        if self._interrupted:
+            answer: Any = await self._redis.xreadgroup(self.name, self._worker, {STREAM: "0"}, count=100)
+            self._interrupted = False
+            if found := [entry for _, entries in answer or () for entry in entries]:
+                return found
+        claimed: Any = await self._redis.xautoclaim(
+            STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
+        )
+        if found := [entry for entry in claimed[1] if entry[1]]:
+            return found
+        answer = await self._redis.xreadgroup(
+            self.name, self._worker, {STREAM: ">"}, count=100, block=block_ms
+        )
+        return [entry for _, entries in answer or () for entry in entries]
+
+    async def _handle_each(self, entries: "Sequence[Entry]") -> None:
+        """Handle all in one transaction; when one of them is at fault, the others without it.
+
+        Raises:
+            SQLAlchemyError, HuifangError: the handler's, about the last fact that it refused.
+        """
         try:
             await self._handle(entries)
+            return
+        except OUTAGE:
+            raise
         except (SQLAlchemyError, HuifangError):
             if len(entries) < 2:
                 raise
-            # One of them is at fault: the others are not held up by it.
-            for entry in entries:
+        refused: SQLAlchemyError | HuifangError | None = None
+        for entry in entries:
+            try:
                 await self._handle([entry])
-        return len(entries)
+            except OUTAGE:
+                raise
+            except (SQLAlchemyError, HuifangError) as error:
+                refused = error
+        if refused is not None:
+            raise refused
 
-    async def _handle(self, entries: "Sequence[tuple[Any, Mapping[bytes, bytes]]]") -> None:
+    async def _handle(self, entries: "Sequence[Entry]") -> None:
         """Handle some entries in one transaction, then tell Redis that they are done."""
-        facts = [fact for _, fields in entries if (fact := self._read(fields.get(b"e", b""))) is not None]
+        # An entry without fields has been trimmed from the stream meanwhile.
+        raw = [fields.get(b"e", b"") for _, fields in entries if fields]
+        facts = [fact for one in raw if (fact := self._read(one)) is not None]
         if facts:
             async with self._database.transaction() as session:
                 query = select(ConsumedFact.event_id).where(
