@@ -24,9 +24,11 @@ from app.runtime.tool import Tool
 from app.schema import check
 from app.settings import Settings
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
+from app.voice import Voice
 from app.wiring import CONTACT_FACTS, record_contact
 from crm.service import CallbackRequests, CustomerDirectory
-from ivr.prompts.espeak import EspeakSynthesiser
+from ivr.keeper import VoiceKeeper
+from ivr.ports import Synthesiser
 from ivr.prompts.store import PromptStore
 from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
@@ -101,7 +103,7 @@ async def open_centre(
     """Run the services of ``roles`` for the length of the block.
 
     Args:
-        espeak: the voice for new prompts; needed by the role ``ivr``.
+        espeak: the voice for new prompts; without one the role ``ivr`` looks for it until it is there.
 
     Raises:
         ConfigurationError: the database is not at this version's schema, a port is taken, a setting is wrong.
@@ -183,10 +185,10 @@ def _contact_consumer(base: Base) -> FactConsumer:
 async def _open_ivr(
     base: Base, stack: contextlib.AsyncExitStack, espeak: Tool | None
 ) -> tuple[FlowLibrary, int]:
-    if espeak is None:
-        raise ConfigurationError("the role ivr needs espeak-ng: install it, or start with «huifang up»")
     settings = base.settings
-    flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, espeak)
+    voice = Voice(settings, espeak)
+    await voice.recall()
+    flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, voice)
     await flows.load_active()
     runner = FlowRunner(
         flows,
@@ -194,9 +196,7 @@ async def _open_ivr(
         directory=CustomerDirectory(base.database),
         callbacks=CallbackRequests(base.database, base.clock),
         clock=base.clock,
-        config=RunnerConfig(
-            default_queue=settings.centre.default_queue, default_area=settings.centre.default_area
-        ),
+        config=RunnerConfig(default_area=settings.centre.default_area),
     )
     server = AgiServer(
         AgiConfig(
@@ -213,15 +213,16 @@ async def _open_ivr(
         raise ConfigurationError(f"{error.message}: choose another with HUIFANG_AGI__PORT=…") from error
     stack.push_async_callback(server.stop, timedelta(seconds=2))
     base.tasks.spawn("flows", flows.run)
+    keeper = VoiceKeeper(flows, studio, pbx.prompts_dir(settings), look=voice.look)
+    base.tasks.spawn("voice", keeper.run)
     return flows, server.port
 
 
 async def build_flows(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, espeak: Tool
+    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Synthesiser
 ) -> tuple[FlowLibrary, Studio]:
-    """Return the flows and their studio, with the dialplan's own prompts in place."""
+    """Return the flows and their studio, with the dialplan's own prompts in place if there is a voice."""
     folder = pbx.prompts_dir(settings)
-    voice = EspeakSynthesiser(espeak.command(), version=espeak.version, environment=espeak.env())
     store = PromptStore(folder, voice)
     await store.open()
     studio = Studio(store, folder / "recordings")

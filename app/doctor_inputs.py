@@ -1,6 +1,7 @@
 """From the settings to what the doctor looks at."""
 
 import contextlib
+from ipaddress import ip_address
 from pathlib import Path
 
 from app.doctor.inputs import DoctorInputs, ManagerLogin
@@ -30,14 +31,33 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
             secret=ami_secret(settings),
         ),
         agi=(settings.agi.host, settings.agi.port),
-        # «huifang up» makes the secret itself; who names one has an Asterisk of their own.
-        private_pbx=not settings.ami.secret.get_secret_value(),
+        private_pbx=not _own_pbx(settings),
         private_redis=not settings.redis_url,
         ports=port_uses(settings),
         own_pids=_centre_pids(settings),
         timezone=settings.centre.timezone,
+        espeak=settings.voice.espeak,
         missing_prompts=missing_prompts,
     )
+
+
+def _own_pbx(settings: Settings) -> bool:
+    """Whether the Asterisk is one that «huifang up» does not start.
+
+    Who has one names its manager's secret, its machine, or its log of channel events; the private one needs
+    none of them.
+    """
+    return bool(
+        settings.ami.secret.get_secret_value() or settings.pbx.event_log or not _is_local(settings.ami.host)
+    )
+
+
+def _is_local(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or address.is_unspecified
 
 
 def _centre_pids(settings: Settings) -> frozenset[int]:

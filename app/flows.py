@@ -6,9 +6,9 @@ from pathlib import Path
 from app.command_bus import open_bus
 from app.container import build_flows
 from app.numbers import QueueBook
-from app.runtime import Runtime
 from app.settings import Settings
 from app.store import open_store
+from app.voice import Voice, needed_espeak
 from ivr.domain.problems import FlowInvalid
 from ivr.domain.validate import load_flow
 from kernel.bus import Bus
@@ -46,9 +46,9 @@ async def publish_file(settings: Settings, file: Path) -> str:
         FlowInvalid: with every mistake; the version in force stays.
     """
     text = _read(file)
-    runtime = await Runtime.ensure(settings.runtime_dir, need={"espeak"})
+    voice = Voice(settings, await needed_espeak(settings))
     async with open_store(settings) as database, open_bus(settings) as command:
-        flows, _ = await build_flows(settings, database, SystemClock(), command.bus, runtime.espeak)
+        flows, _ = await build_flows(settings, database, SystemClock(), command.bus, voice)
         published = await flows.publish(file.stem.replace("_", "-"), text, by="cli")
         in_force = await command.told()
     state = "in force" if in_force else "stored; the centre takes it at its next start"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from app.container import Centre, Role, open_centre
-from app.runtime import Runtime
+from app.runtime.espeak import find_espeak
 from app.settings import Settings
 from kernel.errors import Invalid
 from kernel.logs import configure_logs
@@ -95,9 +95,9 @@ async def run_service(
     configure_logs(level=settings.log_level, json=settings.log_json)
 
     async def serve() -> None:
-        need = frozenset({"espeak"}) if Role.IVR in roles else frozenset[str]()
-        runtime = await Runtime.ensure(settings.runtime_dir, need=need) if need else None  # type: ignore[arg-type]
-        async with open_centre(settings, roles, espeak=runtime.espeak if runtime else None) as centre:
+        # One that is missing is fetched, or waited for, while calls are taken already.
+        espeak = await find_espeak(settings.voice.espeak, settings.runtime_dir) if Role.IVR in roles else None
+        async with open_centre(settings, roles, espeak=espeak) as centre:
             _spare_the_collector()
             log.info("service_started", roles=sorted(roles), web_port=centre.web_port)
             if started is not None:

@@ -12,8 +12,8 @@ from app.doctor.sockets import try_bind
 from app.runtime import Runtime
 from app.settings import Settings
 from app.store import open_store
+from app.voice import espeak_voice, needed_espeak
 from crm.tables import Customer, CustomerPhone
-from ivr.prompts.espeak import EspeakSynthesiser
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.phone import Phone
@@ -50,10 +50,10 @@ async def play_call(settings: Settings, wish: Wish) -> CallerReport:
     host, port = settings.pbx.sip_host, settings.pbx.sip_port
     if try_bind(host, port, "udp") == 0:  # a port of this machine that is free to take
         raise Unavailable(f"nobody answers at {host}:{port}: start the centre first, in another terminal")
-    runtime = await Runtime.ensure(settings.runtime_dir, need={"sipp", "espeak"})
+    runtime = await Runtime.ensure(settings.runtime_dir, need={"sipp"})
     steps: list[Step] = [*menu_steps(wish.menu)]
     if wish.say:
-        steps += [Wait(2.0), Say(wish.say, await _speech(runtime, wish.say))]
+        steps += [Wait(2.0), Say(wish.say, await _speech(settings, wish.say))]
     plan = CallPlan(
         from_number=number,
         caller_name=name,
@@ -88,10 +88,9 @@ def _network_address(settings: Settings) -> str:
     raise Invalid("calls are played only over a trunk on this machine: pbx.trunk.match has no 127.… address")
 
 
-async def _speech(runtime: Runtime, text: str) -> "array[int]":
+async def _speech(settings: Settings, text: str) -> "array[int]":
     """Return the text as a voice on the telephone says it."""
-    espeak = runtime.espeak
-    voice = EspeakSynthesiser(espeak.command(), version=espeak.version, environment=espeak.env())
+    voice = espeak_voice(await needed_espeak(settings))
     return await voice.synthesise(text, voice="cmn", speed=SPEECH_SPEED)
 
 

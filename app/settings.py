@@ -58,7 +58,9 @@ class WebSettings(Section):
     """Pages, API and live updates."""
 
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
+    port: int = Field(
+        8080, ge=0, le=65535, description="Port of the web server; 0 takes a free one, under «huifang serve»."
+    )
     behind_tls: bool = Field(
         False, description="Pages are served over HTTPS: cookies get Secure, HSTS is sent."
     )
@@ -94,7 +96,9 @@ class AgiSettings(Section):
     """The FastAGI server that Asterisk asks what to do with a call."""
 
     host: str = Field("127.0.0.1", description="Address the FastAGI server listens on.")
-    port: int = Field(4573, ge=0, le=65535, description="Port of the FastAGI server; 0 takes a free one.")
+    port: int = Field(
+        4573, ge=1, le=65535, description="Port of the FastAGI server, known to Asterisk's dialplan."
+    )
     allow: Networks = Field(("127.0.0.1", "::1"), description="Peers that may connect.")
     max_connections: int = Field(500, ge=1, description="Connections at once; further ones are refused.")
 
@@ -127,7 +131,7 @@ class PbxSettings(Section):
     sip_port: int = Field(5060, ge=1, le=65535, description="Port of the SIP transport.")
     ws_host: str = Field("127.0.0.1", description="Address of SIP over WebSocket.")
     ws_port: int = Field(
-        8088, ge=0, le=65535, description="Port of Asterisk's web server, for SIP over WebSocket."
+        8088, ge=1, le=65535, description="Port of Asterisk's web server, for SIP over WebSocket."
     )
     rtp_start: int = Field(20000, ge=1024, le=65000, description="First RTP port.")
     rtp_end: int = Field(20998, ge=1025, le=65535, description="Last RTP port.")
@@ -138,6 +142,14 @@ class PbxSettings(Section):
     )
     record_calls: bool = Field(True, description="Record calls that reach a person.")
     trunk: TrunkSettings = Field(default_factory=TrunkSettings, description="The trunk.")
+
+
+class VoiceSettings(Section):
+    """The voice that speaks the menus' texts."""
+
+    espeak: str = Field(
+        "", description="The program espeak-ng; empty: the system's own if it is 1.52 or newer, else ours."
+    )
 
 
 class CentreSettings(Section):
@@ -179,6 +191,7 @@ class Settings(Section):
     ami: AmiSettings = Field(default_factory=AmiSettings, description="Manager interface.")
     agi: AgiSettings = Field(default_factory=AgiSettings, description="FastAGI server.")
     pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
+    voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
 
     @pydantic.field_validator("data_dir", "runtime_dir")
     @classmethod

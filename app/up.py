@@ -25,13 +25,15 @@ from app.main import run_until, stop_signals
 from app.ports import LOCK, check_free, port_uses
 from app.runtime import Runtime
 from app.runtime.asterisk import AsteriskServer
-from app.runtime.errors import ProcessFailed
+from app.runtime.errors import ProcessFailed, RuntimeSetupError
+from app.runtime.espeak import find_espeak
 from app.runtime.process import ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.redis_server import RedisServer
 from app.runtime.tool import ToolName
 from app.schema import upgrade
 from app.secrets_file import write_private
 from app.settings import Settings
+from app.voice import MEND
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
@@ -45,6 +47,7 @@ from web.permissions import Role as UserRole
 
 FREE_BYTES = 200 << 20
 LOGINS = "demo-logins.json"
+NO_VOICE = "no voice speaks the menus, callers hear a chime and go to the default queue"
 OWN_PHONES = "register your own as an agent: .venv/bin/huifang agent phone 1001 says how"
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -168,14 +171,26 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 
 async def _programs(settings: Settings) -> Runtime:
-    need: set[ToolName] = {"asterisk", "espeak", "sipp"}
+    need: set[ToolName] = {"asterisk"}
     if not settings.redis_url:
         need.add("redis")
+    wanted: set[ToolName] = {*need, "sipp"}
+    if not settings.voice.espeak:
+        wanted.add("espeak")
     with step("programs") as current:
-        runtime = await Runtime.ensure(settings.runtime_dir, need=need, progress=current.show)
+        try:
+            runtime = await Runtime.ensure(settings.runtime_dir, need=wanted, progress=current.show)
+        except RuntimeSetupError as error:
+            runtime = await Runtime.present(settings.runtime_dir)
+            if not need <= runtime.tools.keys():
+                raise
+            lacking = " and ".join(sorted(wanted - runtime.tools.keys()))
+            console.print(f"[yellow]![/] without {lacking}: {escape(error.message)}", soft_wrap=True)
         current.result = "programs: " + ", ".join(
             f"{tool.name} {tool.version}" for tool in runtime.tools.values()
         )
+    if await find_espeak(settings.voice.espeak, settings.runtime_dir) is None:
+        console.print(f"[yellow]![/] {NO_VOICE}: {escape(MEND)}", soft_wrap=True)
     return runtime
 
 
@@ -257,7 +272,7 @@ async def _phones(
     """Play the demo agents' telephones if wanted; return what the welcome says of telephones."""
     numbers = {agent.number for agent in company.AGENTS}
     played = [agent for agent in agents if agent.number in numbers and not agent.webrtc]
-    if answer is None or not played:
+    if answer is None or not played or "sipp" not in runtime.tools:
         return OWN_PHONES
     phones = DemoPhones(
         runtime.sipp,

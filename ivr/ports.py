@@ -14,6 +14,12 @@ class SynthesisFailed(Unavailable):
     code = "synthesis_failed"
 
 
+class VoiceMissing(SynthesisFailed):
+    """There is no voice engine at all; whoever found that out has said so in the log, once."""
+
+    code = "voice_missing"
+
+
 class Synthesiser(Protocol):
     """A voice."""
 
@@ -26,6 +32,7 @@ class Synthesiser(Protocol):
         """Return ``text`` as 8 kHz mono 16-bit samples.
 
         Raises:
+            VoiceMissing: there is no engine.
             SynthesisFailed: no audio.
         """
         ...

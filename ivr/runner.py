@@ -58,13 +58,11 @@ class RunnerConfig:
     """Settings of the runner.
 
     Attributes:
-        default_queue: where a call goes when nothing else decides.
         lookup_deadline: longest wait for the customer records.
         callback_deadline: longest wait for a callback request to be stored.
         default_area: area code of local numbers.
     """
 
-    default_queue: str = "service"
     lookup_deadline: timedelta = timedelta(milliseconds=200)
     callback_deadline: timedelta = timedelta(seconds=2)
     default_area: str | None = None
@@ -107,8 +105,9 @@ class FlowRunner:
         dialled = session.route_args[0] if session.route_args else ""
         voiced = self._library.for_number(dialled)
         if voiced is None:
+            # Without a decision the dialplan says its word, or plays its chime, and queues for a person.
             log.error("ivr_no_flow_ready", dialled=dialled)
-            await _decide_queue(session, ToQueue(pieces=(), queue=self._config.default_queue))
+            await session.set_variable("HF_NEXT", "")
             return
         await session.answer()
         await self._walk(session, voiced, {"called_number": dialled})

@@ -15,7 +15,7 @@ from ivr.domain.flow import Flow
 from ivr.domain.problems import FlowInvalid, Problem
 from ivr.domain.validate import load_flow
 from ivr.events import FlowPublished
-from ivr.ports import QueueNames
+from ivr.ports import QueueNames, SynthesisFailed, VoiceMissing
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.repository import FlowRepository, FlowVersion
 from kernel.bus import Bus, Lagged
@@ -30,6 +30,8 @@ AFTER_QUEUE = "after-queue"
 # File in ivr.flows → publisher's name of what came with the program.
 DELIVERED: Mapping[str, str] = {"hotline": "hotline.yaml", AFTER_QUEUE: "after_queue.yaml"}
 PROGRAM = "huifang"
+# Stands for every flow: the database did not say which are in force.
+ALL = "*"
 
 PUBLISHED = Counter("huifang_ivr_flows_published_total", "Attempts to publish a flow", ["result"])
 
@@ -77,6 +79,18 @@ class FlowLibrary:
         self._zone = zone
         self._active: dict[str, VoicedFlow] = {}
         self._loading = asyncio.Lock()
+        self._complaints: dict[str, str] = {}
+        self._unready: set[str] = set()
+        self._lacking = asyncio.Event()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all flows that should be in force are, but for files with mistakes: those need a person."""
+        return not self._unready
+
+    async def lacking(self) -> None:
+        """Return when a flow could not be put in force for lack of a voice or of the database."""
+        await self._lacking.wait()
 
     def named(self, name: str) -> VoicedFlow | None:
         """Return a flow in force by name."""
@@ -163,11 +177,12 @@ class FlowLibrary:
             try:
                 stored = await self._repository.active()
             except (SQLAlchemyError, OSError) as error:
-                log.error("ivr_flows_not_read", error=type(error).__name__)
-                stored = {}
+                self._complain("ivr_flows_not_read", ALL, 0, error)
                 for name in DELIVERED.keys() - self._active.keys():
                     await self._load(name, delivered(name), 0)
                 return
+            self._complaints.pop(ALL, None)
+            self._expect(ALL, later=False)
             for name, (version, text) in stored.items():
                 current = self._active.get(name)
                 if current is None or current.version != version.version:
@@ -188,7 +203,11 @@ class FlowLibrary:
                 await self._load(name, text, 0)
                 return
         try:
+            # Spoken before it is stored: without a voice every further try would store a version more.
+            await self._studio.voiced(await self.check(text, source=f"{name}.yaml"), version=0)
             await self.publish(name, text, by=PROGRAM)
+        except SynthesisFailed as error:
+            self._complain("ivr_flow_not_delivered", name, 0, error)
         except (HuifangError, SQLAlchemyError, OSError) as error:
             log.error("ivr_flow_not_delivered", flow=name, error=str(error)[:500])
             if name not in self._active:
@@ -199,9 +218,29 @@ class FlowLibrary:
             flow = await self.check(text, source=f"{name}.yaml")
             self._put_in_force(await self._studio.voiced(flow, version=version))
         except (HuifangError, SQLAlchemyError, OSError) as error:
-            log.error("ivr_flow_not_loaded", flow=name, version=version, error=str(error)[:500])
+            self._complain("ivr_flow_not_loaded", name, version, error)
+
+    def _complain(self, event: str, name: str, version: int, error: Exception) -> None:
+        """Log what keeps a flow from callers, once, and note it if it may pass by itself."""
+        said = str(error)[:500]
+        if self._complaints.get(name) != said and not isinstance(error, VoiceMissing):
+            log.error(event, flow=name, version=version, error=said)
+        self._complaints[name] = said
+        self._expect(name, later=isinstance(error, SynthesisFailed) or not isinstance(error, HuifangError))
+
+    def _expect(self, name: str, *, later: bool) -> None:
+        if later:
+            self._unready.add(name)
+            self._lacking.set()
+        else:
+            self._unready.discard(name)
+            if not self._unready:
+                self._lacking.clear()
 
     def _put_in_force(self, voiced: VoicedFlow) -> None:
+        self._expect(voiced.flow.name, later=False)
+        if self._complaints.pop(voiced.flow.name, None) is not None:
+            log.info("ivr_flow_ready_after_all", flow=voiced.flow.name, version=voiced.version)
         current = self._active.get(voiced.flow.name)
         if current is None or voiced.version >= current.version:
             hours = {name: self._here(schedule) for name, schedule in voiced.flow.schedules.items()}

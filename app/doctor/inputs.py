@@ -69,6 +69,7 @@ class DoctorInputs:
         private_pbx, private_redis: ``huifang up`` starts them; then «not running» is no error.
         ports: those of the centre itself (a port 0 is skipped).
         own_pids: processes of the centre, whose ports are rightly taken.
+        espeak: the program named to speak the menus; "" looks for one.
         missing_prompts: returns the names of prompts that flows need and no file has.
         deadline: for each single question to a server.
     """
@@ -84,6 +85,7 @@ class DoctorInputs:
     ports: tuple[PortUse, ...] = ()
     own_pids: frozenset[int] = frozenset()
     timezone: str = "Asia/Shanghai"
+    espeak: str = ""
     missing_prompts: Callable[[], Awaitable[Sequence[str]]] | None = None
     modules: tuple[str, ...] = NEEDED_MODULES
     deadline: timedelta = timedelta(seconds=5)

@@ -43,6 +43,8 @@ async def check_tools(inputs: DoctorInputs) -> Sequence[Finding]:
     elsewhere = {"asterisk": not inputs.private_pbx, "redis": not inputs.private_redis}
     findings = []
     for name in ALL_TOOLS:
+        if name == "espeak" and inputs.espeak:
+            continue  # told by the check of the voice
         title = TOOL_TITLE[name]
         tool = found.tools.get(name)
         if tool is not None:

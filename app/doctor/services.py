@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import schema
 from app.doctor.findings import Finding
 from app.doctor.inputs import DoctorInputs
-from app.runtime.espeak import reads_chinese
-from app.runtime.packages import Runtime
+from app.runtime.espeak import find_espeak, reads_chinese
 from kernel.db import create_database
 from kernel.errors import ConfigurationError, HuifangError
 
+NO_MENUS = "callers of a menu without prompts hear a chime and go to the default queue"
 START = "start the centre: «huifang up» (make run)"
 
 
@@ -101,10 +101,14 @@ async def check_prompts(inputs: DoctorInputs) -> Sequence[Finding]:
 
 
 async def check_espeak(inputs: DoctorInputs) -> Sequence[Finding]:
-    """Whether espeak-ng reads Chinese characters."""
-    espeak = (await Runtime.present(inputs.runtime_dir)).tools.get("espeak")
+    """Whether there is an espeak-ng, and whether it reads Chinese characters."""
+    espeak = await find_espeak(inputs.espeak, inputs.runtime_dir)
+    if espeak is None and inputs.espeak:
+        mend = "correct HUIFANG_VOICE__ESPEAK; a running centre finds it by itself"
+        return [Finding.error("voice", f"{inputs.espeak} is no espeak-ng that runs; {NO_MENUS}", mend)]
     if espeak is None:
-        return []  # told by the check of the programs
+        mend = "install espeak-ng 1.52 or newer; a running centre finds it by itself"
+        return [Finding.warning("voice", f"no espeak-ng; {NO_MENUS}", mend)]
     try:
         good = await reads_chinese(espeak)
     except (OSError, TimeoutError) as error:

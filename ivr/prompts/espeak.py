@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pypinyin import Style, lazy_pinyin
 
-from ivr.ports import SynthesisFailed
+from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.audio import NotAudio, Samples, samples_of_wav
 
 READS_CHARACTERS = (1, 52)
@@ -65,7 +65,8 @@ class EspeakSynthesiser:
         Cancelling ends the process.
 
         Raises:
-            SynthesisFailed: the program is missing, failed, said nothing, or took too long.
+            VoiceMissing: the program is not there.
+            SynthesisFailed: it failed, said nothing, or took too long.
         """
         if len(text) > MAX_TEXT or not _VOICE.fullmatch(voice):
             raise SynthesisFailed("text is too long or the voice has no such name", voice=voice[:32])
@@ -96,6 +97,8 @@ class EspeakSynthesiser:
                 env={**os.environ, **self.environment},
                 limit=MAX_OUTPUT,
             )
+        except (FileNotFoundError, PermissionError) as error:
+            raise VoiceMissing(f"{self.command[0]} cannot be started: {error.strerror}") from error
         except OSError as error:
             raise SynthesisFailed(f"espeak-ng cannot be started: {error.strerror}") from error
         self.running += 1

@@ -11,7 +11,7 @@ import structlog
 from ivr.domain.effects import Clip, Piece
 from ivr.domain.flow import Flow, Voice
 from ivr.domain.text import Literal
-from ivr.ports import SynthesisFailed
+from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.store import PromptStore, SoundFile, write_whole
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,7 @@ class Studio:
         """Give every prompt its audio.
 
         Raises:
+            VoiceMissing: a prompt is to be made and there is no voice.
             SynthesisFailed: names the prompt that has none.
         """
         clips: dict[Clip, SoundFile] = {}
@@ -87,6 +88,8 @@ class Studio:
                 log.warning("ivr_recording_unusable", flow=flow.name, prompt=name, error=error.message)
         try:
             return await self._store.clip(text, flow.voice)
+        except VoiceMissing:
+            raise
         except SynthesisFailed as error:
             raise SynthesisFailed(f"prompt “{prompt}” has no audio: {error.message}") from error
 
@@ -115,19 +118,31 @@ class Studio:
 
     async def write_dialplan_prompts(
         self, folder: Path, texts: Mapping[str, str] = DIALPLAN_PROMPTS, *, voice: Voice | None = None
-    ) -> None:
+    ) -> bool:
         """Put the prompts that the dialplan plays without us into ``folder``, a recording where there is one.
 
-        Raises:
-            SynthesisFailed: a text cannot be spoken.
+        Returns whether all are there. One that is not stops nothing: it is for the day when we do not answer,
+        and the dialplan plays a chime in its place.
         """
+        whole = True
         for name, text in texts.items():
-            recording = self._recordings / "dialplan" / f"{name}.wav"
-            if await asyncio.to_thread(recording.is_file):
-                sound = await self._store.recording(recording)
-            else:
-                sound = await self._store.clip(text, voice or Voice())
-            await asyncio.to_thread(_copy, sound, folder / f"{name}.wav")
+            try:
+                sound = await self._dialplan_prompt(name, text, voice or Voice())
+                await asyncio.to_thread(_copy, sound, folder / f"{name}.wav")
+            except (SynthesisFailed, OSError) as error:
+                whole = False
+                if not isinstance(error, VoiceMissing):
+                    log.error("ivr_dialplan_prompt_not_made", prompt=name, error=str(error)[:500])
+        return whole
+
+    async def _dialplan_prompt(self, name: str, text: str, voice: Voice) -> SoundFile:
+        recording = self._recordings / "dialplan" / f"{name}.wav"
+        if await asyncio.to_thread(recording.is_file):
+            try:
+                return await self._store.recording(recording)
+            except SynthesisFailed as error:
+                log.warning("ivr_recording_unusable", flow="dialplan", prompt=name, error=error.message)
+        return await self._store.clip(text, voice)
 
 
 def _copy(sound: SoundFile, target: Path) -> None:

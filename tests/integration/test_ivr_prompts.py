@@ -10,7 +10,7 @@ import pytest
 from app.runtime import Runtime
 from ivr.domain.effects import Clip, Spoken
 from ivr.domain.flow import Voice
-from ivr.ports import SynthesisFailed
+from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.audio import wav_bytes
 from ivr.prompts.espeak import EspeakSynthesiser
 from ivr.prompts.store import PromptStore
@@ -163,6 +163,23 @@ class TestStudio:
             f"{name}.wav" for name in DIALPLAN_PROMPTS
         }
 
+    async def test_a_dialplan_prompt_that_cannot_be_spoken_stops_nothing(
+        self, studio: Studio, voice: ToneVoice, tmp_path: Path
+    ) -> None:
+        first, *others = DIALPLAN_PROMPTS
+        voice.mute.add(DIALPLAN_PROMPTS[first])
+        assert not await studio.write_dialplan_prompts(tmp_path / "pbx")
+        assert {path.name for path in (tmp_path / "pbx").iterdir()} == {f"{name}.wav" for name in others}
+
+    async def test_a_dialplan_recording_that_is_no_audio_is_passed_over(
+        self, studio: Studio, tmp_path: Path
+    ) -> None:
+        (tmp_path / "recordings" / "dialplan").mkdir(parents=True)
+        for name in DIALPLAN_PROMPTS:
+            (tmp_path / "recordings" / "dialplan" / f"{name}.wav").write_bytes(b"no audio")
+        assert await studio.write_dialplan_prompts(tmp_path / "pbx")
+        assert len(list((tmp_path / "pbx").iterdir())) == len(DIALPLAN_PROMPTS)
+
 
 @pytest.fixture
 async def espeak() -> EspeakSynthesiser:
@@ -207,7 +224,7 @@ class TestEspeak:
             await stuck.synthesise("你好", voice="cmn", speed=165)
 
     async def test_a_missing_program_says_so(self) -> None:
-        with pytest.raises(SynthesisFailed, match="cannot be started"):
+        with pytest.raises(VoiceMissing, match="cannot be started"):
             await EspeakSynthesiser(["/no/such/espeak-ng"], version="1.52").synthesise(
                 "好", voice="cmn", speed=165
             )

@@ -198,6 +198,14 @@ async def test_a_taken_port(installed: Installation, setting: str, needs: str) -
             assert f"HUIFANG_{setting}=" in said
 
 
+async def test_ports_that_are_0(here: Installation) -> None:
+    pages, menus = await together(
+        here.refuses("up", HUIFANG_WEB__PORT="0"), here.refuses("serve", HUIFANG_AGI__PORT="0")
+    )
+    assert "HUIFANG_WEB__PORT=0 is for «huifang serve»" in pages
+    assert "agi.port" in menus
+
+
 async def test_a_data_folder_that_cannot_be(here: Installation) -> None:
     (here.folder / "data").write_text("a file is in the way")
     said = await here.refuses("up")

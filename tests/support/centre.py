@@ -113,7 +113,7 @@ async def running_centre(
     runtime = await Runtime.ensure(runtime_folder(), need=frozenset(ALL_TOOLS))
     settings = centre_settings(folder, **changes)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    _share_prompts(settings)
+    share_prompts(settings)
     async with contextlib.AsyncExitStack() as stack:
         redis = RedisServer(runtime.redis, settings.data_dir / "run")
         await redis.start()
@@ -121,7 +121,7 @@ async def running_centre(
         settings = settings.model_copy(update={"redis_url": redis.url})
         database = create_database(settings.sql_url)
         stack.push_async_callback(database.dispose)
-        await _fill(database, users=users)
+        await fill(database, users=users)
         pbx = await _pbx(settings, database, runtime)
         await pbx.server.start()
         stack.push_async_callback(pbx.server.stop)
@@ -133,7 +133,7 @@ async def running_centre(
         )
 
 
-def _share_prompts(settings: Settings) -> None:
+def share_prompts(settings: Settings) -> None:
     """Let all tests use one folder of synthesised prompts: its files are named by their content."""
     shared = runtime_folder() / "test-prompts"
     shared.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,8 @@ def _share_prompts(settings: Settings) -> None:
     clips.symlink_to(shared, target_is_directory=True)
 
 
-async def _fill(database: Database, *, users: bool) -> None:
+async def fill(database: Database, *, users: bool) -> None:
+    """Bring the schema up to date and put the demo company in, with its users if wanted."""
     clock = SystemClock()
     await upgrade(database)
     await Roster(database, clock, Bus()).seed_codes()

@@ -42,3 +42,10 @@ def test_up_needs_fixed_ports() -> None:
     settings = load_settings({"HUIFANG_WEB__PORT": "0"})
     with pytest.raises(ConfigurationError, match="HUIFANG_WEB__PORT=0"):
         check_free(port_uses(settings))
+
+
+@pytest.mark.parametrize("setting", ["AGI__PORT", "AMI__PORT", "PBX__SIP_PORT", "PBX__WS_PORT"])
+def test_a_port_that_asterisk_must_know_is_not_0(setting: str) -> None:
+    name = setting.lower().replace("__", ".")
+    with pytest.raises(ConfigurationError, match=rf"{name}: .*greater than or equal to 1"):
+        load_settings({f"HUIFANG_{setting}": "0"})
