@@ -12,7 +12,7 @@ from telephony.agent_repository import memberships
 from telephony.agent_tables import AgentRow
 from telephony.domain.agent import Agent
 from telephony.domain.agent_state import AgentPolicy
-from telephony.domain.agent_steps import AgentEvent, Answered, Effect, FollowStance, PublishState
+from telephony.domain.agent_steps import AgentEvent, Answered, Effect, FollowStance, PublishState, StartWrapUp
 from telephony.domain.queue import MemberPlan, Membership
 from telephony.events import AgentStateChanged
 
@@ -50,15 +50,15 @@ async def take_steps(
     if by_number:
         chosen = and_(AgentRow.number.in_(events), AgentRow.active)
     held = await hold_agents(session, chosen, expected=len(events), policy=policy, now=now)
-    told: dict[str, AgentStateChanged] = {}
+    told: dict[str, datetime] = {}
     moved: set[str] = set()
     for item in held:
         agent = item.agent
         for event, at in events[item.number if by_number else agent.agent_id]:
             effects = agent.handle(event, now=at)
             item.record(effects, at=at)
-            if any(isinstance(effect, FollowStance | PublishState) for effect in effects):
-                told[agent.agent_id] = _changed(agent, at)
+            if any(isinstance(effect, FollowStance | StartWrapUp | PublishState) for effect in effects):
+                told[agent.agent_id] = at
             if isinstance(event, Answered) or _moves(effects):
                 # An answer was met with an early pause: the plan confirms it or takes it back.
                 moved.add(agent.agent_id)
@@ -67,7 +67,7 @@ async def take_steps(
     return [
         Step(
             _plan(item, queues.get(agent_id, ()), versions[agent_id]) if agent_id in moved else None,
-            told.get(agent_id),
+            _changed(item.agent, versions[agent_id], told[agent_id]) if agent_id in told else None,
         )
         for item in held
         if (agent_id := item.agent.agent_id) in moved or agent_id in told
@@ -90,8 +90,8 @@ def _plan(held: Held, queues: tuple[Membership, ...], version: int) -> MemberPla
     )
 
 
-def _changed(agent: Agent, at: datetime) -> AgentStateChanged:
-    status = agent.status
+def _changed(agent: Agent, version: int, at: datetime) -> AgentStateChanged:
+    status, wrap_up = agent.status, agent.wrap_up
     return AgentStateChanged(
         at=at,
         agent_id=agent.agent_id,
@@ -100,4 +100,10 @@ def _changed(agent: Agent, at: datetime) -> AgentStateChanged:
         reason=status.reason,
         since=status.since,
         call_id=status.call_id,
+        queue=status.queue,
+        next_state=status.next_state.value if status.next_state else None,
+        next_reason=status.next_reason,
+        wrap_up_call_id=wrap_up.call_id if wrap_up else None,
+        wrap_up_until=wrap_up.until if wrap_up else None,
+        version=version,
     )

@@ -1,10 +1,12 @@
 """Agents as the outside sees them: frozen, complete, with no database behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import Membership
+from telephony.events import AgentStateChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,27 @@ class AgentSnapshot:
     version: int
     stale: bool = False
 
+    def after(self, change: AgentStateChanged) -> Self:
+        """Return the agent after a change; one that is older than what is known changes nothing."""
+        if change.version < self.version:
+            return self
+        state = AgentState(change.state)
+        signed_in_at = None if state is AgentState.SIGNED_OUT else self.signed_in_at or change.at
+        return replace(
+            self,
+            state=state,
+            reason=change.reason,
+            since=change.since,
+            call_id=change.call_id,
+            queue=change.queue,
+            next_state=AgentState(change.next_state) if change.next_state else None,
+            next_reason=change.next_reason,
+            wrap_up_call_id=change.wrap_up_call_id,
+            wrap_up_until=change.wrap_up_until,
+            signed_in_at=signed_in_at,
+            version=change.version,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrapUpView:
@@ -57,6 +80,11 @@ class WrapUpView:
     saved_at: datetime | None
     draft_disposition: str | None
     draft_notes: str | None
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing has been written yet."""
+        return not (self.saved_at or self.draft_disposition or self.draft_notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,15 @@ class DispositionSaved(Event):
 
 @event
 class AgentStateChanged(Event):
-    """An agent's state changed. ``state`` is a :class:`telephony.domain.agent.AgentState`."""
+    """An agent's state changed, or what comes after it; carries all that is shown of it.
+
+    Attributes:
+        state: a :class:`telephony.domain.agent.AgentState`; ``next_state`` too, where the agent has asked for
+            something after the present call.
+        queue: of the call.
+        wrap_up_call_id, wrap_up_until: the running wrap-up, also one that runs behind another call.
+        version: rises with every step of this agent; what is older than known is no news.
+    """
 
     agent_id: str
     agent_number: str
@@ -162,6 +170,12 @@ class AgentStateChanged(Event):
     reason: str | None = None
     since: datetime
     call_id: str | None = None
+    queue: str | None = None
+    next_state: str | None = None
+    next_reason: str | None = None
+    wrap_up_call_id: str | None = None
+    wrap_up_until: datetime | None = None
+    version: int
 
 
 @event

@@ -175,6 +175,10 @@ class LiveHub:
         known = self._topics.get(topic)
         return known is not None and bool(known.readers)
 
+    def has_readers_of(self, kind: str) -> bool:
+        """Return whether somebody has a topic of this kind open (``agent`` of ``agent:01J…``)."""
+        return any(known.readers and topic.partition(":")[0] == kind for topic, known in self._topics.items())
+
     def publish(self, topic: str, event: str, payload: object) -> None:
         """Send an event to all who read ``topic``. Never waits."""
         self._number += 1

@@ -128,6 +128,16 @@ class Pop:
         """Return it after the hang-up."""
         return replace(self, phase=Phase.WRAP_UP, ended_at=end.ended_at, talk_seconds=end.talk_seconds)
 
+    def wrapping_up(self, since: datetime, until: datetime | None) -> Self:
+        """Return it while the agent's wrap-up runs."""
+        return replace(
+            self,
+            phase=Phase.WRAP_UP,
+            ended_at=self.ended_at or since,
+            wrap_up_until=until,
+            wrap_up=until - since if until else None,
+        )
+
     @property
     def phone(self) -> Phone | None:
         """The number to look the customer up by; ``None`` when there is none."""

@@ -1,8 +1,8 @@
 """One agent's screen, and how its true state is read from those who own it: desk, calls, customers."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Flag, auto
 from typing import Protocol
 
 from kernel.clock import Clock
@@ -49,6 +49,15 @@ class Calls(Protocol):
         ...
 
 
+class Due(Flag):
+    """What must be read for a screen."""
+
+    NOTHING = 0
+    DRAFT = auto()
+    UNFINISHED = auto()
+    ALL = auto()
+
+
 @dataclass(slots=True)
 class Screen:
     """All that one agent's page shows.
@@ -57,6 +66,8 @@ class Screen:
         ring: the last ring, until it ended.
         over: the call whose ring ended here last; a desk that has not heard of it yet does not bring it back.
         version: counts the events that touched the screen.
+        due: what is to be read soon.
+        reading: somebody reads, and goes on until nothing is due.
     """
 
     agent_id: str
@@ -67,8 +78,8 @@ class Screen:
     over: str | None = None
     unfinished: tuple[WrapUpView, ...] = ()
     version: int = 0
+    due: Due = Due.NOTHING
     reading: bool = False
-    read_again: bool = False
 
     @property
     def topic(self) -> str:
@@ -104,7 +115,7 @@ class ScreenReader:
             pop = await self._pop(screen, known, state)
             unfinished = screen.unfinished
             if pop is None or pop.phase is Phase.WRAP_UP:
-                unfinished = await self.unfinished(screen.agent_id)
+                unfinished = await self._unfinished(screen.agent_id)
             if screen.version == version:
                 read = {"state": state, "pop": pop, "unfinished": unfinished}
                 changed = frozenset(name for name, value in read.items() if getattr(screen, name) != value)
@@ -112,35 +123,42 @@ class ScreenReader:
                 return changed
         return frozenset()
 
-    async def unfinished(self, agent_id: str) -> tuple[WrapUpView, ...]:
+    async def read_drafts(self, screen: Screen, due: Due) -> frozenset[str]:
+        """Read what the agent wrote about the call on the screen, or which calls want a disposition.
+
+        Return which of ``pop``, ``unfinished`` differ; of a draft only what has something in it.
+
+        Raises:
+            HuifangError, SQLAlchemyError: a service could not answer; the screen is as it was.
+        """
+        changed = set()
+        pop = screen.pop
+        if Due.DRAFT in due and pop is not None:
+            draft = await self._desk.wrap_up(screen.agent_id, pop.call_id)
+            pop = screen.pop
+            if draft is not None and not draft.blank and pop is not None and pop.call_id == draft.call_id:
+                screen.pop = replace(pop, draft=draft)
+                changed |= {"pop"} if screen.pop != pop else set()
+        if Due.UNFINISHED in due:
+            unfinished = await self._unfinished(screen.agent_id)
+            changed |= {"unfinished"} if screen.unfinished != unfinished else set()
+            screen.unfinished = unfinished
+        return frozenset(changed)
+
+    async def _unfinished(self, agent_id: str) -> tuple[WrapUpView, ...]:
         """Return the calls that still want a disposition."""
         return await self._desk.unsaved_wrap_ups(agent_id, limit=UNFINISHED_SHOWN)
 
     async def _pop(self, screen: Screen, pop: Pop | None, agent: AgentSnapshot) -> Pop | None:
-        phase = PHASES.get(agent.state)
-        if phase is None or agent.call_id is None:
-            return pop if predates(agent.since, pop, now=self._clock.now()) else None
-        if phase is Phase.RINGING and agent.call_id == screen.over:
-            return None
+        now = self._clock.now()
+        if unseen(agent, pop, over=screen.over, now=now):
+            pop = Pop.of_call(await self._calls.get(agent.call_id or ""), PHASES[agent.state], now=now)
+        pop = current(agent, pop, over=screen.over, now=now)
         if pop is None or pop.call_id != agent.call_id:
-            if predates(agent.since, pop, now=self._clock.now()):
-                return pop
-            call = await self._calls.get(agent.call_id)
-            pop = Pop.of_call(call, phase, now=self._clock.now())
+            return pop
         if pop.lookup is Lookup.PENDING:
             pop = await self._with_customers(pop)
-        if phase is Phase.TALKING:
-            pop = pop.answered(agent.since, None)
-        if phase is Phase.WRAP_UP:
-            until = agent.wrap_up_until
-            pop = replace(
-                pop,
-                phase=phase,
-                ended_at=pop.ended_at or agent.since,
-                wrap_up_until=until,
-                wrap_up=until - agent.since if until else None,
-            )
-        if phase is not Phase.RINGING and pop.draft is None:
+        if pop.phase is not Phase.RINGING and pop.draft is None:
             pop = replace(pop, draft=await self._desk.wrap_up(agent.agent_id, pop.call_id))
         return pop
 
@@ -150,7 +168,35 @@ class ScreenReader:
         phone = pop.phone
         if phone is None:
             return replace(pop, lookup=Lookup.UNKNOWN)
-        return looked_up(pop, await asyncio.shield(self._customers.start(pop.call_id, phone)))
+        return looked_up(pop, await self._customers.find(pop.call_id, phone))
+
+
+def with_call(agent: AgentSnapshot, *, over: str | None) -> bool:
+    """Tell whether the agent is with a call; a ring that has ended here (``over``) is none."""
+    if agent.call_id is None or agent.state not in PHASES:
+        return False
+    return agent.state is not AgentState.RINGING or agent.call_id != over
+
+
+def unseen(agent: AgentSnapshot, pop: Pop | None, *, over: str | None, now: datetime) -> bool:
+    """Tell whether the agent is with a call that the pop is not of and that nothing here has told of."""
+    if not with_call(agent, over=over) or (pop is not None and pop.call_id == agent.call_id):
+        return False
+    return not predates(agent.since, pop, now=now)
+
+
+def current(agent: AgentSnapshot, pop: Pop | None, *, over: str | None, now: datetime) -> Pop | None:
+    """Return what the pop becomes with the agent's state; ``None`` when its call is the agent's no more."""
+    if pop is None:
+        return None
+    if not with_call(agent, over=over) or pop.call_id != agent.call_id:
+        gone = pop.call_id == agent.call_id or not predates(agent.since, pop, now=now)
+        return None if gone else pop
+    if agent.state is AgentState.ON_CALL:
+        return pop.answered(agent.since, None)
+    if agent.state is AgentState.WRAP_UP:
+        return pop.wrapping_up(agent.since, agent.wrap_up_until)
+    return pop
 
 
 def predates(since: datetime, pop: Pop | None, *, now: datetime) -> bool:

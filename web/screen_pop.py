@@ -1,7 +1,11 @@
 """The screen-pop: follows the agents' calls on the bus and shows each agent theirs, before they pick up.
 
-The call's own facts never wait for the customer's: what the look-up finds within :data:`TOGETHER` goes out
-with them in one message, what takes longer follows in a second one.
+Who is calling is looked up when the call is offered, so that it is known when a phone rings. The call's own
+facts never wait for the customer's: what a look-up finds within :data:`TOGETHER` goes out with them in one
+message, what takes longer follows in a second one.
+
+The events carry what a page shows. Its owners are asked only where they do not: for a page that opens, after
+events were lost, for a call that did not ring here, and for what the agent wrote.
 """
 
 import asyncio
@@ -17,7 +21,8 @@ from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
 from kernel.events import Event
 from kernel.phone import Phone
-from telephony.domain.agent_state import AgentState
+from telephony.agent_events import RosterChanged
+from telephony.agent_views import WrapUpView
 from telephony.events import (
     AgentRingEnded,
     AgentRinging,
@@ -25,6 +30,7 @@ from telephony.events import (
     CallAnswered,
     CallEnded,
     CallMerged,
+    CallOpened,
     LinkStateChanged,
 )
 from web.customer_lookup import CustomerLookup
@@ -41,11 +47,32 @@ from web.pop import (
     pop_payload,
     state_payload,
 )
-from web.screen import PHASES, Calls, Desk, Screen, ScreenReader, looked_up, predates
+from web.screen import (
+    UNFINISHED_SHOWN,
+    Calls,
+    Desk,
+    Due,
+    Screen,
+    ScreenReader,
+    current,
+    looked_up,
+    unseen,
+)
 
 log = structlog.get_logger(__name__)
 
 TOGETHER = timedelta(milliseconds=50)
+HEARD: tuple[type[Event], ...] = (
+    AgentRinging,
+    AgentRingEnded,
+    AgentStateChanged,
+    CallAnswered,
+    CallEnded,
+    CallMerged,
+    CallOpened,
+    LinkStateChanged,
+    RosterChanged,
+)
 
 
 class ScreenPops:
@@ -75,17 +102,8 @@ class ScreenPops:
 
     async def run(self) -> None:
         """Follow the bus until cancelled."""
-        types = (
-            AgentRinging,
-            AgentRingEnded,
-            AgentStateChanged,
-            CallAnswered,
-            CallEnded,
-            CallMerged,
-            LinkStateChanged,
-        )
         try:
-            async with self._bus.subscribe(*types, name="screen_pop", maxsize=5000) as events:
+            async with self._bus.subscribe(*HEARD, name="screen_pop", maxsize=5000) as events:
                 # Whatever happened before the subscription, a restart after a crash included.
                 self._resync()
                 async for item in events:
@@ -140,16 +158,30 @@ class ScreenPops:
         pop = self._screen(agent_id).pop
         return pop is not None and pop.call_id == call_id
 
-    async def drafts_changed(self, agent_id: str) -> None:
-        """Read the agent's unsaved drafts again and show them."""
+    def draft_kept(self, agent_id: str, call_id: str) -> None:
+        """Take that the agent wrote about a call; of the one on the page, the form itself knows."""
+        if not self.shows(agent_id, call_id):
+            self._read_soon(self._screen(agent_id), Due.UNFINISHED)
+
+    def wrap_up_saved(self, agent_id: str, saved: WrapUpView) -> None:
+        """Take that a call has its disposition: it is finished, on the page or in the list below it."""
         screen = self._screen(agent_id)
-        screen.unfinished = await self._reader.unfinished(agent_id)
-        self._publish_unfinished(screen)
+        if screen.pop is not None and screen.pop.call_id == saved.call_id:
+            screen.version += 1
+            screen.pop = replace(screen.pop, draft=saved)
+        left = tuple(draft for draft in screen.unfinished if draft.call_id != saved.call_id)
+        if screen.reading or len(screen.unfinished) >= UNFINISHED_SHOWN:
+            self._read_soon(screen, Due.UNFINISHED)
+        elif left != screen.unfinished:
+            screen.unfinished = left
+            self._publish_unfinished(screen)
 
     # Events
 
     def _take(self, event: Event) -> None:
         match event:
+            case CallOpened():
+                self._offered(event)
             case AgentRinging():
                 self._ringing(event)
             case AgentRingEnded():
@@ -157,6 +189,7 @@ class ScreenPops:
             case CallAnswered():
                 self._answered(event)
             case CallEnded():
+                self._customers.forget(event.call_id)
                 for screen, pop in self._on_call(event.call_id):
                     if pop.phase is Phase.RINGING:
                         screen.over = event.call_id
@@ -169,9 +202,20 @@ class ScreenPops:
             case LinkStateChanged():
                 self._link = event.state
                 for screen in self._screens.values():
+                    if screen.state is not None:
+                        screen.state = replace(screen.state, stale=event.state != "live")
                     self._hub.publish(screen.topic, "link", self._link_payload(screen))
+            case RosterChanged():
+                for screen in self._screens.values():
+                    if not event.agent_ids or screen.agent_id in event.agent_ids:
+                        self._read_soon(screen, Due.ALL)
             case _:
                 pass
+
+    def _offered(self, call: CallOpened) -> None:
+        phone = Phone.parse_caller(call.from_number) if call.direction == "in" else None
+        if phone is not None and self._hub.has_readers_of("agent"):
+            self._customers.start(call.call_id, phone)
 
     def _ringing(self, ring: AgentRinging) -> None:
         screen = self._of(ring.agent_id)
@@ -183,6 +227,10 @@ class ScreenPops:
         if phone is None:
             lookup = Lookup.INTERNAL if pop.direction == "internal" else Lookup.UNKNOWN
             self._show(screen, replace(pop, lookup=lookup))
+            return
+        cards = self._customers.known(pop.call_id, phone)
+        if cards is not None:
+            self._show(screen, pop.with_customers(cards))
             return
         screen.pop = pop
         screen.version += 1
@@ -210,40 +258,28 @@ class ScreenPops:
         if screen is None:
             return
         if screen.pop is None or screen.pop.call_id != answer.call_id:
-            self._refresh(screen)
+            self._read_soon(screen, Due.ALL)
             return
         self._show(screen, screen.pop.answered(answer.answered_at, answer.wait_seconds))
 
     def _state_changed(self, change: AgentStateChanged) -> None:
-        screen = self._of(change.agent_id)
-        if screen is None:
-            return
+        screen = self._screen(change.agent_id)
+        known, before, now = screen.state, screen.pop, self._clock.now()
+        if known is None or change.version < known.version:
+            return  # not on any page yet, or older than what is known
         screen.version += 1
-        state = AgentState(change.state)
-        known = screen.state
-        if known is not None and (known.state, known.since, known.reason) != (
-            state,
-            change.since,
-            change.reason,
-        ):
-            screen.state = replace(
-                known,
-                state=state,
-                reason=change.reason,
-                since=change.since,
-                call_id=change.call_id,
-                next_state=None,
-                next_reason=None,
-            )
+        screen.state = known.after(change)
+        if screen.state != known:
             self._hub.publish(screen.topic, "state", state_payload(screen.state))
-        pop = screen.pop
-        if state not in PHASES:
-            if pop is not None and not predates(change.since, pop, now=self._clock.now()):
-                self._show(screen, None)
-        elif pop is not None and pop.call_id == change.call_id and state is AgentState.ON_CALL:
-            self._show(screen, pop.answered(change.since, None))
-        # What the event does not carry: the queues, what comes next, the end of the wrap-up, drafts.
-        self._refresh(screen)
+        if unseen(screen.state, before, over=screen.over, now=now):
+            self._read_soon(screen, Due.ALL)
+            return
+        pop = current(screen.state, before, over=screen.over, now=now)
+        self._show(screen, pop)
+        if pop is not None and pop.phase is Phase.WRAP_UP and pop.draft is None:
+            self._read_soon(screen, Due.DRAFT)
+        elif pop is None and before is not None and before.phase is not Phase.RINGING:
+            self._read_soon(screen, Due.UNFINISHED)
 
     # Showing
 
@@ -266,33 +302,33 @@ class ScreenPops:
 
     # The true state, read from its owners
 
-    def _refresh(self, screen: Screen) -> None:
-        """Read the true state soon and show it. Where nobody looks nothing is read: a page does it first."""
+    def _read_soon(self, screen: Screen, due: Due) -> None:
+        """Read the truth soon and show it. Where nobody looks nothing is read: a page does it first."""
         if not self._hub.has_readers(screen.topic):
             return
-        if screen.reading:
-            screen.read_again = True
-            return
-        screen.reading = True
-        self._spawn(self._read_and_show(screen))
+        screen.due |= due
+        if not screen.reading:
+            screen.reading = True
+            self._spawn(self._read_and_show(screen))
 
     async def _read_and_show(self, screen: Screen) -> None:
         try:
-            while True:
-                screen.read_again = False
-                changed = await self._reader.read(screen)
+            while screen.due:
+                due, screen.due = screen.due, Due.NOTHING
+                if Due.ALL in due:
+                    changed = await self._reader.read(screen)
+                else:
+                    changed = await self._reader.read_drafts(screen, due)
                 if screen.state is not None and "state" in changed:
                     self._hub.publish(screen.topic, "state", state_payload(screen.state))
                 if "unfinished" in changed:
                     self._publish_unfinished(screen)
                 if "pop" in changed:
                     self._hub.publish(screen.topic, "pop", pop_payload(screen.pop))
-                if not screen.read_again:
-                    return
         except Exception as error:  # a border: the page keeps what it has, the next event tries again
             log.warning("screen_reload_failed", error=type(error).__name__)
         finally:
-            screen.reading = False
+            screen.reading, screen.due = False, Due.NOTHING
 
     def _publish_unfinished(self, screen: Screen) -> None:
         drafts = [draft_payload(draft) for draft in screen.unfinished]
@@ -315,7 +351,7 @@ class ScreenPops:
 
     def _resync(self) -> None:
         for screen in self._screens.values():
-            self._refresh(screen)
+            self._read_soon(screen, Due.ALL)
 
     def _link_payload(self, screen: Screen) -> dict[str, Any]:
         stale = screen.state is not None and screen.state.stale

@@ -360,6 +360,7 @@ async def test_what_another_process_did_is_carried_out_here(here: Centre) -> Non
                 agent_number="1001",
                 state="available",
                 since=here.clock.now(),
+                version=1,
             )
         )
         await eventually(lambda: here.follower.plans.get("1001") is not None)

@@ -192,9 +192,7 @@ async def save_draft(request: web.Request) -> web.StreamResponse:
     await request.app[DEPS].desk.save_draft(
         agent_id, call_id, disposition=form.disposition, notes=form.all_notes
     )
-    pops = request.app[LIVE].pops
-    if not pops.shows(agent_id, call_id):  # the last words of a wrap-up whose time ran out
-        await pops.drafts_changed(agent_id)
+    request.app[LIVE].pops.draft_kept(agent_id, call_id)
     return _done()
 
 
@@ -206,12 +204,12 @@ async def save_wrap_up(request: web.Request) -> web.StreamResponse:
     if not form.disposition:
         raise InvalidFields((FieldError("disposition", "choose what became of the call"),))
     pops = request.app[LIVE].pops
-    await request.app[DEPS].desk.save_wrap_up(
+    saved = await request.app[DEPS].desk.save_wrap_up(
         agent_id,
         call_id,
         disposition=form.disposition,
         notes=form.all_notes,
         customer_id=pops.chosen(agent_id, call_id),
     )
-    await pops.drafts_changed(agent_id)
+    pops.wrap_up_saved(agent_id, saved)
     return _done()

@@ -14,13 +14,16 @@ from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.errors import Conflict, Invalid, Unavailable
 from kernel.phone import Phone
+from telephony.agent_events import RosterChanged
 from telephony.agent_views import AgentSnapshot, WrapUpView
 from telephony.domain.agent_state import AgentState
+from telephony.domain.queue import Membership
 from telephony.events import (
     AgentRingEnded,
     AgentStateChanged,
     CallAnswered,
     CallMerged,
+    CallOpened,
     LinkStateChanged,
 )
 from telephony.views import CallView
@@ -34,6 +37,7 @@ from web.screen_pop import ScreenPops
 pytestmark = pytest.mark.unit
 
 CALL = "01JZZZZZZZZZZZZZZZZZZZZZ01"
+PHONE = Phone.parse("13800138000")
 
 
 class Desk:
@@ -44,9 +48,11 @@ class Desk:
         self.drafts: dict[str, WrapUpView] = {}
         self.gate = asyncio.Event()
         self.gate.set()
+        self.asked = 0
         self.broken = False
 
     async def state(self, agent_id: str) -> AgentSnapshot:
+        self.asked += 1
         seen = self.agent
         await self.gate.wait()
         if self.broken:
@@ -99,16 +105,18 @@ class Desktop:
         self.desk = Desk(agent_snapshot(agent_id="a", since=since))
         self.calls = Calls()
         self.customers = Customers()
+        self.lookup = CustomerLookup(self.customers, clock, timeout=timedelta(milliseconds=200), kept=3)
         self.pops = ScreenPops(
             bus=self.bus,
             clock=clock,
             hub=self.hub,
             desk=self.desk,
             calls=self.calls,
-            customers=CustomerLookup(self.customers, clock, timeout=timedelta(milliseconds=200)),
+            customers=self.lookup,
             together=timedelta(milliseconds=30),
         )
         self.page: Connection | None = None
+        self._unread: list[tuple[str, Any]] = []
 
     async def open(self) -> dict[str, Any]:
         """Open the page; return its snapshot as event → payload."""
@@ -119,6 +127,9 @@ class Desktop:
 
     async def told(self, timeout: float = 2.0) -> list[tuple[str, Any]]:
         """What the page is told next."""
+        if self._unread:
+            unread, self._unread = self._unread, []
+            return unread
         assert self.page is not None
         chunk = await self.page.next_chunk(timeout) or b""
         found = []
@@ -132,8 +143,10 @@ class Desktop:
         """Read on until an event of this name; return its payload."""
         async with asyncio.timeout(timeout):
             while True:
-                for event, payload in await self.told(timeout):
+                told = await self.told(timeout)
+                for place, (event, payload) in enumerate(told):
                     if event == name:
+                        self._unread = told[place + 1 :]
                         return payload
 
     @property
@@ -149,16 +162,57 @@ class Desktop:
 
     def change(self, state: AgentState, call_id: str | None = CALL, **facts: Any) -> None:
         """The desk's state changes and is told."""
-        now = self.clock.now()
-        self.desk.agent = replace(self.desk.agent, state=state, call_id=call_id, since=now, **facts)
+        agent = self.desk.agent
+        facts = {"call_id": call_id, "since": self.clock.now(), "version": agent.version + 1} | facts
+        self.desk.agent = replace(agent, state=state, **facts)
+        self.tell()
+
+    def tell(self) -> None:
+        """The desk tells how the agent is."""
+        agent = self.desk.agent
         self.bus.publish(
             AgentStateChanged(
-                at=now, agent_id="a", agent_number="1001", state=state.value, since=now, call_id=call_id
+                at=self.clock.now(),
+                agent_id="a",
+                agent_number="1001",
+                state=agent.state.value,
+                reason=agent.reason,
+                since=agent.since,
+                call_id=agent.call_id,
+                queue=agent.queue,
+                next_state=agent.next_state.value if agent.next_state else None,
+                next_reason=agent.next_reason,
+                wrap_up_call_id=agent.wrap_up_call_id,
+                wrap_up_until=agent.wrap_up_until,
+                version=agent.version,
             )
         )
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
+
+    def edit_roster(self) -> None:
+        """Somebody edits the agents: the desk is asked again."""
+        self.bus.publish(RosterChanged(at=self.clock.now()))
+
+    def offer(self, **facts: Any) -> None:
+        """A call begins."""
+        now = self.clock.now()
+        call = CallOpened(
+            at=now,
+            call_id=CALL,
+            node="pbx1",
+            direction="in",
+            from_number="+8613800138000",
+            to_number="+861065551234",
+            started_at=now,
+        )
+        self.bus.publish(replace(call, **facts))
+
+    async def offered(self, **facts: Any) -> None:
+        """A call begins, and its customers have been looked up."""
+        self.offer(**facts)
+        await eventually(lambda: self.lookup.known(CALL, PHONE) is not None)
 
     def ring(self, **facts: Any) -> None:
         now = self.clock.now()
@@ -210,6 +264,74 @@ async def test_a_quick_look_up_goes_out_with_the_call_in_one_message(desktop: De
     assert name == "pop"
     assert (pop["phase"], pop["number"], pop["lookup"]) == ("ringing", "138 0013 8000", "found")
     assert pop["customers"][0]["name"] == "王建国"
+
+
+async def test_a_customer_looked_up_when_the_call_began_is_there_at_the_ring(desktop: Desktop) -> None:
+    await desktop.open()
+    await desktop.offered()
+    desktop.customers.gate.clear()
+    desktop.ring()
+    ((name, pop),) = await desktop.told()
+    assert (name, pop["phase"], pop["lookup"]) == ("pop", "ringing", "found")
+    assert desktop.customers.asked == 1
+
+
+async def test_a_look_up_that_runs_since_the_call_began_is_waited_for(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.customers.gate.clear()
+    desktop.offer()
+    desktop.ring()
+    assert (await desktop.until("pop"))["lookup"] == "pending"
+    desktop.customers.gate.set()
+    assert (await desktop.until("pop"))["lookup"] == "found"
+    assert desktop.customers.asked == 1
+
+
+async def test_what_was_found_too_long_before_the_ring_is_looked_up_again(desktop: Desktop) -> None:
+    await desktop.open()
+    await desktop.offered()
+    desktop.pass_time(31)
+    desktop.customers.cards = (customer_card("C1", name="王小红"),)
+    desktop.ring()
+    assert (await desktop.until("pop"))["customers"][0]["name"] == "王小红"
+
+
+async def test_a_look_up_that_failed_before_the_ring_is_made_again(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.customers.broken = True
+    desktop.offer()
+    await eventually(lambda: desktop.customers.asked == 1)
+    desktop.customers.broken = False
+    desktop.ring()
+    assert (await desktop.until("pop"))["lookup"] == "found"
+    assert desktop.customers.asked == 2
+
+
+async def test_customers_of_a_call_are_forgotten_with_it_and_of_many_calls_the_oldest(
+    desktop: Desktop,
+) -> None:
+    await desktop.open()
+    await desktop.offered()
+    desktop.bus.publish(end())
+    await eventually(lambda: desktop.lookup.known(CALL, PHONE) is None)
+    calls = [f"01JZZZZZZZZZZZZZZZZZZZZZ1{number}" for number in range(4)]
+    for call_id in calls:
+        assert await desktop.lookup.find(call_id, PHONE)
+    known = [desktop.lookup.known(call_id, PHONE) is not None for call_id in calls]
+    assert known == [False, True, True, True]
+    assert desktop.lookup.known(calls[1], Phone.parse("13900139000")) is None
+
+
+@pytest.mark.parametrize(
+    "facts", [{"direction": "out"}, {"direction": "internal"}, {"from_number": "anonymous"}]
+)
+async def test_calls_that_nobody_known_can_have_begun_are_not_looked_up(
+    desktop: Desktop, facts: dict[str, Any]
+) -> None:
+    await desktop.open()
+    desktop.offer(**facts)
+    await desktop.offered(call_id=CALL)
+    assert desktop.customers.asked == 1
 
 
 async def test_a_slow_look_up_never_holds_up_the_call(desktop: Desktop) -> None:
@@ -282,20 +404,97 @@ async def test_ring_answer_hang_up_wrap_up_and_done(desktop: Desktop) -> None:
 
 
 async def test_the_unfinished_wrap_up_of_a_timer_that_ran_out_is_offered_again(desktop: Desktop) -> None:
+    desktop.change(AgentState.WRAP_UP)
     await desktop.open()
     desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="客户很急")
+    desktop.pass_time(60)
     desktop.change(AgentState.AVAILABLE, None)
     unfinished = await desktop.until("unfinished")
     assert [item["notes"] for item in unfinished] == ["客户很急"]
+
+
+async def test_a_saved_wrap_up_is_off_the_list_at_once(desktop: Desktop) -> None:
+    desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="客户很急")
+    assert [item["call_id"] for item in (await desktop.open())["unfinished"]] == [CALL]
+    desktop.desk.drafts[CALL] = saved = written(agent_id="a", saved_at=desktop.clock.now())
+    desktop.pops.wrap_up_saved("a", saved)
+    assert await desktop.until("unfinished") == []
+
+
+async def test_a_long_list_of_unfinished_wrap_ups_is_filled_up_again(desktop: Desktop) -> None:
+    calls = [f"01JZZZZZZZZZZZZZZZZZZZZZ{number:02}" for number in range(10, 19)]
+    desktop.desk.drafts = {call_id: written(agent_id="a", call_id=call_id) for call_id in calls}
+    assert len((await desktop.open())["unfinished"]) == 8
+    saved = desktop.desk.drafts[calls[0]] = written(
+        agent_id="a", call_id=calls[0], saved_at=desktop.clock.now()
+    )
+    desktop.pops.wrap_up_saved("a", saved)
+    assert [item["call_id"] for item in await desktop.until("unfinished")] == calls[1:]
+
+
+async def test_what_was_saved_during_the_call_is_done_when_its_wrap_up_begins(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    desktop.change(AgentState.ON_CALL)
+    await desktop.until("state")
+    desktop.desk.drafts[CALL] = saved = written(agent_id="a", saved_at=desktop.clock.now())
+    desktop.pops.wrap_up_saved("a", saved)
+    desktop.change(AgentState.WRAP_UP)
+    async with asyncio.timeout(2):
+        while (pop := await desktop.until("pop"))["phase"] != "wrap_up":
+            pass
+    assert pop["wrap_up"] == "done"
+
+
+async def test_a_draft_of_another_page_is_there_when_the_wrap_up_begins(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="写到一半")
+    desktop.change(AgentState.WRAP_UP)
+    async with asyncio.timeout(2):
+        while not (pop := await desktop.until("pop"))["draft"]:
+            pass
+    assert (pop["phase"], pop["draft"]["notes"]) == ("wrap_up", "写到一半")
+
+
+async def test_a_change_is_shown_from_what_is_told_without_asking_the_desk(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    asked = desktop.desk.asked
+    desktop.change(AgentState.ON_CALL, queue="complaint", next_state=AgentState.PAUSED, next_reason="lunch")
+    state = await desktop.until("state")
+    assert (state["state"], state["next_state"], state["next_reason"]) == ("on_call", "paused", "lunch")
+    assert (state["queues"], state["version"]) == (["complaint", "repair"], 4)
+    assert desktop.desk.asked == asked
+    assert desktop.pops._screen("a").state == desktop.desk.agent
+
+
+async def test_a_change_that_is_older_than_what_is_shown_is_dropped(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.change(AgentState.PAUSED, None, reason="lunch")
+    assert (await desktop.until("state"))["state"] == "paused"
+    late = replace(desktop.desk.agent, state=AgentState.AVAILABLE, reason=None, version=3)
+    desktop.desk.agent, now = late, desktop.desk.agent
+    desktop.tell()
+    desktop.desk.agent = now
+    desktop.change(AgentState.AVAILABLE, None, reason=None)
+    assert (await desktop.until("state"))["version"] == 5
+
+
+async def test_other_queues_are_shown_when_somebody_gave_them_to_the_agent(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.desk.agent = replace(desktop.desk.agent, queues=(Membership("service"),))
+    desktop.edit_roster()
+    assert (await desktop.until("state"))["queues"] == ["service"]
 
 
 async def test_a_desk_that_does_not_know_of_the_ring_yet_does_not_take_it_away(desktop: Desktop) -> None:
     await desktop.open()
     desktop.pass_time(1)
     desktop.desk.gate.clear()
-    # The desk is asked because of this change, and answers only after the phone has begun to ring.
-    desktop.change(AgentState.AVAILABLE, None)
-    await desktop.until("state")
+    # The desk is asked because of this, and answers only after the phone has begun to ring.
+    desktop.edit_roster()
+    await eventually(lambda: desktop.reading)
     desktop.pass_time(1)
     desktop.ring()
     assert (await desktop.until("pop"))["phase"] == "ringing"
@@ -311,18 +510,10 @@ async def test_a_desk_that_is_still_with_the_call_before_does_not_bring_it_back(
     desktop.ring(call_id="01JZZZZZZZZZZZZZZZZZZZZZ02")
     assert (await desktop.until("pop"))["phase"] == "ringing"
     # Told late: what the desk says is older than the ring.
-    desktop.bus.publish(
-        AgentStateChanged(
-            at=desktop.clock.now(),
-            agent_id="a",
-            agent_number="1001",
-            state=AgentState.ON_CALL.value,
-            since=desktop.desk.agent.since,
-            call_id=CALL,
-        )
-    )
+    desktop.tell()
     desktop.desk.gate.clear()
-    await asyncio.sleep(0)
+    desktop.edit_roster()
+    await eventually(lambda: desktop.reading)
     desktop.desk.gate.set()
     await eventually(lambda: not desktop.reading)
     assert desktop.shown == "01JZZZZZZZZZZZZZZZZZZZZZ02"
@@ -366,6 +557,7 @@ async def test_a_reload_reads_the_draft_again(desktop: Desktop) -> None:
 
 
 async def test_nobody_is_looked_up_while_no_page_is_open(desktop: Desktop) -> None:
+    desktop.offer()
     desktop.ring()
     await eventually(lambda: dict(desktop.pops.snapshot("agent:a"))["pop"] is not None)
     assert desktop.customers.asked == 0
