@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.settings import Settings
 from app.store import open_store
+from crm.tables import Department
 from kernel.clock import SystemClock
 from kernel.errors import Invalid, NotFound
 from telephony.agent_tables import AgentRow
@@ -37,6 +38,14 @@ async def with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable
 async def agent_id_of(settings: Settings, number: str) -> str:
     """Return the id of the agent with that number. Raises NotFound."""
     return (await _agent(settings, number)).agent_id
+
+
+async def check_department(settings: Settings, code: str) -> None:
+    """Make sure that there is a department of that code. Raises NotFound, which lists them."""
+    async with open_store(settings) as database, database.session() as session:
+        known = (await session.execute(select(Department.code).order_by(Department.code))).scalars().all()
+    if code not in known:
+        raise NotFound(f"there is no department {code}: one of {', '.join(known)}", field="department")
 
 
 async def phone_secret(settings: Settings, number: str) -> str:

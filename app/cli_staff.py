@@ -8,6 +8,7 @@ import typer
 
 from app.command_line import group, run, settings
 from app.console import console, done, fail
+from kernel.access import Role
 from telephony.asterisk.model import Strategy
 from web.auth import Accounts
 
@@ -18,7 +19,7 @@ tokens = group("Bearer tokens of the API.")
 audit = group("The audit log.")
 
 Seconds = Annotated[int | None, typer.Option(min=0, max=86400)]
-ROLES = "agent, supervisor or administrator."
+ROLES = ", ".join(role.value for role in Role) + "."
 
 
 @agents.command("set")
@@ -120,16 +121,24 @@ def user_create(
     role: Annotated[str, typer.Option(help=ROLES)],
     name: Annotated[str, typer.Option(help="Name shown on pages.")] = "",
     agent: Annotated[str, typer.Option(help="Number of the agent this person is.")] = "",
+    department: Annotated[str, typer.Option(help="Code of the person's department, such as ENG.")] = "",
 ) -> None:
     """Add a person; the password is asked for, or read from standard input."""
-    from app.accounts import agent_id_of, parse_role, with_accounts
+    from app.accounts import agent_id_of, check_department, parse_role, with_accounts
 
     chosen, password = settings(), _password()
 
     async def work(accounts: Accounts) -> None:
         agent_id = await agent_id_of(chosen, agent) if agent else None
+        if department:
+            await check_department(chosen, department)
         await accounts.users.create(
-            login=login, password=password, role=parse_role(role), display_name=name, agent_id=agent_id
+            login=login,
+            password=password,
+            role=parse_role(role),
+            display_name=name,
+            agent_id=agent_id,
+            department=department or None,
         )
 
     run(with_accounts(chosen, work))

@@ -2,9 +2,18 @@
 
 import crm.tables
 import ivr.tables
+import kernel.audit
 import kernel.outbox
 import telephony.agent_tables
 import telephony.tables
 import web.tables
 
-MODULES = (crm.tables, ivr.tables, kernel.outbox, telephony.agent_tables, telephony.tables, web.tables)
+MODULES = (
+    crm.tables,
+    ivr.tables,
+    kernel.audit,
+    kernel.outbox,
+    telephony.agent_tables,
+    telephony.tables,
+    web.tables,
+)

@@ -4,7 +4,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Boolean, Date, ForeignKey, Index, Integer, Numeric, String, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel.db import Base, Json, Ulid, UtcDateTime
@@ -104,7 +115,19 @@ class Project(Base):
 
 
 class ServiceCase(Base):
-    """A complaint 投诉 or a repair 报修."""
+    """The header that complaints 投诉, repairs 报修 and problem tickets 回访问题单 share.
+
+    What only one kind has stands in that kind's own tables, under the same id.
+
+    Attributes:
+        summary: one line of the content, for lists.
+        major: a major complaint 重大客诉.
+        call_count: how often the customer called about it.
+        specialist_id: user who tracks it to the end.
+        store: name of the store recorded when it was registered.
+        external_no: the forwarding hotline's number; such an order must be replied to before it is closed.
+        limit_set: name of the limits that it started under.
+    """
 
     __tablename__ = "service_case"
 
@@ -116,12 +139,55 @@ class ServiceCase(Base):
     department_code: Mapped[str | None] = mapped_column(ForeignKey("department.code"))
     status: Mapped[str] = mapped_column(String(16))
     summary: Mapped[str] = mapped_column(String(400))
+    content: Mapped[str] = mapped_column(Text, default="", server_default="")
+    severity: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    major: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    source: Mapped[str] = mapped_column(String(20), default="phone", server_default="phone")
+    external_no: Mapped[str | None] = mapped_column(String(60))
+    replied_to_source_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    call_count: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    call_id: Mapped[str | None] = mapped_column(Ulid)
+    specialist_id: Mapped[str | None] = mapped_column(String(26))
+    specialist_name: Mapped[str | None] = mapped_column(String(80))
+    store: Mapped[str | None] = mapped_column(String(60))
+    round: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    limit_set: Mapped[str | None] = mapped_column(String(40))
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    opened_by: Mapped[str | None] = mapped_column(String(80))
+    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     department: Mapped[Department | None] = relationship(lazy="raise")
 
-    __table_args__ = (Index("ix_service_case_customer_id_status", "customer_id", "status"),)
+    __table_args__ = (
+        Index("ix_service_case_customer_id_status", "customer_id", "status"),
+        Index("ix_service_case_kind_status_opened_at", "kind", "status", "opened_at"),
+        Index("ix_service_case_specialist_id_closed_at", "specialist_id", "closed_at"),
+        Index("ix_service_case_project_id", "project_id"),
+        Index("ix_service_case_opened_at", "opened_at"),
+    )
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
+
+
+class CaseParty(Base):
+    """A department that has, or had, a part in a case; its people may see the case."""
+
+    __tablename__ = "case_party"
+
+    case_id: Mapped[str] = mapped_column(ForeignKey("service_case.id"), primary_key=True)
+    department_code: Mapped[str] = mapped_column(ForeignKey("department.code"), primary_key=True)
+
+    __table_args__ = (Index("ix_case_party_department_code", "department_code", "case_id"),)
+
+
+class CaseNumber(Base):
+    """The last number given out for a kind and a day of the site."""
+
+    __tablename__ = "case_number"
+
+    prefix: Mapped[str] = mapped_column(String(12), primary_key=True)
+    last: Mapped[int] = mapped_column(Integer)
 
 
 class Contact(Base):

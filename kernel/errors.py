@@ -44,6 +44,12 @@ class Conflict(HuifangError):
     code = "conflict"
 
 
+class StaleVersion(Conflict):
+    """Somebody else changed the thing since it was read; read it again, then change it."""
+
+    code = "stale_version"
+
+
 class Unauthenticated(HuifangError):
     """Nobody is signed in."""
 

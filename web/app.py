@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from web import health, live, pages
+from web import crm_part, health, live, pages
 from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
 from web.deps import DEPS, WebDeps
@@ -43,7 +43,7 @@ def create_app(
         session_absolute=settings.session_absolute,
     )
     app.on_response_prepare.append(add_security_headers)
-    for setup in (health.setup, routes.setup, *parts):
+    for setup in (crm_part.setup, health.setup, routes.setup, *parts):
         setup(app)
     check_routes(app)
     return app

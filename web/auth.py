@@ -19,10 +19,11 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.audit import AuditLog
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Invalid, Unauthenticated
-from web.audit import Action, AuditLog
+from web.actions import Action
 from web.deps import DEPS
 from web.identity import CLIENT_IP, CurrentUser, Via
 from web.passwords import Passwords, check_new_password
@@ -184,6 +185,7 @@ class Authenticator:
             role=Role(row.role),
             via=Via.SESSION,
             agent_id=row.agent_id,
+            department=row.department,
             locale=row.locale,
             session_id=opened.session_id,
         )

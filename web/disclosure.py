@@ -7,7 +7,7 @@ from aiohttp import web
 from kernel.errors import Invalid
 from kernel.phone import Phone, PhoneKind
 from telephony.views import CallView
-from web.audit import Action
+from web.actions import Action
 from web.auth import ACCOUNTS
 from web.identity import CLIENT_IP, CurrentUser
 from web.masking import is_handling

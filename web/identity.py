@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from kernel.access import Actor
 from kernel.errors import Unauthenticated
 from web.permissions import GRANTS, Permission, Role
 
@@ -23,6 +24,7 @@ class CurrentUser:
     Attributes:
         user_id: ULID of the user, or of the token.
         login: the login name; for a token ``token:<name>``.
+        department: code of the department the person belongs to.
         agent_id: the agent this person is on the telephone, ``None`` when they take no calls.
         locale: language of the pages, ``zh-CN`` or ``en``.
         session_id: stored id (a hash) of the session, ``None`` for a token.
@@ -34,6 +36,7 @@ class CurrentUser:
     role: Role
     via: Via
     agent_id: str | None = None
+    department: str | None = None
     locale: str = "zh-CN"
     session_id: str | None = None
 
@@ -60,3 +63,19 @@ def current_user(request: web.Request) -> CurrentUser:
     if user is None:
         raise Unauthenticated("sign in first")
     return user
+
+
+def current_actor(request: web.Request) -> Actor:
+    """Return who makes the request, as services want it.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
+    user = current_user(request)
+    return Actor(
+        user_id=user.user_id,
+        name=user.display_name or user.login,
+        role=user.role,
+        department=user.department,
+        ip=request.get(CLIENT_IP, ""),
+    )

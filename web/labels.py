@@ -118,22 +118,48 @@ STAGES = {
     "95": N_("保修期内"),
     "99": N_("过保"),
 }
-CASE_KINDS = {"complaint": N_("投诉"), "repair": N_("报修")}
+CASE_KINDS = {"complaint": N_("投诉"), "repair": N_("报修"), "ticket": N_("回访问题")}
 CASE_STATUSES = {
-    "registered": N_("待接收"),
+    "registered": N_("待转交"),
+    "handed_off": N_("待接收"),
     "accepted": N_("已接收"),
+    "rejected": N_("部门退回"),
+    "verified": N_("已电话核实"),
     "planned": N_("已约上门"),
     "on_site": N_("处理中"),
     "done": N_("待回访"),
+    "callback": N_("已回访"),
     "closed": N_("已结案"),
+    "not_filed": N_("不立案"),
+    "routed": N_("已定维修方"),
+    "notified": N_("已通知维修方"),
+    "contacted": N_("已联系客户"),
+    "appointed": N_("已约上门"),
+    "visited": N_("已上门"),
+    "open": N_("未处理"),
+    "in_hand": N_("在处理"),
+    "solved": N_("已解决"),
+    "converted": N_("已转投诉"),
 }
 
-ROLES = {"agent": N_("坐席"), "supervisor": N_("主管"), "administrator": N_("管理员")}
+ROLES = {
+    "agent": N_("客服专员"),
+    "supervisor": N_("班长"),
+    "manager": N_("客服经理"),
+    "department_head": N_("部门主管"),
+    "department_member": N_("部门经办人"),
+    "captain": N_("维修队长"),
+    "general_manager": N_("总经理"),
+    "finance": N_("财务"),
+    "hr": N_("人力资源"),
+    "administrator": N_("管理员"),
+}
 
 PROBLEMS = {
     "invalid": N_("输入有误，请检查后再试。"),
     "forbidden": N_("您没有这个权限。"),
     "not_found": N_("没有找到，可能已被删除。"),
+    "stale_version": N_("别人刚刚改过这条记录，请刷新后再改。"),
     "conflict": N_("现在的状态不允许这样做，请稍后再试。"),
     "too_many_requests": N_("操作太频繁，请稍等片刻。"),
     "unavailable": N_("系统暂时连不上，请稍后再试。"),

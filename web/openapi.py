@@ -17,6 +17,14 @@ OPENAPI_PATH = f"{API_PREFIX}/openapi.json"
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The ETag of what you read; a newer version answers 412.",
+    "schema": {"type": "string"},
+}
+
 TAGS = {
     "calls": "Calls and their time lines",
     "queues": "Queues and their live figures",
@@ -34,6 +42,7 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
     """
     paths: dict[str, dict[str, Any]] = {OPENAPI_PATH: {"get": _own_operation()}}
     models: list[type[BaseModel]] = [ProblemDetails]
+    inputs: list[type[BaseModel]] = []
     for route in routes_of(app):
         path = route.resource.canonical if route.resource is not None else ""
         if not path.startswith(API_PREFIX) or path == OPENAPI_PATH or route.method == "HEAD":
@@ -42,8 +51,16 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
         if operation is None:
             raise ConfigurationError(f"{route.method} {path} is not described: use @operation")
         models.append(operation.response)
+        if operation.body is not None:
+            inputs.append(operation.body)
         paths.setdefault(path, {})[route.method.lower()] = _operation(operation)
-    _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=_REF)
+    _, schemas = models_json_schema(
+        [
+            *((model, "serialization") for model in dict.fromkeys(models)),
+            *((model, "validation") for model in dict.fromkeys(inputs)),
+        ],
+        ref_template=_REF,
+    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -82,15 +99,23 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     failures = ["400", "401", "403", *(["404"] if operation.path_parameters else []), "503"]
+    if operation.body is not None:
+        failures.append("409")
+    if operation.if_match:
+        failures += ["412", "428"]
     described: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": operation.summary,
         "tags": [operation.tag],
         "x-permission": operation.permission.value,
         "security": [{"bearer": []}, {"session": []}],
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation.query)],
+        "parameters": [
+            *_path_parameters(operation),
+            *_query_parameters(operation.query),
+            *([_IF_MATCH] if operation.if_match else []),
+        ],
         "responses": {
-            "200": {
+            str(operation.status): {
                 "description": "Done",
                 "content": {
                     "application/json": {"schema": {"$ref": _REF.format(model=operation.response.__name__)}}
@@ -99,6 +124,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
             **dict.fromkeys(failures, _PROBLEM),
         },
     }
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": _REF.format(model=operation.body.__name__)}}},
+        }
     if operation.description:
         described["description"] = operation.description
     return described

@@ -1,4 +1,4 @@
-"""Who may do what: one table of roles, and the declaration that every route must carry.
+"""The access that every route must declare; ``kernel.access`` has the table of roles.
 
 A handler says what it needs with exactly one of :func:`public`, :func:`signed_in` or :func:`requires`.
 A route whose handler says nothing stops the application from starting (:func:`check_routes`), and is
@@ -7,67 +7,28 @@ refused by the middleware should it ever get that far.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.web_urldispatcher import StaticResource, SystemRoute
 
+from kernel.access import GRANTS, Permission, Role
 from kernel.errors import ConfigurationError
 
-
-class Role(StrEnum):
-    """What a person or a token is in the centre."""
-
-    AGENT = "agent"
-    SUPERVISOR = "supervisor"
-    ADMINISTRATOR = "administrator"
-
-
-class Permission(StrEnum):
-    """One thing that may be allowed. The value appears in the audit log and in the API's description."""
-
-    DESK_USE = "desk.use"
-    """Take calls: the agent's page, signing in to queues, pausing, wrap-up."""
-    BOARD_VIEW = "board.view"
-    """The supervisor's live board."""
-    CALLS_VIEW = "calls.view"
-    """The history of calls and a call's time line."""
-    QUEUES_VIEW = "queues.view"
-    AGENTS_VIEW = "agents.view"
-    CUSTOMERS_VIEW = "customers.view"
-    CUSTOMERS_EDIT = "customers.edit"
-    """Write down a new customer or correct one."""
-    CALLBACKS_WORK = "callbacks.work"
-    """See who asked to be called back, with their numbers, and note that it was done."""
-    PHONES_FULL = "phones.full"
-    """See whole phone numbers everywhere, not only of the caller one is talking to."""
-    RECORDINGS_PLAY = "recordings.play"
-    USERS_MANAGE = "users.manage"
-    TOKENS_MANAGE = "tokens.manage"
-    AUDIT_VIEW = "audit.view"
-    METRICS_VIEW = "metrics.view"
-
-
-_AGENT = frozenset(
-    {
-        Permission.DESK_USE,
-        Permission.CALLS_VIEW,
-        Permission.QUEUES_VIEW,
-        Permission.AGENTS_VIEW,
-        Permission.CUSTOMERS_VIEW,
-        Permission.CUSTOMERS_EDIT,
-        Permission.CALLBACKS_WORK,
-    }
-)
-_SUPERVISOR = _AGENT | {Permission.BOARD_VIEW, Permission.PHONES_FULL, Permission.RECORDINGS_PLAY}
-
-GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.AGENT: _AGENT,
-    Role.SUPERVISOR: frozenset(_SUPERVISOR),
-    Role.ADMINISTRATOR: frozenset(Permission),
-}
-"""The one table. ``docs/`` renders it; ``tests/unit/web/test_permissions.py`` spells it out again."""
+__all__ = [
+    "GRANTS",
+    "Access",
+    "Permission",
+    "Role",
+    "access_of",
+    "check_routes",
+    "is_streaming",
+    "public",
+    "requires",
+    "routes_of",
+    "signed_in",
+    "streaming",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from kernel.errors import (
     HuifangError,
     Invalid,
     NotFound,
+    StaleVersion,
     TooMany,
     Unauthenticated,
     Unavailable,
@@ -25,11 +26,20 @@ from web.throttle import SlowDown
 
 PROBLEM_JSON = "application/problem+json"
 
+
+class VersionMissing(Invalid):
+    """A change must say which version it changes, so that nobody overwrites what they have not seen."""
+
+    code = "version_missing"
+
+
 STATUS_OF: dict[type[HuifangError], HTTPStatus] = {
     Invalid: HTTPStatus.BAD_REQUEST,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    VersionMissing: HTTPStatus.PRECONDITION_REQUIRED,
+    StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     Conflict: HTTPStatus.CONFLICT,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

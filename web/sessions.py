@@ -95,6 +95,7 @@ class SessionService:
             role=Role(user.role),
             via=Via.SESSION,
             agent_id=user.agent_id,
+            department=user.department,
             locale=user.locale,
             session_id=row.session_id,
         )

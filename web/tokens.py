@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from kernel.audit import AuditLog
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import new_ulid
-from web.audit import Action, AuditLog
+from web.actions import Action
 from web.identity import CurrentUser, Via
 from web.permissions import Role
 from web.secret import TOKEN_PREFIX, fingerprint, new_api_token

@@ -9,11 +9,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.audit import AuditLog
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import new_ulid
-from web.audit import Action, AuditLog
+from web.actions import Action
 from web.passwords import Passwords, check_new_password
 from web.permissions import Role
 from web.tables import DeviceRow, SessionRow, UserRow
@@ -43,6 +44,7 @@ class User:
     display_name: str
     role: Role
     agent_id: str | None
+    department: str | None
     locale: str
     active: bool
     created_at: datetime
@@ -52,6 +54,9 @@ class User:
 def tidy_login(raw: str) -> str:
     """Return the login in its one spelling: full-width forms folded, lower case, no outer blanks."""
     return unicodedata.normalize("NFKC", raw[:200]).strip().casefold()
+
+
+NEEDS_DEPARTMENT = frozenset({Role.DEPARTMENT_HEAD, Role.DEPARTMENT_MEMBER, Role.CAPTAIN})
 
 
 class UserService:
@@ -71,6 +76,7 @@ class UserService:
         role: Role,
         display_name: str = "",
         agent_id: str | None = None,
+        department: str | None = None,
         locale: str = "zh-CN",
         actor: str = "cli",
         ip: str = "",
@@ -78,7 +84,7 @@ class UserService:
         """Add a user.
 
         Raises:
-            Invalid: the login or the locale is malformed.
+            Invalid: the login or the locale is malformed, or the role needs a department.
             WeakPassword: the password breaks a rule.
             LoginTaken: the login or the agent has a user already.
         """
@@ -86,6 +92,8 @@ class UserService:
         if not _LOGIN.fullmatch(login):
             raise Invalid("login: 2 to 64 letters, digits, dots, dashes or @", field="login")
         _check_locale(locale)
+        if role in NEEDS_DEPARTMENT and not department:
+            raise Invalid(f"department: the role {role.value} needs one", field="department")
         check_new_password(password, login=login)
         now = self._clock.now()
         row = UserRow(
@@ -95,6 +103,7 @@ class UserService:
             password_hash=await self._passwords.hash(password),
             role=Role(role).value,
             agent_id=agent_id,
+            department=department,
             locale=locale,
             active=True,
             created_at=now,
@@ -212,6 +221,7 @@ def _user(row: UserRow) -> User:
         display_name=row.display_name,
         role=Role(row.role),
         agent_id=row.agent_id,
+        department=row.department,
         locale=row.locale,
         active=row.active,
         created_at=row.created_at,

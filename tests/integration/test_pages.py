@@ -10,11 +10,11 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
+from kernel.audit import AuditRow
 from kernel.clock import SystemClock
 from tests.support.fake_telephony import ringing_call
 from tests.support.web_stage import PASSWORD, Stage, web_stage
 from web.auth import SESSION_COOKIE
-from web.tables import AuditRow
 
 pytestmark = pytest.mark.integration
 

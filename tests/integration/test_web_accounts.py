@@ -7,16 +7,17 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from kernel.audit import GENESIS, AuditRow
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 from tests.support.web import PASSWORD, WebHarness
-from web.audit import GENESIS, Action
+from web.actions import Action
 from web.auth import SignedIn, Visitor, WrongCredentials, WrongOldPassword
 from web.passwords import Passwords, WeakPassword
 from web.permissions import Role
 from web.sessions import devices_in
-from web.tables import AuditRow, DeviceRow, SessionRow, TokenRow, UserRow
+from web.tables import DeviceRow, SessionRow, TokenRow, UserRow
 from web.throttle import SlowDown
 from web.tokens import TokenNameTaken
 from web.users import LoginTaken, UnknownUser

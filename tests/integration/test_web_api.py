@@ -22,7 +22,7 @@ from tests.support.web import (
     customer_card,
     no_pages,
 )
-from web.audit import Action
+from web.actions import Action
 from web.permissions import Role
 
 pytestmark = pytest.mark.integration

@@ -28,6 +28,7 @@ from web.auth import SESSION_COOKIE, Accounts, Visitor, build_accounts
 from web.deps import WebDeps, WebSettings
 from web.passwords import Passwords
 from web.permissions import Role
+from web.users import NEEDS_DEPARTMENT
 
 PASSWORD = "正确的密码-2026"
 CALL_STARTED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -294,15 +295,28 @@ class WebHarness:
         async with TestClient(TestServer(app)) as client:
             yield client
 
-    async def user(self, role: Role, *, login: str | None = None, agent_id: str | None = None) -> str:
+    async def user(
+        self,
+        role: Role,
+        *,
+        login: str | None = None,
+        agent_id: str | None = None,
+        department: str | None = None,
+    ) -> str:
         """Create a user (login = role) and return the login."""
         login = login or role.value
-        await self.accounts.users.create(login=login, password=PASSWORD, role=role, agent_id=agent_id)
+        if department is None and role in NEEDS_DEPARTMENT:
+            department = "CS" if role is Role.CAPTAIN else "ENG"
+        await self.accounts.users.create(
+            login=login, password=PASSWORD, role=role, agent_id=agent_id, department=department
+        )
         return login
 
-    async def sign_in(self, client: Client, role: Role, *, agent_id: str | None = None) -> str:
+    async def sign_in(
+        self, client: Client, role: Role, *, agent_id: str | None = None, department: str | None = None
+    ) -> str:
         """Create a user of ``role`` and give the browser their session."""
-        login = await self.user(role, agent_id=agent_id)
+        login = await self.user(role, agent_id=agent_id, department=department)
         signed_in = await self.accounts.authenticator.sign_in(login, PASSWORD, visitor=Visitor())
         client.session.cookie_jar.update_cookies({SESSION_COOKIE: signed_in.session.secret})
         return login

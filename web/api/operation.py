@@ -1,5 +1,7 @@
 """One declaration per API operation: it validates the request, shapes the answer and documents both."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,17 +11,21 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from kernel.errors import NotFound
+from kernel.access import Actor
+from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from web.deps import DEPS
+from web.identity import current_actor
 from web.permissions import Permission, requires
-from web.problems import FieldError, InvalidFields
+from web.problems import FieldError, InvalidFields, VersionMissing
 
 Q = TypeVar("Q", bound=BaseModel)
+B = TypeVar("B", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
 
 _OPERATION = "__huifang_operation__"
 MAX_QUERY_CHARACTERS = 2000
+_VERSION = re.compile(r'(?:W/)?"(\d{1,9})"', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,35 @@ class Operation:
     query: type[BaseModel]
     response: type[BaseModel]
     path_parameters: tuple[tuple[str, str], ...] = ()
+    body: type[BaseModel] | None = None
+    if_match: bool = False
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Q]):
-    """A validated request."""
+    """A validated request.
+
+    Attributes:
+        content: the validated body; see :meth:`body`.
+        expected: the version in ``If-Match`` of an operation that asks for it, else 0.
+    """
 
     request: web.Request
     query: Q
+    content: BaseModel | None = None
+    expected: int = 0
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, as services want it."""
+        return current_actor(self.request)
+
+    def body(self, model: type[B]) -> B:
+        """Return the body, of the model that the operation declared."""
+        if not isinstance(self.content, model):
+            raise TypeError(f"the operation declares no body {model.__name__}")
+        return self.content
 
 
 def operation(
@@ -53,10 +80,17 @@ def operation(
     tag: str,
     description: str = "",
     path_parameters: tuple[tuple[str, str], ...] = (),
+    body: type[BaseModel] | None = None,
+    if_match: bool = False,
+    status: int = 200,
 ) -> Callable[[Callable[[Call[Q]], Awaitable[R]]], Callable[[web.Request], Awaitable[web.Response]]]:
     """Make an API handler of a function from a validated request to a response model.
 
-    ``path_parameters`` are pairs of name and description; each is a ULID.
+    Args:
+        path_parameters: pairs of name and description; each is a ULID.
+        body: model of the JSON body; unknown members are refused when the model forbids them.
+        if_match: the request must say in ``If-Match`` which version it changes.
+        status: of the answer; an answer with a ``version`` carries it as ``ETag``.
     """
 
     def declare(
@@ -68,10 +102,15 @@ def operation(
             for name, _ in path_parameters:
                 if not is_ulid(request.match_info[name]):
                     raise NotFound(f"{name}: no such thing", field=name)
-            answer = await function(Call(request, read_query(request, query)))
+            asked = read_query(request, query)
+            content = await read_body(request, body) if body is not None else None
+            expected = read_if_match(request) if if_match else 0
+            answer = await function(Call(request, asked, content, expected))
             zone = request.app[DEPS].settings.timezone
-            body = answer.model_dump_json(context={"timezone": zone}).encode()
-            return web.Response(body=body, content_type="application/json")
+            text = answer.model_dump_json(context={"timezone": zone}).encode()
+            version = getattr(answer, "version", None)
+            headers = {"ETag": f'"{version}"'} if isinstance(version, int) else None
+            return web.Response(body=text, content_type="application/json", status=status, headers=headers)
 
         declared = Operation(
             operation_id=function.__name__,
@@ -82,6 +121,9 @@ def operation(
             query=query,
             response=response,
             path_parameters=path_parameters,
+            body=body,
+            if_match=if_match,
+            status=status,
         )
         setattr(handle, _OPERATION, declared)
         return handle
@@ -113,8 +155,38 @@ def read_query(request: web.Request, model: type[Q]) -> Q:
         raise InvalidFields(tuple(_field_error(item) for item in error.errors())) from error
 
 
-def _field_error(item: Any) -> FieldError:
-    place = ".".join(str(part) for part in item["loc"]) or "query"
+async def read_body(request: web.Request, model: type[B]) -> B:
+    """Validate the JSON body.
+
+    Raises:
+        Invalid: it is not JSON.
+        InvalidFields: an unknown, missing or malformed member, named.
+    """
+    raw = await request.read()
+    try:
+        content = json.loads(raw or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Invalid("the body is not JSON", field="body") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InvalidFields(tuple(_field_error(item, "body") for item in error.errors())) from error
+
+
+def read_if_match(request: web.Request) -> int:
+    """Return the version that the request says it changes.
+
+    Raises:
+        VersionMissing: it says none, or not as our ``ETag`` does.
+    """
+    match = _VERSION.fullmatch(request.headers.get("If-Match", "").strip())
+    if match is None:
+        raise VersionMissing("send If-Match with the ETag of what you read", field="If-Match")
+    return int(match[1])
+
+
+def _field_error(item: Any, whole: str = "query") -> FieldError:
+    place = ".".join(str(part) for part in item["loc"]) or whole
     if item["type"] == "extra_forbidden":
-        return FieldError(place[:60], "unknown parameter")
+        return FieldError(place[:60], "unknown parameter" if whole == "query" else "unknown member")
     return FieldError(place[:60], str(item["msg"]).removeprefix("Value error, "))

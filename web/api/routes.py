@@ -1,6 +1,7 @@
 """The routes of the API."""
 
 import json
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -13,6 +14,10 @@ from web.api.v1.queues import list_queues
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
+Route = tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]]
+ROUTES: tuple[Route, ...] = ()
+"""The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""
+
 OPENAPI: web.AppKey[dict[str, Any]] = web.AppKey("OPENAPI")
 
 
@@ -24,6 +29,8 @@ def setup(app: web.Application) -> None:
     app.router.add_get(f"{API_PREFIX}/agents", list_agents)
     app.router.add_get(f"{API_PREFIX}/customers", find_customers)
     app.router.add_get(OPENAPI_PATH, get_openapi)
+    for method, path, handler in ROUTES:
+        app.router.add_route(method, f"{API_PREFIX}{path}", handler)
     app[OPENAPI] = describe(app, version=_version())
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from crm.service import CallbackRequests
 from kernel.errors import Conflict
-from web.audit import Action
+from web.actions import Action
 from web.auth import ACCOUNTS
 from web.deps import DEPS
 from web.identity import CLIENT_IP, current_user

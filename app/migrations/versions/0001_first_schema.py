@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from kernel.audit import AUDIT_APPEND_ONLY
 from kernel.db import UtcDateTime
-from web.tables import AUDIT_APPEND_ONLY
 
 revision = "0001"
 down_revision = None

@@ -20,25 +20,60 @@ from web.permissions import (
 
 pytestmark = pytest.mark.unit
 
-EVERYBODY = {Role.AGENT, Role.SUPERVISOR, Role.ADMINISTRATOR}
-LEADERS = {Role.SUPERVISOR, Role.ADMINISTRATOR}
-ADMINISTRATORS = {Role.ADMINISTRATOR}
+A, S, M = Role.AGENT, Role.SUPERVISOR, Role.MANAGER
+H, D, C = Role.DEPARTMENT_HEAD, Role.DEPARTMENT_MEMBER, Role.CAPTAIN
+G, F, P, X = Role.GENERAL_MANAGER, Role.FINANCE, Role.HR, Role.ADMINISTRATOR
+DESK = {A, S, M, X}
+FLOOR = {S, M, X}
+DEPARTMENT = {H, D, C}
 
 EXPECTED = {
-    Permission.DESK_USE: EVERYBODY,
-    Permission.CALLS_VIEW: EVERYBODY,
-    Permission.QUEUES_VIEW: EVERYBODY,
-    Permission.AGENTS_VIEW: EVERYBODY,
-    Permission.CUSTOMERS_VIEW: EVERYBODY,
-    Permission.CUSTOMERS_EDIT: EVERYBODY,
-    Permission.CALLBACKS_WORK: EVERYBODY,
-    Permission.BOARD_VIEW: LEADERS,
-    Permission.PHONES_FULL: LEADERS,
-    Permission.RECORDINGS_PLAY: LEADERS,
-    Permission.USERS_MANAGE: ADMINISTRATORS,
-    Permission.TOKENS_MANAGE: ADMINISTRATORS,
-    Permission.AUDIT_VIEW: ADMINISTRATORS,
-    Permission.METRICS_VIEW: ADMINISTRATORS,
+    Permission.DESK_USE: DESK,
+    Permission.BOARD_VIEW: FLOOR | {G},
+    Permission.CALLS_VIEW: DESK,
+    Permission.QUEUES_VIEW: DESK,
+    Permission.AGENTS_VIEW: DESK,
+    Permission.CUSTOMERS_VIEW: DESK | {G},
+    Permission.CUSTOMERS_EDIT: DESK,
+    Permission.CUSTOMERS_MERGE: {M, X},
+    Permission.DATA_IMPORT: {M, X},
+    Permission.PROJECTS_VIEW: DESK | DEPARTMENT | {G, F},
+    Permission.PROJECTS_EDIT: DESK,
+    Permission.PROJECTS_CORRECT: {M, X},
+    Permission.PAYMENTS_POST: {F},
+    Permission.STAFF_EDIT: {M, X},
+    Permission.CALLBACKS_WORK: DESK,
+    Permission.CASES_VIEW: DESK | DEPARTMENT | {G, F, P},
+    Permission.CASES_VIEW_ALL: DESK | {G, F, P},
+    Permission.CASES_REGISTER: DESK,
+    Permission.CASES_WORK: DEPARTMENT | {X},
+    Permission.CASES_SIGN: {H, C},
+    Permission.CASES_DECIDE: {M, X},
+    Permission.RED_LIST_VIEW: {M, G, X},
+    Permission.ESCALATIONS_SUBMIT: DESK,
+    Permission.ESCALATIONS_HANDLE: {M, X},
+    Permission.COMPENSATION_REQUEST: {M, X},
+    Permission.COMPENSATION_REVIEW: {G},
+    Permission.VOUCHERS_WRITE: {F},
+    Permission.RECOVERY_HANDLE: {P},
+    Permission.REPAIRS_WORK: {C, X},
+    Permission.REPAIRS_ROUTE: DESK | {C},
+    Permission.COSTS_SIGN_SERVICE: {M},
+    Permission.COSTS_SIGN_COMPANY: {G},
+    Permission.DEPOSITS_VIEW: {M, C, G, F, X},
+    Permission.DEPOSITS_POST: {F},
+    Permission.KNOWLEDGE_VIEW: DESK | DEPARTMENT | {G},
+    Permission.KNOWLEDGE_EDIT: FLOOR,
+    Permission.LIMITS_VIEW: DESK | DEPARTMENT | {G},
+    Permission.LIMITS_CONFIGURE: {M, X},
+    Permission.NOTICES_ADMINISTER: {X},
+    Permission.EXPORT: {M, G, X},
+    Permission.PHONES_FULL: FLOOR,
+    Permission.RECORDINGS_PLAY: FLOOR,
+    Permission.USERS_MANAGE: {X},
+    Permission.TOKENS_MANAGE: {X},
+    Permission.AUDIT_VIEW: {X},
+    Permission.METRICS_VIEW: {X},
 }
 
 

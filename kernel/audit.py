@@ -2,7 +2,7 @@
 
 Each record holds the hash of the one before it, and numbers have no gap: a record that is changed, removed
 or slipped in breaks the chain at its place (:meth:`AuditLog.verify`). The database refuses updates and
-deletes besides (``tables.AUDIT_APPEND_ONLY``). What the chain cannot show is a log that was cut at its end:
+deletes besides (:data:`AUDIT_APPEND_ONLY`). What the chain cannot show is a log that was cut at its end:
 for that, note :attr:`AuditVerdict.head` elsewhere.
 """
 
@@ -11,36 +11,62 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import DDL, BigInteger, Index, Integer, String, event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import ExecutableDDLElement
 
 from kernel.clock import Clock
-from kernel.db import Database
-from web.tables import AuditRow
+from kernel.db import Base, Database, Json, UtcDateTime
 
 GENESIS = "0" * 64
 _LOCK = 0x48_46_41_55  # «HFAU»: the PostgreSQL advisory lock that puts writers in one line
 _PAGE = 500
+_HASH_LENGTH = 64
 
 
-class Action(StrEnum):
-    """What is logged."""
+class AuditRow(Base):
+    """One thing somebody did. Rows are only ever added; each carries the hash of the one before."""
 
-    SIGN_IN = "sign_in"
-    SIGN_IN_FAILED = "sign_in_failed"
-    SIGN_OUT = "sign_out"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105
-    USER_CREATED = "user_created"
-    USER_CHANGED = "user_changed"
-    TOKEN_CREATED = "token_created"  # noqa: S105
-    TOKEN_REVOKED = "token_revoked"  # noqa: S105
-    PHONES_SHOWN = "phones_shown"
-    """Whole phone numbers left the system by permission rather than for a call in hand."""
-    RECORDING_PLAYED = "recording_played"
-    CALLBACK_DONE = "callback_done"
+    __tablename__ = "audit_record"
+    __table_args__ = (Index("ix_audit_record_entity", "entity", "entity_id"),)
+
+    seq: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    actor: Mapped[str] = mapped_column(String(120), index=True)
+    ip: Mapped[str] = mapped_column(String(45))
+    action: Mapped[str] = mapped_column(String(60), index=True)
+    entity: Mapped[str] = mapped_column(String(60))
+    entity_id: Mapped[str] = mapped_column(String(120))
+    detail: Mapped[dict[str, Any]] = mapped_column(Json)
+    prev_hash: Mapped[str] = mapped_column(String(_HASH_LENGTH))
+    hash: Mapped[str] = mapped_column(String(_HASH_LENGTH))
+
+
+AUDIT_APPEND_ONLY: dict[str, tuple[str, ...]] = {
+    "sqlite": (
+        "CREATE TRIGGER audit_record_no_update BEFORE UPDATE ON audit_record "
+        "BEGIN SELECT RAISE(ABORT, 'audit_record is append-only'); END",
+        "CREATE TRIGGER audit_record_no_delete BEFORE DELETE ON audit_record "
+        "BEGIN SELECT RAISE(ABORT, 'audit_record is append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION audit_record_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'audit_record is append-only'; END $$",
+        "CREATE TRIGGER audit_record_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_record "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_record_refuse()",
+    ),
+}
+"""Statements that make the database itself refuse a change; the migrations run the same ones."""
+
+for _dialect, _statements in AUDIT_APPEND_ONLY.items():
+    for _statement in _statements:
+        _ddl: ExecutableDDLElement = DDL(_statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+        event.listen(AuditRow.__table__, "after_create", _ddl.execute_if(dialect=_dialect))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +116,7 @@ class AuditLog:
 
     async def record(
         self,
-        action: Action,
+        action: str,
         *,
         actor: str,
         ip: str = "",
@@ -108,7 +134,7 @@ class AuditLog:
             at=self._clock.now(),
             actor=actor[:120],
             ip=ip[:45],
-            action=action.value,
+            action=str(action),
             entity=entity[:60],
             entity_id=entity_id[:120],
             detail=dict(detail or {}),

@@ -1,0 +1,20 @@
+"""What the web shell writes into the audit log."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What is logged."""
+
+    SIGN_IN = "sign_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_OUT = "sign_out"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    USER_CREATED = "user_created"
+    USER_CHANGED = "user_changed"
+    TOKEN_CREATED = "token_created"  # noqa: S105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    PHONES_SHOWN = "phones_shown"
+    """Whole phone numbers left the system by permission rather than for a call in hand."""
+    RECORDING_PLAYED = "recording_played"
+    CALLBACK_DONE = "callback_done"

@@ -1,0 +1,29 @@
+"""The services of the CRM as handlers reach them: ``request.app[CRM]``."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from crm.cases import CaseRegister
+from crm.journal import Journal
+from kernel.audit import AuditLog
+from web.deps import DEPS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmServices:
+    """All services of the CRM that pages and the API use. Each area adds its own."""
+
+    cases: CaseRegister
+    journal: Journal
+
+
+CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
+
+
+def setup(app: web.Application) -> None:
+    """Build the services from what the web shell was given."""
+    deps = app[DEPS]
+    journal = Journal(AuditLog(deps.database, deps.clock))
+    cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
+    app[CRM] = CrmServices(cases=cases, journal=journal)
