@@ -1,9 +1,8 @@
 """Use cases of ``crm`` that the hotline needs: who is calling, what is open, what was said before."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +10,8 @@ from crm import repository
 from crm.domain.case import KIND_LABELS, SPOKEN_STATUS, STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.customer import Salutation, greeting
 from crm.domain.project import Stage
-from crm.tables import CallbackRequest, CallNote, Contact, Customer, Project, ServiceCase
+from crm.repository import Record, Rows
+from crm.tables import CallbackRequest, CallNote, Contact, Customer
 from crm.views import (
     CallbackRequestView,
     CallContact,
@@ -26,11 +26,10 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import new_ulid
 from kernel.phone import Phone, mask
 
-RECENT = 3
 MAX_NOTES = 4000
 
 
-def _project(row: Project) -> ProjectBrief:
+def _project(row: Record) -> ProjectBrief:
     stage = Stage(row.stage)
     return ProjectBrief(
         project_id=row.id,
@@ -38,8 +37,8 @@ def _project(row: Project) -> ProjectBrief:
         address=row.address,
         stage=stage.value,
         stage_label=stage.label,
-        crew=row.crew.name if row.crew else None,
-        crew_status=row.crew.status if row.crew else None,
+        crew=row.crew,
+        crew_status=row.crew_status,
         project_manager=row.project_manager,
         designer=row.designer,
         inspector=row.inspector,
@@ -47,7 +46,7 @@ def _project(row: Project) -> ProjectBrief:
     )
 
 
-def _case(row: ServiceCase) -> CaseBrief:
+def _case(row: Record) -> CaseBrief:
     kind, status = CaseKind(row.kind), CaseStatus(row.status)
     return CaseBrief(
         case_id=row.id,
@@ -58,12 +57,12 @@ def _case(row: ServiceCase) -> CaseBrief:
         status_label=STATUS_LABELS[status],
         spoken_status=SPOKEN_STATUS[status],
         summary=row.summary,
-        department=row.department.name if row.department else None,
+        department=row.department,
         opened_at=row.opened_at,
     )
 
 
-def _contact(row: Contact, note: CallNote | None) -> ContactBrief:
+def _contact(row: Record) -> ContactBrief:
     return ContactBrief(
         contact_id=row.id,
         at=row.at,
@@ -73,8 +72,8 @@ def _contact(row: Contact, note: CallNote | None) -> ContactBrief:
         result=row.result,
         agent=row.agent,
         queue=row.queue,
-        disposition=note.disposition if note else None,
-        notes=note.notes if note else None,
+        disposition=row.disposition,
+        notes=row.notes,
     )
 
 
@@ -87,7 +86,7 @@ class CustomerDirectory:
     async def find_by_phone(self, phone: Phone) -> tuple[CustomerCard, ...]:
         """Return the cards of everybody who has this number; a family sharing one gives several."""
         async with self._database.session() as session:
-            return await self._cards(session, repository.has_phone(phone.e164))
+            return await self._cards(session, await repository.customers_by_phone(session, phone.e164))
 
     async def card(self, customer_id: str) -> CustomerCard:
         """Return one customer's card.
@@ -96,7 +95,7 @@ class CustomerDirectory:
             NotFound: there is no such customer.
         """
         async with self._database.session() as session:
-            cards = await self._cards(session, Customer.id == customer_id)
+            cards = await self._cards(session, await repository.customers_by_id(session, [customer_id]))
         if not cards:
             raise NotFound("no such customer", field="customer_id")
         return cards[0]
@@ -107,8 +106,8 @@ class CustomerDirectory:
         if not text:
             return ()
         async with self._database.session() as session:
-            rows = await repository.search_customers(session, text[:40], min(limit, 50))
-            return await self._cards(session, Customer.id.in_(rows))
+            found = await repository.search_customers(session, text[:40], min(limit, 50))
+            return await self._cards(session, await repository.customers_by_id(session, found))
 
     async def contacts(
         self, customer_id: str, *, limit: int = 50, before: str | None = None
@@ -116,45 +115,48 @@ class CustomerDirectory:
         """Return a page of the customer's time line, newest first."""
         async with self._database.session() as session:
             rows = await repository.contacts(session, customer_id, limit=min(limit, 200), before=before)
-        return tuple(_contact(row, note) for row, note in rows)
+        return tuple(_contact(row) for row in rows)
 
-    async def _cards(self, session: AsyncSession, chosen: ColumnElement[bool]) -> tuple[CustomerCard, ...]:
-        """Return cards with few statements: a ringing phone waits for them."""
-        found = await repository.customers(session, chosen)
+    async def _cards(self, session: AsyncSession, rows: Rows) -> tuple[CustomerCard, ...]:
+        """Return the cards of customers, who come with a row for each of their numbers."""
+        found: dict[str, list[Record]] = {}
+        for row in rows:
+            found.setdefault(row.id, []).append(row)
         if not found:
             return ()
-        cases = await repository.open_cases(session, [row.id for row, _ in found])
+        projects = await repository.projects(session, list(found))
+        cases = await repository.open_cases(session, list(found))
         cards = []
-        for row, store in found:
-            recent = await repository.contacts(session, row.id, limit=RECENT)
-            cards.append(self._card(row, store, cases, recent))
+        for customer_id, numbers in found.items():
+            recent = await repository.recent_contacts(session, customer_id)
+            cards.append(_card(numbers, projects, cases, recent))
         return tuple(cards)
 
-    @staticmethod
-    def _card(
-        row: Customer,
-        store: str | None,
-        cases: Sequence[ServiceCase],
-        recent: Sequence[tuple[Contact, CallNote | None]],
-    ) -> CustomerCard:
-        salutation = Salutation(row.salutation) if row.salutation else None
-        return CustomerCard(
-            customer_id=row.id,
-            name=row.name,
-            salutation=row.salutation,
-            greeting=greeting(row.name, salutation),
-            level=row.level,
-            level_reason=row.level_reason,
-            store=store,
-            phones_masked=tuple(mask(phone.e164) for phone in row.phones),
-            projects=tuple(_project(project) for project in repository.main_project(row.projects)),
-            open_cases=tuple(_case(case) for case in cases if case.customer_id == row.id),
-            recent_contacts=tuple(_contact(contact, note) for contact, note in recent),
-            do_not_call=row.do_not_call,
-            frozen_reason=row.frozen_reason,
-            problem_reason=row.problem_reason,
-            elder_mode=row.elder_mode,
-        )
+
+def _card(
+    numbers: Rows,
+    projects: Rows,
+    cases: Rows,
+    recent: Rows,
+) -> CustomerCard:
+    row = numbers[0]
+    return CustomerCard(
+        customer_id=row.id,
+        name=row.name,
+        salutation=row.salutation,
+        greeting=greeting(row.name, Salutation(row.salutation) if row.salutation else None),
+        level=row.level,
+        level_reason=row.level_reason,
+        store=row.store,
+        phones_masked=tuple(mask(number.e164) for number in numbers if number.e164 is not None),
+        projects=tuple(_project(project) for project in projects if project.customer_id == row.id),
+        open_cases=tuple(_case(case) for case in cases if case.customer_id == row.id),
+        recent_contacts=tuple(_contact(contact) for contact in recent),
+        do_not_call=row.do_not_call,
+        frozen_reason=row.frozen_reason,
+        problem_reason=row.problem_reason,
+        elder_mode=row.elder_mode,
+    )
 
 
 class Cases:

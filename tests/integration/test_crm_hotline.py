@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.demo.seed import is_empty, seed_company
+from crm.domain.project import Stage
 from crm.service import CallbackRequests, Cases, ContactLog, CustomerDirectory
-from crm.tables import Contact
+from crm.tables import Contact, Customer, CustomerPhone, Project
 from crm.views import CallContact
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -66,6 +67,33 @@ async def test_strangers_and_closed_cases(company: Database) -> None:
     assert await Cases(company).open_for(card.customer_id) == ()
     with pytest.raises(NotFound):
         await directory.card(new_ulid())
+
+
+async def test_a_card_has_all_numbers_and_projects_in_their_order(
+    company: Database, clock: FakeClock
+) -> None:
+    customer_id, bare_id = new_ulid(), new_ulid()
+    async with company.transaction() as session:
+        for key, name in ((customer_id, "欧阳震华"), (bare_id, "无号码")):
+            session.add(Customer(id=key, name=name, level="B", created_at=clock.now()))
+        await session.flush()
+        for position, number in enumerate(("+8613900000009", "+8613900000001")):
+            session.add(CustomerPhone(customer_id=customer_id, e164=number, position=position))
+        for place, stage in enumerate((Stage.DELIVERED, Stage.SIGNED, Stage.MIDTERM)):
+            session.add(
+                Project(
+                    id=new_ulid(),
+                    contract_no=f"ZX-2026-99{place}",
+                    customer_id=customer_id,
+                    address="幸福里",
+                    stage=stage,
+                )
+            )
+    (card,) = await CustomerDirectory(company).find_by_phone(Phone.parse("13900000001"))
+    assert card.phones_masked == ("139****0009", "139****0001")
+    assert [project.contract_no for project in card.projects] == ["ZX-2026-992", "ZX-2026-991", "ZX-2026-990"]
+    assert (card.store, card.open_cases, card.recent_contacts, card.projects[0].crew) == (None, (), (), None)
+    assert (await CustomerDirectory(company).card(bare_id)).phones_masked == ()
 
 
 async def test_search_takes_wildcards_literally(company: Database) -> None:
