@@ -1,0 +1,1 @@
+"""The adapters: e-mail over SMTP, webhooks over HTTPS, and what speaks through them."""

@@ -1,0 +1,31 @@
+"""Small pieces of SQL and sessions that the services of this package share."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@cache
+def _insert(dialect: str, table: Table) -> Any:
+    made = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return made.on_conflict_do_nothing()
+
+
+async def insert_new(session: AsyncSession, mapped: type[Any], values: dict[str, Any]) -> bool:
+    """Insert a row unless one with the same key is there; return whether it was inserted."""
+    dialect = session.get_bind().dialect.name
+    result: Any = await session.execute(_insert(dialect, mapped.__table__), values)
+    return bool(result.rowcount)
+
+
+def once_committed(session: AsyncSession, action: Callable[[], None]) -> None:
+    """Do something when the caller's transaction has been committed, and not at all if it is rolled back."""
+
+    def act(_: object) -> None:
+        action()
+
+    event.listen(session.sync_session, "after_commit", act, once=True)
