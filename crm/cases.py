@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, cast, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
@@ -160,9 +160,16 @@ class CaseRegister:
         """Return the next number of the kind and the site's day; gaps stay where a transaction failed."""
         prefix = PREFIXES[kind] + at.astimezone(self._zone).strftime("%Y%m%d")
         insert = sqlite.insert if self._database.dialect_name == "sqlite" else postgresql.insert
+        # A day's first number goes on from cases that came with their numbers: imports, earlier versions.
+        newest = (
+            select(func.max(ServiceCase.no))
+            .where(ServiceCase.no > prefix, ServiceCase.no < prefix + ":")
+            .scalar_subquery()
+        )
+        first = func.coalesce(cast(func.substr(newest, len(prefix) + 1), Integer), 0) + 1
         statement = (
             insert(CaseNumber)
-            .values(prefix=prefix, last=1)
+            .values(prefix=prefix, last=first)
             .on_conflict_do_update(index_elements=["prefix"], set_={"last": CaseNumber.last + 1})
             .returning(CaseNumber.last)
         )
