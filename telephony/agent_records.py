@@ -1,15 +1,17 @@
 """Agents' state machines in SQL: locked, loaded and written in bulk.
 
 A step of an agent is small and there are many of them (five to a call), so they are taken together and
-written with a handful of statements, however many agents they concern.
+written with a handful of statements, however many agents they concern. The statements are made once: making
+one costs more than running it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Table, and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,15 +24,45 @@ from telephony.domain.agent_steps import Effect, EndWrapUp, OpenWrapUp, PublishS
 Row = dict[str, Any]
 
 
-def _table(cls: type[Any]) -> Table:
+def table_of(cls: type[Any]) -> Table:
+    """Return the table of a mapped class; a statement of its columns needs no mapping."""
     table = cls.__table__
     assert isinstance(table, Table)
     return table
 
 
-AGENT, SESSION = _table(AgentRow), _table(AgentSessionRow)
+AGENT, SESSION = table_of(AgentRow), table_of(AgentSessionRow)
 SESSION_COLUMNS = tuple(column.name for column in SESSION.columns)
-STATE_LOG, WRAP_UP = _table(AgentStateLogRow), _table(WrapUpRow)
+STATE_LOG, WRAP_UP = table_of(AgentStateLogRow), table_of(WrapUpRow)
+
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+# Those who work here no more are found by id only, so that what they began can end.
+_BY_ID: ColumnElement[bool] = AGENT.c.agent_id.in_(_KEYS)
+_BY_NUMBER: ColumnElement[bool] = and_(AGENT.c.number.in_(_KEYS), AGENT.c.active)
+_HELD = (
+    select(AGENT.c.number, AGENT.c.name, AGENT.c.active, SESSION)
+    .join(SESSION, SESSION.c.agent_id == AGENT.c.agent_id)
+    .order_by(AGENT.c.agent_id)
+    .with_for_update(of=SESSION)
+)
+_HOLD = {True: _HELD.where(_BY_NUMBER), False: _HELD.where(_BY_ID)}
+_WITHOUT_SESSION = (
+    select(AGENT.c.agent_id)
+    .outerjoin(SESSION, SESSION.c.agent_id == AGENT.c.agent_id)
+    .where(SESSION.c.agent_id.is_(None))
+)
+_MISSING = {True: _WITHOUT_SESSION.where(_BY_NUMBER), False: _WITHOUT_SESSION.where(_BY_ID)}
+_STORE = (
+    SESSION.update()
+    .where(SESSION.c.agent_id == bindparam("of_agent"))
+    .values({name: bindparam(name) for name in SESSION_COLUMNS if name != "agent_id"})
+)
+_CLOSE_LOG = (
+    STATE_LOG.update()
+    .where(STATE_LOG.c.agent_id == bindparam("of_agent"), STATE_LOG.c.ended_at.is_(None))
+    .values(ended_at=bindparam("until"))
+)
+_OPEN_LOG = STATE_LOG.insert()
 
 
 @dataclass(slots=True)
@@ -126,44 +158,29 @@ class Held:
 
 async def hold_agents(
     session: AsyncSession,
-    chosen: ColumnElement[bool],
+    keys: Collection[str],
     *,
-    expected: int,
+    by_number: bool,
     policy: AgentPolicy,
     now: datetime,
 ) -> list[Held]:
     """Load agents for a step, locked against other steps until the transaction ends, by id.
 
     Args:
-        chosen: a condition on ``AgentRow``.
-        expected: how many there are at most; where fewer are found, some may have no session yet.
+        keys: the agents' ids (or numbers, with ``by_number``); unknown ones are left out.
     """
-    query = (
-        select(AGENT.c.number, AGENT.c.name, AGENT.c.active, SESSION)
-        .join(SESSION, SESSION.c.agent_id == AGENT.c.agent_id)
-        .where(chosen)
-        .order_by(AGENT.c.agent_id)
-        .with_for_update(of=SESSION)
-    )
-    found = (await session.execute(query)).mappings().all()
-    if len(found) < expected and await _open_sessions(session, chosen, now):
-        found = (await session.execute(query)).mappings().all()
+    query, chosen = _HOLD[by_number], {"keys": list(keys)}
+    found = (await session.execute(query, chosen)).mappings().all()
+    if len(found) < len(keys):
+        missing = (await session.execute(_MISSING[by_number], chosen)).scalars().all()
+        if missing:
+            new = [_first_session(agent_id, now) for agent_id in missing]
+            await session.execute(_insert(_dialect(session), SESSION).on_conflict_do_nothing(), new)
+            found = (await session.execute(query, chosen)).mappings().all()
     return [
         Held(row["number"], row["name"], row["active"], dict(row), _machine(row["number"], row, policy))
         for row in found
     ]
-
-
-async def _open_sessions(session: AsyncSession, chosen: ColumnElement[bool], now: datetime) -> bool:
-    missing = (
-        select(AGENT.c.agent_id)
-        .outerjoin(SESSION, SESSION.c.agent_id == AGENT.c.agent_id)
-        .where(chosen, SESSION.c.agent_id.is_(None))
-    )
-    new = [_first_session(agent_id, now) for agent_id in (await session.execute(missing)).scalars()]
-    if new:
-        await session.execute(_insert(session, SESSION).on_conflict_do_nothing(), new)
-    return bool(new)
 
 
 async def store_agents(session: AsyncSession, held: Sequence[Held], *, now: datetime) -> dict[str, int]:
@@ -176,16 +193,14 @@ async def store_agents(session: AsyncSession, held: Sequence[Held], *, now: date
             versions[item.agent.agent_id] = row["version"]
             rows.append({"of_agent": item.agent.agent_id, **row})
     if rows:
-        statement = SESSION.update().where(SESSION.c.agent_id == bindparam("of_agent"))
-        names = [name for name in rows[0] if name != "of_agent"]
-        await session.execute(statement.values({name: bindparam(name) for name in names}), rows)
+        await session.execute(_STORE, rows)
     await _store_log(session, held)
     wrap_ups = [row for item in held for row in item.wrap_up_rows()]
     if wrap_ups:
-        await session.execute(_upsert_wrap_up(session, timed=False), wrap_ups)
+        await session.execute(_upsert_wrap_up(_dialect(session), timed=False), wrap_ups)
     timers = [row for item in held for row in item.timer_rows()]
     if timers:
-        await session.execute(_upsert_wrap_up(session, timed=True), timers)
+        await session.execute(_upsert_wrap_up(_dialect(session), timed=True), timers)
     return versions
 
 
@@ -193,22 +208,22 @@ async def _store_log(session: AsyncSession, held: Sequence[Held]) -> None:
     entered = [item.log_rows() for item in held if item.log_rows()]
     if not entered:
         return
-    close = (
-        STATE_LOG.update()
-        .where(STATE_LOG.c.agent_id == bindparam("of_agent"), STATE_LOG.c.ended_at.is_(None))
-        .values(ended_at=bindparam("until"))
-    )
     ends = [{"of_agent": rows[0]["agent_id"], "until": rows[0]["started_at"]} for rows in entered]
-    await session.execute(close, ends)
-    await session.execute(STATE_LOG.insert(), [row for rows in entered for row in rows])
+    await session.execute(_CLOSE_LOG, ends)
+    await session.execute(_OPEN_LOG, [row for rows in entered for row in rows])
 
 
-def _insert(session: AsyncSession, table: Table) -> Any:
-    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
+def _dialect(session: AsyncSession) -> str:
+    return session.get_bind().dialect.name
 
 
-def _upsert_wrap_up(session: AsyncSession, *, timed: bool) -> Any:
-    insert = _insert(session, WRAP_UP)
+def _insert(dialect: str, table: Table) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache
+def _upsert_wrap_up(dialect: str, *, timed: bool) -> Any:
+    insert = _insert(dialect, WRAP_UP)
     new = insert.excluded
     changed: dict[str, Any] = {"queue": func.coalesce(WRAP_UP.c.queue, new.queue)}
     if timed:

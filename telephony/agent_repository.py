@@ -1,54 +1,69 @@
-"""Reading of agents: as pages see them, and as the queues must have them."""
+"""Reading of agents: as pages see them, and as the queues must have them.
+
+Statements of plain columns, made once: they are asked for at nearly every change of every agent.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import BindParameter, Select, bindparam, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from telephony.agent_records import machine_of
+from telephony.agent_records import AGENT, SESSION, machine_of, table_of
 from telephony.agent_tables import AgentRow, AgentSessionRow, QueueMemberRow, QueueRow
 from telephony.agent_views import AgentSnapshot
 from telephony.domain.agent_state import AgentPolicy, AgentState
 from telephony.domain.queue import MemberPlan, Membership
 
+MEMBER, QUEUE = table_of(QueueMemberRow), table_of(QueueRow)
+
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_AGENTS: Select[*tuple[Any, ...]] = (
+    select(
+        AGENT.c.agent_id,
+        AGENT.c.number,
+        AGENT.c.name,
+        AGENT.c.created_at,
+        SESSION.c.version,
+        SESSION.c.state,
+        SESSION.c.reason,
+        SESSION.c.since,
+        SESSION.c.call_id,
+        SESSION.c.queue,
+        SESSION.c.next_state,
+        SESSION.c.next_reason,
+        SESSION.c.wrap_up_call_id,
+        SESSION.c.wrap_up_until,
+        SESSION.c.signed_in_at,
+        QUEUE.c.name.label("works_in"),
+        MEMBER.c.penalty,
+    )
+    .outerjoin(SESSION, SESSION.c.agent_id == AGENT.c.agent_id)
+    .outerjoin(MEMBER, MEMBER.c.agent_id == AGENT.c.agent_id)
+    .outerjoin(QUEUE, (QUEUE.c.name == MEMBER.c.queue) & QUEUE.c.active)
+    .order_by(AGENT.c.number, QUEUE.c.position, QUEUE.c.name)
+)
+_ALL_AGENTS = _AGENTS.where(AGENT.c.active)
+_SOME_AGENTS = _AGENTS.where(AGENT.c.agent_id.in_(_KEYS))
+_MEMBERSHIPS: Select[*tuple[Any, ...]] = (
+    select(MEMBER.c.agent_id, MEMBER.c.queue, MEMBER.c.penalty)
+    .join(QUEUE, QUEUE.c.name == MEMBER.c.queue)
+    .where(QUEUE.c.active)
+    .order_by(QUEUE.c.position, QUEUE.c.name)
+)
+_SOME_MEMBERSHIPS = _MEMBERSHIPS.where(MEMBER.c.agent_id.in_(_KEYS))
+
 
 async def snapshots(session: AsyncSession, agent_ids: Collection[str] | None = None) -> list[AgentSnapshot]:
-    """Return the active agents by number, or those asked for, active or not.
-
-    One statement of plain columns: it is asked for at every change of every agent.
-    """
-    step = AgentSessionRow
-    query = (
-        select(
-            AgentRow.agent_id,
-            AgentRow.number,
-            AgentRow.name,
-            AgentRow.created_at,
-            step.version,
-            step.state,
-            step.reason,
-            step.since,
-            step.call_id,
-            step.queue,
-            step.next_state,
-            step.next_reason,
-            step.wrap_up_call_id,
-            step.wrap_up_until,
-            step.signed_in_at,
-            QueueRow.name.label("works_in"),
-            QueueMemberRow.penalty,
-        )
-        .outerjoin(step, step.agent_id == AgentRow.agent_id)
-        .outerjoin(QueueMemberRow, QueueMemberRow.agent_id == AgentRow.agent_id)
-        .outerjoin(QueueRow, (QueueRow.name == QueueMemberRow.queue) & QueueRow.active)
-        .where(AgentRow.agent_id.in_(agent_ids) if agent_ids is not None else AgentRow.active)
-        .order_by(AgentRow.number, QueueRow.position, QueueRow.name)
-    )
+    """Return the active agents by number, or those asked for, active or not."""
+    if agent_ids is None:
+        found = await session.execute(_ALL_AGENTS)
+    else:
+        found = await session.execute(_SOME_AGENTS, {"keys": list(agent_ids)})
     rows: dict[str, list[Any]] = {}
-    for row in await session.execute(query):
+    for row in found:
         rows.setdefault(row.agent_id, []).append(row)
-    return [_snapshot(found) for found in rows.values()]
+    return [_snapshot(of_agent) for of_agent in rows.values()]
 
 
 def _snapshot(rows: Sequence[Any]) -> AgentSnapshot:
@@ -102,14 +117,11 @@ async def memberships(
     session: AsyncSession, agent_ids: Collection[str] | None
 ) -> dict[str, tuple[Membership, ...]]:
     """Return agent id → the active queues they work in, in the queues' order."""
-    chosen: ColumnElement[bool] = true() if agent_ids is None else QueueMemberRow.agent_id.in_(agent_ids)
-    query = (
-        select(QueueMemberRow.agent_id, QueueMemberRow.queue, QueueMemberRow.penalty)
-        .join(QueueRow, QueueRow.name == QueueMemberRow.queue)
-        .where(QueueRow.active, chosen)
-        .order_by(QueueRow.position, QueueRow.name)
-    )
+    if agent_ids is None:
+        rows = await session.execute(_MEMBERSHIPS)
+    else:
+        rows = await session.execute(_SOME_MEMBERSHIPS, {"keys": list(agent_ids)})
     found: dict[str, tuple[Membership, ...]] = {}
-    for agent_id, queue, penalty in await session.execute(query):
+    for agent_id, queue, penalty in rows:
         found[agent_id] = (*found.get(agent_id, ()), Membership(queue, penalty))
     return found

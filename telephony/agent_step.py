@@ -4,12 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from telephony.agent_records import Held, hold_agents, store_agents
 from telephony.agent_repository import memberships
-from telephony.agent_tables import AgentRow
 from telephony.domain.agent import Agent
 from telephony.domain.agent_state import AgentPolicy
 from telephony.domain.agent_steps import AgentEvent, Answered, Effect, FollowStance, PublishState, StartWrapUp
@@ -46,10 +44,7 @@ async def take_steps(
             who work here no more are found by id only, so that what they began can end.
     """
     await session.flush()
-    chosen: ColumnElement[bool] = AgentRow.agent_id.in_(events)
-    if by_number:
-        chosen = and_(AgentRow.number.in_(events), AgentRow.active)
-    held = await hold_agents(session, chosen, expected=len(events), policy=policy, now=now)
+    held = await hold_agents(session, events, by_number=by_number, policy=policy, now=now)
     told: dict[str, datetime] = {}
     moved: set[str] = set()
     for item in held:
