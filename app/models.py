@@ -1,5 +1,6 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
+import crm.search_tables
 import crm.tables
 import ivr.tables
 import kernel.audit
@@ -9,6 +10,7 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    crm.search_tables,
     crm.tables,
     ivr.tables,
     kernel.audit,

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from crm.search_tables import SEARCH_FTS, SEARCH_FTS_DOWN
 from kernel.db import UtcDateTime
 
 revision = "0002"
@@ -18,6 +19,25 @@ def upgrade() -> None:
         sa.Column("prefix", sa.String(length=12), nullable=False),
         sa.Column("last", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("prefix", name=op.f("pk_case_number")),
+    )
+    op.create_table(
+        "search_document",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("ref_id", sa.String(length=40), nullable=False),
+        sa.Column("customer_id", sa.String(length=26), nullable=True),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("texts", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("phones", sa.Text(), nullable=False),
+        sa.Column("audience", sa.Text(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("edition", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_document")),
+        sa.UniqueConstraint("kind", "ref_id", name=op.f("uq_search_document_kind_ref_id")),
     )
     op.create_table(
         "case_party",
@@ -64,10 +84,16 @@ def upgrade() -> None:
         unique=False,
     )
     op.add_column("user_account", sa.Column("department", sa.String(length=16), nullable=True))
+    for statements in (SEARCH_FTS,):
+        for statement in statements[op.get_bind().dialect.name]:
+            op.get_bind().exec_driver_sql(statement)
 
 
 def downgrade() -> None:
     """Take the schema back to the one before."""
+    for statements in (SEARCH_FTS_DOWN,):
+        for statement in statements[op.get_bind().dialect.name]:
+            op.get_bind().exec_driver_sql(statement)
     op.drop_column("user_account", "department")
     op.drop_index("ix_service_case_specialist_id_closed_at", table_name="service_case")
     op.drop_index("ix_service_case_project_id", table_name="service_case")
@@ -91,4 +117,5 @@ def downgrade() -> None:
     op.drop_column("service_case", "content")
     op.drop_index("ix_case_party_department_code", table_name="case_party")
     op.drop_table("case_party")
+    op.drop_table("search_document")
     op.drop_table("case_number")

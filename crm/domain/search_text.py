@@ -1,0 +1,293 @@
+"""Text as the search sees it: one spelling for all, cut into tokens that both databases index alike.
+
+Words and numbers (``[0-9a-z]+``) are found from their beginning. Everything else, Chinese above all, is
+found by any piece of two or more characters; a piece that begins with a letter or a digit must begin a word,
+so that 3号楼 does not find 13号楼. Pieces with a gap between them are looked for one by one, and all must be
+there.
+
+The databases only see tokens: pairs of neighbouring characters, and words. That a piece is really there is
+then checked in the stored, normalised text, where :data:`WORD` marks the beginning of each word: what is
+found depends on that check alone, so SQLite and PostgreSQL cannot differ.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from crm.domain.pinyin import readings
+from crm.domain.simplified import SIMPLIFIED
+
+WORD = "\x1f"
+"""Stands before every word in stored text."""
+FIELD = "\n"
+"""Stands around every field in stored text."""
+SPELT = "\x1e"
+"""Stands around the readings of names: they are found, but a reading is never the thing's exact name."""
+
+MAX_WORD = 40
+"""Longer words are indexed by their beginning; the check reads all of them."""
+MAX_EXACT = 40
+"""Longer titles cannot be asked for as a whole."""
+MAX_TEXT = 20_000
+"""Characters of one document that are searched."""
+MAX_QUERY = 200
+MAX_TERMS = 8
+TAIL = 4
+"""Digits at the end of a telephone number that are enough to look for it."""
+
+HEAD = "\ue000"
+EXACT = "\ue001"
+PHONE = "\ue002"
+AUDIENCE = "\ue003"
+KIND = "\ue004"
+"""First characters of tokens with a meaning of their own; no text has them after :func:`normalise`."""
+
+_ALNUM = re.compile(r"[0-9a-z]+")
+_WORD_START = re.compile(r"(?<![0-9a-z])(?=[0-9a-z])")
+# The databases' tokenizers cut at ASCII punctuation; here it counts like any other character.
+_ENCODED = {code: chr(0xE100 + code) for code in range(128) if not chr(code).isalnum()}
+
+
+class _Characters(dict[int, str]):
+    """Character → what it is searched as, filled as characters turn up."""
+
+    def __missing__(self, code: int) -> str:
+        found = self[code] = _normal(chr(code))
+        return found
+
+
+def _normal(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in {"Cc", "Cs", "Co", "Zs", "Zl", "Zp"}:
+        return " "
+    if category == "Cf":  # invisible: joiners, direction marks
+        return ""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return "".join(
+        SIMPLIFIED.get(part, part) for part in folded if not unicodedata.category(part).startswith("M")
+    )
+
+
+_CHARACTERS = _Characters()
+
+
+def normalise(text: str) -> str:
+    """Return the text in one spelling: full-width, case, accents and traditional characters are levelled.
+
+    Character by character, so that a part of a text is normalised as it is within the whole.
+    """
+    return " ".join(text.translate(_CHARACTERS).split())
+
+
+def positions(text: str) -> tuple[str, list[int]]:
+    """Return the text normalised but for its gaps, and for each of its characters where it came from."""
+    pieces: list[str] = []
+    origin: list[int] = []
+    for index, character in enumerate(text):
+        piece = _CHARACTERS[ord(character)]
+        pieces.append(piece)
+        origin += [index] * len(piece)
+    return "".join(pieces), origin
+
+
+def marked(text: str) -> str:
+    """Return normalised text with :data:`WORD` before every word."""
+    return _WORD_START.sub(WORD, text)
+
+
+def _encoded(token: str) -> str:
+    return token.translate(_ENCODED)
+
+
+def _tokens(chunk: str) -> Iterator[str]:
+    """Yield the tokens of a piece without gaps: words, and every other pair of neighbours."""
+    for match in _ALNUM.finditer(chunk):
+        yield match[0][:MAX_WORD]
+    for first, second in pairwise(chunk):
+        if not (_is_alnum(first) and _is_alnum(second)):
+            yield _encoded(first + second)
+
+
+def _is_alnum(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+# What is stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredText:
+    """The searched text of a document.
+
+    Attributes:
+        head: title, numbers, names and how names are spelt.
+        body: everything else.
+        phones: national numbers, each between blanks.
+        audience: whose it is, each between blanks.
+    """
+
+    kind: str
+    head: str
+    body: str
+    phones: str
+    audience: str
+
+    def tokens(self) -> list[str]:
+        """Return every token once, in a stable order."""
+        found = dict.fromkeys([KIND + _encoded(self.kind)])
+        for field in _fields(self.head):
+            for chunk in field.split(" "):
+                for token in _tokens(chunk):
+                    found[token] = None
+                    found[HEAD + token] = None
+        for field in self.head.split(SPELT, 1)[0].split(FIELD):
+            if 0 < len(plain := field.replace(WORD, "")) <= MAX_EXACT:
+                found[EXACT + _encoded(plain)] = None
+        for field in _fields(self.body):
+            for chunk in field.split(" "):
+                found.update(dict.fromkeys(_tokens(chunk)))
+        for phone in self.phones.split():
+            found[PHONE + phone[-TAIL:]] = None
+        for one in self.audience.split():
+            found[AUDIENCE + _encoded(one)] = None
+        return list(found)
+
+
+def _fields(stored: str) -> Iterator[str]:
+    for field in re.split(f"[{FIELD}{SPELT}]", stored):
+        if field:
+            yield field.replace(WORD, "")
+
+
+def stored_text(
+    *,
+    kind: str,
+    title: str,
+    numbers: Iterable[str],
+    names: Iterable[str],
+    texts: Iterable[str],
+    phones: Iterable[str],
+    audience: Iterable[str],
+) -> StoredText:
+    """Return the searched text of a document; ``phones`` are digits as dialled inside the country."""
+    names = tuple(names)
+    heads = dict.fromkeys(normalise(text) for text in (title, *numbers, *names))
+    spelt = dict.fromkeys(spelling for name in names for spelling in readings(name))
+    head = FIELD + "".join(marked(text) + FIELD for text in heads if text)
+    if spelt:
+        head += SPELT + "".join(WORD + text + SPELT for text in spelt)
+    left, bodies = MAX_TEXT, []
+    for text in texts:
+        if left <= 0:
+            break
+        cut = normalise(text[:left])[:left]
+        left -= len(cut)
+        if cut:
+            bodies.append(marked(cut))
+    return StoredText(
+        kind=kind,
+        head=head,
+        body=FIELD.join(bodies),
+        phones=_between_blanks(phones),
+        audience=_between_blanks(audience),
+    )
+
+
+def _between_blanks(items: Iterable[str]) -> str:
+    kept = dict.fromkeys("".join(item.split()) for item in items)
+    text = " ".join(item for item in kept if item)
+    return f" {text} " if text else ""
+
+
+# What is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that must be there; ``prefix``: one that begins so."""
+
+    text: str
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One piece of a query.
+
+    Attributes:
+        text: normalised.
+        tail: it may be the end of a telephone number.
+    """
+
+    text: str
+    tail: bool = False
+
+    @property
+    def marked(self) -> str:
+        """As it stands in stored text."""
+        return marked(self.text)
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Return the tokens that everything which has this piece has too.
+
+        A short beginning of a word at the end says little and costs much, so it is left to the check where
+        there are other tokens.
+        """
+        exact = [Token(_encoded(a + b)) for a, b in pairwise(self.text) if not _both(a, b)]
+        for match in _ALNUM.finditer(self.text):
+            ends = match.end() == len(self.text)
+            word = match[0][:MAX_WORD]
+            if not ends:
+                exact.append(Token(word))
+            elif len(word) >= 3 or not exact:
+                exact.append(Token(word, prefix=len(match[0]) <= MAX_WORD))
+        return tuple(dict.fromkeys(exact))
+
+
+def _both(first: str, second: str) -> bool:
+    return _is_alnum(first) and _is_alnum(second)
+
+
+def terms_of(query: str) -> tuple[Term, ...]:
+    """Cut a normalised query at its gaps, each piece once."""
+    pieces = dict.fromkeys(query.split())
+    return tuple(
+        Term(piece, tail=piece.isascii() and piece.isdigit() and len(piece) >= TAIL) for piece in pieces
+    )
+
+
+def exact_token(query: str) -> Token | None:
+    """Return the token of a thing that is called just so, ``None`` where that is too long."""
+    return Token(EXACT + _encoded(query)) if 0 < len(query) <= MAX_EXACT else None
+
+
+def audience_token(name: str) -> Token:
+    """Return the token of everything that a group may see."""
+    return Token(AUDIENCE + _encoded(name))
+
+
+def kind_token(kind: str) -> Token:
+    """Return the token of everything of a kind."""
+    return Token(KIND + _encoded(kind))
+
+
+def marks(text: str, terms: Iterable[Term]) -> tuple[tuple[int, int], ...]:
+    """Return where the terms stand in the original text: pairs of start and end, in order, apart."""
+    flat, origin = positions(text)
+    spans: list[tuple[int, int]] = []
+    for term in terms:
+        start = flat.find(term.text)
+        while start >= 0:
+            inside = start > 0 and _both(flat[start - 1], flat[start])
+            if not inside:
+                spans.append((origin[start], origin[start + len(term.text) - 1] + 1))
+            start = flat.find(term.text, start + 1)
+    joined: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return tuple(joined)

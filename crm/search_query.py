@@ -1,0 +1,117 @@
+"""Searching: who asks sees only what is theirs to see, in the same order on both databases.
+
+What is called just so comes first, then what has it in its title, numbers or names, then the rest; each
+newest first. The indexes are read newest first and no further than the page needs.
+"""
+
+import asyncio
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from crm.domain.snippet import Shown, shown, snippet
+from crm.search import Kind
+from crm.search_asked import Query, parse, scope_of
+from crm.search_statements import find
+from kernel.access import Actor, Permission
+from kernel.db import Database
+from kernel.errors import DeadlineExceeded, Invalid
+from kernel.phone import mask
+
+MAX_LIMIT = 100
+TIMEOUT = timedelta(seconds=5)
+AT_ONCE = 4
+"""Searches of this process that run side by side; the others wait their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Something that was found.
+
+    Attributes:
+        phones: its numbers, whole only for who may see them so.
+        level: 0 called just so, 1 in title, numbers, names or telephone numbers, 2 elsewhere.
+    """
+
+    kind: Kind
+    ref_id: str
+    customer_id: str | None
+    title: Shown
+    snippet: Shown
+    phones: tuple[str, ...]
+    updated_at: datetime
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Hits in order; ``next_cursor`` is ``None`` on the last page."""
+
+    items: tuple[Hit, ...]
+    next_cursor: str | None = None
+
+
+class Search:
+    """Finds documents."""
+
+    def __init__(self, database: Database, *, timeout: timedelta = TIMEOUT) -> None:
+        self._database = database
+        self._timeout = timeout.total_seconds()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def search(
+        self,
+        actor: Actor,
+        query: str,
+        *,
+        kinds: Collection[Kind] | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return a page of what ``actor`` may find.
+
+        Raises:
+            SearchRefused: see :func:`crm.search_asked.parse`.
+            Invalid: the cursor is not one of ours.
+            DeadlineExceeded: it took too long.
+        """
+        asked = parse(query, tails=actor.can(Permission.PHONES_FULL))
+        level, before = _read_cursor(cursor)
+        limit = max(1, min(limit, MAX_LIMIT))
+        scope = scope_of(actor, kinds)
+        if scope.nothing:
+            return Page(())
+        try:
+            async with asyncio.timeout(self._timeout), self._slots, self._database.session() as session:
+                rows = await find(session, asked, scope, level, before, limit + 1)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the search takes too long: add a word", field="q") from error
+        whole_phones = actor.can(Permission.PHONES_FULL)
+        hits = tuple(_hit(found, row, asked, whole_phones=whole_phones) for found, row in rows[:limit])
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page(hits, f"{last[0]}.{last[1].id}" if last else None)
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, int | None]:
+    if cursor is None:
+        return 0, None
+    match = re.fullmatch(r"([0-2])\.(\d{1,18})", cursor, re.ASCII)
+    if match is None:
+        raise Invalid("not a cursor of this list", field="cursor")
+    return int(match[1]), int(match[2])
+
+
+def _hit(level: int, row: Any, asked: Query, *, whole_phones: bool) -> Hit:
+    phones = row.phones.split()
+    return Hit(
+        kind=Kind(row.kind),
+        ref_id=row.ref_id,
+        customer_id=row.customer_id,
+        title=shown(row.title, asked.terms),
+        snippet=snippet(row.texts, asked.terms),
+        phones=tuple(phone if whole_phones else mask(phone) for phone in phones),
+        updated_at=row.updated_at,
+        level=level,
+    )

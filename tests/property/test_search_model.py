@@ -1,0 +1,162 @@
+"""Any piece of a text finds it, and nothing else is found: both databases against a model in a few lines."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import crm.search_statements
+from crm.domain.search_text import normalise
+from crm.search import Document, Kind, SearchIndex
+from crm.search_asked import SearchRefused
+from crm.search_query import Search
+from kernel.access import Actor
+from kernel.db import Database
+
+pytestmark = pytest.mark.property
+
+ACTOR = Actor.system("test")
+START = datetime(2026, 3, 2, tzinfo=UTC)
+# Few characters, so that texts resemble each other; all that the databases could stumble over.
+ALPHABET = "漏水管王秀英栋号楼abz019 \t-,.，。'\"%_*()&|!:<>\\\0😀ＡＢ１Éé①漢汉\u200d\ue000"
+TEXTS = st.text(st.sampled_from(ALPHABET), max_size=14)
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(params=["sorted", "newest first"])
+def plans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL goes other ways where there is much: here with little."""
+    if request.param == "newest first":
+        monkeypatch.setattr(crm.search_statements, "MANY", 0)
+        monkeypatch.setattr(crm.search_statements, "WINDOW", 2)
+
+
+class Model:
+    """Documents in a list, searched by looking at every one."""
+
+    def __init__(self, documents: list[Document]) -> None:
+        self._documents = documents
+
+    def search(self, query: str) -> list[str]:
+        terms = self._plain(query).split()
+        found = []
+        for document in self._documents:
+            head = [self._plain(field) for field in (document.title, *document.numbers)]
+            texts = [*head, *(self._plain(field) for field in document.texts)]
+            if not all(any(self._has(field, term) for field in texts) for term in terms):
+                continue
+            level = 1 if all(any(self._has(field, term) for field in head) for term in terms) else 2
+            level = 0 if " ".join(terms) in head else level
+            found.append((level, START - document.updated_at, document.ref_id))
+        return [ref_id for _, _, ref_id in sorted(found)]
+
+    @staticmethod
+    def _plain(text: str) -> str:
+        """Without the product's shortcuts: the whole text at once."""
+        text = re.sub(r"[\x00-\x1f\ue000]", " ", text).replace("\u200d", "").replace("漢", "汉")
+        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+        return " ".join(text.replace("\u0301", "").split())
+
+    @staticmethod
+    def _has(field: str, term: str) -> bool:
+        inner = r"(?<![0-9a-z])" if re.match("[0-9a-z]", term) else ""
+        return re.search(inner + re.escape(term), field) is not None
+
+
+def document(n: int, title: str, texts: list[str]) -> Document:
+    return Document(
+        kind=Kind.REPAIR,
+        ref_id=f"R{n}",
+        title=title,
+        texts=tuple(texts),
+        updated_at=START + timedelta(minutes=n),
+    )
+
+
+DOCUMENTS = st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=2)), min_size=1, max_size=6)
+
+
+@pytest.mark.usefixtures("plans")
+@QUICK
+@given(written=DOCUMENTS, piece=st.tuples(st.integers(0, 50), st.integers(0, 50)), other=TEXTS)
+async def test_a_piece_finds_exactly_the_texts_that_have_it(
+    database: Database, written: list[tuple[str, list[str]]], piece: tuple[int, int], other: str
+) -> None:
+    documents = [document(n, title, texts) for n, (title, texts) in enumerate(written)]
+    index, search, model = SearchIndex(), Search(database), Model(documents)
+    async with database.transaction() as session:
+        await index.clear(session)
+        for one in documents:
+            await index.put(session, one)
+    source = " ".join([written[0][0], *written[0][1]])
+    start, end = sorted(number % (len(source) + 1) for number in piece)
+    for query in (source[start:end], source, other):
+        words = normalise(query).split()
+        if not words or min(map(len, words)) < 2 or len(words) > 8:
+            with pytest.raises(SearchRefused):
+                await search.search(ACTOR, query)
+            continue
+        expected = model.search(query)
+        found = await search.search(ACTOR, query)
+        assert [hit.ref_id for hit in found.items] == expected
+        assert found.next_cursor is None
+        assert await pages(search, query) == expected
+
+
+async def pages(search: Search, query: str) -> list[str]:
+    """Turn the pages one hit at a time."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await search.search(ACTOR, query, limit=1, cursor=cursor)
+        found += [hit.ref_id for hit in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 3), TEXTS), st.tuples(st.just("remove"), st.integers(0, 3))
+    ),
+    max_size=10,
+)
+
+
+@QUICK
+@given(changes=CHANGES)
+async def test_changed_and_removed_things_leave_nothing_behind(
+    database: Database, changes: list[tuple[str, int, str] | tuple[str, int]]
+) -> None:
+    index, search = SearchIndex(), Search(database)
+    now: dict[int, Document] = {}
+    async with database.transaction() as session:
+        await index.clear(session)
+    for step, change in enumerate(changes):
+        async with database.transaction() as session:
+            if len(change) == 3:
+                made = document(change[1], change[2], [])
+                # Sometimes later, sometimes in the same second: the row keeps its place or moves.
+                moved = timedelta(minutes=step if step % 2 else 0)
+                made = Document(
+                    kind=made.kind,
+                    ref_id=made.ref_id,
+                    title=made.title,
+                    updated_at=made.updated_at + moved + timedelta(seconds=step),
+                )
+                now[change[1]] = made
+                await index.put(session, made)
+            else:
+                now.pop(change[1], None)
+                await index.remove(session, Kind.REPAIR, f"R{change[1]}")
+    model = Model(list(now.values()))
+    for query in [change[2] for change in changes if len(change) == 3]:
+        words = normalise(query).split()
+        if words and min(map(len, words)) >= 2 and len(words) <= 8:
+            found = await search.search(ACTOR, query)
+            assert [hit.ref_id for hit in found.items] == model.search(query)
+    async with database.session() as session:
+        assert await index.indexed(session, Kind.REPAIR) == len(now)
