@@ -10,6 +10,7 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGN_OUT = "sign_out"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105
     USER_CREATED = "user_created"
     USER_CHANGED = "user_changed"
     TOKEN_CREATED = "token_created"  # noqa: S105

@@ -140,6 +140,13 @@ class Authenticator:
         await self._throttle.draw((bucket,))
         row = await self._find(user.login)
         if not await self._passwords.verify(row.password_hash if row else None, old):
+            await self._audit.record(
+                Action.PASSWORD_CHANGE_FAILED,
+                actor=user.login,
+                ip=visitor.ip,
+                entity="user",
+                entity_id=user.user_id,
+            )
             raise WrongOldPassword("the old password is wrong", field="old_password")
         await self._throttle.give_back((bucket,))
         known = await self._sessions.known_device(visitor.device_cookie, user.user_id)

@@ -165,6 +165,7 @@ PROBLEMS = {
     "unavailable": N_("系统暂时连不上，请稍后再试。"),
     "deadline_exceeded": N_("没有及时得到答复，请稍后再试。"),
     "wrong_credentials": N_("登录名或密码不对。"),
+    "wrong_old_password": N_("现在的密码不对。"),
     "too_many_attempts": N_("尝试太多次了，请稍后再登录。"),
     "cross_site": N_("请求不是从本站页面发出的，请刷新页面后再试。"),
     "internal": N_("系统出错了，我们已记录下来，请再试一次。"),

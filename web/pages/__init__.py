@@ -2,13 +2,14 @@
 
 from aiohttp import web
 
-from web.pages import agent, callbacks, calls, customer, shell, sign_in, supervisor
+from web.pages import account, agent, callbacks, calls, customer, shell, sign_in, supervisor
 
 
 def setup(app: web.Application) -> None:
     """Add templates, static files and every page."""
     shell.setup(app)
     sign_in.setup(app)
+    account.setup(app)
     agent.setup(app)
     supervisor.setup(app)
     calls.setup(app)
