@@ -69,12 +69,12 @@ def unprivileged_user() -> tuple[int, int] | None:
     raise RuntimeError("there is no user postgres or nobody to run PostgreSQL as")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgresServer:
-    """A running server; ``stop`` ends it and deletes all it had."""
+    """A server and its folder; ``stop`` ends it and deletes all it had."""
 
     folder: Path
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | None" = None
 
     def url(self, database: str) -> str:
         """Return the SQLAlchemy address of a database."""
@@ -84,14 +84,51 @@ class PostgresServer:
         """Return psycopg's own address of a database."""
         return f"host={self.folder} user=postgres dbname={database}"
 
-    def stop(self) -> None:
-        """End the server, disconnecting whoever is connected, and delete its folder."""
+    def start(self) -> None:
+        """Start the server on its data, the first time or after `halt`; returns when it answers.
+
+        Raises:
+            RuntimeError: it did not start.
+        """
+        options = {**OPTIONS, "unix_socket_directories": str(self.folder)}
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        command = (*tied_front(run_as=unprivileged_user()), binary("postgres"), "-D", self.folder / "data")
+        with (self.folder / "server.log").open("ab") as output:
+            process = self.process = subprocess.Popen(
+                [str(part) for part in (*command, *settings)],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.conninfo()).close()
+                return
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    said = (self.folder / "server.log").read_text("utf-8", "replace")[-500:]
+                    self.stop()
+                    raise RuntimeError(f"PostgreSQL did not start: {said}") from None
+                time.sleep(0.02)
+
+    def halt(self) -> None:
+        """End the server, disconnecting whoever is connected; what it stored stays."""
+        if self.process is None:
+            return
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(STOP_DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process = None
+
+    def stop(self) -> None:
+        """End the server and delete its folder."""
+        self.halt()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -105,11 +142,10 @@ def start_postgres() -> PostgresServer:
     user = unprivileged_user()
     if user is not None:
         os.chown(folder, *user)
-    front = tied_front(run_as=user)
     data = folder / "data"
     initdb = [binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
     made = subprocess.run(
-        [str(part) for part in (*front, *initdb, "--locale=C.UTF-8", "--no-instructions")],
+        [str(part) for part in (*tied_front(run_as=user), *initdb, "--locale=C.UTF-8", "--no-instructions")],
         cwd=folder,
         capture_output=True,
         check=False,
@@ -117,29 +153,9 @@ def start_postgres() -> PostgresServer:
     if made.returncode != 0:
         shutil.rmtree(folder, ignore_errors=True)
         raise RuntimeError(f"initdb failed: {made.stderr.decode('utf-8', 'replace').strip()}")
-    options = {**OPTIONS, "unix_socket_directories": str(folder)}
-    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "server.log").open("wb") as output:
-        process = subprocess.Popen(
-            [str(part) for part in (*front, binary("postgres"), "-D", data, *settings)],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    server = PostgresServer(folder, process)
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while True:
-        try:
-            psycopg.connect(server.conninfo()).close()
-            return server
-        except psycopg.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                said = (folder / "server.log").read_text("utf-8", "replace")[-500:]
-                server.stop()
-                raise RuntimeError(f"PostgreSQL did not start: {said}") from None
-            time.sleep(0.02)
+    server = PostgresServer(folder)
+    server.start()
+    return server
 
 
 @cache
