@@ -1,8 +1,10 @@
 """One agent's screen, and how its true state is read from those who own it: desk, calls, customers."""
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Flag, auto
+from functools import partial
 from typing import Protocol
 
 from kernel.clock import Clock
@@ -65,6 +67,8 @@ class Screen:
     Attributes:
         ring: the last ring, until it ended.
         over: the call whose ring ended here last; a desk that has not heard of it yet does not bring it back.
+        met: the call that the desk last said the agent is with; of a ring on the page it may not know yet.
+        saved: calls saved here a moment ago; a list that is being read may still have them.
         version: counts the events that touched the screen.
         due: what is to be read soon.
         reading: somebody reads, and goes on until nothing is due.
@@ -76,6 +80,8 @@ class Screen:
     notice: Notice | None = None
     ring: AgentRinging | None = None
     over: str | None = None
+    met: str | None = None
+    saved: deque[str] = field(default_factory=partial(deque[str], maxlen=UNFINISHED_SHOWN))
     unfinished: tuple[WrapUpView, ...] = ()
     version: int = 0
     due: Due = Due.NOTHING
@@ -115,11 +121,12 @@ class ScreenReader:
             pop = await self._pop(screen, known, state)
             unfinished = screen.unfinished
             if pop is None or pop.phase is Phase.WRAP_UP:
-                unfinished = await self._unfinished(screen.agent_id)
+                unfinished = await self._unfinished(screen)
             if screen.version == version:
                 read = {"state": state, "pop": pop, "unfinished": unfinished}
                 changed = frozenset(name for name, value in read.items() if getattr(screen, name) != value)
                 screen.state, screen.pop, screen.unfinished = state, pop, unfinished
+                screen.met = state.call_id or screen.met
                 return changed
         return frozenset()
 
@@ -140,20 +147,21 @@ class ScreenReader:
                 screen.pop = replace(pop, draft=draft)
                 changed |= {"pop"} if screen.pop != pop else set()
         if Due.UNFINISHED in due:
-            unfinished = await self._unfinished(screen.agent_id)
+            unfinished = await self._unfinished(screen)
             changed |= {"unfinished"} if screen.unfinished != unfinished else set()
             screen.unfinished = unfinished
         return frozenset(changed)
 
-    async def _unfinished(self, agent_id: str) -> tuple[WrapUpView, ...]:
+    async def _unfinished(self, screen: Screen) -> tuple[WrapUpView, ...]:
         """Return the calls that still want a disposition."""
-        return await self._desk.unsaved_wrap_ups(agent_id, limit=UNFINISHED_SHOWN)
+        found = await self._desk.unsaved_wrap_ups(screen.agent_id, limit=UNFINISHED_SHOWN)
+        return tuple(draft for draft in found if draft.call_id not in screen.saved)
 
     async def _pop(self, screen: Screen, pop: Pop | None, agent: AgentSnapshot) -> Pop | None:
         now = self._clock.now()
-        if unseen(agent, pop, over=screen.over, now=now):
+        if unseen(screen, pop, agent, now=now):
             pop = Pop.of_call(await self._calls.get(agent.call_id or ""), PHASES[agent.state], now=now)
-        pop = current(agent, pop, over=screen.over, now=now)
+        pop = current(screen, pop, agent, now=now)
         if pop is None or pop.call_id != agent.call_id:
             return pop
         if pop.lookup is Lookup.PENDING:
@@ -178,19 +186,19 @@ def with_call(agent: AgentSnapshot, *, over: str | None) -> bool:
     return agent.state is not AgentState.RINGING or agent.call_id != over
 
 
-def unseen(agent: AgentSnapshot, pop: Pop | None, *, over: str | None, now: datetime) -> bool:
+def unseen(screen: Screen, pop: Pop | None, agent: AgentSnapshot, *, now: datetime) -> bool:
     """Tell whether the agent is with a call that the pop is not of and that nothing here has told of."""
-    if not with_call(agent, over=over) or (pop is not None and pop.call_id == agent.call_id):
+    if not with_call(agent, over=screen.over) or (pop is not None and pop.call_id == agent.call_id):
         return False
-    return not predates(agent.since, pop, now=now)
+    return not predates(screen, agent, pop, now=now)
 
 
-def current(agent: AgentSnapshot, pop: Pop | None, *, over: str | None, now: datetime) -> Pop | None:
+def current(screen: Screen, pop: Pop | None, agent: AgentSnapshot, *, now: datetime) -> Pop | None:
     """Return what the pop becomes with the agent's state; ``None`` when its call is the agent's no more."""
     if pop is None:
         return None
-    if not with_call(agent, over=over) or pop.call_id != agent.call_id:
-        gone = pop.call_id == agent.call_id or not predates(agent.since, pop, now=now)
+    if not with_call(agent, over=screen.over) or pop.call_id != agent.call_id:
+        gone = pop.call_id == agent.call_id or not predates(screen, agent, pop, now=now)
         return None if gone else pop
     if agent.state is AgentState.ON_CALL:
         return pop.answered(agent.since, None)
@@ -199,12 +207,16 @@ def current(agent: AgentSnapshot, pop: Pop | None, *, over: str | None, now: dat
     return pop
 
 
-def predates(since: datetime, pop: Pop | None, *, now: datetime) -> bool:
+def predates(screen: Screen, agent: AgentSnapshot, pop: Pop | None, *, now: datetime) -> bool:
     """Tell whether a state without a call, or with another one, is older news than the pop.
 
-    The call's events and the agent's travel on two ways: the ring may be here before the desk knows of it.
+    The call's events and the agent's travel on two ways: the ring is here before the desk knows of it, and
+    meanwhile the desk may tell what the agent did with the call before.
     """
-    return pop is not None and since <= pop.ringing_at and now - pop.ringing_at < LONGEST_RING
+    if pop is None or now - pop.ringing_at >= LONGEST_RING:
+        return False
+    unmet = pop.call_id != screen.met and pop.phase is not Phase.WRAP_UP
+    return unmet or agent.since <= pop.ringing_at
 
 
 def looked_up(pop: Pop, cards: Cards | None) -> Pop:

@@ -57,6 +57,7 @@ from web.screen import (
     current,
     looked_up,
     unseen,
+    with_call,
 )
 
 log = structlog.get_logger(__name__)
@@ -169,8 +170,9 @@ class ScreenPops:
         if screen.pop is not None and screen.pop.call_id == saved.call_id:
             screen.version += 1
             screen.pop = replace(screen.pop, draft=saved)
+        screen.saved.append(saved.call_id)
         left = tuple(draft for draft in screen.unfinished if draft.call_id != saved.call_id)
-        if screen.reading or len(screen.unfinished) >= UNFINISHED_SHOWN:
+        if len(screen.unfinished) >= UNFINISHED_SHOWN:
             self._read_soon(screen, Due.UNFINISHED)
         elif left != screen.unfinished:
             screen.unfinished = left
@@ -252,6 +254,8 @@ class ScreenPops:
         if pop is None or (pop.call_id == end.call_id and pop.phase is Phase.RINGING):
             self._show(screen, None)
             self._hub.publish(screen.topic, "notice", notice_payload(screen.notice))
+            if screen.state is not None and with_call(screen.state, over=screen.over):
+                self._read_soon(screen, Due.ALL)  # the ring hid the call that the agent is in
 
     def _answered(self, answer: CallAnswered) -> None:
         screen = self._of(answer.agent_id)
@@ -271,10 +275,11 @@ class ScreenPops:
         screen.state = known.after(change)
         if screen.state != known:
             self._hub.publish(screen.topic, "state", state_payload(screen.state))
-        if unseen(screen.state, before, over=screen.over, now=now):
+        screen.met = change.call_id or screen.met
+        if unseen(screen, before, screen.state, now=now):
             self._read_soon(screen, Due.ALL)
             return
-        pop = current(screen.state, before, over=screen.over, now=now)
+        pop = current(screen, before, screen.state, now=now)
         self._show(screen, pop)
         if pop is not None and pop.phase is Phase.WRAP_UP and pop.draft is None:
             self._read_soon(screen, Due.DRAFT)

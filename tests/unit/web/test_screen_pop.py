@@ -37,6 +37,7 @@ from web.screen_pop import ScreenPops
 pytestmark = pytest.mark.unit
 
 CALL = "01JZZZZZZZZZZZZZZZZZZZZZ01"
+OTHER = "01JZZZZZZZZZZZZZZZZZZZZZ02"
 PHONE = Phone.parse("13800138000")
 
 
@@ -63,7 +64,9 @@ class Desk:
         return self.drafts.get(call_id)
 
     async def unsaved_wrap_ups(self, agent_id: str, *, limit: int = 20) -> tuple[WrapUpView, ...]:
-        return tuple(draft for draft in self.drafts.values() if draft.saved_at is None)[:limit]
+        unsaved = tuple(draft for draft in self.drafts.values() if draft.saved_at is None)
+        await self.gate.wait()
+        return unsaved[:limit]
 
 
 class Calls:
@@ -421,6 +424,21 @@ async def test_a_saved_wrap_up_is_off_the_list_at_once(desktop: Desktop) -> None
     assert await desktop.until("unfinished") == []
 
 
+async def test_a_list_that_is_being_read_does_not_bring_a_saved_wrap_up_back(desktop: Desktop) -> None:
+    desktop.desk.drafts = {key: written(agent_id="a", call_id=key) for key in (CALL, OTHER)}
+    desktop.change(AgentState.WRAP_UP)
+    await desktop.open()
+    desktop.desk.gate.clear()
+    desktop.pass_time(60)
+    desktop.change(AgentState.AVAILABLE, None)
+    await eventually(lambda: desktop.reading)
+    desktop.pops.wrap_up_saved("a", written(agent_id="a", saved_at=desktop.clock.now()))
+    assert [item["call_id"] for item in await desktop.until("unfinished")] == [OTHER]
+    desktop.desk.gate.set()
+    await eventually(lambda: not desktop.reading)
+    assert "unfinished" not in [name for name, _ in await desktop.told(0.1)]
+
+
 async def test_a_long_list_of_unfinished_wrap_ups_is_filled_up_again(desktop: Desktop) -> None:
     calls = [f"01JZZZZZZZZZZZZZZZZZZZZZ{number:02}" for number in range(10, 19)]
     desktop.desk.drafts = {call_id: written(agent_id="a", call_id=call_id) for call_id in calls}
@@ -507,7 +525,7 @@ async def test_a_desk_that_is_still_with_the_call_before_does_not_bring_it_back(
     desktop.change(AgentState.ON_CALL)
     await desktop.open()
     desktop.pass_time(60)
-    desktop.ring(call_id="01JZZZZZZZZZZZZZZZZZZZZZ02")
+    desktop.ring(call_id=OTHER)
     assert (await desktop.until("pop"))["phase"] == "ringing"
     # Told late: what the desk says is older than the ring.
     desktop.tell()
@@ -516,7 +534,34 @@ async def test_a_desk_that_is_still_with_the_call_before_does_not_bring_it_back(
     await eventually(lambda: desktop.reading)
     desktop.desk.gate.set()
     await eventually(lambda: not desktop.reading)
-    assert desktop.shown == "01JZZZZZZZZZZZZZZZZZZZZZ02"
+    assert desktop.shown == OTHER
+
+
+async def test_news_of_the_call_before_does_not_hide_a_ring_that_the_desk_has_not_met(
+    desktop: Desktop,
+) -> None:
+    await desktop.open()
+    desktop.ring()
+    await desktop.until("pop")
+    desktop.pass_time(1)
+    desktop.change(AgentState.AVAILABLE, None)
+    await desktop.until("state")
+    assert desktop.shown == CALL
+    desktop.change(AgentState.RINGING)
+    desktop.change(AgentState.AVAILABLE, None)
+    assert await desktop.until("pop") is None
+
+
+async def test_a_second_ring_that_ends_leaves_the_call_that_the_agent_is_in(desktop: Desktop) -> None:
+    desktop.change(AgentState.ON_CALL, OTHER)
+    desktop.calls.calls[OTHER] = call_view(OTHER)
+    await desktop.open()
+    desktop.pass_time(60)
+    desktop.ring()
+    assert (await desktop.until("pop"))["phase"] == "ringing"
+    desktop.stop_ringing()
+    assert await desktop.until("pop") is None
+    assert (await desktop.until("pop"))["call_id"] == OTHER
 
 
 async def test_a_desk_that_has_not_heard_of_the_end_does_not_bring_the_ring_back(desktop: Desktop) -> None:
@@ -593,10 +638,9 @@ async def test_a_merged_call_goes_on_under_its_new_id(desktop: Desktop) -> None:
     await desktop.open()
     desktop.ring()
     await desktop.until("pop")
-    other = "01JZZZZZZZZZZZZZZZZZZZZZ02"
-    merged = CallMerged(at=desktop.clock.now(), call_id=CALL, into_call_id=other, node="pbx1")
+    merged = CallMerged(at=desktop.clock.now(), call_id=CALL, into_call_id=OTHER, node="pbx1")
     desktop.bus.publish(merged)
-    assert (await desktop.until("pop"))["call_id"] == other
+    assert (await desktop.until("pop"))["call_id"] == OTHER
 
 
 async def test_the_link_to_the_pbx_is_shown_when_it_breaks_and_when_it_is_back(desktop: Desktop) -> None:
