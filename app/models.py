@@ -1,5 +1,6 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
+import crm.people_tables
 import crm.search_tables
 import crm.tables
 import ivr.tables
@@ -10,6 +11,7 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    crm.people_tables,
     crm.search_tables,
     crm.tables,
     ivr.tables,

@@ -1,6 +1,9 @@
-"""SQL tables of customers, projects, cases and contacts (domain.md §4.1, §4.4). Private to ``crm``."""
+"""SQL tables of customers, projects, cases and contacts (domain.md §4.1, §4.4). Private to ``crm``.
 
-from datetime import date, datetime
+A column that came later and names a row elsewhere has no foreign key: SQLite cannot add one to a table.
+"""
+
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +16,15 @@ from sqlalchemy import (
     Numeric,
     String,
     Text,
+    Time,
     UniqueConstraint,
     false,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel.db import Base, Json, Ulid, UtcDateTime
+from kernel.ids import new_ulid
 
 
 class Store(Base):
@@ -28,20 +34,41 @@ class Store(Base):
 
     id: Mapped[str] = mapped_column(Ulid, primary_key=True)
     name: Mapped[str] = mapped_column(String(60), unique=True)
+    address: Mapped[str | None] = mapped_column(String(200))
+    phone: Mapped[str | None] = mapped_column(String(20))
+    active: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class Department(Base):
-    """A department that answers for cases 责任部门."""
+    """A department that answers for cases 责任部门.
+
+    ``head`` and ``deputy`` are names, beside the ids of their users; either may sign for the department.
+    """
 
     __tablename__ = "department"
 
     code: Mapped[str] = mapped_column(String(16), primary_key=True)
     name: Mapped[str] = mapped_column(String(60))
     head: Mapped[str | None] = mapped_column(String(40))
+    deputy: Mapped[str | None] = mapped_column(String(40))
+    head_user_id: Mapped[str | None] = mapped_column(Ulid)
+    deputy_user_id: Mapped[str | None] = mapped_column(Ulid)
+    escalation_contact: Mapped[str | None] = mapped_column(String(120))
+    statistics_code: Mapped[str | None] = mapped_column(String(16))
+    active: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class Crew(Base):
-    """A construction crew 施工队; ``status`` is ``active``, ``departed`` or ``suspended``."""
+    """A construction crew 施工队; ``status`` is ``active``, ``departed`` or ``suspended``.
+
+    ``direct``: employed by the company itself, rather than through a contractor.
+    """
 
     __tablename__ = "crew"
 
@@ -49,10 +76,23 @@ class Crew(Base):
     name: Mapped[str] = mapped_column(String(60))
     head: Mapped[str] = mapped_column(String(40))
     status: Mapped[str] = mapped_column(String(16), default="active")
+    phone: Mapped[str | None] = mapped_column(String(20))
+    direct: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    departed_on: Mapped[date | None] = mapped_column(Date)
+    departed_reason: Mapped[str | None] = mapped_column(String(200))
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class Customer(Base):
-    """A customer 客户."""
+    """A customer 客户.
+
+    Attributes:
+        do_not_call: some entry of ``do_not_call_entry`` is in force; kept for the screen-pop.
+        frozen_reason: of the freeze in force, with its scope and last day; kept for the screen-pop.
+        merged_into: the customer that this one turned out to be; its id goes on leading there.
+    """
 
     __tablename__ = "customer"
 
@@ -66,7 +106,18 @@ class Customer(Base):
     frozen_reason: Mapped[str | None] = mapped_column(String(200))
     problem_reason: Mapped[str | None] = mapped_column(String(200))
     elder_mode: Mapped[bool] = mapped_column(Boolean, default=False)
+    level_set_by: Mapped[str | None] = mapped_column(String(80))
+    level_set_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    preferred_channel: Mapped[str] = mapped_column(String(8), default="phone", server_default="phone")
+    preferred_from: Mapped[time | None] = mapped_column(Time)
+    preferred_until: Mapped[time | None] = mapped_column(Time)
+    frozen_scope: Mapped[str | None] = mapped_column(String(8))
+    frozen_until: Mapped[date | None] = mapped_column(Date)
+    merged_into: Mapped[str | None] = mapped_column(Ulid, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str | None] = mapped_column(String(80))
+    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    updated_by: Mapped[str | None] = mapped_column(String(80))
     version: Mapped[int] = mapped_column(Integer, default=1)
 
     phones: Mapped[list["CustomerPhone"]] = relationship(
@@ -78,7 +129,14 @@ class Customer(Base):
 
 
 class CustomerPhone(Base):
-    """A number of a customer; a family may share one, so the number alone is not unique."""
+    """A number of a customer; a family may share one, so the number alone is not unique.
+
+    Attributes:
+        ref: names the row to people who may not see the number itself.
+        kind: ``mobile``, ``landline`` or ``other``.
+        verified_at: when somebody was reached on it.
+        bad_since: nobody can be reached on it since then; ``bad_reason`` says why.
+    """
 
     __tablename__ = "customer_phone"
 
@@ -86,6 +144,12 @@ class CustomerPhone(Base):
     e164: Mapped[str] = mapped_column(String(20), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, default=0)
     label: Mapped[str | None] = mapped_column(String(20))
+    ref: Mapped[str | None] = mapped_column(Ulid, default=new_ulid)
+    kind: Mapped[str | None] = mapped_column(String(10))
+    preferred: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    bad_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    bad_reason: Mapped[str | None] = mapped_column(String(20))
 
     customer: Mapped[Customer] = relationship(back_populates="phones", lazy="raise")
 
@@ -93,7 +157,16 @@ class CustomerPhone(Base):
 
 
 class Project(Base):
-    """A renovation contract 项目/合同."""
+    """A renovation contract 项目/合同.
+
+    Attributes:
+        address: the whole address in one line, made of its parts where those are known.
+        stage: rank of the stage, negative when the work stands still (domain.md §4.3).
+        stage_before: where a suspended or ended project stood.
+        amount: of the contract; ``changes`` approved since are added to it.
+        started_on: when the work really began; ``finished_on`` when it was complete.
+        delivery_state: N, S, Y, X, T or W (domain.md §1.1, hand-over states).
+    """
 
     __tablename__ = "project"
 
@@ -109,9 +182,41 @@ class Project(Base):
     amount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     started_on: Mapped[date | None] = mapped_column(Date)
     warranty_until: Mapped[date | None] = mapped_column(Date)
+    community: Mapped[str | None] = mapped_column(String(60))
+    building: Mapped[str | None] = mapped_column(String(20))
+    unit: Mapped[str | None] = mapped_column(String(20))
+    room: Mapped[str | None] = mapped_column(String(20))
+    area_m2: Mapped[Decimal | None] = mapped_column(Numeric(8, 2))
+    store_id: Mapped[str | None] = mapped_column(Ulid)
+    kind: Mapped[str] = mapped_column(String(8), default="home", server_default="home")
+    package: Mapped[str | None] = mapped_column(String(60))
+    changes: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    signed_on: Mapped[date | None] = mapped_column(Date)
+    contract_starts_on: Mapped[date | None] = mapped_column(Date)
+    contract_ends_on: Mapped[date | None] = mapped_column(Date)
+    finished_on: Mapped[date | None] = mapped_column(Date)
+    sales_person: Mapped[str | None] = mapped_column(String(40))
+    gang: Mapped[str | None] = mapped_column(String(60))
+    concealed_planned: Mapped[date | None] = mapped_column(Date)
+    midterm_planned: Mapped[date | None] = mapped_column(Date)
+    delivery_state: Mapped[str] = mapped_column(String(1), default="N", server_default="N")
+    warranty_no: Mapped[str | None] = mapped_column(String(40))
+    audit_ref: Mapped[str | None] = mapped_column(String(40))
+    archive_no: Mapped[str | None] = mapped_column(String(40))
+    stage_before: Mapped[int | None] = mapped_column(Integer)
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_reason: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_by: Mapped[str | None] = mapped_column(String(80))
+    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    updated_by: Mapped[str | None] = mapped_column(String(80))
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     customer: Mapped[Customer] = relationship(back_populates="projects", lazy="raise")
     crew: Mapped[Crew | None] = relationship(lazy="raise")
+
+    __table_args__ = (Index("ix_project_stage_warranty_until", "stage", "warranty_until"),)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class ServiceCase(Base):

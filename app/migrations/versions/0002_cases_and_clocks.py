@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from crm.people_tables import PEOPLE_BACKFILL
 from crm.search_tables import SEARCH_FTS, SEARCH_FTS_DOWN
 from kernel.db import UtcDateTime
 
@@ -20,6 +21,23 @@ def upgrade() -> None:
         sa.Column("last", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("prefix", name=op.f("pk_case_number")),
     )
+    op.create_table(
+        "import_job",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("filename", sa.String(length=120), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("good_rows_only", sa.Boolean(), nullable=False),
+        sa.Column("uploaded_at", UtcDateTime(), nullable=False),
+        sa.Column("uploaded_by", sa.String(length=80), nullable=False),
+        sa.Column("uploader_id", sa.String(length=26), nullable=False),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.Column("outcome", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_job")),
+    )
+    op.create_index("ix_import_job_uploaded_at", "import_job", ["uploaded_at"], unique=False)
     op.create_table(
         "search_document",
         sa.Column(
@@ -40,6 +58,200 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "ref_id", name=op.f("uq_search_document_kind_ref_id")),
     )
     op.create_table(
+        "staff",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=4), nullable=False),
+        sa.Column("department_code", sa.String(length=16), nullable=True),
+        sa.Column("store_id", sa.String(length=26), nullable=True),
+        sa.Column("phone", sa.String(length=20), nullable=True),
+        sa.Column("user_id", sa.String(length=26), nullable=True),
+        sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["department_code"], ["department.code"], name=op.f("fk_staff_department_code_department")
+        ),
+        sa.ForeignKeyConstraint(["store_id"], ["store.id"], name=op.f("fk_staff_store_id_store")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
+    )
+    op.create_index(op.f("ix_staff_name"), "staff", ["name"], unique=False)
+    op.create_table(
+        "customer_consent",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("customer_id", sa.String(length=26), nullable=False),
+        sa.Column("purpose", sa.String(length=24), nullable=False),
+        sa.Column("basis", sa.String(length=10), nullable=False),
+        sa.Column("given_at", UtcDateTime(), nullable=False),
+        sa.Column("evidence", sa.String(length=400), nullable=False),
+        sa.Column("text_version", sa.String(length=40), nullable=False),
+        sa.Column("recorded_by", sa.String(length=80), nullable=False),
+        sa.Column("withdrawn_at", UtcDateTime(), nullable=True),
+        sa.Column("withdrawn_evidence", sa.String(length=400), nullable=True),
+        sa.Column("withdrawn_by", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customer.id"], name=op.f("fk_customer_consent_customer_id_customer")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_consent")),
+    )
+    op.create_index(
+        "ix_customer_consent_customer_id_purpose",
+        "customer_consent",
+        ["customer_id", "purpose"],
+        unique=False,
+    )
+    op.create_table(
+        "customer_freeze",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("customer_id", sa.String(length=26), nullable=False),
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("planned_thaw", sa.Date(), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("thawed_at", UtcDateTime(), nullable=True),
+        sa.Column("thawed_by", sa.String(length=80), nullable=True),
+        sa.Column("thaw_reason", sa.String(length=200), nullable=True),
+        sa.Column("callback_needed", sa.Boolean(), nullable=True),
+        sa.Column("callback_kind", sa.String(length=8), nullable=True),
+        sa.Column("callback_on", sa.Date(), nullable=True),
+        sa.Column("answered_by", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customer.id"], name=op.f("fk_customer_freeze_customer_id_customer")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_freeze")),
+    )
+    op.create_index(op.f("ix_customer_freeze_customer_id"), "customer_freeze", ["customer_id"], unique=False)
+    op.create_index("ix_customer_freeze_open", "customer_freeze", ["thawed_at", "planned_thaw"], unique=False)
+    op.create_table(
+        "customer_merge",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("kept_id", sa.String(length=26), nullable=False),
+        sa.Column("gone_id", sa.String(length=26), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("moved", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("undone_at", UtcDateTime(), nullable=True),
+        sa.Column("undone_by", sa.String(length=80), nullable=True),
+        sa.Column("undo_reason", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["gone_id"], ["customer.id"], name=op.f("fk_customer_merge_gone_id_customer")
+        ),
+        sa.ForeignKeyConstraint(
+            ["kept_id"], ["customer.id"], name=op.f("fk_customer_merge_kept_id_customer")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_merge")),
+    )
+    op.create_index(op.f("ix_customer_merge_gone_id"), "customer_merge", ["gone_id"], unique=False)
+    op.create_index(op.f("ix_customer_merge_kept_id"), "customer_merge", ["kept_id"], unique=False)
+    op.create_table(
+        "do_not_call_entry",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("customer_id", sa.String(length=26), nullable=True),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("evidence", sa.String(length=400), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("lifted_at", UtcDateTime(), nullable=True),
+        sa.Column("lifted_by", sa.String(length=80), nullable=True),
+        sa.Column("lift_reason", sa.String(length=400), nullable=True),
+        sa.Column("lift_evidence", sa.String(length=400), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customer.id"], name=op.f("fk_do_not_call_entry_customer_id_customer")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_do_not_call_entry")),
+    )
+    op.create_index(
+        op.f("ix_do_not_call_entry_customer_id"), "do_not_call_entry", ["customer_id"], unique=False
+    )
+    op.create_table(
+        "do_not_call_number",
+        sa.Column("entry_id", sa.String(length=26), nullable=False),
+        sa.Column("e164", sa.String(length=20), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["do_not_call_entry.id"],
+            name=op.f("fk_do_not_call_number_entry_id_do_not_call_entry"),
+        ),
+        sa.PrimaryKeyConstraint("entry_id", "e164", name=op.f("pk_do_not_call_number")),
+    )
+    op.create_index("ix_do_not_call_number_e164", "do_not_call_number", ["e164", "entry_id"], unique=False)
+    op.create_table(
+        "project_payment",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("project_id", sa.String(length=26), nullable=False),
+        sa.Column("period", sa.String(length=8), nullable=False),
+        sa.Column("due", sa.Numeric(precision=12, scale=2), nullable=True),
+        sa.Column("amount", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("paid_at", UtcDateTime(), nullable=False),
+        sa.Column("receipt_no", sa.String(length=40), nullable=False),
+        sa.Column("posted_by", sa.String(length=80), nullable=False),
+        sa.Column("posted_at", UtcDateTime(), nullable=False),
+        sa.Column("reverses_id", sa.String(length=26), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("released_by", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_project_payment_project_id_project")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reverses_id"],
+            ["project_payment.id"],
+            name=op.f("fk_project_payment_reverses_id_project_payment"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project_payment")),
+        sa.UniqueConstraint("reverses_id", name=op.f("uq_project_payment_reverses_id")),
+    )
+    op.create_index(op.f("ix_project_payment_project_id"), "project_payment", ["project_id"], unique=False)
+    op.create_index("ix_project_payment_receipt_no", "project_payment", ["receipt_no"], unique=False)
+    op.create_table(
+        "project_suspension",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("project_id", sa.String(length=26), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("resumed_by", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_project_suspension_project_id_project")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project_suspension")),
+    )
+    op.create_index(
+        op.f("ix_project_suspension_project_id"), "project_suspension", ["project_id"], unique=False
+    )
+    op.create_table(
+        "stage_event",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("project_id", sa.String(length=26), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("happened_on", sa.Date(), nullable=False),
+        sa.Column("planned_on", sa.Date(), nullable=True),
+        sa.Column("recorded_at", UtcDateTime(), nullable=False),
+        sa.Column("recorded_by", sa.String(length=80), nullable=False),
+        sa.Column("sheet_ref", sa.String(length=60), nullable=True),
+        sa.Column("photos", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(length=400), nullable=True),
+        sa.Column("callback_ref", sa.String(length=40), nullable=True),
+        sa.Column("voided_at", UtcDateTime(), nullable=True),
+        sa.Column("voided_by", sa.String(length=80), nullable=True),
+        sa.Column("void_reason", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_stage_event_project_id_project")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stage_event")),
+    )
+    op.create_index("ix_stage_event_project_id", "stage_event", ["project_id"], unique=False)
+    op.create_index(
+        "uq_stage_event_in_force",
+        "stage_event",
+        ["project_id", "stage"],
+        unique=True,
+        sqlite_where=sa.text("voided_at IS NULL"),
+        postgresql_where=sa.text("voided_at IS NULL"),
+    )
+    op.create_table(
         "case_party",
         sa.Column("case_id", sa.String(length=26), nullable=False),
         sa.Column("department_code", sa.String(length=16), nullable=False),
@@ -54,6 +266,73 @@ def upgrade() -> None:
     op.create_index(
         "ix_case_party_department_code", "case_party", ["department_code", "case_id"], unique=False
     )
+    op.add_column("crew", sa.Column("phone", sa.String(length=20), nullable=True))
+    op.add_column("crew", sa.Column("direct", sa.Boolean(), server_default=sa.true(), nullable=False))
+    op.add_column("crew", sa.Column("departed_on", sa.Date(), nullable=True))
+    op.add_column("crew", sa.Column("departed_reason", sa.String(length=200), nullable=True))
+    op.add_column("crew", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
+    op.add_column("customer", sa.Column("level_set_by", sa.String(length=80), nullable=True))
+    op.add_column("customer", sa.Column("level_set_at", UtcDateTime(), nullable=True))
+    op.add_column(
+        "customer",
+        sa.Column("preferred_channel", sa.String(length=8), server_default="phone", nullable=False),
+    )
+    op.add_column("customer", sa.Column("preferred_from", sa.Time(), nullable=True))
+    op.add_column("customer", sa.Column("preferred_until", sa.Time(), nullable=True))
+    op.add_column("customer", sa.Column("frozen_scope", sa.String(length=8), nullable=True))
+    op.add_column("customer", sa.Column("frozen_until", sa.Date(), nullable=True))
+    op.add_column("customer", sa.Column("merged_into", sa.String(length=26), nullable=True))
+    op.add_column("customer", sa.Column("created_by", sa.String(length=80), nullable=True))
+    op.add_column("customer", sa.Column("updated_at", UtcDateTime(), nullable=True))
+    op.add_column("customer", sa.Column("updated_by", sa.String(length=80), nullable=True))
+    op.create_index(op.f("ix_customer_merged_into"), "customer", ["merged_into"], unique=False)
+    op.add_column("customer_phone", sa.Column("ref", sa.String(length=26), nullable=True))
+    op.add_column("customer_phone", sa.Column("kind", sa.String(length=10), nullable=True))
+    op.add_column(
+        "customer_phone", sa.Column("preferred", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+    op.add_column("customer_phone", sa.Column("verified_at", UtcDateTime(), nullable=True))
+    op.add_column("customer_phone", sa.Column("bad_since", UtcDateTime(), nullable=True))
+    op.add_column("customer_phone", sa.Column("bad_reason", sa.String(length=20), nullable=True))
+    op.add_column("department", sa.Column("deputy", sa.String(length=40), nullable=True))
+    op.add_column("department", sa.Column("head_user_id", sa.String(length=26), nullable=True))
+    op.add_column("department", sa.Column("deputy_user_id", sa.String(length=26), nullable=True))
+    op.add_column("department", sa.Column("escalation_contact", sa.String(length=120), nullable=True))
+    op.add_column("department", sa.Column("statistics_code", sa.String(length=16), nullable=True))
+    op.add_column("department", sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False))
+    op.add_column("department", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
+    op.add_column("project", sa.Column("community", sa.String(length=60), nullable=True))
+    op.add_column("project", sa.Column("building", sa.String(length=20), nullable=True))
+    op.add_column("project", sa.Column("unit", sa.String(length=20), nullable=True))
+    op.add_column("project", sa.Column("room", sa.String(length=20), nullable=True))
+    op.add_column("project", sa.Column("area_m2", sa.Numeric(precision=8, scale=2), nullable=True))
+    op.add_column("project", sa.Column("store_id", sa.String(length=26), nullable=True))
+    op.add_column("project", sa.Column("kind", sa.String(length=8), server_default="home", nullable=False))
+    op.add_column("project", sa.Column("package", sa.String(length=60), nullable=True))
+    op.add_column("project", sa.Column("changes", sa.Numeric(precision=12, scale=2), nullable=True))
+    op.add_column("project", sa.Column("signed_on", sa.Date(), nullable=True))
+    op.add_column("project", sa.Column("contract_starts_on", sa.Date(), nullable=True))
+    op.add_column("project", sa.Column("contract_ends_on", sa.Date(), nullable=True))
+    op.add_column("project", sa.Column("finished_on", sa.Date(), nullable=True))
+    op.add_column("project", sa.Column("sales_person", sa.String(length=40), nullable=True))
+    op.add_column("project", sa.Column("gang", sa.String(length=60), nullable=True))
+    op.add_column("project", sa.Column("concealed_planned", sa.Date(), nullable=True))
+    op.add_column("project", sa.Column("midterm_planned", sa.Date(), nullable=True))
+    op.add_column(
+        "project", sa.Column("delivery_state", sa.String(length=1), server_default="N", nullable=False)
+    )
+    op.add_column("project", sa.Column("warranty_no", sa.String(length=40), nullable=True))
+    op.add_column("project", sa.Column("audit_ref", sa.String(length=40), nullable=True))
+    op.add_column("project", sa.Column("archive_no", sa.String(length=40), nullable=True))
+    op.add_column("project", sa.Column("stage_before", sa.Integer(), nullable=True))
+    op.add_column("project", sa.Column("cancelled_at", UtcDateTime(), nullable=True))
+    op.add_column("project", sa.Column("ended_reason", sa.String(length=200), nullable=True))
+    op.add_column("project", sa.Column("created_at", UtcDateTime(), nullable=True))
+    op.add_column("project", sa.Column("created_by", sa.String(length=80), nullable=True))
+    op.add_column("project", sa.Column("updated_at", UtcDateTime(), nullable=True))
+    op.add_column("project", sa.Column("updated_by", sa.String(length=80), nullable=True))
+    op.add_column("project", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
+    op.create_index("ix_project_stage_warranty_until", "project", ["stage", "warranty_until"], unique=False)
     op.add_column("service_case", sa.Column("content", sa.Text(), server_default="", nullable=False))
     op.add_column("service_case", sa.Column("severity", sa.Integer(), server_default="1", nullable=False))
     op.add_column("service_case", sa.Column("major", sa.Boolean(), server_default=sa.false(), nullable=False))
@@ -83,8 +362,15 @@ def upgrade() -> None:
         ["specialist_id", "closed_at"],
         unique=False,
     )
+    op.add_column("store", sa.Column("address", sa.String(length=200), nullable=True))
+    op.add_column("store", sa.Column("phone", sa.String(length=20), nullable=True))
+    op.add_column("store", sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False))
+    op.add_column("store", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
     op.add_column("user_account", sa.Column("department", sa.String(length=16), nullable=True))
-    for statements in (SEARCH_FTS,):
+    for statements in (
+        SEARCH_FTS,
+        PEOPLE_BACKFILL,
+    ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
 
@@ -95,6 +381,10 @@ def downgrade() -> None:
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
     op.drop_column("user_account", "department")
+    op.drop_column("store", "version")
+    op.drop_column("store", "active")
+    op.drop_column("store", "phone")
+    op.drop_column("store", "address")
     op.drop_index("ix_service_case_specialist_id_closed_at", table_name="service_case")
     op.drop_index("ix_service_case_project_id", table_name="service_case")
     op.drop_index("ix_service_case_opened_at", table_name="service_case")
@@ -115,7 +405,96 @@ def downgrade() -> None:
     op.drop_column("service_case", "major")
     op.drop_column("service_case", "severity")
     op.drop_column("service_case", "content")
+    op.drop_index("ix_project_stage_warranty_until", table_name="project")
+    op.drop_column("project", "version")
+    op.drop_column("project", "updated_by")
+    op.drop_column("project", "updated_at")
+    op.drop_column("project", "created_by")
+    op.drop_column("project", "created_at")
+    op.drop_column("project", "ended_reason")
+    op.drop_column("project", "cancelled_at")
+    op.drop_column("project", "stage_before")
+    op.drop_column("project", "archive_no")
+    op.drop_column("project", "audit_ref")
+    op.drop_column("project", "warranty_no")
+    op.drop_column("project", "delivery_state")
+    op.drop_column("project", "midterm_planned")
+    op.drop_column("project", "concealed_planned")
+    op.drop_column("project", "gang")
+    op.drop_column("project", "sales_person")
+    op.drop_column("project", "finished_on")
+    op.drop_column("project", "contract_ends_on")
+    op.drop_column("project", "contract_starts_on")
+    op.drop_column("project", "signed_on")
+    op.drop_column("project", "changes")
+    op.drop_column("project", "package")
+    op.drop_column("project", "kind")
+    op.drop_column("project", "store_id")
+    op.drop_column("project", "area_m2")
+    op.drop_column("project", "room")
+    op.drop_column("project", "unit")
+    op.drop_column("project", "building")
+    op.drop_column("project", "community")
+    op.drop_column("department", "version")
+    op.drop_column("department", "active")
+    op.drop_column("department", "statistics_code")
+    op.drop_column("department", "escalation_contact")
+    op.drop_column("department", "deputy_user_id")
+    op.drop_column("department", "head_user_id")
+    op.drop_column("department", "deputy")
+    op.drop_column("customer_phone", "bad_reason")
+    op.drop_column("customer_phone", "bad_since")
+    op.drop_column("customer_phone", "verified_at")
+    op.drop_column("customer_phone", "preferred")
+    op.drop_column("customer_phone", "kind")
+    op.drop_column("customer_phone", "ref")
+    op.drop_index(op.f("ix_customer_merged_into"), table_name="customer")
+    op.drop_column("customer", "updated_by")
+    op.drop_column("customer", "updated_at")
+    op.drop_column("customer", "created_by")
+    op.drop_column("customer", "merged_into")
+    op.drop_column("customer", "frozen_until")
+    op.drop_column("customer", "frozen_scope")
+    op.drop_column("customer", "preferred_until")
+    op.drop_column("customer", "preferred_from")
+    op.drop_column("customer", "preferred_channel")
+    op.drop_column("customer", "level_set_at")
+    op.drop_column("customer", "level_set_by")
+    op.drop_column("crew", "version")
+    op.drop_column("crew", "departed_reason")
+    op.drop_column("crew", "departed_on")
+    op.drop_column("crew", "direct")
+    op.drop_column("crew", "phone")
     op.drop_index("ix_case_party_department_code", table_name="case_party")
     op.drop_table("case_party")
+    op.drop_index(
+        "uq_stage_event_in_force",
+        table_name="stage_event",
+        sqlite_where=sa.text("voided_at IS NULL"),
+        postgresql_where=sa.text("voided_at IS NULL"),
+    )
+    op.drop_index("ix_stage_event_project_id", table_name="stage_event")
+    op.drop_table("stage_event")
+    op.drop_index(op.f("ix_project_suspension_project_id"), table_name="project_suspension")
+    op.drop_table("project_suspension")
+    op.drop_index("ix_project_payment_receipt_no", table_name="project_payment")
+    op.drop_index(op.f("ix_project_payment_project_id"), table_name="project_payment")
+    op.drop_table("project_payment")
+    op.drop_index("ix_do_not_call_number_e164", table_name="do_not_call_number")
+    op.drop_table("do_not_call_number")
+    op.drop_index(op.f("ix_do_not_call_entry_customer_id"), table_name="do_not_call_entry")
+    op.drop_table("do_not_call_entry")
+    op.drop_index(op.f("ix_customer_merge_kept_id"), table_name="customer_merge")
+    op.drop_index(op.f("ix_customer_merge_gone_id"), table_name="customer_merge")
+    op.drop_table("customer_merge")
+    op.drop_index("ix_customer_freeze_open", table_name="customer_freeze")
+    op.drop_index(op.f("ix_customer_freeze_customer_id"), table_name="customer_freeze")
+    op.drop_table("customer_freeze")
+    op.drop_index("ix_customer_consent_customer_id_purpose", table_name="customer_consent")
+    op.drop_table("customer_consent")
+    op.drop_index(op.f("ix_staff_name"), table_name="staff")
+    op.drop_table("staff")
     op.drop_table("search_document")
+    op.drop_index("ix_import_job_uploaded_at", table_name="import_job")
+    op.drop_table("import_job")
     op.drop_table("case_number")
