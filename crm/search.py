@@ -148,6 +148,13 @@ class SearchIndex:
         else:
             await session.execute(_POSTGRES_CLEAR)
 
+    async def known(self, session: AsyncSession, kind: Kind, ref_ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that can be found already."""
+        query = select(SearchDocument.ref_id).where(
+            SearchDocument.kind == kind.value, SearchDocument.ref_id.in_(ref_ids)
+        )
+        return set((await session.execute(query)).scalars())
+
     async def counts(self, session: AsyncSession) -> dict[Kind, int]:
         """Return how many documents of each kind there are."""
         query = select(SearchDocument.kind, func.count()).group_by(SearchDocument.kind)
