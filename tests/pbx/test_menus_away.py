@@ -1,7 +1,8 @@
-"""FastAGI or the prompts are away: no caller hears silence (architecture.md §7)."""
+"""FastAGI, the prompts or the voice are away: no caller hears silence (architecture.md §7)."""
 
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -63,3 +64,25 @@ async def test_the_prompts_are_gone_from_the_disk(day: Day) -> None:
     finally:
         shutil.rmtree(clips)
         aside.rename(clips)
+
+
+async def test_the_voice_and_its_prompts_are_gone(day: Day) -> None:
+    centre, runtime, settings = day.centre, day.centre.pbx.runtime, day.centre.settings
+    clips = pbx_settings.prompts_dir(settings) / "clips"
+    aside, nowhere = clips.with_name("aside"), clips.with_name("no-espeak-ng")
+    await centre.stop_service()
+    clips.rename(aside)
+    clips.mkdir()
+    lost = replace(runtime.espeak, program=nowhere, loader=None)
+    centre.pbx = replace(centre.pbx, runtime=replace(runtime, tools={**runtime.tools, "espeak": lost}))
+    # Nor is another one found.
+    voice = settings.voice.model_copy(update={"espeak": str(nowhere)})
+    centre.settings = settings.model_copy(update={"voice": voice})
+    try:
+        await centre.restart_service()
+        await hears_and_reaches_a_person(day, longest_silence=2.0)
+    finally:
+        centre.pbx, centre.settings = replace(centre.pbx, runtime=runtime), settings
+        shutil.rmtree(clips)
+        aside.rename(clips)
+        await centre.restart_service()
