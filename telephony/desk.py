@@ -231,8 +231,7 @@ class AgentDesk:
     async def wrap_up(self, agent_id: str, call_id: str) -> WrapUpView | None:
         """Return what the agent wrote about a call; ``None`` when they did not take it."""
         async with self._database.session() as session:
-            row = await session.get(WrapUpRow, (call_id, agent_id))
-            return None if row is None else wrap_ups.view(row)
+            return await wrap_ups.read(session, agent_id, call_id)
 
     async def unsaved_wrap_ups(self, agent_id: str, *, limit: int = 20) -> tuple[WrapUpView, ...]:
         """Return the agent's finished calls that still have no disposition, newest first."""

@@ -2,14 +2,16 @@
 
 import re
 import unicodedata
+from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from kernel.outbox import add_fact
+from telephony.agent_records import table_of
 from telephony.agent_seeds import is_code
 from telephony.agent_tables import AgentRow, AgentSessionRow, DispositionRow, WrapUpRow
 from telephony.agent_views import WrapUpView
@@ -18,6 +20,19 @@ from telephony.events import DispositionSaved
 MAX_NOTES = 2000
 TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 CUSTOMER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+# What pages ask for at every call: plain columns, and made once.
+WRAP_UP = table_of(WrapUpRow)
+_VIEWS = select(*(WRAP_UP.c[field.name] for field in fields(WrapUpView))).where(
+    WRAP_UP.c.agent_id == bindparam("agent_id")
+)
+_ONE = _VIEWS.where(WRAP_UP.c.call_id == bindparam("call_id"))
+_UNSAVED = (
+    _VIEWS.where(WRAP_UP.c.saved_at.is_(None), WRAP_UP.c.started_at.is_not(None))
+    .order_by(WRAP_UP.c.taken_at.desc())
+    .limit(bindparam("at_most"))
+)
 
 
 class CallNotYours(NotFound):
@@ -100,17 +115,16 @@ async def save_draft(
     row.draft_notes = clean_notes(notes) or None
 
 
+async def read(session: AsyncSession, agent_id: str, call_id: str) -> WrapUpView | None:
+    """Return what the agent wrote about a call; ``None`` when they did not take it."""
+    found = (await session.execute(_ONE, {"agent_id": agent_id, "call_id": call_id})).one_or_none()
+    return None if found is None else WrapUpView(**found._mapping)
+
+
 async def unsaved(session: AsyncSession, agent_id: str, *, limit: int) -> tuple[WrapUpView, ...]:
     """Return queue calls over and without disposition, newest first."""
-    query = (
-        select(WrapUpRow)
-        .where(
-            WrapUpRow.agent_id == agent_id, WrapUpRow.saved_at.is_(None), WrapUpRow.started_at.is_not(None)
-        )
-        .order_by(WrapUpRow.taken_at.desc())
-        .limit(limit)
-    )
-    return tuple(view(row) for row in (await session.execute(query)).scalars())
+    found = await session.execute(_UNSAVED, {"agent_id": agent_id, "at_most": limit})
+    return tuple(WrapUpView(**row._mapping) for row in found)
 
 
 async def takers(session: AsyncSession, call_id: str) -> list[str]:
