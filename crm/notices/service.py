@@ -243,6 +243,7 @@ def _is_read(actor: Actor) -> ColumnElement[bool]:
     return (
         select(literal(1))
         .where(NoticeRead.notice_id == Notice.notice_id, NoticeRead.user_id == actor.user_id)
+        .correlate(Notice)
         .exists()
     )
 
