@@ -49,11 +49,14 @@ class AmiConfig:
     close_timeout: timedelta = timedelta(milliseconds=500)
 
     backoff_first: timedelta = timedelta(seconds=1)
-    backoff_most: timedelta = timedelta(seconds=30)
+    # Asterisk back without us has queues without members: it is not left alone for long.
+    backoff_most: timedelta = timedelta(seconds=5)
     # An epoch that lived this long counts as a success: the next backoff starts from the first step.
     stable_after: timedelta = timedelta(seconds=10)
     # None: a refused login is retried only after ``AmiLink.reset()``.
     login_retry: timedelta | None = None
+    # How long a consumer that fell behind may take to catch up before the next epoch begins.
+    catch_up: timedelta = timedelta(seconds=30)
 
     queue_items: int = 20_000
     queue_bytes: int = 64 * 1024 * 1024

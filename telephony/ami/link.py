@@ -144,7 +144,7 @@ class AmiLink:
             await self._patiently(self._reset.wait(), delay)
             if reason == "overflow":
                 # A consumer that is still behind would only overflow again.
-                await self._patiently(self._stream.drained(), self._config.backoff_most.total_seconds())
+                await self._patiently(self._stream.drained(), self._config.catch_up.total_seconds())
 
     async def _refused(self, error: AmiLoginRefused) -> None:
         metrics.RECONNECTS.labels(self.node, "auth").inc()
