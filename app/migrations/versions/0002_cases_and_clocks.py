@@ -39,6 +39,82 @@ def upgrade() -> None:
     )
     op.create_index("ix_import_job_uploaded_at", "import_job", ["uploaded_at"], unique=False)
     op.create_table(
+        "message_rate",
+        sa.Column("bucket", sa.String(length=120), nullable=False),
+        sa.Column("booked_until", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", name=op.f("pk_message_rate")),
+    )
+    op.create_index(op.f("ix_message_rate_booked_until"), "message_rate", ["booked_until"], unique=False)
+    op.create_table(
+        "notice",
+        sa.Column("notice_id", sa.String(length=26), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("parameters", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("link", sa.String(length=200), nullable=False),
+        sa.Column("severity", sa.String(length=8), nullable=False),
+        sa.Column("source_fact_id", sa.String(length=26), nullable=True),
+        sa.Column("dedupe_key", sa.String(length=160), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("notice_id", name=op.f("pk_notice")),
+        sa.UniqueConstraint("dedupe_key", name=op.f("uq_notice_dedupe_key")),
+    )
+    op.create_index(op.f("ix_notice_created_at"), "notice", ["created_at"], unique=False)
+    op.create_index(op.f("ix_notice_expires_at"), "notice", ["expires_at"], unique=False)
+    op.create_table(
+        "notice_address",
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("channel", sa.String(length=8), nullable=False),
+        sa.Column("address", sa.String(length=254), nullable=False),
+        sa.Column("verified", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "channel", name=op.f("pk_notice_address")),
+    )
+    op.create_table(
+        "notice_rule",
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("recipients", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("channels", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("severity", sa.String(length=8), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_notice_rule")),
+    )
+    op.create_table(
+        "outgoing_message",
+        sa.Column("message_id", sa.String(length=26), nullable=False),
+        sa.Column("channel", sa.String(length=8), nullable=False),
+        sa.Column("address", sa.String(length=254), nullable=False),
+        sa.Column("user_id", sa.String(length=40), nullable=True),
+        sa.Column("to_customer", sa.Boolean(), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("parameters", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("link", sa.String(length=200), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("severity", sa.String(length=8), nullable=False),
+        sa.Column("dedupe_key", sa.String(length=240), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("cleared", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.String(length=200), nullable=False),
+        sa.Column("provider_ref", sa.String(length=120), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("attempted_at", UtcDateTime(), nullable=True),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("claimed_by", sa.String(length=64), nullable=True),
+        sa.Column("claimed_until", UtcDateTime(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outgoing_message")),
+        sa.UniqueConstraint("dedupe_key", name=op.f("uq_outgoing_message_dedupe_key")),
+    )
+    op.create_index(op.f("ix_outgoing_message_created_at"), "outgoing_message", ["created_at"], unique=False)
+    op.create_index(op.f("ix_outgoing_message_due_at"), "outgoing_message", ["due_at"], unique=False)
+    op.create_index(
+        "ix_outgoing_message_state_message_id", "outgoing_message", ["state", "message_id"], unique=False
+    )
+    op.create_table(
         "search_document",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -57,6 +133,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_search_document")),
         sa.UniqueConstraint("kind", "ref_id", name=op.f("uq_search_document_kind_ref_id")),
     )
+    op.create_table(
+        "notice_read",
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("notice_id", sa.String(length=26), nullable=False),
+        sa.Column("read_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["notice_id"],
+            ["notice.notice_id"],
+            name=op.f("fk_notice_read_notice_id_notice"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", "notice_id", name=op.f("pk_notice_read")),
+    )
+    op.create_index(op.f("ix_notice_read_notice_id"), "notice_read", ["notice_id"], unique=False)
+    op.create_table(
+        "notice_recipient",
+        sa.Column("target", sa.String(length=80), nullable=False),
+        sa.Column("notice_id", sa.String(length=26), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["notice_id"],
+            ["notice.notice_id"],
+            name=op.f("fk_notice_recipient_notice_id_notice"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("target", "notice_id", name=op.f("pk_notice_recipient")),
+    )
+    op.create_index(op.f("ix_notice_recipient_notice_id"), "notice_recipient", ["notice_id"], unique=False)
     op.create_table(
         "staff",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -494,7 +597,22 @@ def downgrade() -> None:
     op.drop_table("customer_consent")
     op.drop_index(op.f("ix_staff_name"), table_name="staff")
     op.drop_table("staff")
+    op.drop_index(op.f("ix_notice_recipient_notice_id"), table_name="notice_recipient")
+    op.drop_table("notice_recipient")
+    op.drop_index(op.f("ix_notice_read_notice_id"), table_name="notice_read")
+    op.drop_table("notice_read")
     op.drop_table("search_document")
+    op.drop_index("ix_outgoing_message_state_message_id", table_name="outgoing_message")
+    op.drop_index(op.f("ix_outgoing_message_due_at"), table_name="outgoing_message")
+    op.drop_index(op.f("ix_outgoing_message_created_at"), table_name="outgoing_message")
+    op.drop_table("outgoing_message")
+    op.drop_table("notice_rule")
+    op.drop_table("notice_address")
+    op.drop_index(op.f("ix_notice_expires_at"), table_name="notice")
+    op.drop_index(op.f("ix_notice_created_at"), table_name="notice")
+    op.drop_table("notice")
+    op.drop_index(op.f("ix_message_rate_booked_until"), table_name="message_rate")
+    op.drop_table("message_rate")
     op.drop_index("ix_import_job_uploaded_at", table_name="import_job")
     op.drop_table("import_job")
     op.drop_table("case_number")
