@@ -1,7 +1,7 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
-import crm.notices.tables
 import crm.limit_tables
+import crm.notices.tables
 import crm.people_tables
 import crm.search_tables
 import crm.tables
@@ -13,8 +13,8 @@ import telephony.tables
 import web.tables
 
 MODULES = (
-    crm.notices.tables,
     crm.limit_tables,
+    crm.notices.tables,
     crm.people_tables,
     crm.search_tables,
     crm.tables,

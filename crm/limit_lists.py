@@ -1,0 +1,160 @@
+"""Lists of overdue limits, the manager's red list, and what they need for paging (domain.md §0)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.limit_tables import LimitTimerRow
+from crm.limits import LimitBook, TimerState, TimerView
+from kernel.access import Actor, Permission
+from kernel.clock import Clock
+from kernel.errors import Invalid
+from kernel.ids import is_ulid
+
+MAX_PAGE = 200
+
+
+class OverdueList(StrEnum):
+    """The six work lists of a department that is late."""
+
+    NOT_ACCEPTED = "not_accepted"
+    """未及时接收."""
+    VISIT_LATE = "visit_late"
+    """未按计划出现场."""
+    PLAN_LATE = "plan_late"
+    """未按计划出方案."""
+    NOT_SOLVED_AS_PLANNED = "not_solved_as_planned"
+    """未按计划解决."""
+    NOT_SOLVED = "not_solved"
+    """未解决."""
+    NOT_CLOSED = "not_closed"
+    """未结案."""
+
+
+LIST_CODES: dict[OverdueList, tuple[str, ...]] = {
+    OverdueList.NOT_ACCEPTED: ("TS.T1", "TD.T1", "BX.R2"),
+    OverdueList.VISIT_LATE: ("ES.VISIT",),
+    OverdueList.PLAN_LATE: ("TS.T2", "TS.T3", "BX.R3"),
+    OverdueList.NOT_SOLVED_AS_PLANNED: (),
+    OverdueList.NOT_SOLVED: ("TD.T2",),
+    OverdueList.NOT_CLOSED: ("TS.T4", "BX.R6", "BX.K0", "FO.REPLY"),
+}
+"""The limits behind each list. What is late against a line's own planned times (visit, solving) has no limit
+of its own and comes from the lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerPage:
+    """Limits, the longest overdue first; ``cursor`` leads to the next page, ``None`` at the end."""
+
+    timers: tuple[TimerView, ...]
+    cursor: str | None
+
+
+class LimitLists:
+    """Reads the lists.
+
+    Whoever may see cases sees the lists; people of a department only their own department's limits.
+    """
+
+    def __init__(self, clock: Clock, book: LimitBook) -> None:
+        self._clock = clock
+        self._book = book
+
+    async def overdue(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        *,
+        which: OverdueList | None = None,
+        codes: Sequence[str] = (),
+        department: str | None = None,
+        specialist: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> TimerPage:
+        """Return the open limits that are past, of one list, of some codes, or all.
+
+        Overdue is what is past now, whether or not the worker has come to it.
+
+        Raises:
+            Forbidden: the actor may not see cases.
+            Invalid: the limit or the cursor cannot be.
+        """
+        actor.need(Permission.CASES_VIEW)
+        wanted = (*codes, *(LIST_CODES[which] if which else ()))
+        if which is not None and not wanted:
+            return TimerPage(timers=(), cursor=None)
+        query = select(LimitTimerRow).where(LimitTimerRow.deadline_at < self._clock.now())
+        if wanted:
+            query = query.where(LimitTimerRow.code.in_(wanted))
+        if specialist is not None:
+            query = query.where(LimitTimerRow.specialist == specialist)
+        return await self._page(session, actor, query, department, cursor, limit)
+
+    async def red_list(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        *,
+        department: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> TimerPage:
+        """Return the open limits that are on the manager's red list. Raises as :meth:`overdue` does."""
+        actor.need(Permission.RED_LIST_VIEW)
+        query = select(LimitTimerRow).where(LimitTimerRow.red_at.is_not(None))
+        return await self._page(session, actor, query, department, cursor, limit)
+
+    async def _page(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        query: Select[LimitTimerRow],
+        department: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> TimerPage:
+        if not 1 <= limit <= MAX_PAGE:
+            raise Invalid(f"limit: 1 to {MAX_PAGE}", field="limit")
+        query = query.where(LimitTimerRow.state == TimerState.RUNNING)
+        if not actor.can(Permission.CASES_VIEW_ALL):
+            # Also those of nobody: a person without a department sees none.
+            query = query.where(LimitTimerRow.department == (actor.department or ""))
+        if department is not None:
+            query = query.where(LimitTimerRow.department == department)
+        if cursor is not None:
+            at, timer_id = _read_cursor(cursor)
+            query = query.where(
+                or_(
+                    LimitTimerRow.deadline_at > at,
+                    and_(LimitTimerRow.deadline_at == at, LimitTimerRow.id > timer_id),
+                )
+            )
+        order = (LimitTimerRow.deadline_at, LimitTimerRow.id)
+        rows = (await session.scalars(query.order_by(*order).limit(limit + 1))).all()
+        shown = rows[:limit]
+        return TimerPage(
+            timers=await self._book.views(session, shown),
+            cursor=_cursor(shown[-1]) if len(rows) > limit else None,
+        )
+
+
+def _cursor(row: LimitTimerRow) -> str:
+    assert row.deadline_at is not None
+    return f"{row.deadline_at.isoformat()}~{row.id}"
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    moment, _, timer_id = cursor.partition("~")
+    try:
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None or not is_ulid(timer_id):
+            raise ValueError
+    except ValueError as error:
+        raise Invalid("cursor: not one of ours", field="cursor") from error
+    return at, timer_id

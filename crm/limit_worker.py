@@ -1,0 +1,81 @@
+"""The worker that comes to the points of all limits, in any number of processes."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import select
+
+from crm.domain.limits import CALENDAR_RETRY
+from crm.limit_steps import advance
+from crm.limit_tables import LimitTimerRow
+from crm.limits import LimitBook
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.due import DueWorker
+from kernel.errors import HuifangError
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+
+
+class LimitWorker:
+    """Handles due points, a batch in one transaction.
+
+    A killed worker leaves rows claimed or untouched, never half handled; the points of a row and what they
+    write are committed together. Rows that somebody is just changing are left to the next round, so that it
+    never waits for a lock, nor anybody long for its own.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        book: LimitBook,
+        *,
+        worker: str,
+        poll: timedelta = timedelta(seconds=1),
+        lease: timedelta = timedelta(seconds=30),
+        batch: int = BATCH,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._book = book
+        self._worker = worker
+        self._due = DueWorker(
+            database, clock, LimitTimerRow, self._handle, worker=worker, poll=poll, lease=lease, batch=batch
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await self._due.run()
+
+    async def run_once(self) -> int:
+        """Handle one batch; return how many limits were due in it."""
+        return await self._due.run_once()
+
+    async def _handle(self, rows: Sequence[LimitTimerRow]) -> None:
+        ours = (
+            select(LimitTimerRow)
+            .where(
+                LimitTimerRow.id.in_([row.id for row in rows]),
+                # Claimed by us, and at this time: not those that were stopped or taken over meanwhile.
+                LimitTimerRow.claimed_by == self._worker,
+                LimitTimerRow.claimed_until == rows[0].claimed_until,
+                LimitTimerRow.due_at.is_not(None),
+            )
+            .order_by(LimitTimerRow.due_at, LimitTimerRow.id)
+            .with_for_update(skip_locked=True)
+        )
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            clocks = await self._book.calendar.clocks(session)
+            for row in (await session.scalars(ours)).all():
+                try:
+                    version = await self._book.policies.version(session, row.policy_id)
+                    advance(session, row, version.policy.rule(row.code), clocks, now=now)
+                except HuifangError as error:
+                    # One limit that cannot be understood must not stop all others.
+                    row.due_at, row.claimed_by, row.claimed_until = now + CALENDAR_RETRY, None, None
+                    log.error("limit_point_failed", timer=row.id, code=row.code, error=error.message)
