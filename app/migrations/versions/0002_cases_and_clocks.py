@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from crm.limit_tables import LIMIT_POLICY_FIXED, LIMIT_POLICY_FIXED_DOWN
 from crm.people_tables import PEOPLE_BACKFILL
 from crm.search_tables import SEARCH_FTS, SEARCH_FTS_DOWN
 from kernel.db import UtcDateTime
@@ -15,6 +16,22 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
+    op.create_table(
+        "calendar_day",
+        sa.Column("date", sa.Date(), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("source", sa.String(length=120), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("date", name=op.f("pk_calendar_day")),
+    )
+    op.create_table(
+        "calendar_year",
+        sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(length=120), nullable=False),
+        sa.Column("loaded_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("year", name=op.f("pk_calendar_year")),
+    )
     op.create_table(
         "case_number",
         sa.Column("prefix", sa.String(length=12), nullable=False),
@@ -38,6 +55,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_job")),
     )
     op.create_index("ix_import_job_uploaded_at", "import_job", ["uploaded_at"], unique=False)
+    op.create_table(
+        "limit_choice",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("set_name", sa.String(length=16), nullable=False),
+        sa.Column("effective_from", UtcDateTime(), nullable=False),
+        sa.Column("chosen_by", sa.String(length=120), nullable=False),
+        sa.Column("chosen_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_limit_choice")),
+    )
+    op.create_index(op.f("ix_limit_choice_effective_from"), "limit_choice", ["effective_from"], unique=False)
+    op.create_table(
+        "limit_policy",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("set_name", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("effective_from", UtcDateTime(), nullable=False),
+        sa.Column("title", sa.String(length=60), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("loaded_by", sa.String(length=120), nullable=False),
+        sa.Column("loaded_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_limit_policy")),
+        sa.UniqueConstraint("set_name", "version", name=op.f("uq_limit_policy_set_name_version")),
+    )
     op.create_table(
         "message_rate",
         sa.Column("bucket", sa.String(length=120), nullable=False),
@@ -134,6 +174,49 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "ref_id", name=op.f("uq_search_document_kind_ref_id")),
     )
     op.create_table(
+        "limit_timer",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("policy_id", sa.String(length=26), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("record_kind", sa.String(length=16), nullable=False),
+        sa.Column("record_id", sa.String(length=40), nullable=False),
+        sa.Column("line_id", sa.String(length=40), nullable=False),
+        sa.Column("record_no", sa.String(length=30), nullable=False),
+        sa.Column("department", sa.String(length=16), nullable=True),
+        sa.Column("user_id", sa.String(length=40), nullable=True),
+        sa.Column("specialist", sa.String(length=40), nullable=True),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("open_key", sa.String(length=140), nullable=True),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("used_us", sa.BigInteger(), nullable=False),
+        sa.Column("allowed_us", sa.BigInteger(), nullable=False),
+        sa.Column("slot_us", sa.BigInteger(), nullable=False),
+        sa.Column("deadline_at", UtcDateTime(), nullable=True),
+        sa.Column("handled", sa.Integer(), nullable=False),
+        sa.Column("stopped_at", UtcDateTime(), nullable=True),
+        sa.Column("breached_at", UtcDateTime(), nullable=True),
+        sa.Column("red_at", UtcDateTime(), nullable=True),
+        sa.Column("escalated_at", UtcDateTime(), nullable=True),
+        sa.Column("paused", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("void_reason", sa.String(length=200), nullable=True),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("claimed_by", sa.String(length=64), nullable=True),
+        sa.Column("claimed_until", UtcDateTime(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["policy_id"], ["limit_policy.id"], name=op.f("fk_limit_timer_policy_id_limit_policy")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_limit_timer")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_limit_timer_open_key")),
+    )
+    op.create_index(op.f("ix_limit_timer_due_at"), "limit_timer", ["due_at"], unique=False)
+    op.create_index("ix_limit_timer_record_id", "limit_timer", ["record_id"], unique=False)
+    op.create_index(
+        "ix_limit_timer_state_code_deadline_at", "limit_timer", ["state", "code", "deadline_at"], unique=False
+    )
+    op.create_index("ix_limit_timer_state_red_at", "limit_timer", ["state", "red_at"], unique=False)
+    op.create_table(
         "notice_read",
         sa.Column("user_id", sa.String(length=40), nullable=False),
         sa.Column("notice_id", sa.String(length=26), nullable=False),
@@ -178,6 +261,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
     )
     op.create_index(op.f("ix_staff_name"), "staff", ["name"], unique=False)
+    op.create_table(
+        "appraisal_proposal",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("timer_id", sa.String(length=26), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("record_kind", sa.String(length=16), nullable=False),
+        sa.Column("record_id", sa.String(length=40), nullable=False),
+        sa.Column("line_id", sa.String(length=40), nullable=False),
+        sa.Column("record_no", sa.String(length=30), nullable=False),
+        sa.Column("department", sa.String(length=16), nullable=True),
+        sa.Column("user_id", sa.String(length=40), nullable=True),
+        sa.Column("points", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("proposed_at", UtcDateTime(), nullable=False),
+        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["timer_id"], ["limit_timer.id"], name=op.f("fk_appraisal_proposal_timer_id_limit_timer")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appraisal_proposal")),
+        sa.UniqueConstraint("timer_id", name=op.f("uq_appraisal_proposal_timer_id")),
+    )
+    op.create_index(
+        op.f("ix_appraisal_proposal_record_id"), "appraisal_proposal", ["record_id"], unique=False
+    )
+    op.create_index(
+        "ix_appraisal_proposal_state_proposed_at",
+        "appraisal_proposal",
+        ["state", "proposed_at"],
+        unique=False,
+    )
     op.create_table(
         "customer_consent",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -268,6 +383,33 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_do_not_call_entry_customer_id"), "do_not_call_entry", ["customer_id"], unique=False
     )
+    op.create_table(
+        "limit_breach",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("timer_id", sa.String(length=26), nullable=False),
+        sa.Column("policy_id", sa.String(length=26), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("record_kind", sa.String(length=16), nullable=False),
+        sa.Column("record_id", sa.String(length=40), nullable=False),
+        sa.Column("line_id", sa.String(length=40), nullable=False),
+        sa.Column("record_no", sa.String(length=30), nullable=False),
+        sa.Column("department", sa.String(length=16), nullable=True),
+        sa.Column("user_id", sa.String(length=40), nullable=True),
+        sa.Column("specialist", sa.String(length=40), nullable=True),
+        sa.Column("breached_at", UtcDateTime(), nullable=False),
+        sa.Column("noted_at", UtcDateTime(), nullable=False),
+        sa.Column("withdrawn_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["policy_id"], ["limit_policy.id"], name=op.f("fk_limit_breach_policy_id_limit_policy")
+        ),
+        sa.ForeignKeyConstraint(
+            ["timer_id"], ["limit_timer.id"], name=op.f("fk_limit_breach_timer_id_limit_timer")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_limit_breach")),
+        sa.UniqueConstraint("timer_id", name=op.f("uq_limit_breach_timer_id")),
+    )
+    op.create_index(op.f("ix_limit_breach_breached_at"), "limit_breach", ["breached_at"], unique=False)
+    op.create_index(op.f("ix_limit_breach_record_id"), "limit_breach", ["record_id"], unique=False)
     op.create_table(
         "do_not_call_number",
         sa.Column("entry_id", sa.String(length=26), nullable=False),
@@ -473,6 +615,7 @@ def upgrade() -> None:
     for statements in (
         SEARCH_FTS,
         PEOPLE_BACKFILL,
+        LIMIT_POLICY_FIXED,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -480,7 +623,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take the schema back to the one before."""
-    for statements in (SEARCH_FTS_DOWN,):
+    for statements in (
+        SEARCH_FTS_DOWN,
+        LIMIT_POLICY_FIXED_DOWN,
+    ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
     op.drop_column("user_account", "department")
@@ -585,6 +731,9 @@ def downgrade() -> None:
     op.drop_table("project_payment")
     op.drop_index("ix_do_not_call_number_e164", table_name="do_not_call_number")
     op.drop_table("do_not_call_number")
+    op.drop_index(op.f("ix_limit_breach_record_id"), table_name="limit_breach")
+    op.drop_index(op.f("ix_limit_breach_breached_at"), table_name="limit_breach")
+    op.drop_table("limit_breach")
     op.drop_index(op.f("ix_do_not_call_entry_customer_id"), table_name="do_not_call_entry")
     op.drop_table("do_not_call_entry")
     op.drop_index(op.f("ix_customer_merge_kept_id"), table_name="customer_merge")
@@ -595,12 +744,20 @@ def downgrade() -> None:
     op.drop_table("customer_freeze")
     op.drop_index("ix_customer_consent_customer_id_purpose", table_name="customer_consent")
     op.drop_table("customer_consent")
+    op.drop_index("ix_appraisal_proposal_state_proposed_at", table_name="appraisal_proposal")
+    op.drop_index(op.f("ix_appraisal_proposal_record_id"), table_name="appraisal_proposal")
+    op.drop_table("appraisal_proposal")
     op.drop_index(op.f("ix_staff_name"), table_name="staff")
     op.drop_table("staff")
     op.drop_index(op.f("ix_notice_recipient_notice_id"), table_name="notice_recipient")
     op.drop_table("notice_recipient")
     op.drop_index(op.f("ix_notice_read_notice_id"), table_name="notice_read")
     op.drop_table("notice_read")
+    op.drop_index("ix_limit_timer_state_red_at", table_name="limit_timer")
+    op.drop_index("ix_limit_timer_state_code_deadline_at", table_name="limit_timer")
+    op.drop_index("ix_limit_timer_record_id", table_name="limit_timer")
+    op.drop_index(op.f("ix_limit_timer_due_at"), table_name="limit_timer")
+    op.drop_table("limit_timer")
     op.drop_table("search_document")
     op.drop_index("ix_outgoing_message_state_message_id", table_name="outgoing_message")
     op.drop_index(op.f("ix_outgoing_message_due_at"), table_name="outgoing_message")
@@ -613,6 +770,11 @@ def downgrade() -> None:
     op.drop_table("notice")
     op.drop_index(op.f("ix_message_rate_booked_until"), table_name="message_rate")
     op.drop_table("message_rate")
+    op.drop_table("limit_policy")
+    op.drop_index(op.f("ix_limit_choice_effective_from"), table_name="limit_choice")
+    op.drop_table("limit_choice")
     op.drop_index("ix_import_job_uploaded_at", table_name="import_job")
     op.drop_table("import_job")
     op.drop_table("case_number")
+    op.drop_table("calendar_year")
+    op.drop_table("calendar_day")
