@@ -37,8 +37,13 @@ R = TypeVar("R", bound=DueColumns)
 async def claim_due(
     session: AsyncSession, table: type[R], *, worker: str, now: datetime, lease: timedelta, limit: int
 ) -> Sequence[R]:
-    """Claim up to ``limit`` due rows, oldest first, inside the caller's transaction."""
-    free: ColumnElement[bool] = or_(table.claimed_until.is_(None), table.claimed_until < now)
+    """Claim up to ``limit`` due rows, oldest first, inside the caller's transaction.
+
+    A claim that reaches further than two leases was made before the clock was set back, and is over; one
+    lease of difference is left to the clocks of several machines.
+    """
+    until = table.claimed_until
+    free: ColumnElement[bool] = or_(until.is_(None), until < now, until > now + 2 * lease)
     query = (
         select(table)
         .where(table.due_at.is_not(None), table.due_at <= now, free)
