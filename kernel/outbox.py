@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 STREAM = "hf:facts"
 ANSWER_SECONDS = 7.0
 """Longest wait for Redis, reading's own block included."""
+GATHER_SECONDS = 0.1
 SENT_KEPT = timedelta(days=1)
 MARKS_KEPT = timedelta(days=30)
 """Longer than anything can be delivered again."""
@@ -85,10 +86,17 @@ class OutboxRelay:
         self._worker = worker
         self._clock = clock
         self._tidied_at: datetime | None = None
+        self._woken = False
         self._due = DueWorker(database, clock, OutboxRow, self._send, worker=worker, batch=200)
 
     def wake(self) -> None:
-        """Look at the table now."""
+        """Look at the table soon: one fact costs as much to carry as the twenty that come with it."""
+        if not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._woken = False
         self._due.wake()
 
     async def run(self) -> None:

@@ -190,6 +190,32 @@ async def test_a_fact_that_cannot_be_handled_holds_up_no_other(
     assert waiting["pending"] == 1
 
 
+async def test_facts_of_the_same_moment_are_carried_together(
+    database: Database, redis: Redis, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = OutboxRelay(database, redis, clock, worker="w1")
+    trips: list[bool] = []
+    pipeline = redis.pipeline
+
+    def counted(*, transaction: bool) -> object:
+        trips.append(transaction)
+        return pipeline(transaction=transaction)
+
+    monkeypatch.setattr(redis, "pipeline", counted)
+    task = asyncio.create_task(relay.run())
+    for _ in range(6):
+        async with database.transaction() as session:
+            add_fact(session, ChoreDone(at=clock.now(), chore=new_ulid()))
+        relay.wake()
+
+    async def all_there() -> bool:
+        return int(await redis.xlen("hf:facts")) == 6
+
+    await eventually(all_there)
+    assert len(trips) <= 3
+    assert await end_tasks([task]) == ()
+
+
 async def test_a_fact_waits_in_the_table_while_redis_is_gone(
     database: Database, redis: Redis, redis_server: RedisServer, clock: FakeClock, consumer: FactConsumer
 ) -> None:
