@@ -63,6 +63,16 @@ class MessageState(StrEnum):
     """The customer does not want it."""
 
 
+class Scope(StrEnum):
+    """What a message to a customer is about; refusals reach more or less far (domain.md §6.4)."""
+
+    CASE = "case"
+    """The customer's own open case; always allowed."""
+    SURVEY = "survey"
+    MARKETING = "marketing"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Who reads a notice: a user, everybody of a role, of a department, or of a role in a department."""

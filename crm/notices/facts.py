@@ -1,8 +1,7 @@
 """Which facts people hear about: one entry per kind of fact. Facts without an entry are ignored.
 
 An entry turns a fact into a :class:`~crm.notices.domain.NoticeRequest`, or into ``None`` where nobody need
-hear of it. What the texts call ``no``, ``customer`` and ``department`` is looked up here, so that facts need
-carry no more than ids.
+hear of it. Names that a fact has only the id of are looked up here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,9 +10,11 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.events_limits import LimitBreached, LimitEscalated, LimitFact, LimitRed, LimitWarned
 from crm.notices.domain import NoticeRequest, Party
 from crm.notices.events import MessageFailed, NoticeWanted
 from crm.notices.service import Notices
+from crm.tables import Department
 from kernel.errors import Invalid
 from kernel.events import Event
 
@@ -52,7 +53,61 @@ async def _message_failed(_: AsyncSession, fact: MessageFailed) -> NoticeRequest
     )
 
 
-ENTRIES: Mapping[type[Event], Entry] = {NoticeWanted: _wanted, MessageFailed: _message_failed}
+LINKS = {"complaint": "/complaints/{}", "repair": "/repairs/{}", "ticket": "/tickets/{}"}
+"""Kind of a record → its page."""
+MESSAGE_FROM_PERCENT = 80
+"""Earlier warning points only colour the owner's list (domain.md §0)."""
+
+
+async def _limit_warned(session: AsyncSession, fact: LimitWarned) -> NoticeRequest | None:
+    if fact.percent < MESSAGE_FROM_PERCENT:
+        return None
+    return await _about_limit(session, fact, "limit.warned", percent=fact.percent)
+
+
+async def _limit_breached(session: AsyncSession, fact: LimitBreached) -> NoticeRequest:
+    return await _about_limit(session, fact, "limit.breached")
+
+
+async def _limit_red(session: AsyncSession, fact: LimitRed) -> NoticeRequest:
+    return await _about_limit(session, fact, "limit.red")
+
+
+async def _limit_escalated(session: AsyncSession, fact: LimitEscalated) -> NoticeRequest:
+    return await _about_limit(session, fact, "limit.escalated")
+
+
+async def _about_limit(session: AsyncSession, fact: LimitFact, code: str, **further: object) -> NoticeRequest:
+    department = await session.get(Department, fact.department) if fact.department else None
+    return NoticeRequest(
+        code=code,
+        # A limit that was moved (a re-opened record, a corrected start) may come to the same point again.
+        key=f"{code}|{fact.timer_id}|{fact.due_at:%Y%m%dT%H%M%S}|{further.get('percent', '')}",
+        parameters={
+            "no": fact.record_no or fact.record_id,
+            "limit": fact.code,
+            "due_at": fact.due_at.isoformat(),
+            "department": department.name if department else fact.department,
+            **further,
+        },
+        link=LINKS[fact.record_kind].format(fact.record_id) if fact.record_kind in LINKS else "",
+        party=Party(
+            owner_user_id=fact.user_id,
+            owner_department=fact.department,
+            specialist_user_id=fact.specialist,
+        ),
+        fact_id=fact.event_id,
+    )
+
+
+ENTRIES: Mapping[type[Event], Entry] = {
+    NoticeWanted: _wanted,
+    MessageFailed: _message_failed,
+    LimitWarned: _limit_warned,
+    LimitBreached: _limit_breached,
+    LimitRed: _limit_red,
+    LimitEscalated: _limit_escalated,
+}
 
 
 class NoticeFacts:

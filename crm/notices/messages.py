@@ -121,9 +121,10 @@ class MessageQueue:
             ConfigurationError: there is no such template.
         """
         number = check_address(Channel.SMS, Phone.parse(phone).e164)
-        if template not in shipped().customers:
+        known = shipped().customers.get(template)
+        if known is None:
             raise ConfigurationError(f"no text to customers is named {template}", field="template")
-        unwanted = await self._do_not_call(session, number)
+        unwanted = await self._do_not_call(session, number, known.scope)
         put = await self._put(
             session,
             channel=Channel.SMS,

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.notices.domain import Channel, Severity, Target
+from crm.notices.domain import Channel, Scope, Severity, Target
 from kernel.errors import HuifangError
 
 
@@ -99,10 +99,5 @@ class People(Protocol):
         ...
 
 
-DoNotCall = Callable[[AsyncSession, str], Awaitable[bool]]
-"""Takes a customer's number (E.164), tells whether messages to it are unwanted."""
-
-
-async def nobody_minds(session: AsyncSession, phone: str) -> bool:
-    """Stand in where no customer list is joined."""
-    return False
+DoNotCall = Callable[[AsyncSession, str, Scope], Awaitable[bool]]
+"""Takes a customer's number (E.164) and what it is about, tells whether that is unwanted."""

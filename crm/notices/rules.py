@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from crm.notices.domain import Channel, Party, Severity, check_code, one_line, recipients
+from crm.notices.domain import Channel, Party, Scope, Severity, check_code, one_line, recipients
 from kernel.errors import ConfigurationError, HuifangError
 
 PATH = Path(__file__).with_name("rules.yaml")
@@ -40,11 +40,19 @@ class ShippedRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerText:
+    """A text to customers, and what it is about."""
+
+    scope: Scope
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
 class RuleBook:
     """All that ``rules.yaml`` says."""
 
     notices: Mapping[str, ShippedRule]
-    customers: Mapping[str, Text]
+    customers: Mapping[str, "CustomerText"]
     words: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
 
     def title(self, code: str, parameters: Mapping[str, str], language: str, zone: ZoneInfo) -> str:
@@ -66,7 +74,7 @@ class RuleBook:
         """
         if code not in self.customers:
             raise ConfigurationError(f"no text to customers is named {code}", field="template")
-        return self._filled(self.customers[code], "", parameters, language, zone, TEXT_LENGTH)
+        return self._filled(self.customers[code].text, "", parameters, language, zone, TEXT_LENGTH)
 
     def _filled(
         self,
@@ -120,10 +128,14 @@ def read_rules(source: str) -> RuleBook:
             for name, table in tree["words"].items()
         }
         notices = {code: _rule(code, given) for code, given in tree["notices"].items()}
-        customers = {code: _text(given["text"], code) for code, given in tree["customers"].items()}
+        customers = {
+            code: CustomerText(Scope(given["scope"]), _text(given["text"], code))
+            for code, given in tree["customers"].items()
+        }
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"rules.yaml: {type(error).__name__}: {str(error)[:200]}") from error
-    texts = [text for rule in notices.values() for text in (rule.title, rule.text)] + [*customers.values()]
+    texts = [text for rule in notices.values() for text in (rule.title, rule.text)]
+    texts += [told.text for told in customers.values()]
     for text in texts:
         kinds = {match[2] for line in text.values() for match in _FIELD.finditer(line)} - {None, "time"}
         if unknown := kinds - set(words):

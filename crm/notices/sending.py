@@ -18,8 +18,9 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.notices.domain import Channel, MessageState, QuietHours, Rate, Severity, pause_after
+from crm.notices.domain import Channel, MessageState, QuietHours, Rate, Scope, Severity, pause_after
 from crm.notices.events import MessageFailed
 from crm.notices.ports import (
     Delivered,
@@ -157,7 +158,7 @@ class MessageWorker:
             )
             if held is None or held.claimed_by != self._worker or held.claimed_until != row.claimed_until:
                 return None
-            if held.to_customer and await self._do_not_call(session, held.address):
+            if held.to_customer and await self._unwanted(session, held):
                 _end(held, MessageState.SUPPRESSED, now)
                 return None
             quiet = None if held.severity == Severity.URGENT else self._rules.quiet.until(now)
@@ -178,6 +179,10 @@ class MessageWorker:
             held.attempted_at = now
             held.claimed_until = now + LEASE
             return _Begun(self._message(held), held.claimed_until)
+
+    async def _unwanted(self, session: AsyncSession, row: OutgoingMessage) -> bool:
+        known = shipped().customers.get(row.code)
+        return await self._do_not_call(session, row.address, known.scope if known else Scope.OTHER)
 
     def _bucket(self, row: OutgoingMessage) -> tuple[str, Rate | None]:
         if row.cleared == 0:

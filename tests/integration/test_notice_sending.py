@@ -266,11 +266,7 @@ async def test_quiet_hours_hold_back_what_is_not_urgent(stage: NoticeStage, cloc
 async def test_who_says_no_meanwhile_is_spared(stage: NoticeStage) -> None:
     async with stage.database.transaction() as session:
         sent = await stage.queue.send_to_customer(
-            session,
-            "13800138000",
-            "case.closed",
-            {"no": "TS1", "greeting": "王先生", "company": "安居装饰"},
-            "k",
+            session, "13800138000", "callback.announced", {"greeting": "王先生"}, "k"
         )
     assert sent is CustomerMessage.QUEUED
     stage.do_not_call.add("+8613800138000")

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from crm.events_limits import LimitBreached, LimitEscalated, LimitRed, LimitWarned
 from crm.notices.domain import Channel, NoticeRequest, Party, Severity
 from crm.notices.events import MessageFailed, NoticesChanged, NoticeWanted
 from crm.notices.messages import CustomerMessage
@@ -16,13 +18,14 @@ from crm.notices.rules import shipped
 from crm.notices.service import MOST_COUNTED, NoticeView, seed_rules
 from crm.notices.tables import Notice, NoticeRead, NoticeRecipient, NoticeRule
 from crm.notices.tidy import NoticeTidier
+from crm.tables import Department
 from kernel.access import Role
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import ConfigurationError, Invalid, NotFound
 from kernel.ids import new_ulid
 from kernel.phone import InvalidPhone
-from tests.support.notices import NoticeStage
+from tests.support.notices import ZONE, NoticeStage
 
 pytestmark = pytest.mark.integration
 
@@ -251,6 +254,49 @@ async def test_a_wanted_notice_and_facts_nobody_asked_about(stage: NoticeStage, 
     assert notice.link == "/complaints/1"
 
 
+@pytest.mark.parametrize(
+    ("fact", "further", "expected"),
+    [
+        (LimitWarned, {"percent": 50}, set()),
+        (LimitWarned, {"percent": 80}, {"u-member", "u-agent"}),
+        (LimitBreached, {}, {"u-member", "u-head", "u-agent"}),
+        (LimitRed, {}, {"u-manager"}),
+        (LimitEscalated, {"appraisal_id": None}, {"u-gm"}),
+    ],
+)
+async def test_facts_of_limits_become_the_breach_chain(
+    stage: NoticeStage, clock: FakeClock, fact: Any, further: dict[str, Any], expected: set[str]
+) -> None:
+    """domain.md §0; the 50 % point only colours the list."""
+    async with stage.database.transaction() as session:
+        session.add(Department(code="ENG", name="工程部"))
+    told = fact(
+        at=clock.now(),
+        timer_id=new_ulid(),
+        code="TS.T1",
+        record_kind="complaint",
+        record_id="01JZZZZZZZZZZZZZZZZZZZZZT1",
+        line_id="",
+        record_no="TS20260302-0001",
+        department="ENG",
+        user_id="u-member",
+        specialist="u-agent",
+        started_at=clock.now() - timedelta(hours=3),
+        due_at=clock.now(),
+        **further,
+    )
+    async with stage.database.transaction() as session:
+        await stage.facts.take(session, told)
+        await stage.facts.take(session, replace(told, event_id=new_ulid()))
+    assert await who_sees(stage) == expected
+    for user_id in expected:
+        (notice,) = await read(stage, user_id)
+        assert notice.link == "/complaints/01JZZZZZZZZZZZZZZZZZZZZZT1"
+        shown = shipped().text(notice.code, notice.parameters, "zh-CN", ZONE)
+        assert "03月02日 10:00" in shown
+        assert "工程部" in shown
+
+
 async def test_failures_of_one_kind_are_told_once_a_day(stage: NoticeStage, clock: FakeClock) -> None:
     def failed(code: str = "limit.red") -> MessageFailed:
         return MessageFailed(
@@ -288,19 +334,19 @@ async def test_messages_go_to_verified_active_addresses_once(stage: NoticeStage)
 async def test_customers_hear_once_and_not_against_their_will(stage: NoticeStage) -> None:
     stage.do_not_call.add("+8613900139000")
 
-    async def send(phone: str, key: str) -> CustomerMessage:
+    async def send(phone: str, key: str, template: str = "callback.announced") -> CustomerMessage:
         async with stage.database.transaction() as session:
-            return await stage.queue.send_to_customer(
-                session, phone, "case.closed", {"no": "TS1", "greeting": "王先生"}, key
-            )
+            params = {"no": "TS1", "greeting": "王先生"}
+            return await stage.queue.send_to_customer(session, phone, template, params, key)
 
-    assert await send("13800138000", "closed|1") is CustomerMessage.QUEUED
-    assert await send("13800138000", "closed|1") is CustomerMessage.KNOWN
-    assert await send("139 0013 9000", "closed|2") is CustomerMessage.SUPPRESSED
+    assert await send("13800138000", "1") is CustomerMessage.QUEUED
+    assert await send("13800138000", "1") is CustomerMessage.KNOWN
+    assert await send("139 0013 9000", "2") is CustomerMessage.SUPPRESSED
     states = {row.address: row.state for row in await stage.messages()}
     assert states == {"+8613800138000": "waiting", "+8613900139000": "suppressed"}
+    # domain.md §6.4: contact about the customer's own open case stays allowed
+    assert await send("139 0013 9000", "3", "visit.booked") is CustomerMessage.QUEUED
     with pytest.raises(InvalidPhone):
-        await send("nobody", "closed|3")
-    async with stage.database.transaction() as session:
-        with pytest.raises(ConfigurationError, match="no text"):
-            await stage.queue.send_to_customer(session, "13800138000", "no.such", {}, "k")
+        await send("nobody", "4")
+    with pytest.raises(ConfigurationError, match="no text"):
+        await send("13800138000", "5", "no.such")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.notices.domain import Channel, QuietHours, Rate, Target, targets_of
+from crm.notices.domain import Channel, QuietHours, Rate, Scope, Target, targets_of
 from crm.notices.facts import NoticeFacts
 from crm.notices.messages import MessageQueue
 from crm.notices.ports import Delivered, Message, MessageSender, Person, SendingFailed
@@ -90,8 +90,8 @@ class NoticeStage:
     def _wake(self) -> None:
         self.woken += 1
 
-    async def refuses(self, session: AsyncSession, phone: str) -> bool:
-        return phone in self.do_not_call
+    async def refuses(self, session: AsyncSession, phone: str, scope: Scope) -> bool:
+        return scope is not Scope.CASE and phone in self.do_not_call
 
     def actor(self, user_id: str) -> Actor:
         role, department = self.people.staff[user_id]
