@@ -26,6 +26,8 @@ from app.settings import Settings
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
 from app.wiring import CONTACT_FACTS, record_contact
+from crm.limit_worker import LimitWorker
+from crm.limits import LimitBook
 from crm.service import CallbackRequests, CustomerDirectory
 from ivr.keeper import VoiceKeeper
 from ivr.ports import Synthesiser
@@ -138,6 +140,7 @@ async def open_centre(
         if telephony is not None:
             start_telephony(telephony, tasks)
         if Role.WEB in roles:
+            tasks.spawn("limits", _limit_worker(base).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
             web_port = await _open_web(base, stack, desk, telephony)
         yield Centre(
@@ -180,6 +183,12 @@ def _contact_consumer(base: Base) -> FactConsumer:
         clock=base.clock,
         worker=base.worker,
     )
+
+
+def _limit_worker(base: Base) -> LimitWorker:
+    centre = base.settings
+    book = LimitBook(base.clock, hours=centre.service_hours, default_set=centre.centre.limit_set)
+    return LimitWorker(base.database, base.clock, book, worker=base.worker)
 
 
 async def _open_ivr(
@@ -264,6 +273,8 @@ async def _open_web(
             session_idle=timedelta(hours=settings.web.session_idle_hours),
             session_absolute=timedelta(hours=settings.web.session_max_hours),
             request_deadline=timedelta(seconds=settings.web.request_seconds),
+            service_hours=settings.service_hours,
+            limit_set=settings.centre.limit_set,
         ),
         clock=base.clock,
         database=base.database,

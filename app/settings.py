@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.runtime.redis_server import SOCKET_NAME
 from app.runtime.sockets import socket_folder
-from kernel.errors import ConfigurationError
+from kernel.business_time import HolidayClosing, ServiceHours
+from kernel.errors import ConfigurationError, HuifangError
 from telephony.asterisk.model import Codec
 from telephony.domain.service_level import Formula
 
@@ -169,6 +170,21 @@ class CentreSettings(Section):
     service_level_formula: Formula = Field(
         Formula.NET_OF_SHORT, description="Which service-level formula is shown (docs/glossary.md)."
     )
+    service_hours: str = Field(
+        "08:30-18:00", description="When limits of the service clock run, such as `08:30-12:00,13:30-18:00`."
+    )
+    service_days: str = Field(
+        "1234567", description="On which days, 1 Monday; a make-up working day counts in any case."
+    )
+    service_holidays: Literal["never", "statutory", "period"] = Field(
+        "statutory",
+        description="Days off without service: none; holidays by law; the whole holiday of the notice.",
+    )
+    limit_set: str = Field(
+        "A",
+        pattern=r"^[A-Za-z0-9_-]{1,16}$",
+        description="Limits of new cases until «huifang limits use» chooses others.",
+    )
     short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
     wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up; for new queues that do not say.")
     ring_no_answer_limit: int = Field(
@@ -204,6 +220,10 @@ class Settings(Section):
             ZoneInfo(self.centre.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"centre.timezone: no such time zone: {self.centre.timezone}") from error
+        try:
+            _ = self.service_hours
+        except HuifangError as error:
+            raise ValueError(f"centre.service_hours: {error.message}") from error
         if self.pbx.rtp_end - self.pbx.rtp_start < 20:
             raise ValueError("pbx.rtp_end: at least 20 ports above pbx.rtp_start")
         return self
@@ -212,6 +232,16 @@ class Settings(Section):
     def zone(self) -> ZoneInfo:
         """The site's time zone."""
         return ZoneInfo(self.centre.timezone)
+
+    @property
+    def service_hours(self) -> ServiceHours:
+        """When the service clock runs."""
+        return ServiceHours.parse(
+            self.centre.service_hours,
+            self.centre.service_days,
+            closing=HolidayClosing(self.centre.service_holidays),
+            zone=self.zone,
+        )
 
     @property
     def sql_url(self) -> str:

@@ -6,6 +6,8 @@ from aiohttp import web
 
 from crm.cases import CaseRegister
 from crm.journal import Journal
+from crm.limit_lists import LimitLists
+from crm.limits import LimitBook
 from kernel.audit import AuditLog
 from web.deps import DEPS
 
@@ -16,6 +18,8 @@ class CrmServices:
 
     cases: CaseRegister
     journal: Journal
+    limits: LimitBook
+    limit_lists: LimitLists
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -26,4 +30,11 @@ def setup(app: web.Application) -> None:
     deps = app[DEPS]
     journal = Journal(AuditLog(deps.database, deps.clock))
     cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
-    app[CRM] = CrmServices(cases=cases, journal=journal)
+    settings = deps.settings
+    limits = LimitBook(deps.clock, hours=settings.service_hours, default_set=settings.limit_set)
+    app[CRM] = CrmServices(
+        cases=cases,
+        journal=journal,
+        limits=limits,
+        limit_lists=LimitLists(deps.clock, limits),
+    )

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from crm.views import CustomerCard
 from kernel.bus import Bus
+from kernel.business_time import ServiceHours
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.phone import Phone
@@ -41,6 +42,8 @@ class WebSettings:
         session_absolute: a session ends after so long whatever happens.
         request_deadline: how long a handler may take (streams excepted).
         max_body_bytes: largest request body.
+        service_hours: when limits of the service clock run.
+        limit_set: the limit set of new records until another is chosen.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
 
@@ -54,6 +57,8 @@ class WebSettings:
     session_absolute: timedelta = timedelta(hours=16)
     request_deadline: timedelta = timedelta(seconds=15)
     max_body_bytes: int = 1024 * 1024
+    service_hours: ServiceHours = field(default_factory=ServiceHours)
+    limit_set: str = "A"
     connect_sources: tuple[str, ...] = ()
 
 
