@@ -88,7 +88,9 @@ def user_audience(user_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
+    """A document as the tables hold it; ``wanted_id`` is its place in the order, if nothing else has it."""
+
     stored: StoredText
     row: dict[str, Any]
     wanted_id: int
@@ -99,7 +101,7 @@ class SearchIndex:
 
     async def put(self, session: AsyncSession, document: Document) -> None:
         """Make a thing findable, or findable as it is now."""
-        ready = _prepare(document)
+        ready = prepare(document)
         old = await self._old(session, document.kind, document.ref_id)
         if old is None:
             await self._add(session, ready, await _free_id(session, ready.wanted_id))
@@ -123,7 +125,7 @@ class SearchIndex:
 
     async def put_new(self, session: AsyncSession, documents: Sequence[Document]) -> None:
         """Make many things findable of which none is there yet: imports, the rebuild."""
-        prepared = [_prepare(document) for document in documents]
+        prepared = [prepare(document) for document in documents]
         query = select(SearchDocument.id).where(
             SearchDocument.id.in_([ready.wanted_id for ready in prepared])
         )
@@ -168,7 +170,7 @@ class SearchIndex:
         found = await session.execute(query, {"kind": kind.value, "edition": EDITION, "match": match})
         return int(found.scalar_one())
 
-    async def _add(self, session: AsyncSession, ready: _Prepared, number: int) -> None:
+    async def _add(self, session: AsyncSession, ready: Prepared, number: int) -> None:
         await session.execute(insert(SearchDocument).values(id=number, **ready.row))
         await _index(session, [(number, ready.stored)])
 
@@ -200,7 +202,8 @@ def _on_sqlite(session: AsyncSession) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 
-def _prepare(document: Document) -> _Prepared:
+def prepare(document: Document) -> Prepared:
+    """Return a document as the tables hold it."""
     audience = [
         *(department_audience(code) for code in document.departments),
         *(user_audience(user_id) for user_id in document.users),
@@ -230,7 +233,7 @@ def _prepare(document: Document) -> _Prepared:
         "updated_at": document.updated_at,
         "edition": EDITION,
     }
-    return _Prepared(stored, row, (seconds << _SPREAD_BITS) + spread)
+    return Prepared(stored, row, (seconds << _SPREAD_BITS) + spread)
 
 
 def _forms(number: str) -> tuple[str, ...]:
@@ -248,7 +251,7 @@ def _storable(shown: str) -> str:
     return shown.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _same(old: Any, ready: _Prepared) -> bool:
+def _same(old: Any, ready: Prepared) -> bool:
     return all(getattr(old, name) == value for name, value in ready.row.items())
 
 

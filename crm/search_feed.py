@@ -193,7 +193,7 @@ class SearchFeed:
         for kind, extra in self._extras.items():
             mine = [row.id for row, _ in rows if row.kind == kind]
             extras |= await extra(session, mine) if mine else {}
-        return [_case(row, name, parties.get(row.id, ()), extras.get(row.id)) for row, name in rows]
+        return [case_document(row, name, parties.get(row.id, ()), extras.get(row.id)) for row, name in rows]
 
 
 # One thing each
@@ -228,7 +228,10 @@ def project_document(
     )
 
 
-def _case(row: ServiceCase, name: str, parties: Iterable[str], extra: CaseExtra | None) -> Document:
+def case_document(
+    row: ServiceCase, name: str, parties: Iterable[str], extra: CaseExtra | None = None
+) -> Document:
+    """Return a case as the search knows it; ``name`` is the customer's."""
     extra = extra or CaseExtra()
     # A single department stood in the header before parties were kept.
     departments = dict.fromkeys([*parties, *([row.department_code] if row.department_code else [])])

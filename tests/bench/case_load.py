@@ -1,0 +1,167 @@
+"""Customers, cases and the search in a company of ten thousand customers and one of a million.
+
+Both are made anew (``case_data``): a project and at least one number for every customer, a case with a text
+for every fifth. Measured on SQLite and on PostgreSQL, through the services as the pages use them, one request
+after the other: ``lookup`` is who a ringing number is (with projects, open cases and the last contacts),
+``search`` a page of twenty hits for what people type: names, pinyin, parts of addresses and of texts,
+numbers.
+``growth`` is how many times longer the large company takes than the small one.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import app.models  # noqa: F401 - every table
+from crm.search_query import Search
+from crm.service import CustomerDirectory
+from kernel.access import Actor
+from kernel.db import Database, create_database
+from kernel.phone import Phone
+from tests.bench.apart import percentile
+from tests.bench.case_data import PostgresLoader, SqliteLoader, fill, phone_of
+from tests.bench.report import at_most, report
+from tests.support import postgres
+
+LIMIT_SECONDS = 3600
+SMALL = 10_000
+LARGE = int(os.environ.get("CASE_LOAD_CUSTOMERS", "1000000"))
+LOOKUPS = 2000
+ROUNDS = 4
+ACTOR = Actor.system("bench")
+QUERIES = {
+    "name": ("王秀英", "李伟", "张文", "欧阳娜", "陈子涵", "周敏静", "刘建国", "赵雪"),
+    "pinyin": ("wxy", "zhangwei", "lijg", "chenzih", "wangx", "zhaox", "lw", "zengzhi"),
+    "address": (
+        "朝阳区",
+        "望京街",
+        "金紫花园",
+        "建国路12号",
+        "12号楼3单元",
+        "翠锦雅居 5号楼",
+        "海淀区学院路",
+        "2803室",
+    ),
+    "text": (
+        "漏水",
+        "卫生间水管漏水",
+        "瓷砖空鼓",
+        "施工队一直没有",
+        "楼下邻居",
+        "主卧 地板 开裂",
+        "插座短路",
+        "拖了两个星期",
+    ),
+    "number": (
+        "HT2023-00",
+        "HT2024-0004321",
+        "TS20251101-0004",
+        "20251101-0012",
+        "13800000005",
+        "0005",
+        "ht2022",
+    ),
+    "nothing": ("火星移民", "qqqzzz", "朝阳区 望京街 不存在的", "龘龘"),
+}
+
+
+class Prober:
+    """Runs requests one after the other and keeps how long each took, in milliseconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._directory = CustomerDirectory(database)
+        self._search = Search(database)
+
+    async def lookups(self, customers: int) -> list[float]:
+        """Who is calling, for numbers all over the company; one in ten is unknown."""
+        rng = random.Random(7)
+        phones = [phone_of(rng.randrange(int(customers * 1.1))) for _ in range(LOOKUPS)]
+        parsed = [Phone.parse(phone) for phone in phones]
+        await self._directory.find_by_phone(parsed[0])
+        return [await _timed(self._directory.find_by_phone(phone)) for phone in parsed]
+
+    async def searches(self) -> dict[str, list[float]]:
+        """Every kind of query, several rounds; what they find."""
+        taken: dict[str, list[float]] = {kind: [] for kind in QUERIES}
+        for _ in range(ROUNDS):
+            for kind, queries in QUERIES.items():
+                for query in queries:
+                    taken[kind].append(await _timed(self._search.search(ACTOR, query)))
+        return taken
+
+
+async def _timed(work: Awaitable[Any]) -> float:
+    started = time.perf_counter()
+    await work
+    return (time.perf_counter() - started) * 1000
+
+
+@asynccontextmanager
+async def companies(customers: int, folder: Path) -> AsyncIterator[dict[str, Database]]:
+    """Make one company on both databases."""
+    file = folder / f"company-{customers}.db"
+    url = await postgres.create_test_database()
+    name = url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
+    databases = {"sqlite": create_database(f"sqlite+aiosqlite:///{file}"), "postgresql": create_database(url)}
+    try:
+        for database in databases.values():
+            await database.create_all()
+            await database.dispose()
+        server = postgres.shared_postgres().conninfo(name)
+        await asyncio.to_thread(_fill_both, file, server, customers)
+        yield databases
+    finally:
+        for database in databases.values():
+            await database.dispose()
+        await postgres.drop_test_database(url)
+        file.unlink(missing_ok=True)
+
+
+def _fill_both(file: Path, server: str, customers: int) -> None:
+    fill([SqliteLoader(str(file)), PostgresLoader(server)], customers)
+
+
+async def measure(customers: int, folder: Path) -> dict[str, float]:
+    """Make a company and measure it on both databases."""
+    figures: dict[str, float] = {}
+    started = time.monotonic()
+    async with companies(customers, folder) as databases:
+        figures["build_seconds"] = time.monotonic() - started
+        for name, database in databases.items():
+            prober = Prober(database)
+            lookups = await prober.lookups(customers)
+            figures[f"{name}_lookup_p50_ms"] = percentile(lookups, 0.5)
+            figures[f"{name}_lookup_p99_ms"] = percentile(lookups, 0.99)
+            searches = await prober.searches()
+            for kind, taken in searches.items():
+                figures[f"{name}_search_{kind}_p95_ms"] = percentile(taken, 0.95)
+            every = [one for taken in searches.values() for one in taken]
+            figures[f"{name}_search_p95_ms"] = percentile(every, 0.95)
+    return figures
+
+
+async def run() -> dict[str, Any]:
+    """Measure the small company and the large one."""
+    # As an installation of this size would be set; the tests' own server is as small as can be.
+    postgres.OPTIONS |= {"shared_buffers": "512MB", "work_mem": "16MB", "max_wal_size": "4GB"}
+    with TemporaryDirectory(prefix="huifang-bench-") as folder:
+        small = await measure(SMALL, Path(folder))
+        large = await measure(LARGE, Path(folder))
+    figures = {f"small_{name}": value for name, value in small.items()}
+    figures |= {f"large_{name}": value for name, value in large.items()}
+    for name in ("sqlite", "postgresql"):
+        for what in ("lookup_p99_ms", "search_p95_ms"):
+            key = f"{name}_{what}"
+            figures[f"{name}_{what.split('_')[0]}_growth"] = large[key] / small[key]
+    goals = {
+        f"{name}_{what}": at_most(large[f"{name}_{what}"], goal)
+        for name in ("sqlite", "postgresql")
+        for what, goal in (("lookup_p99_ms", 5.0), ("search_p95_ms", 200.0))
+    }
+    return report("case_load", figures, goals)
