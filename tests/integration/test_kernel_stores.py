@@ -22,6 +22,7 @@ from kernel.events import Event, event
 from kernel.ids import new_ulid
 from kernel.outbox import ConsumedFact, FactConsumer, OutboxRelay, OutboxRow, add_fact
 from kernel.supervise import end_tasks
+from tests.support.db import postgres_database
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -86,6 +87,14 @@ def test_other_databases_are_refused() -> None:
         create_database("mysql://localhost/x")
     with pytest.raises(ConfigurationError, match="not a database URL"):
         create_database("nonsense")
+
+
+async def test_a_postgresql_that_vanished_is_noticed() -> None:
+    async with postgres_database() as database, database.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        said = driver.info.get_parameters()
+    assert (said["keepalives_idle"], said["tcp_user_timeout"]) == ("10", "20000")
 
 
 async def test_two_workers_never_take_the_same_row(database: Database, clock: FakeClock) -> None:

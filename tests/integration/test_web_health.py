@@ -15,6 +15,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database, create_database
 from kernel.errors import Unavailable
 from kernel.supervise import TaskHealth
+from tests.support.waiting import eventually
 from tests.support.web import WebHarness, no_pages
 from web import health
 from web.permissions import Role
@@ -77,16 +78,27 @@ async def test_a_link_that_is_down(harness: WebHarness) -> None:
 async def test_a_check_that_hangs_does_not_hang_the_answer(
     harness: WebHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    free = asyncio.Event()
+
     async def hangs() -> Mapping[str, Any]:
         await asyncio.Event().wait()
         return {}
 
+    async def cannot_be_cancelled() -> Mapping[str, Any]:
+        try:
+            return await hangs()
+        finally:
+            await free.wait()
+
     monkeypatch.setattr(health, "CHECK_DEADLINE_SECONDS", 0.05)
-    harness.checks["speech"] = hangs
+    harness.checks |= {"speech": hangs, "store": cannot_be_cancelled}
     async with harness.serve(no_pages) as client:
         response = await client.get("/readyz")
         assert response.status == 503
-        assert (await response.json())["checks"]["speech"] == {"ok": False, "error": "no answer in time"}
+        checks = (await response.json())["checks"]
+        assert checks["speech"] == checks["store"] == {"ok": False, "error": "no answer in time"}
+        free.set()
+        await eventually(lambda: not health._late)
 
 
 async def test_a_task_that_waits_to_be_started_again(harness: WebHarness) -> None:
