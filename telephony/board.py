@@ -128,7 +128,6 @@ class Board:
         self._states: dict[str, tuple[str, datetime]] = {}
         self._changed = asyncio.Event()
         self._changed.set()
-        self._moved: set[str] = set()
         self._reload = True
         self._redis_lost = False
 
@@ -235,43 +234,30 @@ class Board:
         self._day.take(item, now=self._clock.now())
 
     def _note_agent(self, item: AgentStateChanged) -> None:
-        """Show the new state at once; what the event does not carry is read before the change is told."""
-        self._moved.add(item.agent_id)
         known = self._agents.get(item.agent_id)
-        if known is not None:
-            self._agents[item.agent_id] = replace(
-                known,
-                state=AgentState(item.state),
-                reason=item.reason,
-                since=item.since,
-                call_id=item.call_id,
-                next_state=None,
-            )
+        if known is None:
+            self._reload = True
+        else:
+            self._agents[item.agent_id] = known.after(item)
 
     async def load(self) -> bool:
         """Read from SQL what the events do not tell; tell whether anything was read.
 
-        Without a database what is known stays, and is read as a whole once it is back.
+        Without a database what is known stays, and is read once it is back.
         """
-        everything, moved = self._reload, sorted(self._moved)
-        if not everything and not moved:
+        if not self._reload:
             return False
         self._reload = False
-        self._moved.clear()
         try:
-            if everything:
-                self._queues = tuple(await self._roster.queues())
-                self._day.set_lines({queue.name: queue.answer_within for queue in self._queues})
+            self._queues = tuple(await self._roster.queues())
+            self._day.set_lines({queue.name: queue.answer_within for queue in self._queues})
             async with self._database.session() as session:
-                if everything:
-                    found = await repository.snapshots(session)
-                    await self._day.load(session, now=self._clock.now())
-                    self._agents = {agent.agent_id: agent for agent in found}
-                    alive = {call.call_id for call in self._open_calls()}
-                    self._states = {key: known for key, known in self._states.items() if key in alive}
-                elif moved:
-                    for agent in await repository.snapshots(session, moved):
-                        self._agents[agent.agent_id] = agent
+                found = await repository.snapshots(session)
+                await self._day.load(session, now=self._clock.now())
+            told = self._agents
+            self._agents = {agent.agent_id: _newest(agent, told.get(agent.agent_id)) for agent in found}
+            alive = {call.call_id for call in self._open_calls()}
+            self._states = {key: known for key, known in self._states.items() if key in alive}
         except (SQLAlchemyError, OSError) as error:
             log.warning("board_not_loaded", error=type(error).__name__)
             self._reload = True
@@ -306,6 +292,13 @@ class Board:
             self._redis_lost = True
         else:
             self._redis_lost = False
+
+
+def _newest(read: AgentSnapshot, told: AgentSnapshot | None) -> AgentSnapshot:
+    """Return what was read, with what was told since it was."""
+    if told is None or told.version <= read.version:
+        return read
+    return replace(told, name=read.name, queues=read.queues)
 
 
 def _age(call: Call) -> tuple[datetime, str]:
