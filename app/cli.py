@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli_limits import calendar, limits
+from app.cli_notices import notices
 from app.cli_staff import agents, audit, queues, tokens, users
 from app.command_line import group, run, settings
 from app.console import console, done, fail
@@ -29,6 +31,9 @@ for _name, _commands in (
     ("user", users),
     ("token", tokens),
     ("audit", audit),
+    ("notice", notices),
+    ("limits", limits),
+    ("calendar", calendar),
 ):
     cli.add_typer(_commands, name=_name)
 

@@ -101,23 +101,31 @@ class PolicyBook:
         return tuple(self._remember(row) for row in rows)
 
     async def load(
-        self, session: AsyncSession, text: str, *, source: str, effective_from: datetime, by: str
+        self,
+        session: AsyncSession,
+        text: str,
+        *,
+        source: str,
+        effective_from: datetime | None = None,
+        by: str,
     ) -> PolicyVersion:
-        """Store a set's next version.
+        """Store a set's next version, which counts from now unless said otherwise.
 
         Raises:
             ConfigurationError: the file is wrong, a line for each mistake.
             Invalid: it is to count from before now: what has begun keeps the version it began under.
         """
         policy = parse_policy(text, source)
-        if effective_from < self._clock.now():
+        now = self._clock.now()
+        effective_from = effective_from or now
+        if effective_from < now:
             raise Invalid(
-                f"{source}: from {effective_from:%Y-%m-%d %H:%M} UTC is past; a version counts from now at "
-                "the earliest",
+                f"{source}: from {effective_from:%Y-%m-%d %H:%M} is past; a version counts from now at the "
+                "earliest",
                 field="from",
             )
         if policy.set_name in SHIPPED:
-            await self.effective(session, self._clock.now(), policy.set_name)
+            await self.effective(session, now, policy.set_name)
         newest = select(func.max(LimitPolicyRow.version)).where(LimitPolicyRow.set_name == policy.set_name)
         row = LimitPolicyRow(
             id=new_ulid(),
@@ -127,22 +135,24 @@ class PolicyBook:
             title=policy.title,
             body=text,
             loaded_by=by[:120],
-            loaded_at=self._clock.now(),
+            loaded_at=now,
         )
         session.add(row)
         await session.flush()
         return self._remember(row)
 
     async def choose(
-        self, session: AsyncSession, set_name: str, *, effective_from: datetime, by: str
-    ) -> None:
-        """Use a set for new records from ``effective_from`` on.
+        self, session: AsyncSession, set_name: str, *, effective_from: datetime | None = None, by: str
+    ) -> datetime:
+        """Use a set for new records from then on, or from now; return the moment.
 
         Raises:
             NoSuchLimit: no version of it counts by then.
             Conflict: that is before now.
         """
-        if effective_from < self._clock.now():
+        now = self._clock.now()
+        effective_from = effective_from or now
+        if effective_from < now:
             raise Conflict("a set is chosen from now on at the earliest", field="from")
         await self.effective(session, effective_from, set_name)
         session.add(
@@ -151,10 +161,11 @@ class PolicyBook:
                 set_name=set_name,
                 effective_from=effective_from,
                 chosen_by=by[:120],
-                chosen_at=self._clock.now(),
+                chosen_at=now,
             )
         )
         await session.flush()
+        return effective_from
 
     async def _put_shipped(self, session: AsyncSession, name: str) -> None:
         """Store version 1 of a set that comes with the product; another process may be doing so too."""
