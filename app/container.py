@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
+from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.runtime.tool import Tool
 from app.schema import check
@@ -130,6 +131,15 @@ async def open_centre(
         tasks.spawn("bus", base.bus.run)
         tasks.spawn("outbox", relay.run)
         tasks.spawn("contacts", _contact_consumer(base).run)
+        notices = build_notices(
+            settings,
+            clock=base.clock,
+            database=base.database,
+            redis=base.redis,
+            bus=base.bus,
+            worker=base.worker,
+        )
+        await start_notices(notices, base.database, tasks)
         desk = (
             telephony.desk
             if telephony

@@ -5,10 +5,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from app.doctor.inputs import DoctorInputs, ManagerLogin
+from app.notice_wiring import build_senders
 from app.pbx import ami_secret, prompts_dir
 from app.ports import LOCK, port_uses
 from app.settings import Settings
 from ivr.prompts.studio import DIALPLAN_PROMPTS
+from kernel.clock import SystemClock
+from kernel.errors import ConfigurationError
 from telephony.asterisk.sounds import CHIME
 
 
@@ -19,6 +22,7 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
         names = (*DIALPLAN_PROMPTS, CHIME)
         return [name for name in names if not (prompts_dir(settings) / f"{name}.wav").is_file()]
 
+    channels, messages_wrong = _channels(settings)
     return DoctorInputs(
         data_dir=settings.data_dir,
         runtime_dir=settings.runtime_dir,
@@ -38,7 +42,20 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
         timezone=settings.centre.timezone,
         espeak=settings.voice.espeak,
         missing_prompts=missing_prompts,
+        channels=channels,
+        mail_server=(settings.notices.smtp_host, settings.notices.smtp_port)
+        if settings.notices.smtp_host
+        else None,
+        messages_wrong=messages_wrong,
     )
+
+
+def _channels(settings: Settings) -> tuple[tuple[str, ...], str]:
+    """Return the channels that are set up, and what is wrong with their settings."""
+    try:
+        return tuple(channel.value for channel in build_senders(settings, SystemClock())), ""
+    except ConfigurationError as error:
+        return (), error.message
 
 
 def _own_pbx(settings: Settings) -> bool:

@@ -7,6 +7,7 @@ does not exist is an error that says what was probably meant.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
@@ -47,6 +48,22 @@ def _codecs(values: tuple[str, ...]) -> tuple[str, ...]:
     if unknown or not values:
         raise ValueError(f"{', '.join(unknown) or 'nothing'}: name at least one of {', '.join(Codec)}")
     return values
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"(?:[01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError(f"{value!r} is no time of day such as 21:00")
+    return value
+
+
+def _page_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", value):
+        raise ValueError("an address such as https://cc.example.com")
+    return value
+
+
+ClockTime = Annotated[str, pydantic.AfterValidator(_clock)]
+PageUrl = Annotated[str, pydantic.AfterValidator(_page_url)]
 
 
 class Section(BaseModel):
@@ -153,6 +170,55 @@ class VoiceSettings(Section):
     )
 
 
+class NoticeSettings(Section):
+    """Messages to people who work here and to customers: e-mail, enterprise WeChat, SMS, webhooks."""
+
+    page_url: PageUrl = Field(
+        "",
+        description="Where people open the pages (`https://cc.example.com`); empty: messages carry no link.",
+    )
+    smtp_host: str = Field("", description="Mail server; empty: no e-mail.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="Encryption; `none` only for a mail server on this machine."
+    )
+    smtp_username: str = Field("", description="User name at the mail server; empty: no login.")
+    smtp_password: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Password at the mail server."
+    )
+    smtp_from: str = Field("", description="Address that e-mail comes from.")
+    wecom_url: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Address of a WeCom group's robot, key and all; empty: no WeCom."
+    )
+    sms_url: str = Field("", description="Gateway that text messages are posted to as JSON; empty: no SMS.")
+    sms_secret: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Signs what is posted to the SMS gateway."
+    )
+    webhook_url: str = Field("", description="Where webhooks go whose recipient has no address of their own.")
+    webhook_secret: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Signs webhooks (HMAC-SHA256); empty: no webhooks."
+    )
+    allowed_networks: Networks = Field(
+        (), description="Networks, not public, that gateways and webhooks may be in, such as 10.1.2.0/24."
+    )
+    email_per_minute: float = Field(60, gt=0, le=6000, description="E-mails a minute; more of them wait.")
+    sms_per_minute: float = Field(60, gt=0, le=6000, description="Text messages a minute; more of them wait.")
+    wecom_per_minute: float = Field(
+        18, gt=0, le=6000, description="WeCom messages a minute; a group's robot takes 20."
+    )
+    webhook_per_minute: float = Field(120, gt=0, le=6000, description="Webhooks a minute; more of them wait.")
+    recipient_per_minute: float = Field(
+        2,
+        gt=0,
+        le=600,
+        description="Messages a minute to one address, after five at once; more of them wait.",
+    )
+    quiet_from: ClockTime = Field("21:00", description="From then on only urgent messages go out.")
+    quiet_until: ClockTime = Field(
+        "08:00", description="Until then; the same as `quiet_from`: messages go out at any hour."
+    )
+
+
 class CentreSettings(Section):
     """The company and how its lines behave."""
 
@@ -208,6 +274,7 @@ class Settings(Section):
     agi: AgiSettings = Field(default_factory=AgiSettings, description="FastAGI server.")
     pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
+    notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")
 
     @pydantic.field_validator("data_dir", "runtime_dir")
     @classmethod

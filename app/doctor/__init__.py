@@ -15,6 +15,7 @@ from app.doctor.machine import (
     check_timezone,
     check_tools,
 )
+from app.doctor.messages import check_messages
 from app.doctor.pbx import check_manager
 from app.doctor.services import check_database, check_espeak, check_fastagi, check_prompts, check_redis
 
@@ -46,6 +47,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("AMI", check_manager),
     ("FastAGI", check_fastagi),
     ("prompts", check_prompts),
+    ("messages", check_messages),
 )
 
 

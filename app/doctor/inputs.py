@@ -71,6 +71,7 @@ class DoctorInputs:
         own_pids: processes of the centre, whose ports are rightly taken.
         espeak: the program named to speak the menus; "" looks for one.
         missing_prompts: returns the names of prompts that flows need and no file has.
+        channels: those that messages may go out by; ``messages_wrong`` says why they cannot.
         deadline: for each single question to a server.
     """
 
@@ -88,4 +89,7 @@ class DoctorInputs:
     espeak: str = ""
     missing_prompts: Callable[[], Awaitable[Sequence[str]]] | None = None
     modules: tuple[str, ...] = NEEDED_MODULES
+    channels: tuple[str, ...] = ()
+    mail_server: tuple[str, int] | None = None
+    messages_wrong: str = ""
     deadline: timedelta = timedelta(seconds=5)

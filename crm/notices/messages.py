@@ -46,6 +46,7 @@ class MessageQueue:
 
     Args:
         on_messages: called when messages have been committed; wakes the worker.
+        standing: parameters of every text to a customer, such as ``company`` and ``hotline``.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class MessageQueue:
         do_not_call: DoNotCall,
         *,
         on_messages: Callable[[], None] = _nothing,
+        standing: Mapping[str, str] | None = None,
     ) -> None:
         self._clock = clock
         self._people = people
         self._do_not_call = do_not_call
         self._on_messages = on_messages
+        self._standing = dict(standing or {})
 
     async def send_to_people(
         self,
@@ -132,7 +135,7 @@ class MessageQueue:
             user_id=None,
             language=language,
             code=template,
-            parameters=tidy_parameters(params),
+            parameters=tidy_parameters({**self._standing, **params}),
             link="",
             severity=Severity.URGENT if urgent else Severity.INFO,
             key=f"customer|{_checked_key(dedupe)}",

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -298,15 +297,3 @@ def _end(row: OutgoingMessage, state: MessageState, now: datetime) -> None:
     row.state = state.value
     row.finished_at = now
     row.due_at = row.claimed_by = row.claimed_until = None
-
-
-async def try_again(database: Database, clock: Clock, message_id: str) -> bool:
-    """Put a failed message back into the queue; return whether there was one."""
-    again = (
-        update(OutgoingMessage)
-        .where(OutgoingMessage.message_id == message_id, OutgoingMessage.state == MessageState.FAILED.value)
-        .values(state=MessageState.WAITING.value, attempts=0, cleared=0, due_at=clock.now(), finished_at=None)
-    )
-    async with database.transaction() as session:
-        result = await session.execute(again)
-    return bool(getattr(result, "rowcount", 0))

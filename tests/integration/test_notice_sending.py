@@ -10,15 +10,17 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from crm.notices.domain import ATTEMPTS, Channel, NoticeRequest, Rate
+from crm.notices.desk import NotFailed
+from crm.notices.domain import ATTEMPTS, Channel, MessageState, NoticeRequest, Rate
 from crm.notices.messages import CustomerMessage
 from crm.notices.ports import Permanent, Temporary
 from crm.notices.senders.outside import Outside
 from crm.notices.senders.webhook import HttpPoster, WebhookSender
-from crm.notices.sending import LEASE, try_again
+from crm.notices.sending import LEASE
 from crm.notices.tables import NoticeRule, OutgoingMessage
 from kernel.clock import FakeClock
 from kernel.db import Database
+from kernel.errors import Forbidden
 from kernel.events import decode
 from kernel.outbox import OutboxRow
 from tests.support.notices import NoticeStage
@@ -93,15 +95,20 @@ async def test_trouble_is_tried_again_with_growing_pauses_to_an_end(
     assert [type(fact).__name__ for fact in facts] == ["MessageFailed"]
 
 
-async def test_a_refusal_is_final_until_somebody_tries_again(stage: NoticeStage, clock: FakeClock) -> None:
+async def test_a_refusal_is_final_until_somebody_tries_again(stage: NoticeStage) -> None:
     await queue(stage)
     stage.sender.outcomes = [Permanent("HTTP status 410")]
     worker = stage.worker()
     await worker.run_once()
     row = await only(stage)
     assert (row.state, row.due_at) == ("failed", None)
-    assert await try_again(stage.database, clock, row.message_id)
-    assert not await try_again(stage.database, clock, row.message_id)
+    desk, admin = stage.desk, stage.actor("u-admin")
+    assert [failed.message_id for failed in (await desk.page(admin, state=MessageState.FAILED)).items]
+    assert (await desk.try_again(admin, row.message_id)).state is MessageState.WAITING
+    with pytest.raises(NotFailed):
+        await desk.try_again(admin, row.message_id)
+    with pytest.raises(Forbidden):
+        await desk.try_again(stage.actor("u-manager"), row.message_id)
     await worker.run_once()
     assert (await only(stage)).state == "sent"
 

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.journal import Journal
+from crm.notices.desk import OutgoingDesk
 from crm.notices.domain import Channel, QuietHours, Rate, Scope, Target, targets_of
 from crm.notices.facts import NoticeFacts
 from crm.notices.messages import MessageQueue
@@ -17,6 +19,7 @@ from crm.notices.sending import MessageWorker, SendingRules
 from crm.notices.service import NoticeBoard, Notices
 from crm.notices.tables import NoticeAddress, OutgoingMessage
 from kernel.access import Actor, Role
+from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
@@ -85,6 +88,7 @@ class NoticeStage:
         self.notices = Notices(clock, self.bus, self.queue)
         self.facts = NoticeFacts(self.notices)
         self.board = NoticeBoard(database, clock, self.bus)
+        self.desk = OutgoingDesk(database, clock, Journal(AuditLog(database, clock)), on_messages=self._wake)
         self.sender = FakeSender()
 
     def _wake(self) -> None:
