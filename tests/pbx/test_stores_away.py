@@ -98,9 +98,11 @@ async def opens_the_desk(day: Day) -> int:
 async def test_somebody_else_holds_the_database(day: Day) -> None:
     spool = day.centre.settings.data_dir / "spool" / "calls-pbx1.jsonl"
     async with at_work(day) as phone:
-        other = sqlite3.connect(day.centre.settings.data_dir / "huifang.db", isolation_level=None)
+        file = day.centre.settings.data_dir / "huifang.db"
+        other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         try:
-            other.execute("BEGIN IMMEDIATE")
+            # In a thread: the service may be in a transaction, which needs this loop to end.
+            await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
             async with waiting(day) as caller:
                 call = await phone.rings(within=10)
                 await call.answer()
