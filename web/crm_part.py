@@ -8,6 +8,9 @@ from crm.cases import CaseRegister
 from crm.journal import Journal
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
+from crm.search_feed import SearchFeed
+from crm.search_query import Search
+from crm.timeline import Timeline
 from kernel.audit import AuditLog
 from web.deps import DEPS
 
@@ -18,6 +21,9 @@ class CrmServices:
 
     cases: CaseRegister
     journal: Journal
+    search: Search
+    feed: SearchFeed
+    timeline: Timeline
     limits: LimitBook
     limit_lists: LimitLists
 
@@ -37,4 +43,7 @@ def setup(app: web.Application) -> None:
         journal=journal,
         limits=limits,
         limit_lists=LimitLists(deps.clock, limits),
+        search=Search(deps.database),
+        feed=SearchFeed(),
+        timeline=Timeline(deps.database),
     )

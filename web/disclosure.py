@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from crm.search_query import Hit
 from kernel.errors import Invalid
 from kernel.phone import Phone, PhoneKind
 from telephony.views import CallView
@@ -25,6 +26,22 @@ def refuse_probing(user: CurrentUser, number: str | None) -> None:
     phone = Phone.parse_caller(number)
     if phone is None or phone.kind is PhoneKind.SHORT:
         raise Invalid("give the whole number", field="number")
+
+
+async def note_phones_found(request: web.Request, user: CurrentUser, hits: Sequence[Hit]) -> None:
+    """Log that a search gave out whole numbers."""
+    given = [hit for hit in hits if hit.phones]
+    if not given or not user.can(Permission.PHONES_FULL):
+        return
+    single = len(given) == 1
+    await request.app[ACCOUNTS].audit.record(
+        Action.PHONES_SHOWN,
+        actor=user.login,
+        ip=request[CLIENT_IP],
+        entity=given[0].kind.value if single else "search",
+        entity_id=given[0].ref_id if single else "",
+        detail={} if single else {"hits": len(given), "first": given[0].ref_id, "last": given[-1].ref_id},
+    )
 
 
 async def note_numbers(request: web.Request, user: CurrentUser, calls: Sequence[CallView]) -> None:

@@ -30,6 +30,7 @@ TAGS = {
     "queues": "Queues and their live figures",
     "agents": "Agents and their states",
     "customers": "Customers by telephone number",
+    "search": "Everything that can be found",
     "description": "This document",
 }
 

@@ -24,7 +24,7 @@ WORD = "\x1f"
 FIELD = "\n"
 """Stands around every field in stored text."""
 SPELT = "\x1e"
-"""Stands around the readings of names: they are found, but a reading is never the thing's exact name."""
+"""Stands around people's names and their readings: they are found, but are not what the thing is called."""
 
 MAX_WORD = 40
 """Longer words are indexed by their beginning; the check reads all of them."""
@@ -173,11 +173,12 @@ def stored_text(
 ) -> StoredText:
     """Return the searched text of a document; ``phones`` are digits as dialled inside the country."""
     names = tuple(names)
-    heads = dict.fromkeys(normalise(text) for text in (title, *numbers, *names))
-    spelt = dict.fromkeys(spelling for name in names for spelling in readings(name))
+    heads = dict.fromkeys(normalise(text) for text in (title, *numbers))
     head = FIELD + "".join(marked(text) + FIELD for text in heads if text)
-    if spelt:
-        head += SPELT + "".join(WORD + text + SPELT for text in spelt)
+    spelt = dict.fromkeys(normalise(name) for name in names)
+    spelt |= dict.fromkeys(spelling for name in names for spelling in readings(name))
+    if spelt := {text: None for text in spelt if text and text not in heads}:
+        head += SPELT + "".join(marked(text) + SPELT for text in spelt)
     left, bodies = MAX_TEXT, []
     for text in texts:
         if left <= 0:
@@ -251,8 +252,8 @@ def _both(first: str, second: str) -> bool:
 
 
 def terms_of(query: str) -> tuple[Term, ...]:
-    """Cut a normalised query at its gaps, each piece once."""
-    pieces = dict.fromkeys(query.split())
+    """Cut a normalised query at its gaps, each piece once; a lone punctuation mark is none."""
+    pieces = dict.fromkeys(piece for piece in query.split() if len(piece) > 1 or piece.isalnum())
     return tuple(
         Term(piece, tail=piece.isascii() and piece.isdigit() and len(piece) >= TAIL) for piece in pieces
     )
