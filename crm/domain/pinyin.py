@@ -6,6 +6,7 @@ commonest reading.
 """
 
 import re
+from functools import lru_cache
 from itertools import islice, product
 
 from pypinyin import Style, lazy_pinyin
@@ -87,6 +88,7 @@ _COMPOUND = {
 }
 
 
+@lru_cache(maxsize=8192)
 def _reading(character: str) -> tuple[str, ...]:
     spelt = lazy_pinyin(character, style=Style.NORMAL, errors="ignore")
     syllable = spelt[0] if spelt else ""

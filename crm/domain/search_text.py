@@ -45,6 +45,7 @@ KIND = "\ue004"
 """First characters of tokens with a meaning of their own; no text has them after :func:`normalise`."""
 
 _ALNUM = re.compile(r"[0-9a-z]+")
+_WORDY = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
 _WORD_START = re.compile(r"(?<![0-9a-z])(?=[0-9a-z])")
 # The databases' tokenizers cut at ASCII punctuation; here it counts like any other character.
 _ENCODED = {code: chr(0xE100 + code) for code in range(128) if not chr(code).isalnum()}
@@ -105,13 +106,9 @@ def _tokens(chunk: str) -> Iterator[str]:
     """Yield the tokens of a piece without gaps: words, and every other pair of neighbours."""
     for match in _ALNUM.finditer(chunk):
         yield match[0][:MAX_WORD]
-    for first, second in pairwise(chunk):
-        if not (_is_alnum(first) and _is_alnum(second)):
-            yield _encoded(first + second)
-
-
-def _is_alnum(character: str) -> bool:
-    return character.isascii() and character.isalnum()
+    for first, second in pairwise(_encoded(chunk)):
+        if first not in _WORDY or second not in _WORDY:
+            yield first + second
 
 
 # What is stored
@@ -236,7 +233,7 @@ class Term:
         A short beginning of a word at the end says little and costs much, so it is left to the check where
         there are other tokens.
         """
-        exact = [Token(_encoded(a + b)) for a, b in pairwise(self.text) if not _both(a, b)]
+        exact = [Token(a + b) for a, b in pairwise(_encoded(self.text)) if not _both(a, b)]
         for match in _ALNUM.finditer(self.text):
             ends = match.end() == len(self.text)
             word = match[0][:MAX_WORD]
@@ -248,7 +245,7 @@ class Term:
 
 
 def _both(first: str, second: str) -> bool:
-    return _is_alnum(first) and _is_alnum(second)
+    return first in _WORDY and second in _WORDY
 
 
 def terms_of(query: str) -> tuple[Term, ...]:

@@ -8,8 +8,9 @@ import json
 import os
 import random
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from crm.tables import ServiceCase
 from kernel.db import Base
 
 BLOCK = 1000
+AHEAD = 8
+"""Blocks that are made before they are written."""
 CASES_EACH = 5
 """One case for so many customers."""
 CASES_A_DAY = 180
@@ -311,6 +314,17 @@ def _plain(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
+def _in_order(pool: ProcessPoolExecutor, numbers: Iterable[int]) -> Iterator[tuple[Block, Indexed]]:
+    """Yield blocks in order, never many more than are written: a million customers do not fit in memory."""
+    waiting: deque[Future[tuple[Block, Indexed]]] = deque()
+    for number in numbers:
+        waiting.append(pool.submit(block, number))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
 def fill(loaders: Sequence[Loader], customers: int, *, workers: int | None = None) -> None:
     """Write a company of so many customers (a multiple of :data:`BLOCK`) through every loader."""
     tables = Base.metadata.tables
@@ -319,7 +333,7 @@ def fill(loaders: Sequence[Loader], customers: int, *, workers: int | None = Non
     taken: set[int] = set()
     numbers = range(customers // BLOCK)
     with ProcessPoolExecutor(workers or max(1, len(os.sched_getaffinity(0)))) as pool:
-        for made, indexed in pool.map(block, numbers, chunksize=1):
+        for made, indexed in _in_order(pool, numbers):
             documents: Rows = []
             words: list[tuple[int, list[str]]] = []
             for wanted, row, tokens in indexed:
