@@ -8,6 +8,8 @@ from crm.cases import CaseRegister
 from crm.journal import Journal
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
+from crm.notices.desk import OutgoingDesk
+from crm.notices.service import NoticeBoard
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
 from crm.timeline import Timeline
@@ -26,6 +28,8 @@ class CrmServices:
     timeline: Timeline
     limits: LimitBook
     limit_lists: LimitLists
+    notices: NoticeBoard
+    outgoing: OutgoingDesk
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -43,6 +47,8 @@ def setup(app: web.Application) -> None:
         journal=journal,
         limits=limits,
         limit_lists=LimitLists(deps.clock, limits),
+        notices=NoticeBoard(deps.database, deps.clock, deps.bus),
+        outgoing=OutgoingDesk(deps.database, deps.clock, journal),
         search=Search(deps.database),
         feed=SearchFeed(),
         timeline=Timeline(deps.database),

@@ -1,8 +1,8 @@
 """``GET /live``: the pages' live connection, as server-sent events.
 
-A connection names its topics (``agent``: one's own desk, ``board``: the supervisor's board). It gets a
-snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A heartbeat carries the
-server's time; by it the page sees a connection that is open but dead.
+A connection names its topics (``agent``: one's own desk, ``board``: the supervisor's board, ``notices``:
+one's own notices). It gets a snapshot first, or what it missed since its ``Last-Event-ID``, then every
+change. A heartbeat carries the server's time; by it the page sees a connection that is open but dead.
 """
 
 import asyncio
@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import ClientConnectionResetError, web
 
+from crm.notices.service import NoticeBoard
 from kernel.errors import Forbidden, Invalid
 from kernel.supervise import Supervisor
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import BoardFeed
 from web.customer_lookup import CustomerLookup
 from web.deps import DEPS
-from web.identity import CurrentUser, current_user
+from web.i18n import current_language
+from web.identity import CurrentUser, current_actor, current_user
 from web.live_hub import Connection, LiveHub, encode_block
+from web.notice_feed import KIND, NoticeFeed, Reader
 from web.permissions import Permission, signed_in, streaming
 from web.pop import iso
 from web.screen_pop import ScreenPops
@@ -32,8 +35,8 @@ WRITE_TIMEOUT_SECONDS = 10.0
 RETRY_MS = 1000
 """How long the browser waits before it connects again."""
 
-NEEDED = {"agent": Permission.DESK_USE, "board": Permission.BOARD_VIEW}
-"""Topic kind → what one must be allowed to read it."""
+NEEDED = {"agent": Permission.DESK_USE, "board": Permission.BOARD_VIEW, "notices": None}
+"""Topic kind → what one must be allowed to read it; ``None``: everybody has their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Live:
     hub: LiveHub
     pops: ScreenPops
     board: BoardFeed
+    notices: NoticeFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
 
@@ -74,6 +78,12 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
             customers=CustomerLookup(deps.customers, deps.clock),
         ),
         board=BoardFeed(bus=deps.bus, hub=hub, board=deps.board),
+        notices=NoticeFeed(
+            bus=deps.bus,
+            hub=hub,
+            notices=NoticeBoard(deps.database, deps.clock, deps.bus),
+            zone=deps.settings.timezone,
+        ),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
     )
@@ -84,6 +94,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live = app[LIVE]
     live.tasks.spawn("screen_pop", live.pops.run)
     live.tasks.spawn("board_feed", live.board.run)
+    live.tasks.spawn("notice_feed", live.notices.run)
     yield
     await live.tasks.close()
 
@@ -102,18 +113,24 @@ def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
     """
     topics: list[str] = []
     for kind in dict.fromkeys(request.query.get("topics", "").split(",")):
-        needed = NEEDED.get(kind)
-        if needed is None:
-            raise Invalid("topics: agent, board", field="topics")
-        if not user.can(needed):
+        if kind not in NEEDED:
+            raise Invalid(f"topics: {', '.join(NEEDED)}", field="topics")
+        needed = NEEDED[kind]
+        if needed is not None and not user.can(needed):
             raise Forbidden(f"needs the permission {needed}")
         if kind == "agent":
             if user.agent_id is None:
                 raise Forbidden("this user takes no calls")
             topics.append(f"agent:{user.agent_id}")
+        elif kind == KIND:
+            topics.append(_reader(request).topic)
         else:
             topics.append(kind)
     return tuple(topics)
+
+
+def _reader(request: web.Request) -> Reader:
+    return Reader(current_actor(request), current_language())
 
 
 @signed_in
@@ -125,6 +142,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     topics = topics_of(request, user)
     if user.agent_id is not None and f"agent:{user.agent_id}" in topics:
         await live.pops.prepare(user.agent_id)
+    reader = _reader(request)
+    if reader.topic in topics:
+        await live.notices.prepare(reader)
     last_id = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
     connection = live.hub.open(topics, user_id=user.user_id, last_event_id=last_id[:60])
     response = web.StreamResponse(

@@ -161,14 +161,20 @@ class LiveHub:
         self._topics: dict[str, _Topic] = {}
         self._connections: list[Connection] = []
         self._snapshots: dict[str, tuple[SnapshotOf, bool]] = {}
+        self._background: set[str] = set()
         self._closed = False
 
-    def provide(self, kind: str, snapshot: SnapshotOf, *, latest_only: bool = False) -> None:
+    def provide(
+        self, kind: str, snapshot: SnapshotOf, *, latest_only: bool = False, background: bool = False
+    ) -> None:
         """Say how to draw topics of ``kind`` (``agent`` of ``agent:01J…``) from nothing.
 
         ``latest_only``: each frame replaces the one before it, so a slow reader skips the older ones.
+        ``background``: a connection that reads nothing else is the first to give way to a new one.
         """
         self._snapshots[kind] = (snapshot, latest_only)
+        if background:
+            self._background.add(kind)
 
     def has_readers(self, topic: str) -> bool:
         """Return whether somebody has this topic open."""
@@ -207,6 +213,7 @@ class LiveHub:
         if len(self._connections) >= self._total:
             raise TooMany("too many live connections on this server; try again later")
         own = [connection for connection in self._connections if connection.user_id == user_id]
+        own.sort(key=self._matters)
         for oldest in own[: max(0, len(own) - self._per_user + 1)]:
             DISPLACED.inc()
             oldest.end("displaced")
@@ -223,6 +230,10 @@ class LiveHub:
             for frame in missed:
                 connection.offer(frame, latest_only=False)
         return connection
+
+    def _matters(self, connection: Connection) -> bool:
+        """Tell whether somebody works with the page, so that it is displaced last."""
+        return any(topic.partition(":")[0] not in self._background for topic in connection.topics)
 
     def _topic(self, topic: str) -> _Topic:
         known = self._topics.get(topic)

@@ -31,6 +31,7 @@ TAGS = {
     "agents": "Agents and their states",
     "customers": "Customers by telephone number",
     "search": "Everything that can be found",
+    "notices": "Notices, outgoing messages, and who hears of what",
     "description": "This document",
 }
 

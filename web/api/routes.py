@@ -10,13 +10,17 @@ from aiohttp import web
 from web.api.v1.agents import list_agents
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.customers import find_customers
+from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.queues import list_queues
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
 Route = tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]]
-ROUTES: tuple[Route, ...] = (*SEARCH_ROUTES,)
+ROUTES: tuple[Route, ...] = (
+    *SEARCH_ROUTES,
+    *NOTICE_ROUTES,
+)
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""
 
 OPENAPI: web.AppKey[dict[str, Any]] = web.AppKey("OPENAPI")

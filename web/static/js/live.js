@@ -4,13 +4,50 @@ import { learnServerTime } from "./clock.js";
 const SILENCE_MS = 40_000; // the server says something at least every 15 s
 const GRACE_MS = 1_500; // a break shorter than this is not shown
 
+const shared = []; // what parts of the frame read besides the page: {topic, handlers}
+let background = null; // the frame's own connection, on pages that open none
+let opened = false;
+
+/** Have `topic` read along with whatever the page reads, over one connection. */
+export function readAlong(topic, handlers) {
+  shared.push({ topic, handlers });
+}
+
+/**
+ * On a page that has opened no connection itself: read the shared topics while the page is looked at. A
+ * browser allows few connections to one server, and pages that lie in the background need none.
+ */
+export function openShared() {
+  if (opened || background) return;
+  const follow = () => {
+    if (document.hidden) {
+      background?.close();
+      background = null;
+    } else if (!opened && !background) {
+      background = connectLive({ topics: [], handlers: {}, onStatus: () => {} });
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}
+
 /**
  * Open the live connection.
  * @param topics what to read: "agent", "board"
  * @param handlers event name → function(payload); a snapshot is a list of such events
  * @param onStatus called with "live", "stale" or "displaced"
  */
-export function openLive({ topics, handlers, onStatus }) {
+export function openLive(wanted) {
+  opened = true;
+  background?.close();
+  background = null;
+  return connectLive(wanted);
+}
+
+function connectLive({ topics: own, handlers: ownHandlers, onStatus }) {
+  const topics = [...own, ...shared.map((part) => part.topic)];
+  const handlers = Object.assign({}, ...shared.map((part) => part.handlers), ownHandlers);
+  let closed = false;
   let source = null;
   let lastId = "";
   let lastSeen = Date.now();
@@ -28,7 +65,7 @@ export function openLive({ topics, handlers, onStatus }) {
   };
 
   const lost = () => {
-    if (status === "displaced" || graceTimer) return;
+    if (closed || status === "displaced" || graceTimer) return;
     graceTimer = setTimeout(() => report("stale"), GRACE_MS);
   };
 
@@ -42,6 +79,7 @@ export function openLive({ topics, handlers, onStatus }) {
   };
 
   const connect = () => {
+    if (closed) return;
     clearTimeout(retryTimer);
     source?.close();
     lastSeen = Date.now();
@@ -75,7 +113,7 @@ export function openLive({ topics, handlers, onStatus }) {
   // The browser tries again by itself while the network fails. Where the server answered with an error it
   // gives up, and so does a session that has ended: then the page goes to the sign-in.
   const retry = () => {
-    if (status === "displaced") return;
+    if (closed || status === "displaced") return;
     source?.close();
     attempts += 1;
     const wait = Math.min(15_000, 500 * 2 ** Math.min(attempts, 5)) * (0.7 + 0.6 * Math.random());
@@ -94,7 +132,7 @@ export function openLive({ topics, handlers, onStatus }) {
     }, wait);
   };
 
-  setInterval(() => {
+  const watch = setInterval(() => {
     if (status === "displaced" || Date.now() - lastSeen < SILENCE_MS) return;
     report("stale");
     connect();
@@ -105,5 +143,14 @@ export function openLive({ topics, handlers, onStatus }) {
   window.addEventListener("pagehide", () => source?.close());
   window.addEventListener("pageshow", (event) => event.persisted && connect());
   connect();
-  return { reconnect: () => { status = ""; connect(); } };
+  return {
+    reconnect: () => { status = ""; connect(); },
+    close: () => {
+      closed = true;
+      clearInterval(watch);
+      clearTimeout(retryTimer);
+      clearTimeout(graceTimer);
+      source?.close();
+    },
+  };
 }
