@@ -22,7 +22,7 @@ NEEDED: dict[Kind, Permission] = {
 
 
 class SearchRefused(Invalid):
-    """The words cannot be searched for; the message says why."""
+    """The words cannot be searched for; ``reason``: empty, long, many, short."""
 
     code = "search_refused"
 
@@ -51,7 +51,7 @@ def parse(raw: str, *, tails: bool) -> Query:
         SearchRefused: empty, too long, too many words, or a word of a single character.
     """
     if len(raw) > MAX_QUERY:
-        raise SearchRefused(f"at most {MAX_QUERY} characters", field="q")
+        raise SearchRefused(f"at most {MAX_QUERY} characters", field="q", reason="long")
     phone = Phone.parse_caller(raw.strip())
     if phone is not None and phone.kind is not PhoneKind.SHORT:
         digits = phone.national
@@ -59,11 +59,11 @@ def parse(raw: str, *, tails: bool) -> Query:
     whole = normalise(raw)
     terms = tuple(term if tails else Term(term.text) for term in terms_of(whole))
     if not terms:
-        raise SearchRefused("write what to look for", field="q")
+        raise SearchRefused("write what to look for", field="q", reason="empty")
     if len(terms) > MAX_TERMS:
-        raise SearchRefused(f"at most {MAX_TERMS} words", field="q")
+        raise SearchRefused(f"at most {MAX_TERMS} words", field="q", reason="many")
     if any(len(term.text) < 2 for term in terms):
-        raise SearchRefused("each word needs at least two characters", field="q")
+        raise SearchRefused("each word needs at least two characters", field="q", reason="short")
     return Query(whole, terms)
 
 

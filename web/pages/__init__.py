@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.pages import account, agent, callbacks, calls, customer, notices, shell, sign_in, supervisor
+from web.pages import account, agent, callbacks, calls, customer, notices, search, shell, sign_in, supervisor
 
 
 def setup(app: web.Application) -> None:
@@ -16,3 +16,4 @@ def setup(app: web.Application) -> None:
     callbacks.setup(app)
     customer.setup(app)
     notices.setup(app)
+    search.setup(app)
