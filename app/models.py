@@ -1,8 +1,10 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
+import crm.attachment_tables
 import crm.limit_tables
 import crm.notices.tables
 import crm.people_tables
+import crm.repair_tables
 import crm.search_tables
 import crm.tables
 import ivr.tables
@@ -13,9 +15,11 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    crm.attachment_tables,
     crm.limit_tables,
     crm.notices.tables,
     crm.people_tables,
+    crm.repair_tables,
     crm.search_tables,
     crm.tables,
     ivr.tables,

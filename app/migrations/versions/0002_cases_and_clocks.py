@@ -5,6 +5,7 @@ from alembic import op
 
 from crm.limit_tables import LIMIT_POLICY_FIXED, LIMIT_POLICY_FIXED_DOWN
 from crm.people_tables import PEOPLE_BACKFILL
+from crm.repair_tables import DEPOSIT_APPEND_ONLY, DEPOSIT_APPEND_ONLY_DOWN, REPAIR_BACKFILL
 from crm.search_tables import SEARCH_FTS, SEARCH_FTS_DOWN
 from kernel.db import UtcDateTime
 
@@ -172,6 +173,13 @@ def upgrade() -> None:
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_search_document")),
         sa.UniqueConstraint("kind", "ref_id", name=op.f("uq_search_document_kind_ref_id")),
+    )
+    op.create_table(
+        "deposit_account",
+        sa.Column("crew_id", sa.String(length=26), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["crew_id"], ["crew.id"], name=op.f("fk_deposit_account_crew_id_crew")),
+        sa.PrimaryKeyConstraint("crew_id", name=op.f("pk_deposit_account")),
     )
     op.create_table(
         "limit_timer",
@@ -436,6 +444,7 @@ def upgrade() -> None:
         sa.Column("reverses_id", sa.String(length=26), nullable=True),
         sa.Column("reason", sa.String(length=200), nullable=True),
         sa.Column("released_by", sa.String(length=40), nullable=True),
+        sa.Column("receipt_key", sa.String(length=40), nullable=True),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_project_payment_project_id_project")
         ),
@@ -445,10 +454,10 @@ def upgrade() -> None:
             name=op.f("fk_project_payment_reverses_id_project_payment"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project_payment")),
+        sa.UniqueConstraint("receipt_key", name=op.f("uq_project_payment_receipt_key")),
         sa.UniqueConstraint("reverses_id", name=op.f("uq_project_payment_reverses_id")),
     )
     op.create_index(op.f("ix_project_payment_project_id"), "project_payment", ["project_id"], unique=False)
-    op.create_index("ix_project_payment_receipt_no", "project_payment", ["receipt_no"], unique=False)
     op.create_table(
         "project_suspension",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -497,6 +506,42 @@ def upgrade() -> None:
         postgresql_where=sa.text("voided_at IS NULL"),
     )
     op.create_table(
+        "warranty",
+        sa.Column("project_id", sa.String(length=26), nullable=False),
+        sa.Column("flag", sa.String(length=10), nullable=False),
+        sa.Column("no", sa.String(length=40), nullable=True),
+        sa.Column("issued_on", sa.Date(), nullable=True),
+        sa.Column("until", sa.Date(), nullable=True),
+        sa.Column("excluded", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("written_at", UtcDateTime(), nullable=False),
+        sa.Column("written_by", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_warranty_project_id_project")),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("pk_warranty")),
+    )
+    op.create_table(
+        "attachment",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("purpose", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("media_type", sa.String(length=20), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=True),
+        sa.Column("height", sa.Integer(), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("thumb_sha256", sa.String(length=64), nullable=True),
+        sa.Column("visit_id", sa.String(length=26), nullable=True),
+        sa.Column("uploaded_at", UtcDateTime(), nullable=False),
+        sa.Column("uploaded_by", sa.String(length=80), nullable=False),
+        sa.Column("uploader_id", sa.String(length=26), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_attachment_case_id_service_case")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
+    )
+    op.create_index("ix_attachment_case_id", "attachment", ["case_id"], unique=False)
+    op.create_table(
         "case_party",
         sa.Column("case_id", sa.String(length=26), nullable=False),
         sa.Column("department_code", sa.String(length=16), nullable=False),
@@ -510,6 +555,220 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_case_party_department_code", "case_party", ["department_code", "case_id"], unique=False
+    )
+    op.create_table(
+        "repair_order",
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("place", sa.String(length=60), nullable=False),
+        sa.Column("repair_class", sa.String(length=12), nullable=False),
+        sa.Column("warranty", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("original_crew_id", sa.String(length=26), nullable=True),
+        sa.Column("original_crew_name", sa.String(length=60), nullable=True),
+        sa.Column("original_crew_left", sa.Boolean(), nullable=False),
+        sa.Column("chain_at", UtcDateTime(), nullable=False),
+        sa.Column("route", sa.String(length=12), nullable=True),
+        sa.Column("route_reason", sa.String(length=20), nullable=True),
+        sa.Column("crew_id", sa.String(length=26), nullable=True),
+        sa.Column("routed_at", UtcDateTime(), nullable=True),
+        sa.Column("reroutes", sa.Integer(), nullable=False),
+        sa.Column("notified_at", UtcDateTime(), nullable=True),
+        sa.Column("notified_by", sa.String(length=80), nullable=True),
+        sa.Column("notified_way", sa.String(length=8), nullable=True),
+        sa.Column("notified_whom", sa.String(length=40), nullable=True),
+        sa.Column("contacted_at", UtcDateTime(), nullable=True),
+        sa.Column("contacted_by", sa.String(length=80), nullable=True),
+        sa.Column("customer_says", sa.Text(), nullable=True),
+        sa.Column("not_contacted", sa.Boolean(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=True),
+        sa.Column("appointed_from", UtcDateTime(), nullable=True),
+        sa.Column("appointed_until", UtcDateTime(), nullable=True),
+        sa.Column("callback_at", UtcDateTime(), nullable=True),
+        sa.Column("last_visit_at", UtcDateTime(), nullable=True),
+        sa.Column("worked_visits", sa.Integer(), nullable=False),
+        sa.Column("fixed", sa.Boolean(), nullable=False),
+        sa.Column("solved", sa.Boolean(), nullable=False),
+        sa.Column("first_time_fix", sa.Boolean(), nullable=True),
+        sa.Column("proposed_at", UtcDateTime(), nullable=True),
+        sa.Column("close_reason", sa.String(length=400), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_repair_order_case_id_service_case")
+        ),
+        sa.ForeignKeyConstraint(["crew_id"], ["crew.id"], name=op.f("fk_repair_order_crew_id_crew")),
+        sa.ForeignKeyConstraint(
+            ["original_crew_id"], ["crew.id"], name=op.f("fk_repair_order_original_crew_id_crew")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_repair_order")),
+    )
+    op.create_index("ix_repair_order_appointed_from", "repair_order", ["appointed_from"], unique=False)
+    op.create_index("ix_repair_order_callback_at", "repair_order", ["callback_at"], unique=False)
+    op.create_index("ix_repair_order_crew_id", "repair_order", ["crew_id"], unique=False)
+    op.create_index(
+        op.f("ix_repair_order_original_crew_id"), "repair_order", ["original_crew_id"], unique=False
+    )
+    op.create_table(
+        "repair_callback",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("problem", sa.String(length=16), nullable=False),
+        sa.Column("verdict", sa.String(length=16), nullable=True),
+        sa.Column("contacted_in_time", sa.String(length=8), nullable=True),
+        sa.Column("timely", sa.String(length=8), nullable=True),
+        sa.Column("remark", sa.Text(), nullable=False),
+        sa.Column("no_visit_reason", sa.String(length=200), nullable=True),
+        sa.Column("call_id", sa.String(length=26), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["repair_order.case_id"], name=op.f("fk_repair_callback_case_id_repair_order")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_callback")),
+    )
+    op.create_index(op.f("ix_repair_callback_case_id"), "repair_callback", ["case_id"], unique=False)
+    op.create_table(
+        "repair_cost",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("crew_id", sa.String(length=26), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("labour", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("travel", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("total", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("material", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("receipt_no", sa.String(length=40), nullable=True),
+        sa.Column("author_id", sa.String(length=26), nullable=False),
+        sa.Column("author", sa.String(length=80), nullable=False),
+        sa.Column("costed_at", UtcDateTime(), nullable=False),
+        sa.Column("service_id", sa.String(length=26), nullable=True),
+        sa.Column("service_name", sa.String(length=80), nullable=True),
+        sa.Column("service_at", UtcDateTime(), nullable=True),
+        sa.Column("company_id", sa.String(length=26), nullable=True),
+        sa.Column("company_name", sa.String(length=80), nullable=True),
+        sa.Column("company_at", UtcDateTime(), nullable=True),
+        sa.Column("filed_at", UtcDateTime(), nullable=True),
+        sa.Column("filed_by", sa.String(length=80), nullable=True),
+        sa.Column("month", sa.String(length=7), nullable=True),
+        sa.Column("reconciled_at", UtcDateTime(), nullable=True),
+        sa.Column("reconciled_by", sa.String(length=80), nullable=True),
+        sa.Column("settled_at", UtcDateTime(), nullable=True),
+        sa.Column("settled_by", sa.String(length=80), nullable=True),
+        sa.Column("closed_at", UtcDateTime(), nullable=True),
+        sa.Column("closed_by", sa.String(length=80), nullable=True),
+        sa.Column("reason", sa.String(length=400), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["repair_order.case_id"], name=op.f("fk_repair_cost_case_id_repair_order")
+        ),
+        sa.ForeignKeyConstraint(["crew_id"], ["crew.id"], name=op.f("fk_repair_cost_crew_id_crew")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_cost")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_repair_cost_case_id")),
+    )
+    op.create_index(op.f("ix_repair_cost_crew_id"), "repair_cost", ["crew_id"], unique=False)
+    op.create_index("ix_repair_cost_month", "repair_cost", ["month"], unique=False)
+    op.create_index("ix_repair_cost_state_costed_at", "repair_cost", ["state", "costed_at"], unique=False)
+    op.create_table(
+        "repair_routing",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("route", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("note", sa.String(length=400), nullable=False),
+        sa.Column("crew_id", sa.String(length=26), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["repair_order.case_id"], name=op.f("fk_repair_routing_case_id_repair_order")
+        ),
+        sa.ForeignKeyConstraint(["crew_id"], ["crew.id"], name=op.f("fk_repair_routing_crew_id_crew")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_routing")),
+    )
+    op.create_index(op.f("ix_repair_routing_case_id"), "repair_routing", ["case_id"], unique=False)
+    op.create_table(
+        "repair_visit",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("open_key", sa.String(length=26), nullable=True),
+        sa.Column("appointed_from", UtcDateTime(), nullable=True),
+        sa.Column("appointed_until", UtcDateTime(), nullable=True),
+        sa.Column("en_route_at", UtcDateTime(), nullable=True),
+        sa.Column("arrived_at", UtcDateTime(), nullable=True),
+        sa.Column("done_at", UtcDateTime(), nullable=True),
+        sa.Column("cancelled_at", UtcDateTime(), nullable=True),
+        sa.Column("outcome", sa.String(length=12), nullable=True),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("signature_id", sa.String(length=26), nullable=True),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["repair_order.case_id"], name=op.f("fk_repair_visit_case_id_repair_order")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_visit")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_repair_visit_open_key")),
+    )
+    op.create_index(op.f("ix_repair_visit_case_id"), "repair_visit", ["case_id"], unique=False)
+    op.create_table(
+        "crew_receivable",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("crew_id", sa.String(length=26), nullable=False),
+        sa.Column("cost_id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("cleared_at", UtcDateTime(), nullable=True),
+        sa.Column("cleared_by", sa.String(length=80), nullable=True),
+        sa.Column("clear_note", sa.String(length=200), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_crew_receivable_case_id_service_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["cost_id"], ["repair_cost.id"], name=op.f("fk_crew_receivable_cost_id_repair_cost")
+        ),
+        sa.ForeignKeyConstraint(["crew_id"], ["crew.id"], name=op.f("fk_crew_receivable_crew_id_crew")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crew_receivable")),
+        sa.UniqueConstraint("cost_id", name=op.f("uq_crew_receivable_cost_id")),
+    )
+    op.create_index(op.f("ix_crew_receivable_crew_id"), "crew_receivable", ["crew_id"], unique=False)
+    op.create_table(
+        "deposit_posting",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("crew_id", sa.String(length=26), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("project_id", sa.String(length=26), nullable=True),
+        sa.Column("case_id", sa.String(length=26), nullable=True),
+        sa.Column("cost_id", sa.String(length=26), nullable=True),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("by_id", sa.String(length=26), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_deposit_posting_case_id_service_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["cost_id"], ["repair_cost.id"], name=op.f("fk_deposit_posting_cost_id_repair_cost")
+        ),
+        sa.ForeignKeyConstraint(
+            ["crew_id"], ["deposit_account.crew_id"], name=op.f("fk_deposit_posting_crew_id_deposit_account")
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_deposit_posting_project_id_project")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deposit_posting")),
+        sa.UniqueConstraint("cost_id", name=op.f("uq_deposit_posting_cost_id")),
+        sa.UniqueConstraint("crew_id", "seq", name=op.f("uq_deposit_posting_crew_id_seq")),
+    )
+    op.create_table(
+        "repair_cost_bearer",
+        sa.Column("cost_id", sa.String(length=26), nullable=False),
+        sa.Column("bearer", sa.String(length=12), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["cost_id"], ["repair_cost.id"], name=op.f("fk_repair_cost_bearer_cost_id_repair_cost")
+        ),
+        sa.PrimaryKeyConstraint("cost_id", "bearer", name=op.f("pk_repair_cost_bearer")),
     )
     op.add_column("crew", sa.Column("phone", sa.String(length=20), nullable=True))
     op.add_column("crew", sa.Column("direct", sa.Boolean(), server_default=sa.true(), nullable=False))
@@ -616,6 +875,8 @@ def upgrade() -> None:
         SEARCH_FTS,
         PEOPLE_BACKFILL,
         LIMIT_POLICY_FIXED,
+        DEPOSIT_APPEND_ONLY,
+        REPAIR_BACKFILL,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -626,6 +887,7 @@ def downgrade() -> None:
     for statements in (
         SEARCH_FTS_DOWN,
         LIMIT_POLICY_FIXED_DOWN,
+        DEPOSIT_APPEND_ONLY_DOWN,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -714,8 +976,30 @@ def downgrade() -> None:
     op.drop_column("crew", "departed_on")
     op.drop_column("crew", "direct")
     op.drop_column("crew", "phone")
+    op.drop_table("repair_cost_bearer")
+    op.drop_table("deposit_posting")
+    op.drop_index(op.f("ix_crew_receivable_crew_id"), table_name="crew_receivable")
+    op.drop_table("crew_receivable")
+    op.drop_index(op.f("ix_repair_visit_case_id"), table_name="repair_visit")
+    op.drop_table("repair_visit")
+    op.drop_index(op.f("ix_repair_routing_case_id"), table_name="repair_routing")
+    op.drop_table("repair_routing")
+    op.drop_index("ix_repair_cost_state_costed_at", table_name="repair_cost")
+    op.drop_index("ix_repair_cost_month", table_name="repair_cost")
+    op.drop_index(op.f("ix_repair_cost_crew_id"), table_name="repair_cost")
+    op.drop_table("repair_cost")
+    op.drop_index(op.f("ix_repair_callback_case_id"), table_name="repair_callback")
+    op.drop_table("repair_callback")
+    op.drop_index(op.f("ix_repair_order_original_crew_id"), table_name="repair_order")
+    op.drop_index("ix_repair_order_crew_id", table_name="repair_order")
+    op.drop_index("ix_repair_order_callback_at", table_name="repair_order")
+    op.drop_index("ix_repair_order_appointed_from", table_name="repair_order")
+    op.drop_table("repair_order")
     op.drop_index("ix_case_party_department_code", table_name="case_party")
     op.drop_table("case_party")
+    op.drop_index("ix_attachment_case_id", table_name="attachment")
+    op.drop_table("attachment")
+    op.drop_table("warranty")
     op.drop_index(
         "uq_stage_event_in_force",
         table_name="stage_event",
@@ -726,7 +1010,6 @@ def downgrade() -> None:
     op.drop_table("stage_event")
     op.drop_index(op.f("ix_project_suspension_project_id"), table_name="project_suspension")
     op.drop_table("project_suspension")
-    op.drop_index("ix_project_payment_receipt_no", table_name="project_payment")
     op.drop_index(op.f("ix_project_payment_project_id"), table_name="project_payment")
     op.drop_table("project_payment")
     op.drop_index("ix_do_not_call_number_e164", table_name="do_not_call_number")
@@ -758,6 +1041,7 @@ def downgrade() -> None:
     op.drop_index("ix_limit_timer_record_id", table_name="limit_timer")
     op.drop_index(op.f("ix_limit_timer_due_at"), table_name="limit_timer")
     op.drop_table("limit_timer")
+    op.drop_table("deposit_account")
     op.drop_table("search_document")
     op.drop_index("ix_outgoing_message_state_message_id", table_name="outgoing_message")
     op.drop_index(op.f("ix_outgoing_message_due_at"), table_name="outgoing_message")
