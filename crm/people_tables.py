@@ -166,7 +166,10 @@ class SuspensionRow(Base):
 
 
 class PaymentRow(Base):
-    """Money received 收款. Never edited: a wrong one is reversed by a row with the amount below zero."""
+    """Money received 收款. Never edited: a wrong one is reversed by a row with the amount below zero.
+
+    ``receipt_key`` is the receipt's number while the payment counts, so that none is posted twice.
+    """
 
     __tablename__ = "project_payment"
 
@@ -182,8 +185,7 @@ class PaymentRow(Base):
     reverses_id: Mapped[str | None] = mapped_column(ForeignKey("project_payment.id"), unique=True)
     reason: Mapped[str | None] = mapped_column(String(200))
     released_by: Mapped[str | None] = mapped_column(String(40))
-
-    __table_args__ = (Index("ix_project_payment_receipt_no", "receipt_no"),)
+    receipt_key: Mapped[str | None] = mapped_column(String(40), unique=True)
 
 
 class StaffRow(Base):

@@ -1,0 +1,418 @@
+"""Moves projects through their stages, and says so to whoever waits for it (domain.md §1.1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm import project_reads
+from crm.domain.customer_rules import MAX_REASON
+from crm.domain.lines import maybe_line, one_line
+from crm.domain.payments import Period, settled
+from crm.domain.project import Stage
+from crm.domain.stages import (
+    ENDED,
+    Course,
+    Delivery,
+    Reach,
+    correct,
+    end,
+    move_delivery,
+    next_paid_stage,
+    reach,
+    resume,
+    suspend,
+)
+from crm.events_people import (
+    DeliveryMoved,
+    ProjectEnded,
+    ProjectResumed,
+    ProjectSuspended,
+    StageCorrected,
+    StageReached,
+)
+from crm.office import Office, project_for_change
+from crm.people_tables import StageEventRow, SuspensionRow
+from crm.project_views import ProjectRecord
+from crm.tables import Project
+from kernel.access import Actor, Permission
+from kernel.errors import Invalid
+from kernel.events import Event
+from kernel.ids import new_ulid
+from kernel.outbox import add_fact
+
+MAX_NOTE = 400
+MAX_PHOTOS = 999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStage:
+    """A stage to register.
+
+    Attributes:
+        concealed_planned, midterm_planned: the start of work asks for both.
+        warranty_until: entering the warranty asks for it.
+        sheet_ref: number of the acceptance sheet; ``photos``: how many belong to it.
+    """
+
+    stage: Stage
+    happened_on: date
+    planned_on: date | None = None
+    concealed_planned: date | None = None
+    midterm_planned: date | None = None
+    warranty_until: date | None = None
+    sheet_ref: str | None = None
+    photos: int = 0
+    note: str | None = None
+
+
+class ProjectStages:
+    """Registers, corrects, suspends, ends."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def register(
+        self, actor: Actor, project_id: str, new: NewStage, *, expected: int | None
+    ) -> ProjectRecord:
+        """Register that a stage was reached. A payment that is there in full brings its stage at once.
+
+        Raises:
+            Forbidden: the role registers no stages.
+            NotFound: no such project.
+            StaleVersion: somebody changed it since.
+            IllegalStep: the stage is not above the present one, or the project stands still.
+            Invalid: a day is out of order, or the stage asks for what is missing.
+        """
+        actor.need(Permission.PROJECTS_EDIT)
+        if not 0 <= new.photos <= MAX_PHOTOS:
+            raise Invalid(f"0 to {MAX_PHOTOS}", field="photos")
+        sheet = maybe_line(new.sheet_ref, field="sheet_ref", limit=60)
+        note = maybe_line(new.note, field="note", limit=MAX_NOTE)
+        office = self._office
+        async with office.database.transaction() as session:
+            row = await project_for_change(session, project_id, expected)
+            course = await project_reads.course_of(session, row)
+            paid_up = settled(await project_reads.entries(session, row.id))
+            step = Reach(
+                stage=new.stage,
+                on=new.happened_on,
+                today=office.today(),
+                concealed_planned=new.concealed_planned,
+                midterm_planned=new.midterm_planned,
+                warranty_until=new.warranty_until,
+                settled=paid_up,
+            )
+            after = reach(course, step)
+            planned = new.planned_on or _planned(course, new.stage)
+            event = StageEventRow(
+                id=new_ulid(), sheet_ref=sheet, photos=new.photos, note=note, planned_on=planned
+            )
+            self._reached(session, actor, row, event, new.stage, new.happened_on)
+            if course.delivery is not after.delivery:
+                self._delivery(session, row, course.delivery, after.delivery)
+            after = self.advance_paid(session, actor, row, after, paid_up, on=new.happened_on)
+            return await self._done(session, actor, row, course, after, "stage_registered")
+
+    def advance_paid(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        row: Project,
+        course: Course,
+        paid_up: frozenset[Period],
+        *,
+        on: date,
+    ) -> Course:
+        """Enter the stage that payments in full bring (P10, P12), if they bring one."""
+        stage = next_paid_stage(course, paid_up)
+        if stage is None:
+            return course
+        today = self._office.today()
+        after = reach(course, Reach(stage=stage, on=on, today=today, settled=paid_up))
+        self._reached(session, actor, row, StageEventRow(id=new_ulid(), photos=0), stage, on)
+        return after
+
+    async def correct(
+        self, actor: Actor, project_id: str, stage: Stage, *, reason: str, expected: int | None
+    ) -> ProjectRecord:
+        """Take a project back to a lower stage, or open an ended one again; later stages are voided.
+
+        Raises:
+            Forbidden: only the manager corrects.
+            NotFound, StaleVersion: see :meth:`register`.
+            IllegalStep: the stage is not below the present one.
+            Invalid: no reason.
+        """
+        actor.need(Permission.PROJECTS_CORRECT)
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+        office, now = self._office, self._office.now()
+        async with office.database.transaction() as session:
+            row = await project_for_change(session, project_id, expected)
+            course = await project_reads.course_of(session, row)
+            after = correct(course, stage)
+            gone = select(StageEventRow).where(
+                StageEventRow.project_id == row.id,
+                StageEventRow.voided_at.is_(None),
+                StageEventRow.stage > int(stage),
+            )
+            voided = (await session.execute(gone)).scalars().all()
+            for event in voided:
+                event.voided_at, event.voided_by, event.void_reason = now, actor.name, why
+            row.cancelled_at, row.ended_reason = None, None
+            add_fact(
+                session,
+                StageCorrected(
+                    at=now,
+                    project_id=row.id,
+                    customer_id=row.customer_id,
+                    contract_no=row.contract_no,
+                    stage_was=int(course.stage),
+                    stage=int(stage),
+                    voided=tuple(sorted(event.stage for event in voided)),
+                    reason=why,
+                ),
+            )
+            return await self._done(session, actor, row, course, after, "stage_corrected", why=why)
+
+    async def suspend(
+        self, actor: Actor, project_id: str, *, since: date, reason: str, expected: int | None
+    ) -> ProjectRecord:
+        """Let the work stand still since a day 停工.
+
+        Raises:
+            Forbidden, NotFound, StaleVersion, IllegalStep, Invalid: see :meth:`register`.
+        """
+        actor.need(Permission.PROJECTS_EDIT)
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+
+        def step(course: Course) -> Course:
+            return suspend(course, on=since, today=self._office.today())
+
+        def write(session: AsyncSession, row: Project) -> Event:
+            session.add(
+                SuspensionRow(id=new_ulid(), project_id=row.id, since=since, reason=why, by=actor.name)
+            )
+            return ProjectSuspended(
+                at=self._office.now(),
+                project_id=row.id,
+                customer_id=row.customer_id,
+                contract_no=row.contract_no,
+                since=since,
+                reason=why,
+            )
+
+        return await self._simple(actor, project_id, expected, step, write, "project_suspended", why)
+
+    async def resume(
+        self, actor: Actor, project_id: str, *, until: date, expected: int | None
+    ) -> ProjectRecord:
+        """Let the work go on where it stood; ``until`` is the first day of work again.
+
+        Raises:
+            Forbidden, NotFound, StaleVersion, IllegalStep, Invalid: see :meth:`register`.
+        """
+        actor.need(Permission.PROJECTS_EDIT)
+        office = self._office
+        async with office.database.transaction() as session:
+            row = await project_for_change(session, project_id, expected)
+            course = await project_reads.course_of(session, row)
+            after = resume(course, on=until, today=office.today())
+            query = select(SuspensionRow).where(
+                SuspensionRow.project_id == row.id, SuspensionRow.until.is_(None)
+            )
+            for still in (await session.execute(query)).scalars():
+                still.until, still.resumed_by = until, actor.name
+            add_fact(
+                session,
+                ProjectResumed(
+                    at=office.now(),
+                    project_id=row.id,
+                    customer_id=row.customer_id,
+                    contract_no=row.contract_no,
+                    stage=int(after.stage),
+                    since=course.suspended_on or until,
+                    until=until,
+                ),
+            )
+            return await self._done(session, actor, row, course, after, "project_resumed")
+
+    async def end(
+        self, actor: Actor, project_id: str, stage: Stage, *, reason: str, expected: int | None
+    ) -> ProjectRecord:
+        """Cancel the contract 退单 (-1) or write down that it was terminated 合同异常终止 (-3).
+
+        Raises:
+            Forbidden: only the manager ends a project.
+            NotFound, StaleVersion, IllegalStep, Invalid: see :meth:`register`.
+        """
+        actor.need(Permission.PROJECTS_CORRECT)
+        if stage not in ENDED:
+            raise Invalid("-1 cancelled or -3 terminated", field="stage")
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+
+        def write(session: AsyncSession, row: Project) -> Event:
+            row.cancelled_at, row.ended_reason = self._office.now(), why
+            return ProjectEnded(
+                at=self._office.now(),
+                project_id=row.id,
+                customer_id=row.customer_id,
+                contract_no=row.contract_no,
+                stage=int(stage),
+                reason=why,
+            )
+
+        async with self._office.database.transaction() as session:
+            row = await project_for_change(session, project_id, expected)
+            course = await project_reads.course_of(session, row)
+            after = end(course, stage)
+            query = select(SuspensionRow).where(
+                SuspensionRow.project_id == row.id, SuspensionRow.until.is_(None)
+            )
+            for still in (await session.execute(query)).scalars():
+                still.until, still.resumed_by = max(self._office.today(), still.since), actor.name
+            add_fact(session, write(session, row))
+            return await self._done(session, actor, row, course, after, "project_ended", why=why)
+
+    async def move_delivery(
+        self, actor: Actor, project_id: str, to: Delivery, *, expected: int | None
+    ) -> ProjectRecord:
+        """Set the next state of the hand-over; ``W`` is what registering stage 90 does.
+
+        Raises:
+            Forbidden, NotFound, StaleVersion, IllegalStep: see :meth:`register`.
+        """
+        actor.need(Permission.PROJECTS_EDIT)
+
+        def write(session: AsyncSession, row: Project) -> Event:
+            return DeliveryMoved(
+                at=self._office.now(),
+                project_id=row.id,
+                customer_id=row.customer_id,
+                contract_no=row.contract_no,
+                state_was=row.delivery_state,
+                state=to.value,
+            )
+
+        return await self._simple(
+            actor, project_id, expected, lambda course: move_delivery(course, to), write, "delivery_moved", ""
+        )
+
+    async def expire_warranties(self, actor: Actor) -> int:
+        """Move projects whose warranty has run out to stage 99 (P15); return how many."""
+        office = self._office
+        query = select(Project.id).where(
+            Project.stage == int(Stage.IN_WARRANTY), Project.warranty_until < office.today()
+        )
+        async with office.database.session() as session:
+            due = (await session.execute(query.order_by(Project.id).limit(500))).scalars().all()
+        moved = 0
+        for project_id in due:
+            async with office.database.transaction() as session:
+                row = await project_for_change(session, project_id, None)
+                course = await project_reads.course_of(session, row)
+                if course.stage is not Stage.IN_WARRANTY:
+                    continue
+                on = office.today()
+                after = reach(course, Reach(stage=Stage.OUT_OF_WARRANTY, on=on, today=on))
+                event = StageEventRow(id=new_ulid(), photos=0)
+                self._reached(session, actor, row, event, Stage.OUT_OF_WARRANTY, on)
+                await self._done(session, actor, row, course, after, "stage_registered")
+                moved += 1
+        return moved
+
+    async def _simple(
+        self,
+        actor: Actor,
+        project_id: str,
+        expected: int | None,
+        step: Callable[[Course], Course],
+        write: Callable[[AsyncSession, Project], Event],
+        action: str,
+        why: str,
+    ) -> ProjectRecord:
+        async with self._office.database.transaction() as session:
+            row = await project_for_change(session, project_id, expected)
+            course = await project_reads.course_of(session, row)
+            after = step(course)
+            add_fact(session, write(session, row))
+            return await self._done(session, actor, row, course, after, action, why=why)
+
+    def _reached(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        row: Project,
+        event: StageEventRow,
+        stage: Stage,
+        on: date,
+    ) -> None:
+        now = self._office.now()
+        event.project_id, event.stage, event.happened_on = row.id, int(stage), on
+        event.recorded_at, event.recorded_by = now, actor.name
+        session.add(event)
+        add_fact(
+            session,
+            StageReached(
+                at=now,
+                project_id=row.id,
+                customer_id=row.customer_id,
+                contract_no=row.contract_no,
+                stage=int(stage),
+                happened_on=on,
+                planned_on=event.planned_on,
+                stage_event_id=event.id,
+                recorded_by=actor.name,
+            ),
+        )
+
+    def _delivery(self, session: AsyncSession, row: Project, was: Delivery, now: Delivery) -> None:
+        add_fact(
+            session,
+            DeliveryMoved(
+                at=self._office.now(),
+                project_id=row.id,
+                customer_id=row.customer_id,
+                contract_no=row.contract_no,
+                state_was=was.value,
+                state=now.value,
+            ),
+        )
+
+    async def _done(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        row: Project,
+        before: Course,
+        after: Course,
+        action: str,
+        *,
+        why: str = "",
+    ) -> ProjectRecord:
+        project_reads.store_course(row, after)
+        row.updated_at, row.updated_by = self._office.now(), actor.name
+        await session.flush()
+        await self._office.journal.note(
+            session,
+            actor,
+            action,
+            entity="project",
+            entity_id=row.id,
+            before={"stage": before.stage, "delivery_state": before.delivery},
+            after={"stage": after.stage, "delivery_state": after.delivery},
+            why=why,
+        )
+        return await project_reads.record(session, actor, row.id)
+
+
+def _planned(course: Course, stage: Stage) -> date | None:
+    """Return the day for which a stage was planned, where the project knows it."""
+    match stage:
+        case Stage.CONCEALED:
+            return course.concealed_planned
+        case Stage.MIDTERM:
+            return course.midterm_planned
+    return None
