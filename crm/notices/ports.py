@@ -45,7 +45,8 @@ class SendingFailed(HuifangError):
     """The message was not taken, or it is not known whether it was.
 
     Args:
-        message: a few static words for lists and logs; never an address, a text or a secret.
+        message: one of the phrases under ``words.errors`` in ``rules.yaml``, perhaps with details in
+            brackets; never an address, a text or a secret.
         retry_after: what the other side asked for.
     """
 

@@ -76,6 +76,14 @@ class RuleBook:
             raise ConfigurationError(f"no text to customers is named {code}", field="template")
         return self._filled(self.customers[code].text, "", parameters, language, zone, TEXT_LENGTH)
 
+    def error(self, said: str, language: str) -> str:
+        """Return in words what a sender said; the details that it put in brackets stay as they are."""
+        phrase, bracket, details = said.partition(" (")
+        known = self.words["errors"].get(phrase)
+        return (
+            known[language if language in LANGUAGES else LANGUAGES[0]] + bracket + details if known else said
+        )
+
     def _filled(
         self,
         template: Text | None,
@@ -94,6 +102,8 @@ class RuleBook:
             given = parameters.get(name, "")
             if kind == "time":
                 return _moment(given, language, zone)
+            if kind == "errors":
+                return self.error(given, language)
             if kind is not None and given in self.words[kind]:
                 return self.words[kind][given][language]
             return given

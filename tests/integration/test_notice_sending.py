@@ -97,7 +97,7 @@ async def test_trouble_is_tried_again_with_growing_pauses_to_an_end(
 
 async def test_a_refusal_is_final_until_somebody_tries_again(stage: NoticeStage) -> None:
     await queue(stage)
-    stage.sender.outcomes = [Permanent("HTTP status 410")]
+    stage.sender.outcomes = [Permanent("the receiver refuses (HTTP 410)")]
     worker = stage.worker()
     await worker.run_once()
     row = await only(stage)
@@ -115,7 +115,9 @@ async def test_a_refusal_is_final_until_somebody_tries_again(stage: NoticeStage)
 
 async def test_the_other_sides_wish_is_heeded(stage: NoticeStage, clock: FakeClock) -> None:
     await queue(stage)
-    stage.sender.outcomes = [Temporary("HTTP status 429", retry_after=timedelta(minutes=10))]
+    stage.sender.outcomes = [
+        Temporary("the receiver is in trouble (HTTP 429)", retry_after=timedelta(minutes=10))
+    ]
     await stage.worker().run_once()
     assert (await only(stage)).due_at == clock.now() + timedelta(minutes=10)
 
@@ -298,7 +300,7 @@ async def test_500_then_200_over_a_real_connection(stage: NoticeStage, clock: Fa
         worker = stage.worker(senders={Channel.WEBHOOK: sender})
         await worker.run_once()
         row = await only(stage)
-        assert (row.state, row.last_error) == ("waiting", "HTTP status 500")
+        assert (row.state, row.last_error) == ("waiting", "the receiver is in trouble (HTTP 500)")
         clock.advance(timedelta(minutes=1))
         await worker.run_once()
         assert (await only(stage)).state == "sent"

@@ -127,6 +127,7 @@ class OutgoingRow:
     title: str
     state: str
     tone: str
+    error: str
 
 
 @requires(Permission.NOTICES_ADMINISTER)
@@ -166,6 +167,7 @@ def _outgoing_row(request: web.Request, item: OutgoingView, people: dict[str, st
         title=title(item.code, item.parameters, language, zone),
         state=word(STATES, item.state.value),
         tone=TONES.get(item.state.value, ""),
+        error=book.error(item.last_error, language),
     )
 
 

@@ -110,9 +110,9 @@ class SmtpSender:
         except aiosmtplib.SMTPAuthenticationError as error:
             raise Temporary("the mail server refuses the login") from error
         except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _by_code(error.recipients[0].code, "the address") from error
+            raise _by_code(error.recipients[0].code, "the mail server refuses the address") from error
         except aiosmtplib.SMTPResponseException as error:
-            raise _by_code(error.code, "the mail") from error
+            raise _by_code(error.code, "the mail server refuses the mail") from error
         except (TimeoutError, aiosmtplib.SMTPTimeoutError) as error:
             raise Temporary("the mail server does not answer") from error
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
@@ -123,7 +123,7 @@ class SmtpSender:
 def _by_code(code: int, what: str) -> Temporary | Permanent:
     """5yz is for good, 4yz for now (RFC 5321 §4.2.1)."""
     kind = Permanent if 500 <= code < 600 else Temporary
-    return kind(f"the mail server refuses {what} ({code})")
+    return kind(f"{what} ({code})")
 
 
 def _named(name: str, address: str) -> str:

@@ -131,10 +131,10 @@ def judge(answer: Answer) -> Answer:
     if 200 <= answer.status < 300:
         return answer
     if answer.status in TEMPORARY or answer.status >= 500:
-        raise Temporary(f"HTTP status {answer.status}", retry_after=answer.retry_after)
+        raise Temporary(f"the receiver is in trouble (HTTP {answer.status})", retry_after=answer.retry_after)
     if 300 <= answer.status < 400:
-        raise Permanent(f"HTTP status {answer.status}: redirects are not followed")
-    raise Permanent(f"HTTP status {answer.status}")
+        raise Permanent(f"the receiver redirects (HTTP {answer.status})")
+    raise Permanent(f"the receiver refuses (HTTP {answer.status})")
 
 
 def read_json(answer: Answer) -> Mapping[str, Any]:
