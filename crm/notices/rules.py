@@ -80,9 +80,9 @@ class RuleBook:
         """Return in words what a sender said; the details that it put in brackets stay as they are."""
         phrase, bracket, details = said.partition(" (")
         known = self.words["errors"].get(phrase)
-        return (
-            known[language if language in LANGUAGES else LANGUAGES[0]] + bracket + details if known else said
-        )
+        if known is None:
+            return said
+        return known[language if language in LANGUAGES else LANGUAGES[0]] + bracket + details
 
     def _filled(
         self,

@@ -115,9 +115,8 @@ async def test_a_refusal_is_final_until_somebody_tries_again(stage: NoticeStage)
 
 async def test_the_other_sides_wish_is_heeded(stage: NoticeStage, clock: FakeClock) -> None:
     await queue(stage)
-    stage.sender.outcomes = [
-        Temporary("the receiver is in trouble (HTTP 429)", retry_after=timedelta(minutes=10))
-    ]
+    busy = Temporary("the receiver is in trouble (HTTP 429)", retry_after=timedelta(minutes=10))
+    stage.sender.outcomes = [busy]
     await stage.worker().run_once()
     assert (await only(stage)).due_at == clock.now() + timedelta(minutes=10)
 

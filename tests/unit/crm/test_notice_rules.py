@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,22 +35,21 @@ pytestmark = pytest.mark.unit
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 PARTY = Party(owner_user_id="u1", owner_department="ENG", specialist_user_id="u2")
+KEYS = ("user:01J", "role:manager", "department:ENG", "department:ENG+department_head")
+NOBODY = ("", "user:", "role:king", "department:", "department:ENG+king", "x:y", "role:")
+SAID = re.compile(r'(?:Temporary|Permanent|_by_code)\((?:error[\w.\[\]]*, )?f?"([^"(]+?)(?: \(|")')
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 
 # Who
 
 
-@pytest.mark.parametrize(
-    "key", ["user:01J", "role:manager", "department:ENG", "department:ENG+department_head"]
-)
+@pytest.mark.parametrize("key", KEYS)
 def test_targets_keep_their_form(key: str) -> None:
     assert Target.parse(key).key == key
 
 
-@pytest.mark.parametrize(
-    "key", ["", "user:", "role:king", "department:", "department:ENG+king", "x:y", "role:"]
-)
+@pytest.mark.parametrize("key", NOBODY)
 def test_what_names_nobody_is_refused(key: str) -> None:
     with pytest.raises(Invalid):
         Target.parse(key)
@@ -168,13 +168,8 @@ def test_a_rate_lets_a_burst_go_and_then_keeps_its_pace() -> None:
 
 def test_every_rule_has_its_words_in_both_languages() -> None:
     book = shipped()
-    parameters = {
-        "no": "TS1",
-        "due_at": NOW.isoformat(),
-        "at": NOW.isoformat(),
-        "limit": "TS.T1",
-        "channel": "sms",
-    }
+    now = NOW.isoformat()
+    parameters = {"no": "TS1", "due_at": now, "at": now, "limit": "TS.T1", "channel": "sms"}
     for code in book.notices:
         for language in LANGUAGES:
             title = book.title(code, parameters, language, ZONE)
@@ -192,9 +187,7 @@ def test_every_error_of_a_sender_has_words() -> None:
     said = set()
     for path in sources:
         text = path.read_text("utf-8")
-        said |= set(
-            re.findall(r'(?:Temporary|Permanent|_by_code)\((?:error[\w.\[\]]*, )?f?"([^"(]+?)(?: \(|")', text)
-        )
+        said |= set(SAID.findall(text))
     assert len(said) > 15
     assert said <= known
     assert shipped().error("no connection (OSError)", "zh-CN") == "连不上对方 (OSError)"
@@ -231,7 +224,7 @@ def test_parameters_are_not_read_as_templates() -> None:
     assert title == "On the red list: {limit:limits} {no}, accepting the complaint"
 
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "words": {"errors": {}},
     "notices": {
         "a.b": {
