@@ -1,0 +1,316 @@
+"""Photos and scans of cases: kept under their hash, seen by whoever may see the case.
+
+A file lies at ``files/ab/abcdef…`` below the data directory, named by what is in it; what the person called
+it is only shown. The same file sent twice is stored once and stands in the case once.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.attachment_tables import AttachmentRow
+from crm.cases import CaseRegister
+from crm.domain.case import CaseKind
+from crm.domain.lines import maybe_line
+from crm.journal import Journal
+from crm.pictures import Kept, MediaType, read_file
+from crm.tables import ServiceCase
+from kernel.access import Actor, Permission
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.ids import is_ulid, new_ulid
+
+MAX_NAME = 80
+MAX_FILES = 60
+MAX_CASE_BYTES = 200 * 1024 * 1024
+AT_ONCE = 2
+"""Pictures decoded at a time: each may need a hundred megabytes."""
+
+
+class Purpose(StrEnum):
+    """What a file is for."""
+
+    PHOTO = "photo"
+    SCAN = "scan"
+    """Of a paper: hand-off, receipt, confirmation sheet. May be a PDF."""
+    SIGNATURE = "signature"
+    """Drawn by the customer on the telephone's screen."""
+
+
+class QuotaReached(Conflict):
+    """The case has as many files as it may have."""
+
+    code = "quota_reached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentView:
+    """A file of a case as lists show it."""
+
+    attachment_id: str
+    case_id: str
+    purpose: Purpose
+    name: str
+    media_type: MediaType
+    size: int
+    width: int | None
+    height: int | None
+    has_thumbnail: bool
+    visit_id: str | None
+    sha256: str
+    uploaded_at: datetime
+    uploaded_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file to hand out: where it lies, what it is, and a harmless name for it."""
+
+    path: Path
+    media_type: MediaType
+    filename: str
+
+
+class CaseGuard(Protocol):
+    """Says who may see a case of one kind, beyond what holds for all."""
+
+    async def __call__(self, session: AsyncSession, actor: Actor, case_id: str) -> bool:
+        """Tell whether ``actor`` may see the case."""
+        ...
+
+
+class FileStore:
+    """Keeps files by their hash below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Return where a file lies; the hash is one of ours, never a person's text."""
+        return self._folder / sha256[:2] / sha256
+
+    def put(self, content: bytes) -> str:
+        """Store a file unless it is there, and return its hash. Blocking: call it in a thread."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = self.path(sha256)
+        if path.exists():
+            return sha256
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        half = path.with_name(f".{sha256}.{new_ulid()}")
+        try:
+            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
+        return sha256
+
+
+class Attachments:
+    """Takes, lists and hands out the files of cases."""
+
+    def __init__(
+        self, database: Database, clock: Clock, *, cases: CaseRegister, journal: Journal, store: FileStore
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._cases = cases
+        self._journal = journal
+        self._store = store
+        self._guards: dict[str, CaseGuard] = {}
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    def restrict(self, kind: CaseKind, guard: CaseGuard) -> None:
+        """Ask ``guard`` too before a file of that kind of case is shown or taken."""
+        self._guards[kind.value] = guard
+
+    async def add(
+        self,
+        actor: Actor,
+        case_id: str,
+        *,
+        content: bytes,
+        name: str,
+        purpose: Purpose = Purpose.PHOTO,
+        visit_id: str | None = None,
+    ) -> AttachmentView:
+        """Put a file into a case.
+
+        Raises:
+            Forbidden: the role does not work on cases.
+            NotFound: no such case, or none that the actor may see.
+            BadFile: it is no picture (or PDF), damaged, or too large.
+            QuotaReached: the case has as many as it may have.
+        """
+        _may_add(actor)
+        if visit_id is not None and not is_ulid(visit_id):
+            raise Invalid("no such visit", field="visit_id")
+        shown = clean_name(name)
+        await self._check(actor, case_id)
+        kept = await self._read(content, purpose)
+        sha256, thumb = await asyncio.to_thread(self._keep, kept)
+        async with self._database.transaction() as session:
+            locked = select(ServiceCase.id).where(ServiceCase.id == case_id).with_for_update()
+            await session.execute(locked)
+            before = await self._same(session, case_id, sha256, purpose)
+            if before is not None:
+                return _view(before)
+            await _check_quota(session, case_id, len(kept.content))
+            row = AttachmentRow(
+                id=new_ulid(),
+                case_id=case_id,
+                purpose=purpose.value,
+                name=shown,
+                media_type=kept.media_type.value,
+                size=len(kept.content),
+                width=kept.width,
+                height=kept.height,
+                sha256=sha256,
+                thumb_sha256=thumb,
+                visit_id=visit_id,
+                uploaded_at=self._clock.now(),
+                uploaded_by=actor.name,
+                uploader_id=actor.user_id,
+            )
+            session.add(row)
+            await self._journal.note(
+                session,
+                actor,
+                "attachment_added",
+                entity="case",
+                entity_id=case_id,
+                after={"attachment_id": row.id, "purpose": purpose, "sha256": sha256},
+            )
+        return _view(row)
+
+    async def of_case(self, actor: Actor, case_id: str) -> tuple[AttachmentView, ...]:
+        """Return the files of a case, oldest first.
+
+        Raises:
+            NotFound: no such case, or none that the actor may see.
+        """
+        await self._check(actor, case_id)
+        query = select(AttachmentRow).where(AttachmentRow.case_id == case_id).order_by(AttachmentRow.id)
+        async with self._database.session() as session:
+            return tuple(_view(row) for row in await session.scalars(query))
+
+    async def open(self, actor: Actor, attachment_id: str, *, thumbnail: bool = False) -> StoredFile:
+        """Return where a file lies.
+
+        Raises:
+            NotFound: no such file, none that the actor may see, or it is lost.
+        """
+        actor.need(Permission.CASES_VIEW)
+        async with self._database.session() as session:
+            row = await session.get(AttachmentRow, attachment_id) if is_ulid(attachment_id) else None
+        if row is None or (thumbnail and row.thumb_sha256 is None):
+            raise NotFound("no such file", field="attachment_id")
+        await self._check(actor, row.case_id, field="attachment_id")
+        wanted = row.thumb_sha256 if thumbnail and row.thumb_sha256 else row.sha256
+        kind = MediaType.JPEG if thumbnail else MediaType(row.media_type)
+        path = self._store.path(wanted)
+        if not await asyncio.to_thread(path.is_file):
+            raise NotFound("the file is lost", field="attachment_id")
+        return StoredFile(path=path, media_type=kind, filename=f"{row.purpose}-{row.id}.{kind.extension}")
+
+    async def known(self, session: AsyncSession, case_id: str, attachment_id: str, purpose: Purpose) -> str:
+        """Return the hash of a case's file. Raises Invalid when it is none, or for something else."""
+        row = await session.get(AttachmentRow, attachment_id) if is_ulid(attachment_id) else None
+        if row is None or row.case_id != case_id or row.purpose != purpose.value:
+            raise Invalid(f"no {purpose.value} of this case", field=f"{purpose.value}_id")
+        return row.sha256
+
+    async def _check(self, actor: Actor, case_id: str, *, field: str = "case_id") -> None:
+        if not is_ulid(case_id):
+            raise NotFound("no such case", field=field)
+        case = await self._cases.get(actor, case_id)
+        guard = self._guards.get(case.kind.value)
+        if guard is None:
+            return
+        async with self._database.session() as session:
+            if not await guard(session, actor, case_id):
+                raise NotFound("no such case", field=field)
+
+    async def _read(self, content: bytes, purpose: Purpose) -> Kept:
+        async with self._turn:
+            return await asyncio.to_thread(read_file, content, allow_pdf=purpose is Purpose.SCAN)
+
+    def _keep(self, kept: Kept) -> tuple[str, str | None]:
+        sha256 = self._store.put(kept.content)
+        return sha256, self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
+
+    async def _same(
+        self, session: AsyncSession, case_id: str, sha256: str, purpose: Purpose
+    ) -> AttachmentRow | None:
+        query = select(AttachmentRow).where(
+            AttachmentRow.case_id == case_id,
+            AttachmentRow.sha256 == sha256,
+            AttachmentRow.purpose == purpose.value,
+        )
+        found: Sequence[AttachmentRow] = (await session.scalars(query.limit(1))).all()
+        return found[0] if found else None
+
+
+def clean_name(raw: str) -> str:
+    """Return a name to show: the last part of whatever path it came with, on one line, not too long.
+
+    Raises:
+        Invalid: it is far too long to be a name.
+    """
+    if len(raw) > 1000:
+        raise Invalid(f"a name is {MAX_NAME} characters at the most", field="name")
+    last = raw.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(char for char in last if char not in '<>:"|?*\u202a\u202b\u202c\u202d\u202e')
+    return maybe_line(kept[:MAX_NAME], field="name", limit=MAX_NAME) or "file"
+
+
+def _may_add(actor: Actor) -> None:
+    if not any(
+        actor.can(permission)
+        for permission in (Permission.CASES_REGISTER, Permission.CASES_WORK, Permission.REPAIRS_WORK)
+    ):
+        raise Forbidden("needs a permission to work on cases", permission=Permission.CASES_WORK.value)
+
+
+async def _check_quota(session: AsyncSession, case_id: str, size: int) -> None:
+    query = select(func.count(), func.coalesce(func.sum(AttachmentRow.size), 0)).where(
+        AttachmentRow.case_id == case_id
+    )
+    count, total = (await session.execute(query)).one()
+    if count >= MAX_FILES:
+        raise QuotaReached(f"a case has {MAX_FILES} files at the most", field="file")
+    if total + size > MAX_CASE_BYTES:
+        raise QuotaReached(
+            f"a case's files are {MAX_CASE_BYTES // 1024 // 1024} MB at the most", field="file"
+        )
+
+
+def _view(row: AttachmentRow) -> AttachmentView:
+    return AttachmentView(
+        attachment_id=row.id,
+        case_id=row.case_id,
+        purpose=Purpose(row.purpose),
+        name=row.name,
+        media_type=MediaType(row.media_type),
+        size=row.size,
+        width=row.width,
+        height=row.height,
+        has_thumbnail=row.thumb_sha256 is not None,
+        visit_id=row.visit_id,
+        sha256=row.sha256,
+        uploaded_at=row.uploaded_at,
+        uploaded_by=row.uploaded_by,
+    )
