@@ -8,6 +8,7 @@ import typer
 
 from app.cli_limits import calendar, limits
 from app.cli_notices import notices
+from app.cli_search import search
 from app.cli_staff import agents, audit, queues, tokens, users
 from app.command_line import group, run, settings
 from app.console import console, done, fail
@@ -31,6 +32,7 @@ for _name, _commands in (
     ("user", users),
     ("token", tokens),
     ("audit", audit),
+    ("search", search),
     ("notice", notices),
     ("limits", limits),
     ("calendar", calendar),

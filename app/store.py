@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app.schema import check, upgrade
 from app.settings import Settings
+from crm.search_feed import SearchFeed
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
@@ -47,6 +48,7 @@ async def bring_up_to_date(settings: Settings) -> None:
     try:
         await upgrade(database)
         await Roster(database, SystemClock(), Bus()).seed_codes()
+        await SearchFeed().fill(database)
     finally:
         await database.dispose()
 

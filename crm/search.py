@@ -49,6 +49,7 @@ class Document:
     Attributes:
         ref_id: the thing's id; one document for each kind and id.
         title: what it is called; who types just that finds it first.
+        label: a line shown under the title, such as number and name; not searched.
         numbers: contract number, case number (``TS20261122-0001``): found first when typed whole, with or
             without the letters before.
         names: people's names; also found by pinyin.
@@ -65,6 +66,7 @@ class Document:
     title: str
     updated_at: datetime
     customer_id: str | None = None
+    label: str = ""
     numbers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
@@ -225,6 +227,7 @@ def prepare(document: Document) -> Prepared:
         "ref_id": document.ref_id,
         "customer_id": document.customer_id,
         "title": _storable(document.title)[:MAX_TITLE],
+        "label": _storable(document.label)[:MAX_TITLE],
         "texts": [_storable(item[:MAX_STORED]) for item in document.texts if item],
         "head": stored.head,
         "body": stored.body,

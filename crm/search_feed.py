@@ -63,6 +63,7 @@ class CaseExtra:
     confidential: bool = False
 
 
+Progress = Callable[[Kind, int, int], None]
 Extra = Callable[[AsyncSession, Sequence[str]], Awaitable[dict[str, CaseExtra]]]
 
 
@@ -142,7 +143,7 @@ class SearchFeed:
 
     # The whole index
 
-    async def rebuild(self, database: Database, progress: Callable[[Kind, int, int], None]) -> None:
+    async def rebuild(self, database: Database, progress: Progress | None = None) -> None:
         """Forget the index and read everything again, page by page; ``progress`` gets done and total.
 
         Others may write meanwhile; what they put stays.
@@ -153,7 +154,8 @@ class SearchFeed:
             async with database.session() as session:
                 total = await source.count(session)
             done, last = 0, ""
-            progress(kind, 0, total)
+            report = progress or _silent
+            report(kind, 0, total)
             while True:
                 async with database.transaction() as session:
                     ids = await source.after(session, last, PAGE)
@@ -164,7 +166,15 @@ class SearchFeed:
                 if not ids:
                     break
                 done, last = done + len(ids), ids[-1]
-                progress(kind, done, total)
+                report(kind, done, total)
+
+    async def fill(self, database: Database) -> bool:
+        """Read everything if nothing is indexed yet (a database of an older version); tell whether it was."""
+        async with database.session() as session:
+            if await self.index.counts(session):
+                return False
+        await self.rebuild(database)
+        return True
 
     async def check(self, session: AsyncSession) -> tuple[Completeness, ...]:
         """Count what there is and what can be found."""
@@ -196,6 +206,10 @@ class SearchFeed:
         return [case_document(row, name, parties.get(row.id, ()), extras.get(row.id)) for row, name in rows]
 
 
+def _silent(_kind: Kind, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
 # One thing each
 
 
@@ -223,7 +237,7 @@ def project_document(
         title=address,
         numbers=(contract_no,),
         names=(name,),
-        texts=(f"{contract_no} {name}",),
+        label=f"{contract_no} {name}",
         updated_at=ulid_time(project_id) if is_ulid(project_id) else datetime(2000, 1, 1, tzinfo=UTC),
     )
 
@@ -235,7 +249,6 @@ def case_document(
     extra = extra or CaseExtra()
     # A single department stood in the header before parties were kept.
     departments = dict.fromkeys([*parties, *([row.department_code] if row.department_code else [])])
-    texts = (row.content or row.summary, *extra.texts)
     return Document(
         kind=Kind(row.kind),
         ref_id=row.id,
@@ -243,7 +256,8 @@ def case_document(
         title=row.summary,
         numbers=(row.no, *([row.external_no] if row.external_no else [])),
         names=(name, *extra.names),
-        texts=(*texts, f"{row.no} {name}"),
+        label=f"{row.no} {name}",
+        texts=(row.content or row.summary, *extra.texts),
         departments=(*departments, *extra.departments),
         users=extra.users,
         confidential=extra.confidential,

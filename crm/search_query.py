@@ -39,6 +39,7 @@ class Hit:
     ref_id: str
     customer_id: str | None
     title: Shown
+    label: Shown
     snippet: Shown
     phones: tuple[str, ...]
     updated_at: datetime
@@ -110,7 +111,8 @@ def _hit(level: int, row: Any, asked: Query, *, whole_phones: bool) -> Hit:
         ref_id=row.ref_id,
         customer_id=row.customer_id,
         title=shown(row.title, asked.terms),
-        snippet=snippet(row.texts, asked.terms),
+        label=shown(row.label, asked.terms),
+        snippet=snippet([item for item in row.texts if item != row.title], asked.terms),
         phones=tuple(phone if whole_phones else mask(phone) for phone in phones),
         updated_at=row.updated_at,
         level=level,

@@ -120,7 +120,7 @@ def _kinds(kinds: Sequence[Kind] | frozenset[Kind], prefix: str, values: dict[st
     return f"d.kind IN ({', '.join(':' + name for name in names)})"
 
 
-_COLUMNS = "d.id, d.kind, d.ref_id, d.customer_id, d.title, d.texts, d.phones, d.updated_at"
+_COLUMNS = "d.id, d.kind, d.ref_id, d.customer_id, d.title, d.label, d.texts, d.phones, d.updated_at"
 
 
 def _statement(sql: str) -> TextClause:

@@ -38,6 +38,7 @@ class SearchDocument(Base):
     ref_id: Mapped[str] = mapped_column(String(40))
     customer_id: Mapped[str | None] = mapped_column(Ulid)
     title: Mapped[str] = mapped_column(String(200))
+    label: Mapped[str] = mapped_column(String(200))
     texts: Mapped[list[Any]] = mapped_column(Json)
     head: Mapped[str] = mapped_column(Text)
     body: Mapped[str] = mapped_column(Text)

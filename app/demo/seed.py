@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo import company
+from crm.search_feed import SearchFeed
 from crm.tables import (
     CallNote,
     Contact,
@@ -45,7 +46,7 @@ async def is_empty(database: Database) -> bool:
 
 
 async def seed_company(database: Database, *, now: datetime) -> None:
-    """Write stores, departments, crews, customers, cases, contacts, queues and agents."""
+    """Write stores, departments, crews, customers, cases, contacts, queues and agents; index them."""
     async with database.transaction() as session:
         stores = {name: new_ulid() for name in company.STORES}
         session.add_all(Store(id=key, name=name) for name, key in stores.items())
@@ -63,6 +64,7 @@ async def seed_company(database: Database, *, now: datetime) -> None:
             owners[found.contract_no] = await _customer(session, found, stores, crews, now)
         _history(session, owners, now)
         await _centre(session, now)
+    await SearchFeed().fill(database)
 
 
 async def _customer(

@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("ref_id", sa.String(length=40), nullable=False),
         sa.Column("customer_id", sa.String(length=26), nullable=True),
         sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
         sa.Column("texts", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("head", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),

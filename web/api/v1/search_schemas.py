@@ -40,6 +40,7 @@ class SearchHit(Out):
     ref_id: str
     customer_id: str | None
     title: ShownText
+    label: ShownText = Field(description="A line about it, such as number and name.")
     snippet: ShownText
     phones: tuple[str, ...] = Field(description="Whole only for those who may see whole numbers.")
     level: Literal[0, 1, 2] = Field(
