@@ -233,7 +233,10 @@ class LimitBook:
         rule = version.policy.rule(code)
         if row.breached_at is not None:
             raise LimitConflict(f"{code} is over: what is late cannot be paused any more")
-        put_run(row, pause(rule, run_of(row), at, clocks))
+        paused = pause(rule, run_of(row), at, clocks)
+        # The warnings before it are those of the time before it.
+        advance(session, row, rule, clocks, now=at)
+        put_run(row, paused)
         row.state, row.due_at = TimerState.PAUSED, None
         row.paused = [*row.paused, {"from": at.isoformat(), "reason": reason[:200]}]
         await session.flush()
