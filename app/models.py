@@ -1,6 +1,8 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
 import crm.attachment_tables
+import crm.complaint_tables
+import crm.escalation_tables
 import crm.limit_tables
 import crm.notices.tables
 import crm.people_tables
@@ -15,6 +17,8 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    crm.complaint_tables,
+    crm.escalation_tables,
     crm.attachment_tables,
     crm.limit_tables,
     crm.notices.tables,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from crm.cases import CaseRegister
+from crm.complaint_services import ComplaintServices
 from crm.journal import Journal
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
@@ -30,6 +31,7 @@ class CrmServices:
     limit_lists: LimitLists
     notices: NoticeBoard
     outgoing: OutgoingDesk
+    complaints: ComplaintServices
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -42,6 +44,7 @@ def setup(app: web.Application) -> None:
     cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
     settings = deps.settings
     limits = LimitBook(deps.clock, hours=settings.service_hours, default_set=settings.limit_set)
+    feed = SearchFeed()
     app[CRM] = CrmServices(
         cases=cases,
         journal=journal,
@@ -50,6 +53,9 @@ def setup(app: web.Application) -> None:
         notices=NoticeBoard(deps.database, deps.clock, deps.bus),
         outgoing=OutgoingDesk(deps.database, deps.clock, journal),
         search=Search(deps.database),
-        feed=SearchFeed(),
+        feed=feed,
         timeline=Timeline(deps.database),
+        complaints=ComplaintServices.build(
+            deps.database, deps.clock, register=cases, journal=journal, limits=limits, feed=feed
+        ),
     )

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from crm.complaint_tables import HANDOFF_FIXED, HANDOFF_FIXED_DOWN
 from crm.limit_tables import LIMIT_POLICY_FIXED, LIMIT_POLICY_FIXED_DOWN
 from crm.people_tables import PEOPLE_BACKFILL
 from crm.repair_tables import DEPOSIT_APPEND_ONLY, DEPOSIT_APPEND_ONLY_DOWN, REPAIR_BACKFILL
@@ -543,6 +544,50 @@ def upgrade() -> None:
     )
     op.create_index("ix_attachment_case_id", "attachment", ["case_id"], unique=False)
     op.create_table(
+        "case_handoff",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("receipt_no", sa.String(length=24), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("line_id", sa.String(length=26), nullable=False),
+        sa.Column("department_code", sa.String(length=16), nullable=False),
+        sa.Column("confidential", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("form", sa.String(length=16), nullable=False),
+        sa.Column("copy_left", sa.Boolean(), nullable=False),
+        sa.Column("note", sa.String(length=400), nullable=False),
+        sa.Column("sent_at", UtcDateTime(), nullable=False),
+        sa.Column("sent_by", sa.String(length=80), nullable=False),
+        sa.Column("sent_by_id", sa.String(length=26), nullable=False),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("received_at", UtcDateTime(), nullable=True),
+        sa.Column("received_by", sa.String(length=80), nullable=True),
+        sa.Column("received_by_id", sa.String(length=26), nullable=True),
+        sa.Column("received_ip", sa.String(length=45), nullable=True),
+        sa.Column("signature_kind", sa.String(length=12), nullable=True),
+        sa.Column("signature_hash", sa.String(length=64), nullable=True),
+        sa.Column("strokes", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("reject_reason", sa.String(length=400), nullable=True),
+        sa.Column("verification", sa.String(length=64), nullable=True),
+        sa.Column("open_key", sa.String(length=60), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_case_handoff_case_id_service_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["department_code"], ["department.code"], name=op.f("fk_case_handoff_department_code_department")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_handoff")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_case_handoff_open_key")),
+        sa.UniqueConstraint("receipt_no", name=op.f("uq_case_handoff_receipt_no")),
+    )
+    op.create_index(op.f("ix_case_handoff_case_id"), "case_handoff", ["case_id"], unique=False)
+    op.create_index(
+        "ix_case_handoff_department_code_state",
+        "case_handoff",
+        ["department_code", "state", "sent_at"],
+        unique=False,
+    )
+    op.create_index("ix_case_handoff_state_sent_at", "case_handoff", ["state", "sent_at"], unique=False)
+    op.create_table(
         "case_party",
         sa.Column("case_id", sa.String(length=26), nullable=False),
         sa.Column("department_code", sa.String(length=16), nullable=False),
@@ -556,6 +601,38 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_case_party_department_code", "case_party", ["department_code", "case_id"], unique=False
+    )
+    op.create_table(
+        "complaint",
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("demand", sa.Text(), nullable=False),
+        sa.Column("want_by", UtcDateTime(), nullable=True),
+        sa.Column("complained_at", UtcDateTime(), nullable=False),
+        sa.Column("registered_by_id", sa.String(length=26), nullable=False),
+        sa.Column("called_back_at", UtcDateTime(), nullable=True),
+        sa.Column("not_reached", sa.Integer(), nullable=False),
+        sa.Column("satisfaction", sa.String(length=16), nullable=True),
+        sa.Column("timeliness", sa.String(length=16), nullable=True),
+        sa.Column("contacted_in_time", sa.String(length=8), nullable=True),
+        sa.Column("waived_at", UtcDateTime(), nullable=True),
+        sa.Column("waived_by", sa.String(length=80), nullable=True),
+        sa.Column("waived_why", sa.String(length=400), nullable=True),
+        sa.Column("escalation_owed", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("escalation_why", sa.String(length=60), nullable=True),
+        sa.Column("reply_text", sa.Text(), nullable=True),
+        sa.Column("replied_by", sa.String(length=80), nullable=True),
+        sa.Column("not_filed_why", sa.String(length=400), nullable=True),
+        sa.Column("not_filed_by", sa.String(length=80), nullable=True),
+        sa.Column("root_cause", sa.Text(), nullable=True),
+        sa.Column("preventive_step", sa.Text(), nullable=True),
+        sa.Column("analysis_owner", sa.String(length=40), nullable=True),
+        sa.Column("analysed_at", UtcDateTime(), nullable=True),
+        sa.Column("analysed_by", sa.String(length=80), nullable=True),
+        sa.Column("closed_by", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_complaint_case_id_service_case")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_complaint")),
     )
     op.create_table(
         "repair_order",
@@ -606,6 +683,152 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_repair_order_original_crew_id"), "repair_order", ["original_crew_id"], unique=False
     )
+    op.create_table(
+        "complaint_call",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("call_id", sa.String(length=26), nullable=True),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("noted_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["complaint.case_id"], name=op.f("fk_complaint_call_case_id_complaint")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_call")),
+        sa.UniqueConstraint("case_id", "call_id", name=op.f("uq_complaint_call_case_id_call_id")),
+    )
+    op.create_table(
+        "complaint_callback",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("by_id", sa.String(length=26), nullable=False),
+        sa.Column("call_id", sa.String(length=26), nullable=True),
+        sa.Column("verdict", sa.String(length=16), nullable=False),
+        sa.Column("lines", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("satisfaction", sa.String(length=16), nullable=True),
+        sa.Column("timeliness", sa.String(length=16), nullable=True),
+        sa.Column("contacted_in_time", sa.String(length=8), nullable=True),
+        sa.Column("compensation_mentioned", sa.Boolean(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("leads_to", sa.String(length=20), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["complaint.case_id"], name=op.f("fk_complaint_callback_case_id_complaint")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_callback")),
+    )
+    op.create_index(op.f("ix_complaint_callback_case_id"), "complaint_callback", ["case_id"], unique=False)
+    op.create_table(
+        "complaint_line",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("class_code", sa.Integer(), nullable=False),
+        sa.Column("subclass", sa.String(length=24), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("department_code", sa.String(length=16), nullable=False),
+        sa.Column("confidential", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("person", sa.String(length=40), nullable=True),
+        sa.Column("person_id", sa.String(length=26), nullable=True),
+        sa.Column("manufacturer", sa.String(length=60), nullable=True),
+        sa.Column("rerouted_from", sa.String(length=26), nullable=True),
+        sa.Column("mode", sa.String(length=16), nullable=True),
+        sa.Column("registered_at", UtcDateTime(), nullable=False),
+        sa.Column("handed_off_at", UtcDateTime(), nullable=True),
+        sa.Column("accepted_at", UtcDateTime(), nullable=True),
+        sa.Column("accepted_by", sa.String(length=80), nullable=True),
+        sa.Column("rejected_at", UtcDateTime(), nullable=True),
+        sa.Column("rejected_by", sa.String(length=80), nullable=True),
+        sa.Column("reject_reason", sa.String(length=400), nullable=True),
+        sa.Column("settled_why", sa.String(length=400), nullable=True),
+        sa.Column("verified_at", UtcDateTime(), nullable=True),
+        sa.Column("verified_by", sa.String(length=80), nullable=True),
+        sa.Column("facts", sa.Text(), nullable=True),
+        sa.Column("planned_visit_at", UtcDateTime(), nullable=True),
+        sa.Column("planned_plan_at", UtcDateTime(), nullable=True),
+        sa.Column("planned_solve_at", UtcDateTime(), nullable=True),
+        sa.Column("visit_from", UtcDateTime(), nullable=True),
+        sa.Column("visit_until", UtcDateTime(), nullable=True),
+        sa.Column("visited_at", UtcDateTime(), nullable=True),
+        sa.Column("callback_from", UtcDateTime(), nullable=True),
+        sa.Column("needs_contact", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("planner", sa.String(length=26), nullable=True),
+        sa.Column("done_at", UtcDateTime(), nullable=True),
+        sa.Column("done_by", sa.String(length=80), nullable=True),
+        sa.Column("done_note", sa.Text(), nullable=True),
+        sa.Column("unsolved_at", UtcDateTime(), nullable=True),
+        sa.Column("solved_at", UtcDateTime(), nullable=True),
+        sa.Column("accept_due_at", UtcDateTime(), nullable=True),
+        sa.Column("verify_due_at", UtcDateTime(), nullable=True),
+        sa.Column("plan_due_at", UtcDateTime(), nullable=True),
+        sa.Column("callback_due_at", UtcDateTime(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["complaint.case_id"], name=op.f("fk_complaint_line_case_id_complaint")
+        ),
+        sa.ForeignKeyConstraint(
+            ["department_code"],
+            ["department.code"],
+            name=op.f("fk_complaint_line_department_code_department"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_line")),
+        sa.UniqueConstraint("case_id", "position", name=op.f("uq_complaint_line_case_id_position")),
+    )
+    op.create_index(
+        "ix_complaint_line_department_code_status",
+        "complaint_line",
+        ["department_code", "status"],
+        unique=False,
+    )
+    op.create_index("ix_complaint_line_status", "complaint_line", ["status"], unique=False)
+    op.create_table(
+        "escalation",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("open_key", sa.String(length=26), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("process_so_far", sa.Text(), nullable=False),
+        sa.Column("demand", sa.Text(), nullable=False),
+        sa.Column("submitted_at", UtcDateTime(), nullable=False),
+        sa.Column("submitted_by", sa.String(length=80), nullable=False),
+        sa.Column("submitted_by_id", sa.String(length=26), nullable=False),
+        sa.Column("reviewed_at", UtcDateTime(), nullable=True),
+        sa.Column("reviewed_by", sa.String(length=80), nullable=True),
+        sa.Column("review_note", sa.Text(), nullable=True),
+        sa.Column("visit_needed", sa.Boolean(), nullable=True),
+        sa.Column("visit_due_at", UtcDateTime(), nullable=True),
+        sa.Column("visit_from", UtcDateTime(), nullable=True),
+        sa.Column("visit_until", UtcDateTime(), nullable=True),
+        sa.Column("visit_with", sa.String(length=200), nullable=True),
+        sa.Column("visited_at", UtcDateTime(), nullable=True),
+        sa.Column("visit_record", sa.Text(), nullable=True),
+        sa.Column("shares", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("persons", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("liability_with", sa.String(length=80), nullable=True),
+        sa.Column("liability_note", sa.Text(), nullable=True),
+        sa.Column("liability_at", UtcDateTime(), nullable=True),
+        sa.Column("liability_by", sa.String(length=80), nullable=True),
+        sa.Column("plan", sa.Text(), nullable=True),
+        sa.Column("costs", sa.Boolean(), nullable=False),
+        sa.Column("planned_at", UtcDateTime(), nullable=True),
+        sa.Column("planned_by", sa.String(length=80), nullable=True),
+        sa.Column("recovery_open", sa.Integer(), nullable=True),
+        sa.Column("closed_at", UtcDateTime(), nullable=True),
+        sa.Column("closed_by", sa.String(length=80), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["complaint.case_id"], name=op.f("fk_escalation_case_id_complaint")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_escalation")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_escalation_open_key")),
+    )
+    op.create_index(op.f("ix_escalation_case_id"), "escalation", ["case_id"], unique=False)
+    op.create_index("ix_escalation_state_submitted_at", "escalation", ["state", "submitted_at"], unique=False)
     op.create_table(
         "repair_callback",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -708,6 +931,81 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_repair_visit_case_id"), "repair_visit", ["case_id"], unique=False)
     op.create_table(
+        "compensation",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("escalation_id", sa.String(length=26), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("amount", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("bearers", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("requested_at", UtcDateTime(), nullable=False),
+        sa.Column("requested_by", sa.String(length=80), nullable=False),
+        sa.Column("requested_by_id", sa.String(length=26), nullable=False),
+        sa.Column("entered_by", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("reviewed_at", UtcDateTime(), nullable=True),
+        sa.Column("reviewed_by", sa.String(length=80), nullable=True),
+        sa.Column("voucher_no", sa.String(length=40), nullable=True),
+        sa.Column("voucher_at", UtcDateTime(), nullable=True),
+        sa.Column("voucher_by", sa.String(length=80), nullable=True),
+        sa.Column("approved_at", UtcDateTime(), nullable=True),
+        sa.Column("approved_by", sa.String(length=80), nullable=True),
+        sa.Column("refused_at", UtcDateTime(), nullable=True),
+        sa.Column("refused_by", sa.String(length=80), nullable=True),
+        sa.Column("refused_why", sa.String(length=400), nullable=True),
+        sa.Column("paid_at", UtcDateTime(), nullable=True),
+        sa.Column("paid_by", sa.String(length=80), nullable=True),
+        sa.Column("receipt_no", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["escalation_id"], ["escalation.id"], name=op.f("fk_compensation_escalation_id_escalation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_compensation")),
+        sa.UniqueConstraint("voucher_no", name=op.f("uq_compensation_voucher_no")),
+    )
+    op.create_index(op.f("ix_compensation_escalation_id"), "compensation", ["escalation_id"], unique=False)
+    op.create_table(
+        "complaint_plan",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("line_id", sa.String(length=26), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("visit_from", UtcDateTime(), nullable=True),
+        sa.Column("visit_until", UtcDateTime(), nullable=True),
+        sa.Column("solve_at", UtcDateTime(), nullable=False),
+        sa.Column("pay_customer", sa.Numeric(precision=12, scale=2), nullable=True),
+        sa.Column("penalty", sa.Numeric(precision=12, scale=2), nullable=True),
+        sa.Column("needs_approval", sa.Boolean(), nullable=False),
+        sa.Column("approved", sa.Boolean(), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("decided_by", sa.String(length=80), nullable=True),
+        sa.Column("decided_why", sa.String(length=400), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["complaint_line.id"], name=op.f("fk_complaint_plan_line_id_complaint_line")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_plan")),
+    )
+    op.create_index(op.f("ix_complaint_plan_line_id"), "complaint_plan", ["line_id"], unique=False)
+    op.create_table(
+        "complaint_visit",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("line_id", sa.String(length=26), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("arrived_at", UtcDateTime(), nullable=False),
+        sa.Column("left_at", UtcDateTime(), nullable=False),
+        sa.Column("who", sa.String(length=80), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("photos", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("noted_at", UtcDateTime(), nullable=False),
+        sa.Column("noted_by", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["complaint_line.id"], name=op.f("fk_complaint_visit_line_id_complaint_line")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint_visit")),
+    )
+    op.create_index(op.f("ix_complaint_visit_line_id"), "complaint_visit", ["line_id"], unique=False)
+    op.create_table(
         "crew_receivable",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("crew_id", sa.String(length=26), nullable=False),
@@ -770,6 +1068,28 @@ def upgrade() -> None:
             ["cost_id"], ["repair_cost.id"], name=op.f("fk_repair_cost_bearer_cost_id_repair_cost")
         ),
         sa.PrimaryKeyConstraint("cost_id", "bearer", name=op.f("pk_repair_cost_bearer")),
+    )
+    op.create_table(
+        "recovery",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("compensation_id", sa.String(length=26), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("staff_id", sa.String(length=26), nullable=True),
+        sa.Column("amount", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("payroll_month", sa.String(length=7), nullable=True),
+        sa.Column("sent_at", UtcDateTime(), nullable=True),
+        sa.Column("done_at", UtcDateTime(), nullable=True),
+        sa.Column("done_by", sa.String(length=80), nullable=True),
+        sa.Column("done_note", sa.String(length=400), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["compensation_id"], ["compensation.id"], name=op.f("fk_recovery_compensation_id_compensation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery")),
+    )
+    op.create_index(op.f("ix_recovery_compensation_id"), "recovery", ["compensation_id"], unique=False)
+    op.create_index(
+        "ix_recovery_payroll_month_done_at", "recovery", ["payroll_month", "done_at"], unique=False
     )
     op.add_column("crew", sa.Column("phone", sa.String(length=20), nullable=True))
     op.add_column("crew", sa.Column("direct", sa.Boolean(), server_default=sa.true(), nullable=False))
@@ -878,6 +1198,7 @@ def upgrade() -> None:
         LIMIT_POLICY_FIXED,
         DEPOSIT_APPEND_ONLY,
         REPAIR_BACKFILL,
+        HANDOFF_FIXED,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -889,6 +1210,7 @@ def downgrade() -> None:
         SEARCH_FTS_DOWN,
         LIMIT_POLICY_FIXED_DOWN,
         DEPOSIT_APPEND_ONLY_DOWN,
+        HANDOFF_FIXED_DOWN,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -977,10 +1299,19 @@ def downgrade() -> None:
     op.drop_column("crew", "departed_on")
     op.drop_column("crew", "direct")
     op.drop_column("crew", "phone")
+    op.drop_index("ix_recovery_payroll_month_done_at", table_name="recovery")
+    op.drop_index(op.f("ix_recovery_compensation_id"), table_name="recovery")
+    op.drop_table("recovery")
     op.drop_table("repair_cost_bearer")
     op.drop_table("deposit_posting")
     op.drop_index(op.f("ix_crew_receivable_crew_id"), table_name="crew_receivable")
     op.drop_table("crew_receivable")
+    op.drop_index(op.f("ix_complaint_visit_line_id"), table_name="complaint_visit")
+    op.drop_table("complaint_visit")
+    op.drop_index(op.f("ix_complaint_plan_line_id"), table_name="complaint_plan")
+    op.drop_table("complaint_plan")
+    op.drop_index(op.f("ix_compensation_escalation_id"), table_name="compensation")
+    op.drop_table("compensation")
     op.drop_index(op.f("ix_repair_visit_case_id"), table_name="repair_visit")
     op.drop_table("repair_visit")
     op.drop_index(op.f("ix_repair_routing_case_id"), table_name="repair_routing")
@@ -991,13 +1322,27 @@ def downgrade() -> None:
     op.drop_table("repair_cost")
     op.drop_index(op.f("ix_repair_callback_case_id"), table_name="repair_callback")
     op.drop_table("repair_callback")
+    op.drop_index("ix_escalation_state_submitted_at", table_name="escalation")
+    op.drop_index(op.f("ix_escalation_case_id"), table_name="escalation")
+    op.drop_table("escalation")
+    op.drop_index("ix_complaint_line_status", table_name="complaint_line")
+    op.drop_index("ix_complaint_line_department_code_status", table_name="complaint_line")
+    op.drop_table("complaint_line")
+    op.drop_index(op.f("ix_complaint_callback_case_id"), table_name="complaint_callback")
+    op.drop_table("complaint_callback")
+    op.drop_table("complaint_call")
     op.drop_index(op.f("ix_repair_order_original_crew_id"), table_name="repair_order")
     op.drop_index("ix_repair_order_crew_id", table_name="repair_order")
     op.drop_index("ix_repair_order_callback_at", table_name="repair_order")
     op.drop_index("ix_repair_order_appointed_from", table_name="repair_order")
     op.drop_table("repair_order")
+    op.drop_table("complaint")
     op.drop_index("ix_case_party_department_code", table_name="case_party")
     op.drop_table("case_party")
+    op.drop_index("ix_case_handoff_state_sent_at", table_name="case_handoff")
+    op.drop_index("ix_case_handoff_department_code_state", table_name="case_handoff")
+    op.drop_index(op.f("ix_case_handoff_case_id"), table_name="case_handoff")
+    op.drop_table("case_handoff")
     op.drop_index("ix_attachment_case_id", table_name="attachment")
     op.drop_table("attachment")
     op.drop_table("warranty")

@@ -1,0 +1,59 @@
+"""Builds the services of complaints, which share a store and a reader."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from crm.cases import CaseRegister
+from crm.complaint_end import ComplaintEnd
+from crm.complaint_read import ComplaintReader
+from crm.complaint_store import ComplaintStore, search_extras
+from crm.complaint_work import ComplaintWork
+from crm.complaints import Complaints
+from crm.handoffs import Handoffs
+from crm.journal import Journal
+from crm.limits import LimitBook
+from crm.line_limits import LineLimits
+from crm.overdue import OverdueLists
+from crm.search import Kind
+from crm.search_feed import SearchFeed
+from kernel.clock import Clock
+from kernel.db import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplaintServices:
+    """The services, and what they share."""
+
+    complaints: Complaints
+    work: ComplaintWork
+    end: ComplaintEnd
+    handoffs: Handoffs
+    overdue: OverdueLists
+    store: ComplaintStore
+    reader: ComplaintReader
+
+    @classmethod
+    def build(
+        cls,
+        database: Database,
+        clock: Clock,
+        *,
+        register: CaseRegister,
+        journal: Journal,
+        limits: LimitBook,
+        feed: SearchFeed,
+    ) -> Self:
+        """Build them; what complaints know besides their headers is added to the search."""
+        feed.extend(Kind.COMPLAINT, search_extras)
+        handoffs = Handoffs(database, clock)
+        store = ComplaintStore(database, clock, register, journal, LineLimits(limits), feed)
+        reader = ComplaintReader(clock, register, handoffs, limits)
+        return cls(
+            complaints=Complaints(store, reader, handoffs),
+            work=ComplaintWork(store, reader, handoffs),
+            end=ComplaintEnd(store, reader),
+            handoffs=handoffs,
+            overdue=OverdueLists(database, clock),
+            store=store,
+            reader=reader,
+        )

@@ -1,0 +1,382 @@
+"""Hand-offs to departments: sent, signed or rejected; their boxes, the printable receipt (domain.md §1.3 C1).
+
+What sends, signs and rejects works in the transaction of the record that is handed off.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
+from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
+from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
+from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
+from crm.domain.complaint_line import AcceptMode
+from crm.domain.handoff import (
+    HandoffForm,
+    HandoffState,
+    Signature,
+    Signed,
+    Strokes,
+    check_signer,
+    read_signature,
+    receipt_no,
+    verification,
+)
+from crm.tables import Crew, Customer, CustomerPhone, Department, Project, ServiceCase
+from kernel.access import Actor, Permission
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Conflict, NotFound
+from kernel.ids import is_ulid, new_ulid
+from kernel.phone import mask
+
+MAX_NOTE = 400
+MAX_REASON = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """How something is handed off.
+
+    Attributes:
+        copy_left: a copy of the sheet stays with the department (主管签字接收, 留复印件备案).
+    """
+
+    form: HandoffForm = HandoffForm.ELECTRONIC
+    copy_left: bool = True
+    note: str = ""
+
+
+class Box(StrEnum):
+    """Which hand-offs to list."""
+
+    ALL = "all"
+    SENT = "sent"
+    """By the actor."""
+    WAITING = "waiting"
+    LATE = "late"
+    """Waiting beyond the time in which the department accepts."""
+    SIGNED = "signed"
+    REJECTED = "rejected"
+
+
+_ROWS: Select[*tuple[Any, ...]] = (
+    select(CaseHandoff, ServiceCase, ComplaintLine, Department, Customer.name, Project.address)
+    .join(ServiceCase, ServiceCase.id == CaseHandoff.case_id)
+    .join(Department, Department.code == CaseHandoff.department_code)
+    .join(Customer, Customer.id == ServiceCase.customer_id)
+    .outerjoin(ComplaintLine, ComplaintLine.id == CaseHandoff.line_id)
+    .outerjoin(Project, Project.id == ServiceCase.project_id)
+)
+
+
+class Handoffs:
+    """Keeps hand-offs and shows them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    # In the transaction of the record
+
+    async def send(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        header: ServiceCase,
+        line: ComplaintLine,
+        how: Dispatch,
+        *,
+        at: datetime,
+        due_at: datetime | None,
+    ) -> CaseHandoff:
+        """Hand a line off to its department. Call it with the header locked: receipts are numbered.
+
+        Raises:
+            Conflict: it waits for a signature already.
+        """
+        waiting = select(CaseHandoff.id).where(CaseHandoff.open_key == line.id)
+        if await session.scalar(waiting) is not None:
+            raise Conflict("it waits for a signature already", field="line_id")
+        sent = await session.scalar(
+            select(func.count()).select_from(CaseHandoff).where(CaseHandoff.case_id == header.id)
+        )
+        row = CaseHandoff(
+            id=new_ulid(),
+            receipt_no=receipt_no(header.no, (sent or 0) + 1),
+            case_id=header.id,
+            line_id=line.id,
+            department_code=line.department_code,
+            confidential=line.confidential,
+            state=HandoffState.WAITING.value,
+            form=how.form.value,
+            copy_left=how.copy_left,
+            note=tidy_text(how.note, field="note", limit=MAX_NOTE, required=False),
+            sent_at=at,
+            sent_by=actor.name,
+            sent_by_id=actor.user_id,
+            due_at=due_at,
+            open_key=line.id,
+        )
+        session.add(row)
+        await session.flush()
+        return row
+
+    async def waiting(self, session: AsyncSession, line_id: str) -> CaseHandoff:
+        """Return the hand-off of a line that waits for a signature, locked. Raises NotFound."""
+        query = select(CaseHandoff).where(CaseHandoff.open_key == line_id).with_for_update()
+        found = (await session.execute(query)).scalar_one_or_none()
+        if found is None:
+            raise NotFound("no hand-off of this line waits for a signature", field="line_id")
+        return found
+
+    def sign(
+        self,
+        row: CaseHandoff,
+        actor: Actor,
+        header: ServiceCase,
+        line: ComplaintLine,
+        given: Signed,
+        *,
+        mode: AcceptMode,
+        at: datetime,
+    ) -> Signature:
+        """Sign a receipt; from then on it never changes. Who may sign was checked before.
+
+        Raises:
+            SamePerson: the signer is who sent it.
+            Invalid: the signature cannot be.
+        """
+        check_signer(sender_id=row.sent_by_id, signer_id=actor.user_id)
+        signature = read_signature(given, receipt=row.receipt_no, user_id=actor.user_id)
+        row.state = HandoffState.SIGNED.value
+        row.received_at = at
+        row.received_by = actor.name
+        row.received_by_id = actor.user_id
+        row.received_ip = actor.ip
+        row.signature_kind = signature.kind.value
+        row.signature_hash = signature.hash
+        row.strokes = [[list(point) for point in stroke] for stroke in signature.strokes] or None
+        row.verification = verification({**_receipt(row, header, line), "mode": mode.value})
+        row.open_key = None
+        return signature
+
+    def reject(self, row: CaseHandoff, actor: Actor, reason: str, *, at: datetime) -> str:
+        """Send a hand-off back unsigned; return the reason as it is kept."""
+        row.reject_reason = tidy_text(reason, field="reason", limit=MAX_REASON)
+        row.state = HandoffState.REJECTED.value
+        row.received_at = at
+        row.received_by = actor.name
+        row.received_by_id = actor.user_id
+        row.received_ip = actor.ip
+        row.open_key = None
+        return row.reject_reason
+
+    # For everybody
+
+    async def page(
+        self,
+        actor: Actor,
+        box: Box = Box.WAITING,
+        *,
+        department: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> HandoffPage:
+        """Return a page of hand-offs, newest first; people of a department see their own department's.
+
+        Raises:
+            Forbidden: the role sees no cases.
+            Invalid: the cursor is not one of ours.
+        """
+        actor.need(Permission.CASES_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
+        query = self._seen(actor).where(*self._in_box(actor, box))
+        if department is not None:
+            query = query.where(CaseHandoff.department_code == department)
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            same = and_(CaseHandoff.sent_at == at, CaseHandoff.id < key)
+            query = query.where(or_(CaseHandoff.sent_at < at, same))
+        query = query.order_by(CaseHandoff.sent_at.desc(), CaseHandoff.id.desc()).limit(limit + 1)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).all()
+        now = self._clock.now()
+        items = tuple(handoff_view(row, now) for row in rows[:limit])
+        more = len(rows) > limit
+        return HandoffPage(
+            items=items,
+            next_cursor=write_cursor(items[-1].sent_at, items[-1].handoff_id) if more else None,
+        )
+
+    async def sheet(self, actor: Actor, handoff_id: str) -> HandoffSheet:
+        """Return all that the printed sheet shows.
+
+        Raises:
+            Forbidden: the role sees no cases.
+            NotFound: no such hand-off, or none that the actor may see.
+        """
+        actor.need(Permission.CASES_VIEW)
+        query = self._seen(actor).where(CaseHandoff.id == handoff_id)
+        async with self._database.session() as session:
+            found = (await session.execute(query)).one_or_none() if is_ulid(handoff_id) else None
+            if found is None or found[2] is None:
+                raise NotFound("no such hand-off", field="handoff_id")
+            header = found[1]
+            complaint = (
+                await session.execute(select(Complaint).where(Complaint.case_id == header.id))
+            ).scalar_one()
+            project = await session.get(Project, header.project_id) if header.project_id else None
+            crew = await session.get(Crew, project.crew_id) if project and project.crew_id else None
+            phone = await session.scalar(
+                select(CustomerPhone.e164)
+                .where(CustomerPhone.customer_id == header.customer_id)
+                .order_by(CustomerPhone.position)
+                .limit(1)
+            )
+        whole = actor.can(Permission.PHONES_FULL)
+        return _sheet(
+            found,
+            complaint,
+            project,
+            crew.name if crew else None,
+            phone if whole or phone is None else mask(phone),
+            self._clock.now(),
+        )
+
+    async def of_lines(
+        self, session: AsyncSession, line_ids: Sequence[str]
+    ) -> dict[str, tuple[HandoffView, ...]]:
+        """Return the hand-offs of lines, oldest first."""
+        query = _ROWS.where(CaseHandoff.line_id.in_(line_ids)).order_by(CaseHandoff.id)
+        found: dict[str, list[HandoffView]] = {}
+        now = self._clock.now()
+        for row in (await session.execute(query)).all():
+            found.setdefault(row[0].line_id, []).append(handoff_view(row, now))
+        return {line_id: tuple(views) for line_id, views in found.items()}
+
+    def _seen(self, actor: Actor) -> Select[*tuple[Any, ...]]:
+        if actor.can(Permission.CASES_VIEW_ALL):
+            return _ROWS
+        own = CaseHandoff.department_code == (actor.department or "")
+        return _ROWS.where(own, CaseHandoff.confidential.is_(False))
+
+    def _in_box(self, actor: Actor, box: Box) -> list[ColumnElement[bool]]:
+        match box:
+            case Box.ALL:
+                return []
+            case Box.SENT:
+                return [CaseHandoff.sent_by_id == actor.user_id]
+            case Box.LATE:
+                waiting = CaseHandoff.state == HandoffState.WAITING.value
+                return [waiting, CaseHandoff.due_at < self._clock.now()]
+            case _:
+                return [CaseHandoff.state == box.value]
+
+
+def _receipt(row: CaseHandoff, header: ServiceCase, line: ComplaintLine) -> dict[str, Any]:
+    return {
+        "receipt_no": row.receipt_no,
+        "case_no": header.no,
+        "content": header.content,
+        "class": line.class_code,
+        "cause": line.cause,
+        "department": row.department_code,
+        "form": row.form,
+        "copy_left": row.copy_left,
+        "sent_at": row.sent_at,
+        "sent_by": row.sent_by_id,
+        "received_at": row.received_at,
+        "received_by": row.received_by_id,
+        "received_ip": row.received_ip,
+        "signature": row.signature_hash,
+    }
+
+
+def handoff_view(found: Any, now: datetime) -> HandoffView:
+    """Return a hand-off as lists show it."""
+    row, header, line, department, customer, address = found
+    waits = row.state == HandoffState.WAITING.value
+    return HandoffView(
+        handoff_id=row.id,
+        receipt_no=row.receipt_no,
+        case_id=row.case_id,
+        case_no=header.no,
+        line_id=row.line_id,
+        line_version=line.version if line else 0,
+        department=row.department_code,
+        department_name=department.name,
+        state=row.state,
+        form=row.form,
+        copy_left=row.copy_left,
+        note=row.note,
+        sent_at=row.sent_at,
+        sent_by=row.sent_by,
+        sent_by_id=row.sent_by_id,
+        due_at=row.due_at,
+        overdue=waits and row.due_at is not None and row.due_at < now,
+        received_at=row.received_at,
+        received_by=row.received_by,
+        received_ip=row.received_ip,
+        signature_kind=row.signature_kind,
+        signature_hash=row.signature_hash,
+        reject_reason=row.reject_reason,
+        verification=row.verification,
+        customer_name=customer,
+        address=address,
+        summary=header.summary,
+        severity=header.severity,
+        class_label=CLASS_LABELS[ComplaintClass(line.class_code)] if line else "",
+    )
+
+
+def _sheet(
+    found: Any,
+    complaint: Complaint,
+    project: Project | None,
+    crew: str | None,
+    phone: str | None,
+    now: datetime,
+) -> HandoffSheet:
+    row, header, line, department, customer, address = found
+    class_ = ComplaintClass(line.class_code)
+    sealed = verification({**_receipt(row, header, line), "mode": line.mode or ""})
+    strokes: Strokes = tuple(tuple((int(x), int(y)) for x, y in stroke) for stroke in (row.strokes or ()))
+    return HandoffSheet(
+        handoff=handoff_view(found, now),
+        sound=row.verification is not None and row.verification == sealed,
+        strokes=strokes,
+        customer_name=customer,
+        phone=phone,
+        contract_no=project.contract_no if project else None,
+        address=address,
+        store=header.store,
+        project_manager=project.project_manager if project else None,
+        designer=project.designer if project else None,
+        inspector=project.inspector if project else None,
+        crew=crew,
+        complained_at=complaint.complained_at,
+        registered_at=header.opened_at,
+        source=header.source,
+        severity=header.severity,
+        content=header.content or header.summary,
+        demand=complaint.demand,
+        want_by=complaint.want_by,
+        class_label=CLASS_LABELS[class_],
+        subclass_label=SUBCLASSES[class_].get(line.subclass or ""),
+        cause=line.cause,
+        person=line.person,
+        manufacturer=line.manufacturer,
+        department_head=department.head,
+        specialist=header.specialist_name,
+        mode=AcceptMode(line.mode) if line.mode else None,
+        planned_visit_at=line.planned_visit_at,
+        planned_plan_at=line.planned_plan_at,
+        planned_solve_at=line.planned_solve_at,
+    )
