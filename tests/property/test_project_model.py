@@ -90,10 +90,24 @@ class ProjectMachine(RuleBasedStateMachine):
 
     # Steps
 
-    @initialize(crew=st.booleans(), amount=st.none() | cents)
-    def begin(self, crew: bool, amount: Decimal | None) -> None:
-        self.crew, self.amount = crew, amount
-        self.course = replace(self.course, has_crew=crew)
+    @initialize(crew=st.booleans(), amount=st.none() | cents, begun=st.sampled_from([0, 80, 90]))
+    def begin(self, crew: bool, amount: Decimal | None, begun: int) -> None:
+        self.crew, self.amount = crew or begun > 0, amount
+        self.course = replace(self.course, has_crew=self.crew)
+        if begun:
+            stages = [stage for stage in (50, 80, 90) if stage <= begun]
+            self.log = [(stage, FIRST) for stage in stages]
+            self.hand_over = "W" if begun == 90 else "N"
+            self.course = Course(
+                stage=Stage(begun),
+                has_crew=True,
+                started_on=FIRST,
+                finished_on=FIRST,
+                concealed_planned=FIRST,
+                midterm_planned=FIRST,
+                delivery=Delivery(self.hand_over),
+                reached={Stage(stage): FIRST for stage in stages},
+            )
 
     @rule(n=st.integers(1, 10))
     def time_passes(self, n: int) -> None:
@@ -176,6 +190,13 @@ class ProjectMachine(RuleBasedStateMachine):
         elif rank < 90 and self.hand_over == "W":
             self.hand_over = "Y"
 
+    @rule(steps=st.integers(0, 2))
+    def correct_a_little(self, steps: int) -> None:
+        """As most corrections go: to a stage just below."""
+        below = [stage for stage in POSITIVE if stage <= self.rank()]
+        self.correct(below[max(0, len(below) - 1 - steps)])
+
+    @precondition(lambda self: self.today.toordinal() % 3 == 0)
     @rule(on=days)
     def suspend(self, on: date) -> None:
         possible = self.halted is None and self.rank() < 90 and on <= self.today
@@ -192,6 +213,7 @@ class ProjectMachine(RuleBasedStateMachine):
         if possible:
             self.halted = None
 
+    @precondition(lambda self: self.today.toordinal() % 4 == 0)
     @rule(stage=st.sampled_from([Stage.CANCELLED, Stage.TERMINATED]))
     def end(self, stage: Stage) -> None:
         possible = self.halted != "ended" and self.rank() < 90
@@ -255,4 +277,4 @@ class ProjectMachine(RuleBasedStateMachine):
 
 
 TestProject = ProjectMachine.TestCase
-TestProject.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestProject.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
