@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
 from app.wiring import CONTACT_FACTS, record_contact
+from crm.case_watch import watch_cases
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook
 from crm.service import CallbackRequests, CustomerDirectory
@@ -172,12 +173,14 @@ async def _open_base(settings: Settings, stack: contextlib.AsyncExitStack) -> Ba
     stack.push_async_callback(redis.aclose)
     tasks = Supervisor(clock)
     stack.push_async_callback(tasks.close)
+    bus = Bus(redis)
+    watch_cases(database, clock, bus.publish)
     return Base(
         settings=settings,
         clock=clock,
         database=database,
         redis=redis,
-        bus=Bus(redis),
+        bus=bus,
         tasks=tasks,
         worker=f"{settings.pbx.node}-{os.getpid()}-{new_ulid()[-6:]}",
     )

@@ -86,6 +86,15 @@ class Subscription:
             self._wake.clear()
             await self._wake.wait()
 
+    def waiting(self) -> list[Event | Lagged]:
+        """Take what is there now, without waiting."""
+        taken: list[Event | Lagged] = list(self._items)
+        self._items.clear()
+        if self._dropped:
+            taken.insert(0, Lagged(self._dropped))
+            self._dropped = 0
+        return taken
+
     def close(self) -> None:
         """End it; a waiting reader stops."""
         self._closed = True

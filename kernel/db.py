@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from kernel import sqlite
@@ -80,7 +80,11 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        # A class of our own, so that who listens to this database's sessions hears no other's.
+        self.session_class: type[Session] = type("DatabaseSession", (Session,), {})
+        self._sessions = async_sessionmaker(
+            engine, expire_on_commit=False, sync_session_class=self.session_class
+        )
         # SQLite has one writer, and waits for its turn by sleeping up to 0.1 s at a time, in no order. The
         # writers of this process queue here instead; only those of other processes meet in SQLite.
         self._turn = asyncio.Lock() if self.dialect_name == "sqlite" else None

@@ -1,8 +1,9 @@
 """``GET /live``: the pages' live connection, as server-sent events.
 
 A connection names its topics (``agent``: one's own desk, ``board``: the supervisor's board, ``notices``:
-one's own notices). It gets a snapshot first, or what it missed since its ``Last-Event-ID``, then every
-change. A heartbeat carries the server's time; by it the page sees a connection that is open but dead.
+one's own notices, ``cases``: which cases changed, of those one may see). It gets a snapshot first, or what it
+missed since its ``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page
+sees a connection that is open but dead.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from kernel.errors import Forbidden, Invalid
 from kernel.supervise import Supervisor
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import BoardFeed
+from web.case_feed import KIND as CASES
+from web.case_feed import CaseFeed, topic_of
 from web.customer_lookup import CustomerLookup
 from web.deps import DEPS
 from web.i18n import current_language
@@ -35,7 +38,12 @@ WRITE_TIMEOUT_SECONDS = 10.0
 RETRY_MS = 1000
 """How long the browser waits before it connects again."""
 
-NEEDED = {"agent": Permission.DESK_USE, "board": Permission.BOARD_VIEW, "notices": None}
+NEEDED = {
+    "agent": Permission.DESK_USE,
+    "board": Permission.BOARD_VIEW,
+    "notices": None,
+    "cases": Permission.CASES_VIEW,
+}
 """Topic kind → what one must be allowed to read it; ``None``: everybody has their own."""
 
 
@@ -47,6 +55,7 @@ class Live:
     pops: ScreenPops
     board: BoardFeed
     notices: NoticeFeed
+    cases: CaseFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
 
@@ -84,6 +93,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
             notices=NoticeBoard(deps.database, deps.clock, deps.bus),
             zone=deps.settings.timezone,
         ),
+        cases=CaseFeed(bus=deps.bus, hub=hub, database=deps.database),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
     )
@@ -95,6 +105,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("screen_pop", live.pops.run)
     live.tasks.spawn("board_feed", live.board.run)
     live.tasks.spawn("notice_feed", live.notices.run)
+    live.tasks.spawn("case_feed", live.cases.run)
     yield
     await live.tasks.close()
 
@@ -124,6 +135,8 @@ def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
             topics.append(f"agent:{user.agent_id}")
         elif kind == KIND:
             topics.append(_reader(request).topic)
+        elif kind == CASES:
+            topics.append(topic_of(current_actor(request)))
         else:
             topics.append(kind)
     return tuple(topics)

@@ -201,6 +201,13 @@ class LiveHub:
         for reader in tuple(known.readers):
             reader.offer(frame, latest_only=known.latest_only)
 
+    def resync(self, kind: str) -> None:
+        """Make everybody who reads a topic of ``kind`` begin again from a snapshot."""
+        for topic, known in self._topics.items():
+            if topic.partition(":")[0] == kind:
+                for reader in tuple(known.readers):
+                    reader.resync("lagged")
+
     def open(self, topics: Sequence[str], *, user_id: str, last_event_id: str = "") -> Connection:
         """Connect a reader.
 

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from app.demo.seed import seed_company
+from crm.case_watch import watch_cases
 from crm.service import ContactLog, CustomerDirectory
 from crm.views import CallContact
 from kernel.bus import Bus
@@ -41,6 +42,7 @@ class Stage:
         self.database = database
         self.clock = clock
         self.bus = Bus()
+        watch_cases(database, clock, self.bus.publish)
         self.history = History()
         self.board = FakeBoard(clock)
         self.directory = CustomerDirectory(database)
