@@ -32,9 +32,9 @@ def check() -> None:
 
 async def _rebuild(chosen: Settings, shown: Step) -> "tuple[Completeness, ...]":
     from app.store import open_store
-    from crm.search_feed import SearchFeed
+    from crm.search_whole import whole_feed
 
-    feed = SearchFeed()
+    feed = whole_feed()
     async with open_store(chosen) as database:
         await feed.rebuild(database, lambda kind, ready, total: shown.show(kind.value, ready, total))
         async with database.session() as session:
@@ -43,10 +43,10 @@ async def _rebuild(chosen: Settings, shown: Step) -> "tuple[Completeness, ...]":
 
 async def _check(chosen: Settings) -> "tuple[Completeness, ...]":
     from app.store import open_store
-    from crm.search_feed import SearchFeed
+    from crm.search_whole import whole_feed
 
     async with open_store(chosen) as database, database.session() as session:
-        return await SearchFeed().check(session)
+        return await whole_feed().check(session)
 
 
 def _tell(counted: "tuple[Completeness, ...]") -> None:

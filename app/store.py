@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app.schema import check, upgrade
 from app.settings import Settings
-from crm.search_feed import SearchFeed
+from crm.search_whole import whole_feed
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
@@ -48,7 +48,7 @@ async def bring_up_to_date(settings: Settings) -> None:
     try:
         await upgrade(database)
         await Roster(database, SystemClock(), Bus()).seed_codes()
-        await SearchFeed().fill(database)
+        await whole_feed().fill(database)
     finally:
         await database.dispose()
 

@@ -5,6 +5,7 @@ Both databases hold the same tokens, and every hit is checked against the stored
 date is therefore no error: it is only read in vain.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.search_match import written
-from crm.domain.search_text import StoredText, kind_token, stored_text
+from crm.domain.search_text import TAIL, StoredText, kind_token, stored_text
 from crm.search_tables import SearchDocument
 from kernel.phone import Phone
 
@@ -239,10 +240,18 @@ def prepare(document: Document) -> Prepared:
     return Prepared(stored, row, (seconds << _SPREAD_BITS) + spread)
 
 
+_CASE_NUMBER = re.compile(r"([A-Z]{2})(\d{8})-?(\d{4,6})", re.ASCII)
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-"
+
+
 def _forms(number: str) -> tuple[str, ...]:
-    """A number whole, and without the letters before its digits, as people read it out."""
-    bare = number.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-")
-    return (number, bare) if bare != number and len(bare) >= 4 else (number,)
+    """A number as it is, and as people read it out: without the letters before it, a case's with a dash."""
+    case = _CASE_NUMBER.fullmatch(number)
+    if case is not None:
+        kind, day, place = case.groups()
+        return (number, f"{kind}{day}-{place}", f"{kind}{day}{place}", f"{day}-{place}", f"{day}{place}")
+    bare = number.lstrip(_LETTERS)
+    return (number, bare) if bare != number and len(bare) >= TAIL else (number,)
 
 
 def _national(phone: str) -> str:

@@ -69,12 +69,17 @@ def parse(raw: str, *, tails: bool) -> Query:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a person may find: every document of some kinds, of others only their audience's."""
+    """What a person may find: every document of some kinds, of others only their audience's.
+
+    Attributes:
+        confidential: also what is confidential; otherwise only what names the person (``me``).
+    """
 
     open: frozenset[Kind]
     audience_only: frozenset[Kind]
     audience: tuple[str, ...]
     confidential: bool
+    me: str
 
     @property
     def nothing(self) -> bool:
@@ -90,12 +95,17 @@ def scope_of(actor: Actor, kinds: Collection[Kind] | None = None) -> Scope:
     """
     wanted = {kind for kind, need in NEEDED.items() if actor.can(need) and (kinds is None or kind in kinds)}
     confidential = actor.can(Permission.CASES_DECIDE)
+    me = user_audience(actor.user_id)
     if actor.can(Permission.CASES_VIEW_ALL):
-        return Scope(frozenset(wanted), frozenset(), (), confidential)
+        return Scope(frozenset(wanted), frozenset(), (), confidential, me)
     own = {Kind.REPAIR} if actor.role is Role.CAPTAIN else CASES
-    audience = [user_audience(actor.user_id)]
+    audience = [me]
     if actor.department:
         audience.insert(0, department_audience(actor.department))
     return Scope(
-        frozenset(wanted - CASES - {Kind.PROJECT}), frozenset(wanted & own), tuple(audience), confidential
+        frozenset(wanted - CASES - {Kind.PROJECT}),
+        frozenset(wanted & own),
+        tuple(audience),
+        confidential,
+        me,
     )

@@ -109,7 +109,8 @@ def _allowed(scope: Scope, find: str, values: dict[str, Any]) -> tuple[list[Matc
     condition = "(" + " OR ".join(ways) + ")"
     if not scope.confidential:
         values["confidential"] = f" {CONFIDENTIAL} "
-        condition += f" AND {find}(d.audience, :confidential) = 0"
+        values["me"] = f" {scope.me} "
+        condition += f" AND ({find}(d.audience, :confidential) = 0 OR {find}(d.audience, :me) > 0)"
     everything = len(scope.open) == len(Kind)
     return ([] if everything else [either(narrow)]), condition
 

@@ -13,6 +13,7 @@ from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
+from crm.search_whole import whole_feed
 from crm.timeline import Timeline
 from kernel.audit import AuditLog
 from web.deps import DEPS
@@ -44,7 +45,7 @@ def setup(app: web.Application) -> None:
     cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
     settings = deps.settings
     limits = LimitBook(deps.clock, hours=settings.service_hours, default_set=settings.limit_set)
-    feed = SearchFeed()
+    feed = whole_feed()
     app[CRM] = CrmServices(
         cases=cases,
         journal=journal,

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo import company
-from crm.search_feed import SearchFeed
+from crm.search_whole import whole_feed
 from crm.tables import (
     CallNote,
     Contact,
@@ -64,7 +64,7 @@ async def seed_company(database: Database, *, now: datetime) -> None:
             owners[found.contract_no] = await _customer(session, found, stores, crews, now)
         _history(session, owners, now)
         await _centre(session, now)
-    await SearchFeed().fill(database)
+    await whole_feed().fill(database)
 
 
 async def _customer(

@@ -210,7 +210,7 @@ def _case(
     department = rng.choice(DEPARTMENTS)[0]
     row = {
         "id": ulid(opened, "S", k),
-        "no": f"{PREFIXES[kind]}{opened:%Y%m%d}-{place + 1:04d}",
+        "no": f"{PREFIXES[kind]}{opened:%Y%m%d}{place + 1:04d}",
         "kind": kind.value,
         "customer_id": customer_id,
         "project_id": project_id,

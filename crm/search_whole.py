@@ -1,0 +1,14 @@
+"""The search's feed with everything that any part adds to it: for the service, the commands and imports."""
+
+from crm.complaint_store import search_extras
+from crm.knowledge import ARTICLES
+from crm.search import Kind
+from crm.search_feed import SearchFeed
+
+
+def whole_feed() -> SearchFeed:
+    """Return a feed that knows every kind."""
+    feed = SearchFeed()
+    feed.add(ARTICLES)
+    feed.extend(Kind.COMPLAINT, search_extras)
+    return feed
