@@ -145,7 +145,7 @@ async def test_articles_fit_a_conversation(
     )
     assert offered[0].question == "家里突然漏水,应该先做什么?"
     assert len(offered) == 3
-    assert len(await knowledge.suggest(AGENT, text="漏水" * 500_000, limit=2)) == 2
+    assert len(await knowledge.suggest(AGENT, text="漏水" * 500_000, limit=2)) == 1
     assert await found(database, "甲醛")
 
 
