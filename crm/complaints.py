@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import CaseFilter, CasePage, NewCase, tidy_text
 from crm.complaint_input import (
@@ -43,6 +44,7 @@ from crm.events_cases import (
     SeverityRaised,
 )
 from crm.handoffs import Dispatch, Handoffs
+from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.errors import Invalid
 from kernel.ids import new_ulid
@@ -85,6 +87,12 @@ class Complaints:
             Invalid: names the field.
             NotFound: no such customer or project.
         """
+        async with self._store.database.transaction() as session:
+            header = await self.register_in(session, actor, new)
+            return await self._reader.view(session, actor, header.id)
+
+    async def register_in(self, session: AsyncSession, actor: Actor, new: NewComplaint) -> ServiceCase:
+        """Register a complaint within the transaction of what it comes from. Raises as :meth:`register`."""
         actor.need(Permission.CASES_REGISTER)
         now = self._store.clock.now()
         complained_at = check_times(new, now)
@@ -93,68 +101,67 @@ class Complaints:
         if new.source is Source.HOTLINE_FORWARD and external_no is None:
             raise Invalid("the number that the forwarding hotline gave it", field="external_no")
         demand = tidy_text(new.demand, field="demand", limit=MAX_DEMAND, required=False)
-        async with self._store.database.transaction() as session:
-            lines = await read_lines(session, new.lines)
-            header = await self._store.register.open(
-                session,
-                actor,
-                NewCase(
-                    kind=CaseKind.COMPLAINT,
-                    customer_id=new.customer_id,
-                    project_id=new.project_id,
-                    content=new.content,
-                    source=new.source,
-                    severity=new.severity,
-                    external_no=external_no,
-                    call_id=new.call_id,
-                ),
+        lines = await read_lines(session, new.lines)
+        header = await self._store.register.open(
+            session,
+            actor,
+            NewCase(
+                kind=CaseKind.COMPLAINT,
+                customer_id=new.customer_id,
+                project_id=new.project_id,
+                content=new.content,
+                source=new.source,
+                severity=new.severity,
+                external_no=external_no,
+                call_id=new.call_id,
+            ),
+            at=now,
+        )
+        row = Complaint(
+            case_id=header.id,
+            demand=demand,
+            want_by=new.want_by,
+            complained_at=complained_at,
+            registered_by_id=actor.user_id,
+            not_reached=0,
+            escalation_owed=False,
+        )
+        session.add(row)
+        await session.flush()
+        opened = Opened(
+            session=session,
+            actor=actor,
+            now=now,
+            header=header,
+            row=row,
+            lines=[],
+            limits=self._store.limits,
+        )
+        session.add(_call(header.id, new.call_id, complained_at, actor, ""))
+        opened.note(
+            "complaint.register",
+            after={"no": header.no, "severity": header.severity, "lines": len(lines)},
+        )
+        for line in lines:
+            await self._add(opened, line)
+        await self._store.limits.forwarded(session, header, now)
+        opened.tell(
+            ComplaintRegistered(
                 at=now,
-            )
-            row = Complaint(
                 case_id=header.id,
-                demand=demand,
-                want_by=new.want_by,
-                complained_at=complained_at,
-                registered_by_id=actor.user_id,
-                not_reached=0,
-                escalation_owed=False,
+                no=header.no,
+                customer_id=header.customer_id,
+                severity=header.severity,
+                source=header.source,
+                departments=opened.departments(),
+                specialist_id=header.specialist_id,
+                summary=header.summary,
             )
-            session.add(row)
-            await session.flush()
-            opened = Opened(
-                session=session,
-                actor=actor,
-                now=now,
-                header=header,
-                row=row,
-                lines=[],
-                limits=self._store.limits,
-            )
-            session.add(_call(header.id, new.call_id, complained_at, actor, ""))
-            opened.note(
-                "complaint.register",
-                after={"no": header.no, "severity": header.severity, "lines": len(lines)},
-            )
-            for line in lines:
-                await self._add(opened, line)
-            await self._store.limits.forwarded(session, header, now)
-            opened.tell(
-                ComplaintRegistered(
-                    at=now,
-                    case_id=header.id,
-                    no=header.no,
-                    customer_id=header.customer_id,
-                    severity=header.severity,
-                    source=header.source,
-                    departments=opened.departments(),
-                    specialist_id=header.specialist_id,
-                    summary=header.summary,
-                )
-            )
-            if new.hand_off is not None:
-                await self._send(opened, opened.lines, new.hand_off)
-            await self._store.finish(opened)
-            return await self._reader.view(session, actor, header.id)
+        )
+        if new.hand_off is not None:
+            await self._send(opened, opened.lines, new.hand_off)
+        await self._store.finish(opened)
+        return header
 
     async def called_again(
         self, actor: Actor, case_id: str, *, call_id: str | None = None, note: str = ""
