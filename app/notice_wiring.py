@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.settings import NoticeSettings, Settings
 from crm.notices.domain import Channel, QuietHours, Rate, Scope, Target
 from crm.notices.facts import NoticeFacts
+from crm.notices.later import LaterWorker
 from crm.notices.messages import MessageQueue
 from crm.notices.ports import MessageSender, Person
 from crm.notices.senders.outside import Outside
@@ -141,6 +142,7 @@ class NoticePart:
     worker: MessageWorker
     consumer: FactConsumer
     tidier: NoticeTidier
+    later: LaterWorker
 
 
 def build_notices(
@@ -162,7 +164,14 @@ def build_notices(
         "crm.notices", facts.types, facts.take, database=database, redis=redis, clock=clock, worker=worker
     )
     tidier = NoticeTidier(database, clock)
-    return NoticePart(notices=notices, queue=queue, worker=sender, consumer=consumer, tidier=tidier)
+    return NoticePart(
+        notices=notices,
+        queue=queue,
+        worker=sender,
+        consumer=consumer,
+        tidier=tidier,
+        later=LaterWorker(database, clock, notices.give, worker=worker),
+    )
 
 
 async def start_notices(part: NoticePart, database: Database, tasks: Supervisor) -> None:
@@ -171,4 +180,5 @@ async def start_notices(part: NoticePart, database: Database, tasks: Supervisor)
         await seed_rules(session)
     tasks.spawn("notices", part.consumer.run)
     tasks.spawn("messages", part.worker.run)
+    tasks.spawn("notices-later", part.later.run)
     tasks.spawn("notices-tidy", part.tidier.run)

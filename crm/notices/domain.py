@@ -316,6 +316,8 @@ class NoticeRequest:
         parameters: what the texts are filled with.
         key: the same key is never shown twice.
         also: further targets (``Target.key``) besides the rule's.
+        not_before: given then, unless it is forgotten before.
+        subject: what a later notice is about, for :class:`Forget`.
     """
 
     code: str
@@ -326,3 +328,12 @@ class NoticeRequest:
     also: tuple[str, ...] = ()
     fact_id: str | None = None
     expires_at: datetime | None = None
+    not_before: datetime | None = None
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Later notices about a subject are not given any more: what they remind of has been done."""
+
+    subject: str

@@ -21,6 +21,7 @@ from crm.notices.domain import (
     tidy_parameters,
 )
 from crm.notices.events import NoticesChanged
+from crm.notices.later import put_later
 from crm.notices.messages import MessageQueue
 from crm.notices.rules import shipped
 from crm.notices.store import insert_new, once_committed
@@ -73,7 +74,7 @@ class Notices:
     async def give(self, session: AsyncSession, request: NoticeRequest) -> str | None:
         """Show a notice and queue its messages; return its id, ``None`` where there is nothing to do.
 
-        Nothing is done when the key was given before, the rule is off, or it means nobody.
+        Nothing is done when the key was given before, the rule is off, it means nobody, or it is for later.
 
         Raises:
             Invalid: a malformed code, key, link or recipient, or a code that no rule knows.
@@ -81,6 +82,9 @@ class Notices:
         code, link = check_code(request.code), own_page(request.link)
         if not 1 <= len(request.key) <= KEY_LENGTH:
             raise Invalid(f"key: 1 to {KEY_LENGTH} characters", field="key")
+        if request.not_before is not None and request.not_before > self._clock.now():
+            await put_later(session, request)
+            return None
         rule = await _rule(session, code)
         if not rule.active:
             return None

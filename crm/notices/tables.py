@@ -29,6 +29,21 @@ class Notice(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
+class LaterNotice(DueColumns, Base):
+    """A notice that is given when it is due, unless it is forgotten before."""
+
+    __tablename__ = "later_notice"
+
+    dedupe_key: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(KEY_LENGTH), index=True)
+    code: Mapped[str] = mapped_column(String(40))
+    parameters: Mapped[dict[str, str]] = mapped_column(Json)
+    link: Mapped[str] = mapped_column(String(LINK_LENGTH))
+    party: Mapped[dict[str, str | None]] = mapped_column(Json)
+    also: Mapped[list[str]] = mapped_column(Json)
+    source_fact_id: Mapped[str | None] = mapped_column(Ulid)
+
+
 class NoticeRecipient(Base):
     """Who reads a notice, as :attr:`crm.notices.domain.Target.key`; whoever it means today."""
 

@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Any, get_type_hints
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
+from crm.events_cases import HandOffSent, HandOffSigned, LineRejected, VisitPlanned
 from crm.events_limits import LimitBreached, LimitEscalated, LimitRed, LimitWarned
-from crm.notices.domain import Channel, NoticeRequest, Party, Severity
+from crm.notices.domain import Channel, Forget, NoticeRequest, Party, Severity
 from crm.notices.events import MessageFailed, NoticesChanged, NoticeWanted
+from crm.notices.facts import ENTRIES
+from crm.notices.later import LaterWorker
 from crm.notices.messages import CustomerMessage
 from crm.notices.rules import shipped
 from crm.notices.service import MOST_COUNTED, NoticeView, seed_rules
@@ -23,6 +27,7 @@ from kernel.access import Role
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import ConfigurationError, Invalid, NotFound
+from kernel.events import Event
 from kernel.ids import new_ulid
 from kernel.phone import InvalidPhone
 from tests.support.notices import ZONE, NoticeStage
@@ -350,3 +355,135 @@ async def test_customers_hear_once_and_not_against_their_will(stage: NoticeStage
         await send("nobody", "4")
     with pytest.raises(ConfigurationError, match="no text"):
         await send("13800138000", "5", "no.such")
+
+
+# Complaints
+
+
+CASE = "01JZZZZZZZZZZZZZZZZZZZZZT1"
+LINE = "01JZZZZZZZZZZZZZZZZZZZZZL1"
+
+
+async def take(stage: NoticeStage, *facts: Event) -> None:
+    async with stage.database.transaction() as session:
+        for fact in facts:
+            await stage.facts.take(session, fact)
+
+
+def sent(stage: NoticeStage, handoff_id: str = "h1", **changes: Any) -> HandOffSent:
+    return HandOffSent(
+        at=stage.clock.now(),
+        case_id=CASE,
+        no="TS20260302-0001",
+        line_id=LINE,
+        handoff_id=handoff_id,
+        receipt_no="R1",
+        department="ENG",
+        specialist_id="u-agent",
+        summary="漏水",
+        due_at=changes.get("due_at", stage.clock.now() + timedelta(hours=3)),
+    )
+
+
+async def codes(stage: NoticeStage, user_id: str) -> list[str]:
+    return sorted(notice.code for notice in await read(stage, user_id))
+
+
+async def test_an_unsigned_hand_off_is_told_again_after_two_hours(
+    stage: NoticeStage, clock: FakeClock
+) -> None:
+    """domain.md §2.3: new hand-off, again if unsigned at 2 h."""
+    workers = [LaterWorker(stage.database, clock, stage.notices.give, worker=name) for name in ("w1", "w2")]
+    await take(stage, sent(stage), sent(stage))
+    assert await codes(stage, "u-head") == ["handoff.sent"]
+    clock.advance(timedelta(minutes=119))
+    assert await workers[0].run_once() == 0
+    clock.advance(timedelta(minutes=1))
+    await asyncio.gather(*(worker.run_once() for worker in workers))
+    assert await codes(stage, "u-head") == ["handoff.sent", "handoff.unsigned"]
+    assert await codes(stage, "u-agent") == ["handoff.unsigned"]
+    assert await workers[0].run_once() == 0
+
+
+async def test_a_signed_or_rejected_hand_off_is_not_told_again(stage: NoticeStage, clock: FakeClock) -> None:
+    worker = LaterWorker(stage.database, clock, stage.notices.give, worker="w1")
+    signed = HandOffSigned(
+        at=clock.now(),
+        case_id=CASE,
+        no="TS20260302-0001",
+        line_id=LINE,
+        handoff_id="h1",
+        receipt_no="R1",
+        department="ENG",
+        specialist_id="u-agent",
+        received_by="刘工",
+        mode="page",
+    )
+    await take(stage, sent(stage), signed)
+    rejected = LineRejected(
+        at=clock.now(),
+        case_id=CASE,
+        no="TS20260302-0001",
+        line_id=LINE,
+        department="ENG",
+        specialist_id="u-agent",
+        reason="不是工程部的责任",
+    )
+    await take(stage, sent(stage, "h2"), rejected)
+    clock.advance(timedelta(hours=3))
+    assert await worker.run_once() == 0
+    assert await codes(stage, "u-agent") == ["handoff.returned"]
+
+
+async def test_a_visit_that_was_moved_is_reminded_of_once(stage: NoticeStage, clock: FakeClock) -> None:
+    worker = LaterWorker(stage.database, clock, stage.notices.give, worker="w1")
+
+    def planned(hours: int) -> VisitPlanned:
+        return VisitPlanned(
+            at=clock.now(),
+            case_id=CASE,
+            no="TS20260302-0001",
+            line_id=LINE,
+            customer_id="c1",
+            department="ENG",
+            person_id="u-member",
+            specialist_id="u-agent",
+            visit_from=clock.now() + timedelta(hours=hours),
+            visit_until=clock.now() + timedelta(hours=hours + 2),
+        )
+
+    await take(stage, planned(5), planned(7))
+    clock.advance(timedelta(hours=4))
+    assert await worker.run_once() == 0
+    clock.advance(timedelta(hours=2))
+    assert await worker.run_once() == 1
+    assert await codes(stage, "u-member") == ["appointment.soon"]
+
+
+async def test_every_entry_makes_notices_that_can_be_given(stage: NoticeStage, clock: FakeClock) -> None:
+    """Each kind of fact, filled with something of each field's kind."""
+    samples: dict[Any, Any] = {
+        str: "u-agent",
+        int: 100,
+        bool: True,
+        datetime: clock.now(),
+        tuple[str, ...]: ("ENG",),
+        dict[str, str]: {},
+    }
+    kinds: tuple[Any, ...] = tuple(ENTRIES)
+    for kind in kinds:
+        hints = get_type_hints(kind)
+        values = {
+            field.name: samples.get(hints[field.name], None if hints[field.name] != str | None else "ENG")
+            for field in fields(kind)
+            if field.name not in {"event_id", "at"}
+        }
+        if kind is NoticeWanted:
+            values |= {"code": "limit.red", "key": "wanted", "link": "", "also": ()}
+        values |= {"visit_from": clock.now()} if "visit_from" in values else {}
+        values |= {"due_at": clock.now()} if "due_at" in values else {}
+        with capture_logs() as logs:
+            await take(stage, kind(at=clock.now(), **values))
+        assert [entry for entry in logs if entry["event"] == "notice_refused"] == [], kind
+        for step in ENTRIES[kind](kind(at=clock.now(), **values)):
+            assert isinstance(step, Forget) or step.code in shipped().notices, kind

@@ -58,6 +58,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_import_job_uploaded_at", "import_job", ["uploaded_at"], unique=False)
     op.create_table(
+        "later_notice",
+        sa.Column("dedupe_key", sa.String(length=160), nullable=False),
+        sa.Column("subject", sa.String(length=160), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("parameters", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("link", sa.String(length=200), nullable=False),
+        sa.Column("party", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("also", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("source_fact_id", sa.String(length=26), nullable=True),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("claimed_by", sa.String(length=64), nullable=True),
+        sa.Column("claimed_until", UtcDateTime(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("dedupe_key", name=op.f("pk_later_notice")),
+    )
+    op.create_index(op.f("ix_later_notice_due_at"), "later_notice", ["due_at"], unique=False)
+    op.create_index(op.f("ix_later_notice_subject"), "later_notice", ["subject"], unique=False)
+    op.create_table(
         "limit_choice",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("set_name", sa.String(length=16), nullable=False),
@@ -1403,6 +1421,9 @@ def downgrade() -> None:
     op.drop_table("limit_policy")
     op.drop_index(op.f("ix_limit_choice_effective_from"), table_name="limit_choice")
     op.drop_table("limit_choice")
+    op.drop_index(op.f("ix_later_notice_subject"), table_name="later_notice")
+    op.drop_index(op.f("ix_later_notice_due_at"), table_name="later_notice")
+    op.drop_table("later_notice")
     op.drop_index("ix_import_job_uploaded_at", table_name="import_job")
     op.drop_table("import_job")
     op.drop_table("case_number")

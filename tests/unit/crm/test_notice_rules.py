@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from crm.notices import domain, facts, rules
+from crm.notices import domain, rules
 from crm.notices.domain import (
     ATTEMPTS,
     LONGEST_PAUSE,
@@ -201,12 +201,6 @@ def test_every_limit_has_a_name() -> None:
         codes |= set(re.findall(r"\b[A-Z]{2}\.[A-Z0-9]+\b", path.read_text("utf-8")))
     assert codes
     assert codes <= set(shipped().words["limits"])
-
-
-def test_every_fact_leads_to_a_rule() -> None:
-    source = Path(facts.__file__).read_text("utf-8")
-    codes = set(re.findall(r'"((?:limit|message)\.[a-z_]+)"', source))
-    assert codes <= set(shipped().notices)
 
 
 def test_words_of_another_version_stand_for_themselves() -> None:

@@ -1,0 +1,59 @@
+"""What limits tell: the breach chain (domain.md §0)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from crm.events_limits import LimitBreached, LimitEscalated, LimitFact, LimitRed, LimitWarned
+from crm.notices.domain import Forget, NoticeRequest, Party
+from kernel.events import Event
+
+LINKS = {"complaint": "/complaints/{}", "repair": "/repairs/{}", "ticket": "/tickets/{}"}
+"""Kind of a record → its page."""
+MESSAGE_FROM_PERCENT = 80
+"""Earlier warning points only colour the owner's list (domain.md §0)."""
+
+
+def _warned(fact: LimitWarned) -> Iterable[NoticeRequest]:
+    if fact.percent >= MESSAGE_FROM_PERCENT:
+        yield _about(fact, "limit.warned", percent=fact.percent)
+
+
+def _breached(fact: LimitBreached) -> Iterable[NoticeRequest]:
+    yield _about(fact, "limit.breached")
+
+
+def _red(fact: LimitRed) -> Iterable[NoticeRequest]:
+    yield _about(fact, "limit.red")
+
+
+def _escalated(fact: LimitEscalated) -> Iterable[NoticeRequest]:
+    yield _about(fact, "limit.escalated")
+
+
+def _about(fact: LimitFact, code: str, **further: object) -> NoticeRequest:
+    return NoticeRequest(
+        code=code,
+        # A limit that was moved (a re-opened record, a corrected start) may come to the same point again.
+        key=f"{code}|{fact.timer_id}|{fact.due_at:%Y%m%dT%H%M%S}|{further.get('percent', '')}",
+        parameters={
+            "no": fact.record_no or fact.record_id,
+            "limit": fact.code,
+            "due_at": fact.due_at.isoformat(),
+            "department": fact.department,
+            **further,
+        },
+        link=LINKS[fact.record_kind].format(fact.record_id) if fact.record_kind in LINKS else "",
+        party=Party(
+            owner_user_id=fact.user_id,
+            owner_department=fact.department,
+            specialist_user_id=fact.specialist,
+        ),
+    )
+
+
+LIMIT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[NoticeRequest | Forget]]] = {
+    LimitWarned: _warned,
+    LimitBreached: _breached,
+    LimitRed: _red,
+    LimitEscalated: _escalated,
+}
