@@ -288,6 +288,7 @@ async def _open_web(
             request_deadline=timedelta(seconds=settings.web.request_seconds),
             service_hours=settings.service_hours,
             limit_set=settings.centre.limit_set,
+            compensation_threshold=settings.centre.compensation_threshold,
         ),
         clock=base.clock,
         database=base.database,

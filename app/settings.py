@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -250,6 +251,13 @@ class CentreSettings(Section):
         "A",
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
         description="Limits of new cases until «huifang limits use» chooses others.",
+    )
+    compensation_threshold: Decimal = Field(
+        Decimal("2000.00"),
+        ge=0,
+        max_digits=12,
+        decimal_places=2,
+        description="More than so many yuan of compensation only the general manager decides.",
     )
     short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
     wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up; for new queues that do not say.")

@@ -1,14 +1,20 @@
 """Builds the services of complaints, which share a store and a reader."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from crm.cases import CaseRegister
+from crm.compensations import Compensations
 from crm.complaint_end import ComplaintEnd
 from crm.complaint_read import ComplaintReader
 from crm.complaint_store import ComplaintStore, search_extras
 from crm.complaint_work import ComplaintWork
 from crm.complaints import Complaints
+from crm.escalation_read import EscalationReader
+from crm.escalation_store import EscalationStore
+from crm.escalations import Escalations
 from crm.handoffs import Handoffs
 from crm.journal import Journal
 from crm.limits import LimitBook
@@ -16,8 +22,11 @@ from crm.line_limits import LineLimits
 from crm.overdue import OverdueLists
 from crm.search import Kind
 from crm.search_feed import SearchFeed
+from kernel.business_time import SHANGHAI
 from kernel.clock import Clock
 from kernel.db import Database
+
+COMPENSATION_THRESHOLD = Decimal("2000.00")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,8 @@ class ComplaintServices:
     end: ComplaintEnd
     handoffs: Handoffs
     overdue: OverdueLists
+    escalations: Escalations
+    compensations: Compensations
     store: ComplaintStore
     reader: ComplaintReader
 
@@ -42,18 +53,30 @@ class ComplaintServices:
         journal: Journal,
         limits: LimitBook,
         feed: SearchFeed,
+        zone: ZoneInfo = SHANGHAI,
+        compensation_threshold: Decimal = COMPENSATION_THRESHOLD,
     ) -> Self:
-        """Build them; what complaints know besides their headers is added to the search."""
+        """Build them; what complaints know besides their headers is added to the search.
+
+        Args:
+            compensation_threshold: more than that only the general manager decides.
+        """
         feed.extend(Kind.COMPLAINT, search_extras)
         handoffs = Handoffs(database, clock)
         store = ComplaintStore(database, clock, register, journal, LineLimits(limits), feed)
         reader = ComplaintReader(clock, register, handoffs, limits)
+        escalation_store = EscalationStore(store)
+        escalation_reader = EscalationReader(
+            database, clock, register, limits, threshold=compensation_threshold
+        )
         return cls(
             complaints=Complaints(store, reader, handoffs),
             work=ComplaintWork(store, reader, handoffs),
             end=ComplaintEnd(store, reader),
             handoffs=handoffs,
             overdue=OverdueLists(database, clock),
+            escalations=Escalations(escalation_store, escalation_reader, limits),
+            compensations=Compensations(escalation_store, escalation_reader, zone=zone),
             store=store,
             reader=reader,
         )

@@ -57,6 +57,13 @@ def setup(app: web.Application) -> None:
         feed=feed,
         timeline=Timeline(deps.database),
         complaints=ComplaintServices.build(
-            deps.database, deps.clock, register=cases, journal=journal, limits=limits, feed=feed
+            deps.database,
+            deps.clock,
+            register=cases,
+            journal=journal,
+            limits=limits,
+            feed=feed,
+            zone=settings.timezone,
+            compensation_threshold=settings.compensation_threshold,
         ),
     )

@@ -7,6 +7,7 @@ tokens, audit, throttling) are made by ``web.app.create_app`` and reached as ``r
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -44,6 +45,7 @@ class WebSettings:
         max_body_bytes: largest request body.
         service_hours: when limits of the service clock run.
         limit_set: the limit set of new records until another is chosen.
+        compensation_threshold: more than so many yuan only the general manager decides.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
 
@@ -59,6 +61,7 @@ class WebSettings:
     max_body_bytes: int = 1024 * 1024
     service_hours: ServiceHours = field(default_factory=ServiceHours)
     limit_set: str = "A"
+    compensation_threshold: Decimal = Decimal("2000.00")
     connect_sources: tuple[str, ...] = ()
 
 

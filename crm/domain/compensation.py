@@ -222,7 +222,7 @@ def review(
         Forbidden: it is over the threshold and the general manager is somebody else.
     """
     _need(found, "review", CompensationState.REQUESTED)
-    _check_decider(found, by, role, threshold)
+    check_decider(found, by, role, threshold)
     return replace(found, state=CompensationState.REVIEWED if agreed else CompensationState.REFUSED)
 
 
@@ -243,7 +243,7 @@ def approve(
 ) -> Compensation:
     """E7: the signature that releases the money, or a refusal. Raises as :func:`review`."""
     _need(found, "approve", CompensationState.VOUCHERED)
-    _check_decider(found, by, role, threshold)
+    check_decider(found, by, role, threshold)
     if not approved:
         return replace(found, state=CompensationState.REFUSED)
     return replace(found, state=CompensationState.APPROVED, approved_at=now)
@@ -273,7 +273,8 @@ def _need(found: Compensation, step: str, state: CompensationState) -> None:
         raise refuse(step, found.state, ())
 
 
-def _check_decider(found: Compensation, by: str, role: Role | None, threshold: Decimal) -> None:
+def check_decider(found: Compensation, by: str, role: Role | None, threshold: Decimal) -> None:
+    """Refuse who may not decide about the money. Raises SamePerson and Forbidden."""
     if by in found.entered_by or by == found.requested_by:
         raise SamePerson("whoever entered the amount does not decide on it", field="amount")
     if role is None:

@@ -241,9 +241,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_limit_timer_due_at"), "limit_timer", ["due_at"], unique=False)
     op.create_index("ix_limit_timer_record_id", "limit_timer", ["record_id"], unique=False)
     op.create_index(
-        "ix_limit_timer_state_code_deadline_at", "limit_timer", ["state", "code", "deadline_at"], unique=False
+        "ix_limit_timer_state_deadline_at_id", "limit_timer", ["state", "deadline_at", "id"], unique=False
     )
-    op.create_index("ix_limit_timer_state_red_at", "limit_timer", ["state", "red_at"], unique=False)
     op.create_table(
         "notice_read",
         sa.Column("user_id", sa.String(length=40), nullable=False),
@@ -1205,6 +1204,9 @@ def upgrade() -> None:
         ["specialist_id", "closed_at"],
         unique=False,
     )
+    op.create_index(
+        "uq_service_case_source_external_no", "service_case", ["source", "external_no"], unique=True
+    )
     op.add_column("store", sa.Column("address", sa.String(length=200), nullable=True))
     op.add_column("store", sa.Column("phone", sa.String(length=20), nullable=True))
     op.add_column("store", sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False))
@@ -1237,6 +1239,7 @@ def downgrade() -> None:
     op.drop_column("store", "active")
     op.drop_column("store", "phone")
     op.drop_column("store", "address")
+    op.drop_index("uq_service_case_source_external_no", table_name="service_case")
     op.drop_index("ix_service_case_specialist_id_closed_at", table_name="service_case")
     op.drop_index("ix_service_case_project_id", table_name="service_case")
     op.drop_index("ix_service_case_opened_at", table_name="service_case")
@@ -1400,8 +1403,7 @@ def downgrade() -> None:
     op.drop_table("notice_recipient")
     op.drop_index(op.f("ix_notice_read_notice_id"), table_name="notice_read")
     op.drop_table("notice_read")
-    op.drop_index("ix_limit_timer_state_red_at", table_name="limit_timer")
-    op.drop_index("ix_limit_timer_state_code_deadline_at", table_name="limit_timer")
+    op.drop_index("ix_limit_timer_state_deadline_at_id", table_name="limit_timer")
     op.drop_index("ix_limit_timer_record_id", table_name="limit_timer")
     op.drop_index(op.f("ix_limit_timer_due_at"), table_name="limit_timer")
     op.drop_table("limit_timer")
