@@ -182,3 +182,13 @@ async def test_hostile_text_cannot_end_a_frame(hub: LiveHub) -> None:
     name = "a\r\n\r\nevent: pop\ndata: 1\n\n</script>\u2028"
     hub.publish(AGENT, "pop", {"caller_name": name})
     assert events(await reader.next_chunk(1)) == [("pop", f"{hub.epoch}-1", {"caller_name": name})]
+
+
+async def test_a_page_that_only_listens_gives_way_before_one_somebody_works_with(
+    hub: LiveHub, state: dict[str, object]
+) -> None:
+    hub.provide("notices", lambda topic: [("notices", state["pop"])], latest_only=True, background=True)
+    working = hub.open((AGENT, "notices:u:zh-CN"), user_id="u")
+    listening = hub.open(("notices:u:zh-CN",), user_id="u")
+    newest = hub.open(("board",), user_id="u")
+    assert (working.end_reason, listening.end_reason, newest.end_reason) == (None, "displaced", None)
