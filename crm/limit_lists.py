@@ -89,7 +89,7 @@ class LimitLists:
         wanted = (*codes, *(LIST_CODES[which] if which else ()))
         if which is not None and not wanted:
             return TimerPage(timers=(), cursor=None)
-        query = select(LimitTimerRow).where(LimitTimerRow.deadline_at < self._clock.now())
+        query = select(LimitTimerRow)
         if wanted:
             query = query.where(LimitTimerRow.code.in_(wanted))
         if specialist is not None:
@@ -121,7 +121,9 @@ class LimitLists:
     ) -> TimerPage:
         if not 1 <= limit <= MAX_PAGE:
             raise Invalid(f"limit: 1 to {MAX_PAGE}", field="limit")
-        query = query.where(LimitTimerRow.state == TimerState.RUNNING)
+        query = query.where(
+            LimitTimerRow.state == TimerState.RUNNING, LimitTimerRow.deadline_at < self._clock.now()
+        )
         if not actor.can(Permission.CASES_VIEW_ALL):
             # Also those of nobody: a person without a department sees none.
             query = query.where(LimitTimerRow.department == (actor.department or ""))

@@ -89,8 +89,8 @@ class LimitTimerRow(DueColumns, Base):
 
     __table_args__ = (
         Index("ix_limit_timer_record_id", "record_id"),
-        Index("ix_limit_timer_state_code_deadline_at", "state", "code", "deadline_at"),
-        Index("ix_limit_timer_state_red_at", "state", "red_at"),
+        # The lists: what runs and is past, the longest overdue first.
+        Index("ix_limit_timer_state_deadline_at_id", "state", "deadline_at", "id"),
     )
 
 

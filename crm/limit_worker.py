@@ -17,7 +17,8 @@ from kernel.errors import HuifangError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+BATCH = 200
+"""Not more: on SQLite all other writers wait for a batch."""
 
 
 class LimitWorker:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from crm.complaint_tables import HANDOFF_FIXED, HANDOFF_FIXED_DOWN
+from crm.knowledge_tables import KNOWLEDGE_FIXED, KNOWLEDGE_FIXED_DOWN
 from crm.limit_tables import LIMIT_POLICY_FIXED, LIMIT_POLICY_FIXED_DOWN
 from crm.people_tables import PEOPLE_BACKFILL
 from crm.repair_tables import DEPOSIT_APPEND_ONLY, DEPOSIT_APPEND_ONLY_DOWN, REPAIR_BACKFILL
@@ -57,6 +58,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_job")),
     )
     op.create_index("ix_import_job_uploaded_at", "import_job", ["uploaded_at"], unique=False)
+    op.create_table(
+        "knowledge_article",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("area", sa.String(length=16), nullable=False),
+        sa.Column("question", sa.String(length=120), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("keywords", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("classes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("owner_id", sa.String(length=26), nullable=False),
+        sa.Column("owner", sa.String(length=80), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("votes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by", sa.String(length=80), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_by", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_knowledge_article")),
+    )
+    op.create_index("ix_knowledge_article_active_area", "knowledge_article", ["active", "area"], unique=False)
     op.create_table(
         "later_notice",
         sa.Column("dedupe_key", sa.String(length=160), nullable=False),
@@ -200,6 +224,41 @@ def upgrade() -> None:
         sa.Column("last", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["crew_id"], ["crew.id"], name=op.f("fk_deposit_account_crew_id_crew")),
         sa.PrimaryKeyConstraint("crew_id", name=op.f("pk_deposit_account")),
+    )
+    op.create_table(
+        "knowledge_version",
+        sa.Column("article_id", sa.String(length=26), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("area", sa.String(length=16), nullable=False),
+        sa.Column("question", sa.String(length=120), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("keywords", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("classes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("why", sa.String(length=200), nullable=False),
+        sa.Column("saved_at", UtcDateTime(), nullable=False),
+        sa.Column("saved_by", sa.String(length=80), nullable=False),
+        sa.Column("saved_by_id", sa.String(length=26), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_id"],
+            ["knowledge_article.id"],
+            name=op.f("fk_knowledge_version_article_id_knowledge_article"),
+        ),
+        sa.PrimaryKeyConstraint("article_id", "number", name=op.f("pk_knowledge_version")),
+    )
+    op.create_table(
+        "knowledge_vote",
+        sa.Column("article_id", sa.String(length=26), nullable=False),
+        sa.Column("user_id", sa.String(length=26), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_id"],
+            ["knowledge_article.id"],
+            name=op.f("fk_knowledge_vote_article_id_knowledge_article"),
+        ),
+        sa.PrimaryKeyConstraint("article_id", "user_id", name=op.f("pk_knowledge_vote")),
     )
     op.create_table(
         "limit_timer",
@@ -699,6 +758,23 @@ def upgrade() -> None:
     op.create_index("ix_repair_order_crew_id", "repair_order", ["crew_id"], unique=False)
     op.create_index(
         op.f("ix_repair_order_original_crew_id"), "repair_order", ["original_crew_id"], unique=False
+    )
+    op.create_table(
+        "source_reply",
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("replied_at", UtcDateTime(), nullable=False),
+        sa.Column("replied_by", sa.String(length=80), nullable=False),
+        sa.Column("replied_by_id", sa.String(length=26), nullable=False),
+        sa.Column("way", sa.String(length=16), nullable=False),
+        sa.Column("told", sa.String(length=40), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("noted_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_source_reply_case_id_service_case")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_source_reply")),
+        sa.UniqueConstraint("id", name=op.f("uq_source_reply_id")),
     )
     op.create_table(
         "complaint_call",
@@ -1219,6 +1295,7 @@ def upgrade() -> None:
         DEPOSIT_APPEND_ONLY,
         REPAIR_BACKFILL,
         HANDOFF_FIXED,
+        KNOWLEDGE_FIXED,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -1231,6 +1308,7 @@ def downgrade() -> None:
         LIMIT_POLICY_FIXED_DOWN,
         DEPOSIT_APPEND_ONLY_DOWN,
         HANDOFF_FIXED_DOWN,
+        KNOWLEDGE_FIXED_DOWN,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
@@ -1352,6 +1430,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_complaint_callback_case_id"), table_name="complaint_callback")
     op.drop_table("complaint_callback")
     op.drop_table("complaint_call")
+    op.drop_table("source_reply")
     op.drop_index(op.f("ix_repair_order_original_crew_id"), table_name="repair_order")
     op.drop_index("ix_repair_order_crew_id", table_name="repair_order")
     op.drop_index("ix_repair_order_callback_at", table_name="repair_order")
@@ -1407,6 +1486,8 @@ def downgrade() -> None:
     op.drop_index("ix_limit_timer_record_id", table_name="limit_timer")
     op.drop_index(op.f("ix_limit_timer_due_at"), table_name="limit_timer")
     op.drop_table("limit_timer")
+    op.drop_table("knowledge_vote")
+    op.drop_table("knowledge_version")
     op.drop_table("deposit_account")
     op.drop_table("search_document")
     op.drop_index("ix_outgoing_message_state_message_id", table_name="outgoing_message")
@@ -1426,6 +1507,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_later_notice_subject"), table_name="later_notice")
     op.drop_index(op.f("ix_later_notice_due_at"), table_name="later_notice")
     op.drop_table("later_notice")
+    op.drop_index("ix_knowledge_article_active_area", table_name="knowledge_article")
+    op.drop_table("knowledge_article")
     op.drop_index("ix_import_job_uploaded_at", table_name="import_job")
     op.drop_table("import_job")
     op.drop_table("case_number")
