@@ -18,6 +18,7 @@ import psycopg
 from sqlalchemy import Table
 
 from crm.domain.case import PREFIXES, CaseKind, CaseStatus
+from crm.domain.complaint_line import LineStatus
 from crm.search import Document, prepare
 from crm.search_feed import case_document, customer_document, project_document
 from crm.tables import ServiceCase
@@ -107,14 +108,34 @@ SAYINGS = (
     "家里有老人和孩子不方便",
     "客户表示可以周末上门查看",
 )
-DEPARTMENTS = tuple(
-    (f"D{n:02d}", name) for n, name in enumerate(("工程部", "材料部", "设计部", "财务部", "客服部", "门店"))
+DEPARTMENTS = (
+    ("ENG", "工程部"),
+    ("DES", "设计部"),
+    ("MAT", "材料部"),
+    ("STO", "店面"),
+    ("QC", "质检部"),
+    ("CS", "客服监察部"),
 )
 OPEN_STATES = {
     CaseKind.COMPLAINT: (CaseStatus.REGISTERED, CaseStatus.ACCEPTED, CaseStatus.ON_SITE),
     CaseKind.REPAIR: (CaseStatus.REGISTERED, CaseStatus.ROUTED, CaseStatus.APPOINTED),
     CaseKind.TICKET: (CaseStatus.OPEN, CaseStatus.IN_HAND),
 }
+LINE_STATES = {
+    CaseStatus.REGISTERED: LineStatus.HANDED_OFF,
+    CaseStatus.ACCEPTED: LineStatus.ACCEPTED,
+    CaseStatus.ON_SITE: LineStatus.PLANNED,
+    CaseStatus.CLOSED: LineStatus.CLOSED,
+}
+TABLES = (
+    "customer",
+    "customer_phone",
+    "project",
+    "service_case",
+    "case_party",
+    "complaint",
+    "complaint_line",
+)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 Rows = list[dict[str, Any]]
 Block = dict[str, Rows]
@@ -159,9 +180,7 @@ def phone_of(n: int, second: bool = False) -> str:
 def block(number: int) -> tuple[Block, Indexed]:
     """Make one block of customers and what belongs to them: rows by table, and the search's documents."""
     rng = random.Random(number)
-    made: Block = {
-        name: [] for name in ("customer", "customer_phone", "project", "service_case", "case_party")
-    }
+    made: Block = {name: [] for name in TABLES}
     documents: list[Document] = []
     for n in range(number * BLOCK, (number + 1) * BLOCK):
         _customer(rng, n, made, documents)
@@ -224,7 +243,31 @@ def _case(
     }
     made["service_case"].append(row)
     made["case_party"].append({"case_id": row["id"], "department_code": department})
+    if kind is CaseKind.COMPLAINT:
+        made["complaint"].append(
+            {"case_id": row["id"], "complained_at": opened, "registered_by_id": ulid(FIRST_DAY, "U", k % 8)}
+        )
+        made["complaint_line"].append(_line(rng, k, row, department))
     documents.append(case_document(ServiceCase(**row), name, [department]))
+
+
+def _line(rng: random.Random, k: int, case: dict[str, Any], department: str) -> dict[str, Any]:
+    opened = case["opened_at"]
+    # As a company keeps up with its work: a part of the open lines is late, most are due in the future.
+    due = FIRST_DAY + timedelta(days=DAYS + rng.randint(-2, 20))
+    return {
+        "id": ulid(opened, "N", k),
+        "case_id": case["id"],
+        "position": 1,
+        "status": LINE_STATES[CaseStatus(case["status"])].value,
+        "class_code": 1,
+        "cause": case["summary"],
+        "department_code": department,
+        "registered_at": opened,
+        "accept_due_at": due,
+        "plan_due_at": due,
+        "planned_solve_at": due,
+    }
 
 
 # Into the databases
