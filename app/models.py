@@ -3,6 +3,8 @@
 import crm.attachment_tables
 import crm.complaint_tables
 import crm.escalation_tables
+import crm.forwarded_tables
+import crm.knowledge_tables
 import crm.limit_tables
 import crm.notices.tables
 import crm.people_tables
@@ -20,6 +22,8 @@ MODULES = (
     crm.complaint_tables,
     crm.escalation_tables,
     crm.attachment_tables,
+    crm.forwarded_tables,
+    crm.knowledge_tables,
     crm.limit_tables,
     crm.notices.tables,
     crm.people_tables,

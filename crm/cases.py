@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Integer, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, cast, exists, func, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -21,12 +22,19 @@ from crm.tables import CaseNumber, CaseParty, Customer, Department, Project, Ser
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Invalid, NotFound, StaleVersion
+from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
 
 MAX_CONTENT = 2000
+MAX_EXTERNAL_NO = 60
 MAX_PAGE = 200
 _SUMMARY = 80
+
+
+class AlreadyForwarded(Conflict):
+    """The order of this source has a case already (domain.md §1.13)."""
+
+    code = "already_forwarded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +133,10 @@ class CaseRegister:
         Raises:
             Invalid: no content or too much; the project is not the customer's.
             NotFound: no such customer or project.
+            AlreadyForwarded: the hotline's order is a case already.
         """
         content = tidy_text(new.content, field="content", limit=MAX_CONTENT)
+        external_no = await self._external_no(session, new)
         store = await self._check_owner(session, new.customer_id, new.project_id)
         row = ServiceCase(
             id=new_ulid(),
@@ -140,7 +150,7 @@ class CaseRegister:
             severity=int(new.severity),
             major=False,
             source=new.source.value,
-            external_no=new.external_no,
+            external_no=external_no,
             call_count=1,
             call_id=new.call_id,
             specialist_id=actor.user_id,
@@ -153,8 +163,31 @@ class CaseRegister:
             updated_at=at,
         )
         session.add(row)
-        await session.flush()
+        try:
+            await session.flush()
+        except IntegrityError as error:
+            if external_no is None:
+                raise
+            raise AlreadyForwarded("somebody else is just registering it", field="external_no") from error
         return row
+
+    async def _external_no(self, session: AsyncSession, new: NewCase) -> str | None:
+        """Return the forwarding hotline's number: it must have one, which no other case of it has."""
+        number = tidy_text(
+            new.external_no or "",
+            field="external_no",
+            limit=MAX_EXTERNAL_NO,
+            required=new.source is Source.HOTLINE_FORWARD,
+        )
+        if not number:
+            return None
+        same = select(ServiceCase.no).where(
+            ServiceCase.source == new.source.value, ServiceCase.external_no == number
+        )
+        taken = await session.scalar(same)
+        if taken is not None:
+            raise AlreadyForwarded(f"it is {taken} already", field="external_no")
+        return number
 
     async def number(self, session: AsyncSession, kind: CaseKind, at: datetime) -> str:
         """Return the next number of the kind and the site's day; gaps stay where a transaction failed."""
@@ -321,6 +354,11 @@ def view_of(row: ServiceCase, customer: str, contract_no: str | None, address: s
         closed_at=row.closed_at,
         version=row.version,
     )
+
+
+def seen_by(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition on :class:`ServiceCase` that a person may see it."""
+    return true() if actor.can(Permission.CASES_VIEW_ALL) else _party(actor)
 
 
 def _party(actor: Actor) -> ColumnElement[bool]:
