@@ -18,6 +18,7 @@ from crm.notices.events import MessageFailed, NoticeWanted
 from crm.notices.later import forget
 from crm.notices.limit_facts import LIMIT_ENTRIES
 from crm.notices.service import Notices
+from crm.notices.ticket_facts import TICKET_ENTRIES
 from crm.tables import Customer, Department
 from kernel.errors import Invalid
 from kernel.events import Event
@@ -61,6 +62,7 @@ ENTRIES: Mapping[type[Event], Entry] = {
     MessageFailed: _message_failed,
     **LIMIT_ENTRIES,
     **CASE_ENTRIES,
+    **TICKET_ENTRIES,
 }
 
 
