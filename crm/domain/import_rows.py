@@ -1,0 +1,465 @@
+"""What the rows of an imported sheet may hold: column names in both languages, and each cell's rule.
+
+One row is a customer, and a project of theirs when it has a contract number. A row with anything wrong is
+reported with its number, its column, what is wrong and what to do.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from crm.domain.customer import Level, Salutation
+from crm.domain.customer_rules import MAX_NAME, MAX_PHONES, MAX_REASON, kind_of, parse_number
+from crm.domain.lines import maybe_line
+from crm.domain.project import STAGE_LABELS, Stage
+from crm.domain.project_rules import (
+    AMOUNTS,
+    DAYS,
+    LINES,
+    MAX_ADDRESS,
+    MAX_CONTRACT_NO,
+    check_days,
+    check_fields,
+    whole_address,
+)
+from kernel.errors import HuifangError
+from kernel.phone import InvalidPhone
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "name": ("客户姓名", "姓名", "客户", "客户名称", "customer", "customer name"),
+    "salutation": ("称谓", "称呼", "title"),
+    "phone": ("电话", "手机", "手机号", "联系电话", "电话1", "mobile", "phone 1"),
+    "phone2": ("电话2", "备用电话", "phone 2"),
+    "phone3": ("电话3", "phone 3"),
+    "level": ("客户级别", "级别", "customer level"),
+    "level_reason": ("级别原因", "level reason"),
+    "store": ("店面", "门店"),
+    "elder_mode": ("长者", "老年客户", "elder"),
+    "do_not_call": ("勿扰", "不要外呼", "do not call"),
+    "contract_no": ("合同号", "合同编号", "contract", "contract no", "contract number"),
+    "address": ("地址", "工程地址", "房屋地址"),
+    "community": ("小区", "小区名称"),
+    "building": ("楼号", "楼栋"),
+    "unit": ("单元",),
+    "room": ("房号", "室号"),
+    "area_m2": ("面积", "建筑面积", "area"),
+    "kind": ("类型", "装修类型", "type"),
+    "package": ("套餐",),
+    "amount": ("合同金额", "金额", "contract amount"),
+    "signed_on": ("签约日期", "签订日期", "signed"),
+    "contract_starts_on": ("合同开工日期", "合同开工", "contract start"),
+    "contract_ends_on": ("合同竣工日期", "合同竣工", "contract end"),
+    "started_on": ("实际开工日期", "开工日期", "started"),
+    "finished_on": ("实际竣工日期", "竣工日期", "finished"),
+    "concealed_planned": ("隐蔽计划日期", "计划隐蔽日期"),
+    "midterm_planned": ("中期计划日期", "计划中期日期"),
+    "warranty_until": ("保修至", "保修到期", "warranty until"),
+    "warranty_no": ("保修卡号", "warranty no"),
+    "designer": ("设计师",),
+    "project_manager": ("项目经理", "project manager"),
+    "inspector": ("质检员", "质检", "监理"),
+    "sales_person": ("业务员", "销售", "sales person"),
+    "crew": ("施工队",),
+    "gang": ("班组",),
+    "stage": ("阶段", "工程阶段"),
+    "archive_no": ("档案袋号", "档案号"),
+}
+"""Column → its other names; its own name counts too, and case, gaps and full-width forms do not."""
+
+NEEDED = ("name", "phone")
+PHONES = ("phone", "phone2", "phone3")
+PROJECT = frozenset(COLUMNS) - {
+    "name",
+    "salutation",
+    "level",
+    "level_reason",
+    "store",
+    "elder_mode",
+    "do_not_call",
+    *PHONES,
+}
+MAX_CELL = 500
+_FORMULA = re.compile(r"[=@]|[+\-](?![\d\s()\-+.]*$)")
+_DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]0{1,2}:00(?::00)?)?")
+_YES = frozenset({"是", "y", "yes", "true", "1", "√", "对"})
+_NO = frozenset({"", "否", "n", "no", "false", "0", "×"})
+_KINDS = {"家装": "home", "公装": "public", "home": "home", "public": "public"}
+
+PROBLEMS: Mapping[str, tuple[str, str]] = {
+    "missing_column": ("the sheet has no such column", "add it, or rename the column that holds it"),
+    "repeated_column": ("two columns mean the same", "keep one of them"),
+    "unknown_column": ("nobody knows this column; it is left out", "rename or remove it"),
+    "empty": ("is empty", "fill it in"),
+    "too_long": ("is too long", "shorten it"),
+    "not_a_phone": ("is no telephone number", "write 11 digits, or area code and number"),
+    "public_number": ("is a public short number", "write the customer's own"),
+    "not_a_day": ("is no day", "write it like 2026-03-02"),
+    "future_day": ("lies in the future", "correct the day"),
+    "days_out_of_order": ("comes before an earlier step", "correct one of the days"),
+    "not_an_amount": ("is no amount", "write it like 12800.50, at most two decimals"),
+    "not_an_area": ("is no number of square metres", "write it like 89.5"),
+    "not_a_choice": ("is not one of the choices", "choose one of them"),
+    "unknown_store": ("there is no such store", "add the store first, or correct its name"),
+    "unknown_crew": ("there is no such crew", "add the crew first, or correct its name"),
+    "crew_not_active": ("this crew works for us no more", "name the crew that works there now"),
+    "crew_missing": ("from stage 35 on a crew is required", "name the crew"),
+    "start_missing": ("work that has begun has a day on which it began", "fill in the actual start"),
+    "warranty_missing": ("the warranty has no end", "fill in until when it lasts"),
+    "contract_missing": ("a project needs its contract number", "fill it in, or empty the project's columns"),
+    "contract_twice": ("the contract number stands in an earlier row already", "remove one of the rows"),
+    "contract_of_other": ("the contract is another customer's here", "correct number or name"),
+    "address_missing": ("a project needs an address", "fill in the address or the community"),
+    "formula": ("is a formula", "put its value there instead"),
+    "ambiguous_customer": ("several customers here have this name and number", "merge them first"),
+    "too_many_phones": (
+        "the customer would have more than five numbers",
+        "remove some of them here or there",
+    ),
+    "kept": ("something else is written down here; it was kept", "choose «overwrite» to change it"),
+    "stage_kept": ("the stage of a known project is not changed by an import", "register the stage"),
+}
+"""Code → what is wrong and what to do, in English; pages have their own words."""
+
+WARNINGS = frozenset({"unknown_column", "kept", "stage_kept"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowProblem:
+    """Something wrong, or left as it was.
+
+    Attributes:
+        row: number as the sheet counts, the header is 1.
+        column: as the sheet calls it.
+        value: the cell, cut; empty for numbers of people.
+    """
+
+    row: int
+    column: str
+    code: str
+    value: str = ""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the row is good nevertheless."""
+        return self.code in WARNINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A cell that holds a formula, or an error, rather than a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Which column of the sheet is which; ``titles`` are the sheet's words."""
+
+    places: Mapping[str, int]
+    titles: Mapping[str, str]
+
+    def title(self, column: str) -> str:
+        """Return what the sheet calls the column."""
+        return self.titles.get(column, column)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number of a row."""
+
+    e164: str
+    kind: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedRow:
+    """A row that is good in itself; whether it fits what is here shows when it is planned."""
+
+    row: int
+    name: str
+    phones: tuple[Number, ...]
+    customer: Mapping[str, Any]
+    store: str | None
+    do_not_call: int | None
+    contract_no: str | None
+    project: Mapping[str, Any]
+    crew: str | None
+    stage: Stage | None
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the cells of one row and gathers what is wrong with them."""
+
+    row: int
+    header: Header
+    cells: Sequence[Any]
+    area: str
+    problems: list[RowProblem] = field(default_factory=list)
+
+    def wrong(self, column: str, code: str, value: object = "") -> None:
+        shown = "" if column in PHONES else str(value)[:40]
+        self.problems.append(
+            RowProblem(row=self.row, column=self.header.title(column), code=code, value=shown)
+        )
+
+    def cell(self, column: str) -> Any:
+        place = self.header.places.get(column)
+        value = self.cells[place] if place is not None and place < len(self.cells) else None
+        if isinstance(value, Formula):
+            self.wrong(column, "formula")
+            return None
+        if isinstance(value, str):
+            text = value.strip()
+            if len(text) > MAX_CELL:
+                self.wrong(column, "too_long", text)
+                return None
+            if _FORMULA.match(text):
+                self.wrong(column, "formula", text)
+                return None
+            return text or None
+        return value
+
+    def text(self, column: str, limit: int) -> str | None:
+        value = self.cell(column)
+        if value is None:
+            return None
+        try:
+            return maybe_line(_as_text(value), field=column, limit=limit)
+        except HuifangError:
+            self.wrong(column, "too_long", value)
+            return None
+
+    def day(self, column: str) -> date | None:
+        value = self.cell(column)
+        match value:
+            case None:
+                return None
+            case datetime():
+                found: date | None = value.date()
+            case date():
+                found = value
+            case _:
+                parts = _DAY.fullmatch(unicodedata.normalize("NFKC", _as_text(value)).strip())
+                try:
+                    found = date(*(int(part) for part in parts.groups())) if parts else None
+                except ValueError:
+                    found = None
+        if found is None or not 1990 <= found.year <= 2099:
+            self.wrong(column, "not_a_day", value)
+            return None
+        return found
+
+    def yes(self, column: str) -> bool | None:
+        value = self.cell(column)
+        if value is None:
+            return None
+        word = _as_text(value).casefold()
+        if word in _YES or word in _NO:
+            return word in _YES
+        self.wrong(column, "not_a_choice", value)
+        return None
+
+    def checked(self, column: str, code: str) -> Any:
+        value = self.cell(column)
+        if value is None:
+            return None
+        try:
+            return check_fields({column: _as_text(value)})[column]
+        except HuifangError:
+            self.wrong(column, code, value)
+            return None
+
+    def phones(self) -> tuple[Number, ...]:
+        found: list[Number] = []
+        for column in PHONES:
+            value = self.cell(column)
+            if value is None:
+                continue
+            for part in re.split(r"[、,;/，；\s]+(?=[+\d(])", _as_text(value)):
+                try:
+                    phone = parse_number(part, area=self.area, field=column)
+                except InvalidPhone as error:
+                    self.wrong(column, "public_number" if "public" in error.message else "not_a_phone")
+                    continue
+                if all(other.e164 != phone.e164 for other in found):
+                    found.append(Number(e164=phone.e164, kind=kind_of(phone).value, column=column))
+        if len(found) > MAX_PHONES:
+            self.wrong("phone", "too_many_phones")
+        return tuple(found)
+
+
+def read_header(cells: Sequence[Any]) -> tuple[Header, list[RowProblem]]:
+    """Return which column is which, and what is wrong with the header; unknown columns are warnings."""
+    names = {_plain(other): own for own, others in COLUMNS.items() for other in (own, *others)}
+    places: dict[str, int] = {}
+    titles: dict[str, str] = {}
+    problems: list[RowProblem] = []
+    for place, cell in enumerate(cells):
+        title = _as_text(cell).strip()[:60] if cell is not None and not isinstance(cell, Formula) else ""
+        if not title:
+            continue
+        own = names.get(_plain(title))
+        if own is None:
+            problems.append(RowProblem(row=1, column=title, code="unknown_column"))
+        elif own in places:
+            problems.append(RowProblem(row=1, column=title, code="repeated_column", value=titles[own]))
+        else:
+            places[own], titles[own] = place, title
+    missing = [own for own in NEEDED if own not in places]
+    problems += [RowProblem(row=1, column=COLUMNS[own][0], code="missing_column") for own in missing]
+    return Header(places, titles), problems
+
+
+def _plain(title: str) -> str:
+    text = unicodedata.normalize("NFKC", title).casefold()
+    return re.sub(r"[\s_\-*:：()（）]", "", text)
+
+
+def _as_text(value: Any) -> str:
+    match value:
+        case bool():
+            return "是" if value else "否"
+        case float():
+            return str(int(value)) if value.is_integer() else str(Decimal(str(value)))
+        case datetime() | date():
+            return value.isoformat()[:10]
+    return str(value)
+
+
+def read_row(
+    row: int, header: Header, cells: Sequence[Any], *, area: str, today: date
+) -> tuple[ParsedRow | None, list[RowProblem]]:
+    """Return the row, or ``None`` with everything that is wrong in it.
+
+    Args:
+        area: area code of numbers that are written without one.
+    """
+    reader = _Reader(row, header, cells, area)
+    name = reader.text("name", MAX_NAME)
+    if name is None and not any(item.column == header.title("name") for item in reader.problems):
+        reader.wrong("name", "empty")
+    phones = reader.phones()
+    if not phones and not any(item.column == header.title("phone") for item in reader.problems):
+        reader.wrong("phone", "empty")
+    customer = _customer(reader)
+    refusal = _refusal(reader)
+    contract_no = reader.text("contract_no", MAX_CONTRACT_NO)
+    stage = _stage(reader)
+    crew = reader.text("crew", 60)
+    project = _project(reader)
+    if contract_no is None:
+        if (crew or stage or project) and not reader.problems:
+            reader.wrong("contract_no", "contract_missing")
+    else:
+        _whole_project(reader, project, stage, crew, today)
+    if reader.problems:
+        return None, reader.problems
+    return (
+        ParsedRow(
+            row=row,
+            name=name or "",
+            phones=phones,
+            customer=customer,
+            store=reader.text("store", 60),
+            do_not_call=refusal,
+            contract_no=contract_no,
+            project=project,
+            crew=crew,
+            stage=stage,
+        ),
+        [],
+    )
+
+
+def _customer(reader: _Reader) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    title = reader.text("salutation", 8)
+    if title is not None:
+        if title in set(Salutation):
+            found["salutation"] = title
+        else:
+            reader.wrong("salutation", "not_a_choice", title)
+    level = reader.text("level", 8)
+    if level is not None:
+        letter = level.upper().removesuffix("级")
+        if letter in set(Level):
+            found["level"] = letter
+        else:
+            reader.wrong("level", "not_a_choice", level)
+    reason = reader.text("level_reason", MAX_REASON)
+    if reason is not None and "level" in found:
+        found["level_reason"] = reason
+    elder = reader.yes("elder_mode")
+    if elder:
+        found["elder_mode"] = True
+    return found
+
+
+def _refusal(reader: _Reader) -> int | None:
+    """Level of the do-not-call list: 1, 2, 3, or yes for all. An empty cell lifts nothing."""
+    value = reader.cell("do_not_call")
+    if value is None:
+        return None
+    word = _as_text(value).strip().casefold()
+    if word in {"1", "2", "3"}:
+        return int(word)
+    if word in _YES:
+        return 3
+    if word not in _NO:
+        reader.wrong("do_not_call", "not_a_choice", value)
+    return None
+
+
+def _stage(reader: _Reader) -> Stage | None:
+    value = reader.text("stage", 20)
+    if value is None:
+        return None
+    for stage in Stage:
+        # Nobody would know where suspended work goes on.
+        if stage is not Stage.SUSPENDED and value in {str(int(stage)), STAGE_LABELS[stage]}:
+            return stage
+    reader.wrong("stage", "not_a_choice", value)
+    return None
+
+
+def _project(reader: _Reader) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, limit in (LINES | {"address": MAX_ADDRESS}).items():
+        found[column] = reader.text(column, limit) if column in COLUMNS else None
+    for column in DAYS:
+        found[column] = reader.day(column)
+    for column in AMOUNTS:
+        found[column] = reader.checked(column, "not_an_amount") if column in COLUMNS else None
+    found["area_m2"] = reader.checked("area_m2", "not_an_area")
+    kind = reader.text("kind", 10)
+    if kind is not None:
+        found["kind"] = _KINDS.get(kind.casefold())
+        if found["kind"] is None:
+            reader.wrong("kind", "not_a_choice", kind)
+    return {column: value for column, value in found.items() if value is not None}
+
+
+def _whole_project(
+    reader: _Reader, project: dict[str, Any], stage: Stage | None, crew: str | None, today: date
+) -> None:
+    address = whole_address(project)
+    if address is None:
+        reader.wrong("address" if "address" in reader.header.places else "community", "address_missing")
+    else:
+        project["address"] = address[:MAX_ADDRESS]
+    try:
+        check_days(project, today=today)
+    except HuifangError as error:
+        code = "future_day" if "future" in error.message else "days_out_of_order"
+        reader.wrong(error.field or "signed_on", code, project.get(error.field or "", ""))
+    rank = stage if stage is not None and stage > 0 else Stage.REGISTERED
+    if rank >= Stage.CREW_ASSIGNED and crew is None:
+        reader.wrong("crew", "crew_missing")
+    if rank >= Stage.STARTED and "started_on" not in project:
+        reader.wrong("started_on", "start_missing")
+    if rank == Stage.IN_WARRANTY and "warranty_until" not in project:
+        reader.wrong("warranty_until", "warranty_missing")
