@@ -159,7 +159,7 @@ def build_notices(
     standing = {"company": settings.centre.company, "hotline": settings.centre.hotline}
     queue = MessageQueue(clock, Staff(), unwanted, on_messages=sender.wake, standing=standing)
     notices = Notices(clock, bus, queue)
-    facts = NoticeFacts(notices)
+    facts = NoticeFacts(notices, queue)
     consumer = FactConsumer(
         "crm.notices", facts.types, facts.take, database=database, redis=redis, clock=clock, worker=worker
     )

@@ -25,6 +25,21 @@ class NoticeWanted(Event):
 
 
 @event
+class CustomerMessageWanted(Event):
+    """A customer is to get a text (fact): a name under ``customers`` in ``rules.yaml``, and what fills it.
+
+    ``company``, ``hotline`` and ``greeting`` are filled in. The same ``key`` is sent once; nothing is sent to
+    somebody who refuses messages of the text's scope, or has no mobile number.
+    """
+
+    customer_id: str
+    template: str
+    key: str
+    parameters: dict[str, str] = dataclasses.field(default_factory=dict)
+    urgent: bool = False
+
+
+@event
 class NoticesChanged(Event):
     """Notices of some people changed: a new one, or one was read. ``targets`` are their stored forms."""
 

@@ -10,18 +10,22 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.domain.customer import Salutation, greeting
 from crm.notices.case_facts import CASE_ENTRIES
 from crm.notices.domain import Forget, NoticeRequest, Party
-from crm.notices.events import MessageFailed, NoticeWanted
+from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticeWanted
 from crm.notices.later import forget
 from crm.notices.limit_facts import LIMIT_ENTRIES
+from crm.notices.messages import MessageQueue
 from crm.notices.service import Notices
 from crm.notices.ticket_facts import TICKET_ENTRIES
-from crm.tables import Customer, Department
-from kernel.errors import Invalid
+from crm.tables import Customer, CustomerPhone, Department
+from kernel.errors import ConfigurationError, Invalid
 from kernel.events import Event
+from kernel.phone import Phone, PhoneKind
 
 log = structlog.get_logger(__name__)
 
@@ -69,20 +73,26 @@ ENTRIES: Mapping[type[Event], Entry] = {
 class NoticeFacts:
     """The receiver of facts; :attr:`types` are those it has an entry for."""
 
-    def __init__(self, notices: Notices, entries: Mapping[type[Event], Entry] = ENTRIES) -> None:
+    def __init__(
+        self, notices: Notices, messages: MessageQueue, entries: Mapping[type[Event], Entry] = ENTRIES
+    ) -> None:
         self._notices = notices
+        self._messages = messages
         self._entries = entries
 
     @property
     def types(self) -> tuple[type[Event], ...]:
         """Return what to subscribe to."""
-        return tuple(self._entries)
+        return (*self._entries, CustomerMessageWanted)
 
     async def take(self, session: AsyncSession, fact: Event) -> None:
         """Do what a fact calls for, in the consumer's transaction.
 
         A fact that cannot become a notice is logged and let go: it would hold up all that come after it.
         """
+        if isinstance(fact, CustomerMessageWanted):
+            await self._tell_customer(session, fact)
+            return
         entry = self._entries.get(type(fact))
         if entry is None:
             return
@@ -96,6 +106,27 @@ class NoticeFacts:
             except Invalid as error:
                 name = type(fact).__name__
                 log.error("notice_refused", fact=name, event_id=fact.event_id, error=error.message)
+
+    async def _tell_customer(self, session: AsyncSession, fact: CustomerMessageWanted) -> None:
+        query = (
+            select(CustomerPhone.e164)
+            .where(CustomerPhone.customer_id == fact.customer_id, CustomerPhone.bad_since.is_(None))
+            .order_by(CustomerPhone.preferred.desc(), CustomerPhone.position)
+        )
+        customer = await session.get(Customer, fact.customer_id)
+        numbers = (await session.scalars(query)).all()
+        mobile = next((one for one in numbers if Phone.parse(one).kind is PhoneKind.MOBILE), None)
+        if customer is None or mobile is None:
+            log.info("customer_not_told", event_id=fact.event_id, template=fact.template)
+            return
+        salutation = Salutation(customer.salutation) if customer.salutation else None
+        known = {"greeting": greeting(customer.name, salutation), **fact.parameters}
+        try:
+            await self._messages.send_to_customer(
+                session, mobile, fact.template, known, fact.key, urgent=fact.urgent
+            )
+        except (Invalid, ConfigurationError) as error:
+            log.error("customer_message_refused", event_id=fact.event_id, error=error.message)
 
 
 async def _named(session: AsyncSession, given: Mapping[str, object]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from crm.events_cases import HandOffSent, HandOffSigned, LineRejected, VisitPlanned
 from crm.events_limits import LimitBreached, LimitEscalated, LimitRed, LimitWarned
 from crm.notices.domain import Channel, Forget, NoticeRequest, Party, Severity
-from crm.notices.events import MessageFailed, NoticesChanged, NoticeWanted
+from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticesChanged, NoticeWanted
 from crm.notices.facts import ENTRIES
 from crm.notices.later import LaterWorker
 from crm.notices.messages import CustomerMessage
@@ -22,7 +22,7 @@ from crm.notices.rules import shipped
 from crm.notices.service import MOST_COUNTED, NoticeView, seed_rules
 from crm.notices.tables import Notice, NoticeRead, NoticeRecipient, NoticeRule
 from crm.notices.tidy import NoticeTidier
-from crm.tables import Department
+from crm.tables import Customer, CustomerPhone, Department
 from kernel.access import Role
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -30,7 +30,7 @@ from kernel.errors import ConfigurationError, Invalid, NotFound
 from kernel.events import Event
 from kernel.ids import new_ulid
 from kernel.phone import InvalidPhone
-from tests.support.notices import ZONE, NoticeStage
+from tests.support.notices import NIGHT, ZONE, NoticeStage
 
 pytestmark = pytest.mark.integration
 
@@ -355,6 +355,32 @@ async def test_customers_hear_once_and_not_against_their_will(stage: NoticeStage
         await send("nobody", "4")
     with pytest.raises(ConfigurationError, match="no text"):
         await send("13800138000", "5", "no.such")
+
+
+async def test_a_customer_is_told_by_a_fact_without_a_number(stage: NoticeStage, clock: FakeClock) -> None:
+    async with stage.database.transaction() as session:
+        session.add(Customer(id="c1", name="王建军", salutation="先生", level="A", created_at=clock.now()))
+        session.add(Customer(id="c2", name="李梅", level="B", created_at=clock.now()))
+        await session.flush()
+        for n, number in enumerate(("+861065551234", "+8613800138001", "+8613800138002")):
+            bad = clock.now() if number.endswith("8001") else None
+            session.add(CustomerPhone(customer_id="c1", e164=number, position=n, bad_since=bad))
+
+    def wanted(customer_id: str, template: str = "visit.booked") -> CustomerMessageWanted:
+        return CustomerMessageWanted(
+            at=clock.now(),
+            customer_id=customer_id,
+            template=template,
+            key=f"visit|{customer_id}",
+            parameters={"no": "BX1", "at": clock.now().isoformat()},
+        )
+
+    await take(stage, wanted("c1"), wanted("c1"), wanted("c2"), wanted("nobody"), wanted("c1", "no.such"))
+    (row,) = await stage.messages()
+    assert (row.address, row.to_customer) == ("+8613800138002", True)
+    await stage.worker(quiet=NIGHT).run_once()
+    (message,) = stage.sender.sent
+    assert "王先生您好，我们约定 03月02日 10:00 上门" in message.text
 
 
 # Complaints
