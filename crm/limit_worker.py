@@ -1,10 +1,13 @@
 """The worker that comes to the points of all limits, in any number of processes."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import structlog
+from prometheus_client import Gauge
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm.domain.limits import CALENDAR_RETRY
 from crm.limit_steps import advance
@@ -17,6 +20,12 @@ from kernel.errors import HuifangError
 
 log = structlog.get_logger(__name__)
 
+CALENDAR_DAYS = Gauge("huifang_calendar_known_days", "Days until the first year that is not loaded")
+    "huifang_calendar_known_days", "Days until the first year whose holidays are not loaded"
+)
+CALENDAR_CHECK = timedelta(hours=6)
+CALENDAR_WARNS = timedelta(days=21)
+"""The State Council publishes a year's days off in November of the one before."""
 BATCH = 200
 """Not more: on SQLite all other writers wait for a batch."""
 
@@ -50,7 +59,34 @@ class LimitWorker:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await self._due.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._due.run())
+            group.create_task(self._watch_calendar())
+
+    async def _watch_calendar(self) -> None:
+        while True:
+            try:
+                await self.check_calendar()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("calendar_check_failed", error=type(error).__name__)
+            await asyncio.sleep(CALENDAR_CHECK.total_seconds())
+
+    async def check_calendar(self) -> int:
+        """Return for how many days the calendar is known, and complain when they become few.
+
+        From the first day of a year that is not loaded, cases whose limits need it cannot be opened.
+        """
+        async with self._database.session() as session:
+            clocks = await self._book.calendar.clocks(session)
+        today = self._clock.now().astimezone(clocks.hours.zone).date()
+        year = today.year
+        while clocks.calendar.knows(year):
+            year += 1
+        days = max(0, (date(year, 1, 1) - today).days)
+        CALENDAR_DAYS.set(days)
+        if days < CALENDAR_WARNS.days:
+            log.error("calendar_year_missing", year=year, days_left=days, mend="huifang calendar load FILE")
+        return days
 
     async def run_once(self) -> int:
         """Handle one batch; return how many limits were due in it."""

@@ -168,4 +168,4 @@ class WorkCalendar:
 
     def knows(self, year: int) -> bool:
         """Whether anything may be planned in ``year``."""
-        return year in self._years or _from_library(date(year, 1, 1)) is not None
+        return year in self._years or (year < 9999 and _from_library(date(year, 1, 1)) is not None)

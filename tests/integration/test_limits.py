@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from crm.domain.limits import LimitConflict, NoSuchLimit
 from crm.events_limits import (
@@ -24,7 +25,7 @@ from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook, Owner, RecordRef, TimerState, TimerView
 from kernel.db import Database
 from kernel.errors import ConfigurationError, Conflict, Invalid
-from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing
+from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing, WorkCalendar
 from kernel.ids import new_ulid
 from tests.support.limits import OWNER, SettableClock, at, complaint, facts, local, start
 
@@ -595,3 +596,23 @@ async def test_a_limit_that_cannot_be_understood_stops_no_other(
     clock.set(at("2026-03-21T10:00"))
     await drain(worker_of(database, clock))
     assert len(await breaches(database)) == 1
+
+
+async def test_a_calendar_that_ends_soon_is_complained_of_in_time(
+    database: Database, clock: SettableClock
+) -> None:
+    last = max(year for year in range(2026, 2060) if WorkCalendar().knows(year))
+    worker = worker_of(database, clock)
+    clock.set(at(f"{last}-12-01T09:00"))
+    with capture_logs() as logs:
+        assert await worker.check_calendar() == 31
+        assert not logs
+        clock.set(at(f"{last}-12-20T09:00"))
+        assert await worker.check_calendar() == 12
+    assert [(entry["event"], entry["year"], entry["days_left"]) for entry in logs] == [
+        ("calendar_year_missing", last + 1, 12)
+    ]
+    async with database.transaction() as session:
+        await LimitBook(clock).calendar.load_year(session, last + 1, [])
+    clock.advance(timedelta(minutes=2))
+    assert await worker.check_calendar() == 377
