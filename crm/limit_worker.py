@@ -21,8 +21,6 @@ from kernel.errors import HuifangError
 log = structlog.get_logger(__name__)
 
 CALENDAR_DAYS = Gauge("huifang_calendar_known_days", "Days until the first year that is not loaded")
-    "huifang_calendar_known_days", "Days until the first year whose holidays are not loaded"
-)
 CALENDAR_CHECK = timedelta(hours=6)
 CALENDAR_WARNS = timedelta(days=21)
 """The State Council publishes a year's days off in November of the one before."""
