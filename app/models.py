@@ -11,6 +11,7 @@ import crm.people_tables
 import crm.repair_tables
 import crm.search_tables
 import crm.tables
+import crm.ticket_tables
 import ivr.tables
 import kernel.audit
 import kernel.outbox
@@ -30,6 +31,7 @@ MODULES = (
     crm.repair_tables,
     crm.search_tables,
     crm.tables,
+    crm.ticket_tables,
     ivr.tables,
     kernel.audit,
     kernel.outbox,

@@ -711,6 +711,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_complaint")),
     )
     op.create_table(
+        "problem_ticket",
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("question", sa.String(length=200), nullable=False),
+        sa.Column("answer", sa.String(length=400), nullable=False),
+        sa.Column("question_id", sa.String(length=40), nullable=True),
+        sa.Column("callback_ref", sa.String(length=40), nullable=True),
+        sa.Column("recording_ref", sa.String(length=200), nullable=True),
+        sa.Column("problem_key", sa.String(length=120), nullable=False),
+        sa.Column("fed_back", sa.Integer(), nullable=False),
+        sa.Column("class_code", sa.Integer(), nullable=True),
+        sa.Column("solved_at", UtcDateTime(), nullable=True),
+        sa.Column("not_reached", sa.Integer(), nullable=False),
+        sa.Column("revisit_ref", sa.String(length=40), nullable=True),
+        sa.Column("revisit_note", sa.String(length=400), nullable=True),
+        sa.Column("revisited_at", UtcDateTime(), nullable=True),
+        sa.Column("verified_at", UtcDateTime(), nullable=True),
+        sa.Column("verified_by", sa.String(length=80), nullable=True),
+        sa.Column("waived_why", sa.String(length=400), nullable=True),
+        sa.Column("converted_to", sa.String(length=26), nullable=True),
+        sa.Column("converted_no", sa.String(length=20), nullable=True),
+        sa.Column("converted_at", UtcDateTime(), nullable=True),
+        sa.Column("converted_by", sa.String(length=80), nullable=True),
+        sa.Column("converted_why", sa.String(length=16), nullable=True),
+        sa.Column("converted_note", sa.String(length=400), nullable=True),
+        sa.Column("closed_by", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_problem_ticket_case_id_service_case")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_problem_ticket")),
+    )
+    op.create_index(
+        "ix_problem_ticket_callback_ref_question_id",
+        "problem_ticket",
+        ["callback_ref", "question_id"],
+        unique=True,
+    )
+    op.create_index("ix_problem_ticket_converted_to", "problem_ticket", ["converted_to"], unique=False)
+    op.create_index("ix_problem_ticket_problem_key", "problem_ticket", ["problem_key"], unique=False)
+    op.create_table(
         "repair_order",
         sa.Column("case_id", sa.String(length=26), nullable=False),
         sa.Column("place", sa.String(length=60), nullable=False),
@@ -923,6 +962,37 @@ def upgrade() -> None:
     op.create_index(op.f("ix_escalation_case_id"), "escalation", ["case_id"], unique=False)
     op.create_index("ix_escalation_state_submitted_at", "escalation", ["state", "submitted_at"], unique=False)
     op.create_table(
+        "opinion_notice",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("no", sa.String(length=24), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("department_code", sa.String(length=16), nullable=False),
+        sa.Column("addressed_to", sa.String(length=120), nullable=False),
+        sa.Column("fed_back", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(length=16), nullable=False),
+        sa.Column("sheet", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("issued_at", UtcDateTime(), nullable=False),
+        sa.Column("issued_by", sa.String(length=80), nullable=False),
+        sa.Column("answered_at", UtcDateTime(), nullable=True),
+        sa.Column("answered_by", sa.String(length=80), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["problem_ticket.case_id"], name=op.f("fk_opinion_notice_case_id_problem_ticket")
+        ),
+        sa.ForeignKeyConstraint(
+            ["department_code"],
+            ["department.code"],
+            name=op.f("fk_opinion_notice_department_code_department"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_opinion_notice")),
+        sa.UniqueConstraint(
+            "case_id", "department_code", name=op.f("uq_opinion_notice_case_id_department_code")
+        ),
+        sa.UniqueConstraint("no", name=op.f("uq_opinion_notice_no")),
+    )
+    op.create_index("ix_opinion_notice_issued_at", "opinion_notice", ["issued_at"], unique=False)
+    op.create_table(
         "repair_callback",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("case_id", sa.String(length=26), nullable=False),
@@ -1023,6 +1093,39 @@ def upgrade() -> None:
         sa.UniqueConstraint("open_key", name=op.f("uq_repair_visit_open_key")),
     )
     op.create_index(op.f("ix_repair_visit_case_id"), "repair_visit", ["case_id"], unique=False)
+    op.create_table(
+        "ticket_part",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("department_code", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("signed_at", UtcDateTime(), nullable=True),
+        sa.Column("signed_by", sa.String(length=80), nullable=True),
+        sa.Column("refused_at", UtcDateTime(), nullable=True),
+        sa.Column("refused_by", sa.String(length=80), nullable=True),
+        sa.Column("refuse_reason", sa.String(length=400), nullable=True),
+        sa.Column("settled_why", sa.String(length=400), nullable=True),
+        sa.Column("solved_at", UtcDateTime(), nullable=True),
+        sa.Column("solved_by", sa.String(length=80), nullable=True),
+        sa.Column("solution", sa.Text(), nullable=True),
+        sa.Column("rerouted_from", sa.String(length=26), nullable=True),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["problem_ticket.case_id"], name=op.f("fk_ticket_part_case_id_problem_ticket")
+        ),
+        sa.ForeignKeyConstraint(
+            ["department_code"], ["department.code"], name=op.f("fk_ticket_part_department_code_department")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket_part")),
+        sa.UniqueConstraint("case_id", "position", name=op.f("uq_ticket_part_case_id_position")),
+    )
+    op.create_index(
+        "ix_ticket_part_department_code_status", "ticket_part", ["department_code", "status"], unique=False
+    )
     op.create_table(
         "compensation",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -1411,6 +1514,8 @@ def downgrade() -> None:
     op.drop_table("complaint_plan")
     op.drop_index(op.f("ix_compensation_escalation_id"), table_name="compensation")
     op.drop_table("compensation")
+    op.drop_index("ix_ticket_part_department_code_status", table_name="ticket_part")
+    op.drop_table("ticket_part")
     op.drop_index(op.f("ix_repair_visit_case_id"), table_name="repair_visit")
     op.drop_table("repair_visit")
     op.drop_index(op.f("ix_repair_routing_case_id"), table_name="repair_routing")
@@ -1421,6 +1526,8 @@ def downgrade() -> None:
     op.drop_table("repair_cost")
     op.drop_index(op.f("ix_repair_callback_case_id"), table_name="repair_callback")
     op.drop_table("repair_callback")
+    op.drop_index("ix_opinion_notice_issued_at", table_name="opinion_notice")
+    op.drop_table("opinion_notice")
     op.drop_index("ix_escalation_state_submitted_at", table_name="escalation")
     op.drop_index(op.f("ix_escalation_case_id"), table_name="escalation")
     op.drop_table("escalation")
@@ -1436,6 +1543,10 @@ def downgrade() -> None:
     op.drop_index("ix_repair_order_callback_at", table_name="repair_order")
     op.drop_index("ix_repair_order_appointed_from", table_name="repair_order")
     op.drop_table("repair_order")
+    op.drop_index("ix_problem_ticket_problem_key", table_name="problem_ticket")
+    op.drop_index("ix_problem_ticket_converted_to", table_name="problem_ticket")
+    op.drop_index("ix_problem_ticket_callback_ref_question_id", table_name="problem_ticket")
+    op.drop_table("problem_ticket")
     op.drop_table("complaint")
     op.drop_index("ix_case_party_department_code", table_name="case_party")
     op.drop_table("case_party")
