@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.settings import load_settings
 from crm.calendar_book import read_notice
 from crm.limit_rules import shipped_text
-from kernel.errors import Invalid
+from kernel.errors import ConfigurationError, Invalid
 from kernel.holidays import CalendarKind, statutory_holidays
 
 pytestmark = pytest.mark.integration
@@ -104,6 +105,26 @@ def test_a_year_is_unknown_until_its_notice_is_loaded(huifang: Huifang, tmp_path
     assert "2040-02-12 Sun  holiday" in shown and "makeup_work" in shown
     assert "is now off" in huifang("calendar", "set", "2040-03-06", "off", "--name", "年会").output
     assert "2040-03-06 Tue  off          年会" in huifang("calendar", "show", "2040").output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        (
+            "SERVICE_HOURS",
+            "8-18",
+            "centre.service_hours: service hours '8-18' on days '1234567': write them like",
+        ),
+        ("SERVICE_HOURS", "18:00-08:30", "centre.service_hours: service hours 18:00-08:30: spans"),
+        ("SERVICE_DAYS", "89", "at least one of the days 1 to 7"),
+        ("SERVICE_HOLIDAYS", "always", "centre.service_holidays"),
+        ("LIMIT_SET", "甲", "centre.limit_set"),
+    ],
+)
+def test_settings_of_limits_that_cannot_be(variable: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({f"HUIFANG_CENTRE__{variable}": value})
+    assert said in caught.value.message
 
 
 # Notices.
