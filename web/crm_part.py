@@ -1,6 +1,7 @@
 """The services of the CRM as handlers reach them: ``request.app[CRM]``."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
@@ -11,12 +12,41 @@ from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
 from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
+from crm.office import Office
+from crm.people_services import PeopleServices
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
 from crm.search_whole import whole_feed
 from crm.timeline import Timeline
 from kernel.audit import AuditLog
-from web.deps import DEPS
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.db import Database
+from web.deps import DEPS, WebSettings
+
+
+class CrmDeps(Protocol):
+    """What the services stand on; ``WebDeps`` has it."""
+
+    @property
+    def settings(self) -> WebSettings:
+        """The site's zone, hours and limits."""
+        ...
+
+    @property
+    def database(self) -> Database:
+        """Where everything is kept."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+    @property
+    def bus(self) -> Bus:
+        """Where live news goes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +63,7 @@ class CrmServices:
     notices: NoticeBoard
     outgoing: OutgoingDesk
     complaints: ComplaintServices
+    people: PeopleServices
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -40,13 +71,26 @@ CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
 
 def setup(app: web.Application) -> None:
     """Build the services from what the web shell was given."""
-    deps = app[DEPS]
+    app[CRM] = build_crm(app[DEPS])
+
+
+def build_crm(deps: CrmDeps) -> CrmServices:
+    """Return the services over a database, a clock, a bus and the settings."""
     journal = Journal(AuditLog(deps.database, deps.clock))
     cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
     settings = deps.settings
     limits = LimitBook(deps.clock, hours=settings.service_hours, default_set=settings.limit_set)
     feed = whole_feed()
-    app[CRM] = CrmServices(
+    office = Office(
+        database=deps.database,
+        clock=deps.clock,
+        journal=journal,
+        zone=settings.timezone,
+        default_area=settings.default_area,
+        search=feed,
+    )
+    return CrmServices(
+        people=PeopleServices.build(office),
         cases=cases,
         journal=journal,
         limits=limits,
