@@ -1,6 +1,6 @@
 """The search's feed with everything that any part adds to it: for the service, the commands and imports."""
 
-from crm.complaint_store import search_extras
+from crm import complaint_store, repair_store
 from crm.knowledge import ARTICLES
 from crm.search import Kind
 from crm.search_feed import SearchFeed
@@ -10,5 +10,6 @@ def whole_feed() -> SearchFeed:
     """Return a feed that knows every kind."""
     feed = SearchFeed()
     feed.add(ARTICLES)
-    feed.extend(Kind.COMPLAINT, search_extras)
+    feed.extend(Kind.COMPLAINT, complaint_store.search_extras)
+    feed.extend(Kind.REPAIR, repair_store.search_extras)
     return feed

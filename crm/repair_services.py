@@ -1,0 +1,63 @@
+"""Builds the services of repairs and of cases' files, which share a store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from crm.attachments import Attachments, FileStore
+from crm.cases import CaseRegister
+from crm.deposits import Deposits
+from crm.journal import Journal
+from crm.limits import LimitBook
+from crm.repair_read import RepairReader
+from crm.repair_store import RepairStore
+from crm.repair_work import RepairWork
+from crm.repairs import Repairs
+from crm.search_feed import SearchFeed
+from crm.settlement_read import CostReader
+from crm.settlements import Settlements
+from kernel.clock import Clock
+from kernel.db import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairServices:
+    """The services."""
+
+    repairs: Repairs
+    work: RepairWork
+    reader: RepairReader
+    settlements: Settlements
+    costs: CostReader
+    deposits: Deposits
+    attachments: Attachments
+
+    @classmethod
+    def build(
+        cls,
+        database: Database,
+        clock: Clock,
+        *,
+        register: CaseRegister,
+        journal: Journal,
+        limits: LimitBook,
+        feed: SearchFeed,
+        zone: ZoneInfo,
+        files: Path,
+    ) -> Self:
+        """Build them; ``files`` is the folder of photos and scans, ``feed`` knows what repairs add to it."""
+        store = RepairStore(database, clock, register=register, journal=journal, limits=limits, feed=feed)
+        reader = RepairReader(database, clock, register=register, limits=limits, zone=zone)
+        attachments = Attachments(database, clock, cases=register, journal=journal, store=FileStore(files))
+        deposits = Deposits(database, clock, journal, zone=zone)
+        costs = CostReader(database)
+        return cls(
+            repairs=Repairs(store, reader),
+            work=RepairWork(store, reader, attachments),
+            reader=reader,
+            settlements=Settlements(store, costs, deposits, zone=zone),
+            costs=costs,
+            deposits=deposits,
+            attachments=attachments,
+        )
