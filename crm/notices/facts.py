@@ -20,6 +20,7 @@ from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticeWante
 from crm.notices.later import forget
 from crm.notices.limit_facts import LIMIT_ENTRIES
 from crm.notices.messages import MessageQueue
+from crm.notices.repair_facts import REPAIR_ENTRIES
 from crm.notices.service import Notices
 from crm.notices.ticket_facts import TICKET_ENTRIES
 from crm.tables import Customer, CustomerPhone, Department
@@ -66,6 +67,7 @@ ENTRIES: Mapping[type[Event], Entry] = {
     MessageFailed: _message_failed,
     **LIMIT_ENTRIES,
     **CASE_ENTRIES,
+    **REPAIR_ENTRIES,
     **TICKET_ENTRIES,
 }
 

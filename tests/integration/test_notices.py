@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from crm.events_cases import HandOffSent, HandOffSigned, LineRejected, VisitPlanned
 from crm.events_limits import LimitBreached, LimitEscalated, LimitRed, LimitWarned
+from crm.events_repairs import RepairRouted
 from crm.notices.domain import Channel, Forget, NoticeRequest, Party, Severity
 from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticesChanged, NoticeWanted
 from crm.notices.facts import ENTRIES
@@ -513,3 +514,35 @@ async def test_every_entry_makes_notices_that_can_be_given(stage: NoticeStage, c
         assert [entry for entry in logs if entry["event"] == "notice_refused"] == [], kind
         for step in ENTRIES[kind](kind(at=clock.now(), **values)):
             assert isinstance(step, Forget) or step.code in shipped().notices, kind
+
+
+# Repairs
+
+
+def routed(stage: NoticeStage, route: str, department: str | None, *, again: bool = False) -> RepairRouted:
+    return RepairRouted(
+        at=stage.clock.now(),
+        case_id=CASE,
+        no="BX20260302-0001",
+        customer_id="c1",
+        route=route,
+        reason="crew_left" if again else None,
+        note="",
+        crew_id=None,
+        department=department,
+        again=again,
+        specialist_id="u-agent",
+        summary="水管漏水",
+    )
+
+
+async def test_a_repair_is_told_to_whoever_repairs(stage: NoticeStage) -> None:
+    """domain.md §2.4: new route, re-route reason."""
+    stage.people.staff["u-captain"] = (Role.CAPTAIN, None)
+    await take(stage, routed(stage, "captain", None))
+    assert await codes(stage, "u-captain") == ["repair.routed"]
+    assert not await codes(stage, "u-head")
+    await take(stage, routed(stage, "original", "ENG", again=True))
+    assert await codes(stage, "u-head") == ["repair.rerouted"]
+    (notice,) = await read(stage, "u-head")
+    assert shipped().text(notice.code, notice.parameters, "zh-CN", ZONE) == "原因：原施工队已离开公司"
