@@ -62,7 +62,7 @@ class ComplaintServices:
             compensation_threshold: more than that only the general manager decides.
         """
         feed.extend(Kind.COMPLAINT, search_extras)
-        handoffs = Handoffs(database, clock)
+        handoffs = Handoffs(database, clock, journal)
         store = ComplaintStore(database, clock, register, journal, LineLimits(limits), feed)
         reader = ComplaintReader(clock, register, handoffs, limits)
         escalation_store = EscalationStore(store)

@@ -264,7 +264,7 @@ class HandoffSheet:
     Attributes:
         strokes: the drawn signature, lines of points on a pad of 0 to 4096.
         sound: the receipt is as it was signed: its hash fits.
-        phone: the customer's number, masked unless the actor may see whole numbers.
+        phone: the customer's number, masked unless the actor may see whole numbers or is to call.
     """
 
     handoff: HandoffView

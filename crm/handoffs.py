@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
+from crm.domain.case import KIND_LABELS, CaseKind
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
 from crm.domain.complaint_line import AcceptMode
 from crm.domain.handoff import (
@@ -28,7 +29,9 @@ from crm.domain.handoff import (
     receipt_no,
     verification,
 )
+from crm.journal import Journal
 from crm.tables import Crew, Customer, CustomerPhone, Department, Project, ServiceCase
+from crm.ticket_tables import TicketPart
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -66,12 +69,16 @@ class Box(StrEnum):
     REJECTED = "rejected"
 
 
+HandedOff = ComplaintLine | TicketPart
+"""What a department gets: its line of a complaint, or its part of a ticket."""
+
 _ROWS: Select[*tuple[Any, ...]] = (
-    select(CaseHandoff, ServiceCase, ComplaintLine, Department, Customer.name, Project.address)
+    select(CaseHandoff, ServiceCase, ComplaintLine, Department, Customer.name, Project.address, TicketPart)
     .join(ServiceCase, ServiceCase.id == CaseHandoff.case_id)
     .join(Department, Department.code == CaseHandoff.department_code)
     .join(Customer, Customer.id == ServiceCase.customer_id)
     .outerjoin(ComplaintLine, ComplaintLine.id == CaseHandoff.line_id)
+    .outerjoin(TicketPart, TicketPart.id == CaseHandoff.line_id)
     .outerjoin(Project, Project.id == ServiceCase.project_id)
 )
 
@@ -79,9 +86,10 @@ _ROWS: Select[*tuple[Any, ...]] = (
 class Handoffs:
     """Keeps hand-offs and shows them."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, journal: Journal) -> None:
         self._database = database
         self._clock = clock
+        self._journal = journal
 
     # In the transaction of the record
 
@@ -90,7 +98,7 @@ class Handoffs:
         session: AsyncSession,
         actor: Actor,
         header: ServiceCase,
-        line: ComplaintLine,
+        line: HandedOff,
         how: Dispatch,
         *,
         at: datetime,
@@ -141,10 +149,10 @@ class Handoffs:
         row: CaseHandoff,
         actor: Actor,
         header: ServiceCase,
-        line: ComplaintLine,
+        line: HandedOff,
         given: Signed,
         *,
-        mode: AcceptMode,
+        mode: AcceptMode | None,
         at: datetime,
     ) -> Signature:
         """Sign a receipt; from then on it never changes. Who may sign was checked before.
@@ -163,7 +171,7 @@ class Handoffs:
         row.signature_kind = signature.kind.value
         row.signature_hash = signature.hash
         row.strokes = [[list(point) for point in stroke] for stroke in signature.strokes] or None
-        row.verification = verification({**_receipt(row, header, line), "mode": mode.value})
+        row.verification = verification({**_receipt(row, header, line), "mode": mode.value if mode else ""})
         row.open_key = None
         return signature
 
@@ -218,6 +226,9 @@ class Handoffs:
     async def sheet(self, actor: Actor, handoff_id: str) -> HandoffSheet:
         """Return all that the printed sheet shows.
 
+        The customer's whole number is on it for who may see whole numbers, and for the people of the
+        department that is to call; that is logged.
+
         Raises:
             Forbidden: the role sees no cases.
             NotFound: no such hand-off, or none that the actor may see.
@@ -226,12 +237,10 @@ class Handoffs:
         query = self._seen(actor).where(CaseHandoff.id == handoff_id)
         async with self._database.session() as session:
             found = (await session.execute(query)).one_or_none() if is_ulid(handoff_id) else None
-            if found is None or found[2] is None:
+            if found is None or (found[2] is None and found[6] is None):
                 raise NotFound("no such hand-off", field="handoff_id")
             header = found[1]
-            complaint = (
-                await session.execute(select(Complaint).where(Complaint.case_id == header.id))
-            ).scalar_one()
+            complaint = await session.get(Complaint, header.id)
             project = await session.get(Project, header.project_id) if header.project_id else None
             crew = await session.get(Crew, project.crew_id) if project and project.crew_id else None
             phone = await session.scalar(
@@ -240,7 +249,12 @@ class Handoffs:
                 .order_by(CustomerPhone.position)
                 .limit(1)
             )
-        whole = actor.can(Permission.PHONES_FULL)
+        whole = actor.can(Permission.PHONES_FULL) or actor.department == found[0].department_code
+        if whole and phone is not None:
+            async with self._database.transaction() as session:
+                await self._journal.note(
+                    session, actor, "phones_shown", entity="case_handoff", entity_id=handoff_id
+                )
         return _sheet(
             found,
             complaint,
@@ -280,7 +294,7 @@ class Handoffs:
                 return [CaseHandoff.state == box.value]
 
 
-def _receipt(row: CaseHandoff, header: ServiceCase, line: ComplaintLine) -> dict[str, Any]:
+def _receipt(row: CaseHandoff, header: ServiceCase, line: HandedOff) -> dict[str, Any]:
     return {
         "receipt_no": row.receipt_no,
         "case_no": header.no,
@@ -301,7 +315,8 @@ def _receipt(row: CaseHandoff, header: ServiceCase, line: ComplaintLine) -> dict
 
 def handoff_view(found: Any, now: datetime) -> HandoffView:
     """Return a hand-off as lists show it."""
-    row, header, line, department, customer, address = found
+    row, header, line, department, customer, address, part = found
+    given = line if line is not None else part
     waits = row.state == HandoffState.WAITING.value
     return HandoffView(
         handoff_id=row.id,
@@ -309,7 +324,7 @@ def handoff_view(found: Any, now: datetime) -> HandoffView:
         case_id=row.case_id,
         case_no=header.no,
         line_id=row.line_id,
-        line_version=line.version if line else 0,
+        line_version=given.version if given is not None else 0,
         department=row.department_code,
         department_name=department.name,
         state=row.state,
@@ -332,21 +347,25 @@ def handoff_view(found: Any, now: datetime) -> HandoffView:
         address=address,
         summary=header.summary,
         severity=header.severity,
-        class_label=CLASS_LABELS[ComplaintClass(line.class_code)] if line else "",
+        class_label=CLASS_LABELS[ComplaintClass(line.class_code)]
+        if line is not None
+        else KIND_LABELS[CaseKind.TICKET],
     )
 
 
 def _sheet(
     found: Any,
-    complaint: Complaint,
+    complaint: Complaint | None,
     project: Project | None,
     crew: str | None,
     phone: str | None,
     now: datetime,
 ) -> HandoffSheet:
-    row, header, line, department, customer, address = found
-    class_ = ComplaintClass(line.class_code)
-    sealed = verification({**_receipt(row, header, line), "mode": line.mode or ""})
+    row, header, line, department, customer, address, part = found
+    given = line if line is not None else part
+    class_ = ComplaintClass(line.class_code) if line is not None else None
+    mode = AcceptMode(line.mode) if line is not None and line.mode else None
+    sealed = verification({**_receipt(row, header, given), "mode": mode.value if mode else ""})
     strokes: Strokes = tuple(tuple((int(x), int(y)) for x, y in stroke) for stroke in (row.strokes or ()))
     return HandoffSheet(
         handoff=handoff_view(found, now),
@@ -361,22 +380,22 @@ def _sheet(
         designer=project.designer if project else None,
         inspector=project.inspector if project else None,
         crew=crew,
-        complained_at=complaint.complained_at,
+        complained_at=complaint.complained_at if complaint else header.opened_at,
         registered_at=header.opened_at,
         source=header.source,
         severity=header.severity,
         content=header.content or header.summary,
-        demand=complaint.demand,
-        want_by=complaint.want_by,
-        class_label=CLASS_LABELS[class_],
-        subclass_label=SUBCLASSES[class_].get(line.subclass or ""),
-        cause=line.cause,
-        person=line.person,
-        manufacturer=line.manufacturer,
+        demand=complaint.demand if complaint else "",
+        want_by=complaint.want_by if complaint else None,
+        class_label=CLASS_LABELS[class_] if class_ else KIND_LABELS[CaseKind.TICKET],
+        subclass_label=SUBCLASSES[class_].get(line.subclass or "") if class_ else None,
+        cause=given.cause,
+        person=line.person if line is not None else None,
+        manufacturer=line.manufacturer if line is not None else None,
         department_head=department.head,
         specialist=header.specialist_name,
-        mode=AcceptMode(line.mode) if line.mode else None,
-        planned_visit_at=line.planned_visit_at,
-        planned_plan_at=line.planned_plan_at,
-        planned_solve_at=line.planned_solve_at,
+        mode=mode,
+        planned_visit_at=line.planned_visit_at if line is not None else None,
+        planned_plan_at=line.planned_plan_at if line is not None else None,
+        planned_solve_at=line.planned_solve_at if line is not None else None,
     )

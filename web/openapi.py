@@ -29,9 +29,13 @@ TAGS = {
     "calls": "Calls and their time lines",
     "queues": "Queues and their live figures",
     "agents": "Agents and their states",
-    "customers": "Customers by telephone number",
+    "customers": "Customers: their numbers, freezes, refusals, consents, merges",
+    "projects": "Projects, their stages and payments",
+    "organisation": "Stores, departments, crews, staff",
     "search": "Everything that can be found",
     "notices": "Notices, outgoing messages, and who hears of what",
+    "complaints": "Complaints, their cause lines, hand-offs, and what is late",
+    "escalations": "Major complaints, compensation and recovery",
     "description": "This document",
 }
 

@@ -9,8 +9,16 @@ from aiohttp import web
 
 from web.api.v1.agents import list_agents
 from web.api.v1.calls import get_call, list_calls
+from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
+from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
+from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
+from web.api.v1.handoffs import ROUTES as HANDOFF_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
+from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
+from web.api.v1.people import ROUTES as PEOPLE_ROUTES
+from web.api.v1.people_wishes import ROUTES as WISH_ROUTES
+from web.api.v1.projects import ROUTES as PROJECT_ROUTES
 from web.api.v1.queues import list_queues
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
@@ -18,6 +26,14 @@ from web.permissions import public
 
 Route = tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]]
 ROUTES: tuple[Route, ...] = (
+    *PEOPLE_ROUTES,
+    *WISH_ROUTES,
+    *PROJECT_ROUTES,
+    *ORGANISATION_ROUTES,
+    *COMPLAINT_ROUTES,
+    *COMPLAINT_LINE_ROUTES,
+    *HANDOFF_ROUTES,
+    *ESCALATION_ROUTES,
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
 )

@@ -1,0 +1,83 @@
+"""``/api/v1/handoffs``, ``/overdue-lists`` and ``/overdue``."""
+
+from web.api.operation import Call, operation
+from web.api.v1.complaints import TAG, services
+from web.api.v1.complaints_answers import HandoffList, HandoffSheetOut, OverdueRows, OverdueSummaries
+from web.api.v1.complaints_schemas import HandoffsQuery, OverdueQuery
+from web.api.v1.schemas import NoQuery
+from web.crm_part import CRM
+from web.permissions import Permission
+
+
+@operation(
+    query=HandoffsQuery,
+    response=HandoffList,
+    permission=Permission.CASES_VIEW,
+    summary="List hand-offs, newest first",
+    description="People of a department see their own: `box=waiting` is what they are to sign.",
+    tag=TAG,
+)
+async def list_handoffs(call: Call[HandoffsQuery]) -> HandoffList:
+    """Return a page of hand-offs."""
+    asked = call.query
+    handoffs = call.request.app[CRM].complaints.handoffs
+    page = await handoffs.page(
+        call.actor, asked.box, department=asked.department, cursor=asked.cursor, limit=asked.limit
+    )
+    return HandoffList.model_validate(page)
+
+
+@operation(
+    query=NoQuery,
+    response=HandoffSheetOut,
+    permission=Permission.CASES_VIEW,
+    summary="Read all that a hand-off's sheet shows",
+    tag=TAG,
+    path_parameters=(("handoff_id", "Id of the hand-off."),),
+)
+async def get_handoff_sheet(call: Call[NoQuery]) -> HandoffSheetOut:
+    """Return the sheet."""
+    sheet = await services(call).handoffs.sheet(call.actor, call.request.match_info["handoff_id"])
+    return HandoffSheetOut.model_validate(sheet)
+
+
+@operation(
+    query=NoQuery,
+    response=OverdueSummaries,
+    permission=Permission.CASES_VIEW,
+    summary="Count what is late, in six lists",
+    tag=TAG,
+)
+async def count_overdue(call: Call[NoQuery]) -> OverdueSummaries:
+    """Return how many of each list are whose."""
+    found = await services(call).overdue.overdue_lists(call.actor)
+    return OverdueSummaries.model_validate({"items": found}, from_attributes=True)
+
+
+@operation(
+    query=OverdueQuery,
+    response=OverdueRows,
+    permission=Permission.CASES_VIEW,
+    summary="List what is late, the longest first",
+    tag=TAG,
+)
+async def list_overdue(call: Call[OverdueQuery]) -> OverdueRows:
+    """Return a page of a list."""
+    asked = call.query
+    page = await call.request.app[CRM].complaints.overdue.overdue_page(
+        call.actor,
+        asked.which,
+        department=asked.department,
+        specialist_id=asked.specialist_id,
+        cursor=asked.cursor,
+        limit=asked.limit,
+    )
+    return OverdueRows.model_validate(page)
+
+
+ROUTES = (
+    ("GET", "/handoffs", list_handoffs),
+    ("GET", "/handoffs/{handoff_id}", get_handoff_sheet),
+    ("GET", "/overdue-lists", count_overdue),
+    ("GET", "/overdue", list_overdue),
+)
