@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -18,7 +21,7 @@ from crm.notices.senders.outside import Outside
 from crm.notices.senders.webhook import HttpPoster, WebhookSender
 from crm.notices.sending import LEASE
 from crm.notices.tables import NoticeRule, OutgoingMessage
-from kernel.clock import FakeClock
+from kernel.clock import FakeClock, SystemClock
 from kernel.db import Database
 from kernel.errors import Forbidden
 from kernel.events import decode
@@ -28,6 +31,7 @@ from tests.support.outside import ok, receiver, status
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[2]
 MINUTE = timedelta(minutes=1)
 
 
@@ -304,3 +308,41 @@ async def test_500_then_200_over_a_real_connection(stage: NoticeStage, clock: Fa
         await worker.run_once()
         assert (await only(stage)).state == "sent"
         assert {request.headers["Idempotency-Key"] for request, _ in hook.posts} == {row.message_id}
+
+
+async def test_a_process_killed_while_it_sends_loses_nothing(database: Database) -> None:
+    """A real process, ended by SIGKILL after the receiver has the message and before anything is noted."""
+    stage = NoticeStage(database, SystemClock())
+    arrived, never = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await never.wait()
+        return web.Response()
+
+    async with receiver() as hook:
+        hook.answers = [hang, ok]
+        await stage.address("u-manager", Channel.WEBHOOK, hook.url)
+        async with database.transaction() as session:
+            rule = {"code": "limit.red", "recipients": ["manager"], "channels": ["webhook"]}
+            session.add(NoticeRule(**rule, severity="urgent", active=True))
+        async with database.transaction() as session:
+            assert await stage.notices.give(session, NoticeRequest(code="limit.red", key="k"))
+        url = database.engine.url.render_as_string(hide_password=False)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.support.message_process", url, cwd=ROOT
+        )
+        try:
+            async with asyncio.timeout(30):
+                await arrived.wait()
+        finally:
+            process.kill()
+            await process.wait()
+        row = await only(stage)
+        assert (row.state, row.claimed_by) == ("sending", "process")
+        later = FakeClock(SystemClock().now() + LEASE + MINUTE)
+        sender = WebhookSender(HttpPoster(later, Outside(("127.0.0.0/8",))), url="", secret=SecretStr("g"))
+        other = NoticeStage(database, later).worker("other", senders={Channel.WEBHOOK: sender})
+        assert await other.run_once() == 1
+        assert (await only(stage)).state == "sent"
+        assert [request.headers["Idempotency-Key"] for request, _ in hook.posts] == [row.message_id] * 2
