@@ -87,7 +87,7 @@ def operation(
     """Make an API handler of a function from a validated request to a response model.
 
     Args:
-        path_parameters: pairs of name and description; each is a ULID.
+        path_parameters: pairs of name and description; each is a ULID, but one that ends with ``_code``.
         body: model of the JSON body; unknown members are refused when the model forbids them.
         if_match: the request must say in ``If-Match`` which version it changes.
         status: of the answer; an answer with a ``version`` carries it as ``ETag``.
@@ -100,7 +100,7 @@ def operation(
         @wraps(function)
         async def handle(request: web.Request) -> web.Response:
             for name, _ in path_parameters:
-                if not is_ulid(request.match_info[name]):
+                if not name.endswith("_code") and not is_ulid(request.match_info[name]):
                     raise NotFound(f"{name}: no such thing", field=name)
             asked = read_query(request, query)
             content = await read_body(request, body) if body is not None else None

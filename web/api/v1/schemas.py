@@ -176,14 +176,6 @@ class CallList(Out):
     next_cursor: str | None = Field(description="Pass as `cursor` for the next page; `null` on the last.")
 
 
-class CustomersQuery(Query):
-    """Whose customers to look up."""
-
-    phone: Annotated[str, Field(min_length=2, max_length=40)] = Field(
-        description="A number as people write it: `13800138000`, `+86 138 0013 8000`, `010-65551234`."
-    )
-
-
 class Project(Out):
     """A renovation project."""
 
@@ -246,12 +238,6 @@ class Customer(Out):
     do_not_call: bool
     frozen_reason: str | None
     problem_reason: str | None
-
-
-class CustomerList(Out):
-    """The customers on a number; a family that shares one gives several."""
-
-    items: tuple[Customer, ...]
 
 
 class ProblemField(BaseModel):
