@@ -22,6 +22,7 @@ from crm.events_cases import (
     VisitPlanned,
 )
 from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.links import case_page
 from kernel.access import Role
 from kernel.events import Event
 
@@ -30,10 +31,6 @@ UNSIGNED_BEFORE_END = timedelta(hours=1)
 VISIT_AHEAD = timedelta(hours=1)
 
 Step = NoticeRequest | Forget
-
-
-def _page(case_id: str) -> str:
-    return f"/complaints/{case_id}"
 
 
 def _head_of(department: str) -> str:
@@ -49,7 +46,7 @@ def _called_again(fact: CustomerCalledAgain) -> Iterable[Step]:
         code="case.called_again",
         key=f"called_again|{fact.case_id}|{fact.call_count}",
         parameters={"no": fact.no, "customer": fact.customer_id, "level": fact.severity},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
         also=tuple(_head_of(department) for department in fact.departments),
     )
@@ -65,7 +62,7 @@ def _handoff_sent(fact: HandOffSent) -> Iterable[Step]:
             "due_at": due_at.isoformat() if due_at else None,
             "department": fact.department,
         },
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
     )
     yield told
@@ -91,7 +88,7 @@ def _rejected(fact: LineRejected) -> Iterable[Step]:
         code="handoff.returned",
         key=f"handoff.returned|{fact.event_id}",
         parameters={"no": fact.no, "department": fact.department, "reason": fact.reason},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -102,7 +99,7 @@ def _assigned(fact: LineAssigned) -> Iterable[Step]:
             code="line.assigned",
             key=f"line.assigned|{fact.event_id}",
             parameters={"no": fact.no, "department": fact.department},
-            link=_page(fact.case_id),
+            link=case_page(fact.case_id),
             party=Party(owner_user_id=fact.person_id),
         )
 
@@ -114,7 +111,7 @@ def _visit_planned(fact: VisitPlanned) -> Iterable[Step]:
         code="appointment.soon",
         key=f"{subject}|{fact.visit_from:%Y%m%dT%H%M}",
         parameters={"no": fact.no, "at": fact.visit_from.isoformat(), "department": fact.department},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(
             owner_user_id=fact.person_id,
             owner_department=fact.department,
@@ -130,7 +127,7 @@ def _plan_waits(fact: PlanApprovalWanted) -> Iterable[Step]:
         code="plan.waits",
         key=f"plan.waits|{fact.event_id}",
         parameters={"no": fact.no, "by": fact.made_by, "department": fact.department},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
     )
 
 
@@ -139,7 +136,7 @@ def _plan_decided(fact: PlanDecided) -> Iterable[Step]:
         code="plan.approved" if fact.approved else "plan.refused",
         key=f"plan.decided|{fact.event_id}",
         parameters={"no": fact.no, "reason": fact.reason},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_user_id=fact.person_id, owner_department=fact.department),
     )
 
@@ -150,7 +147,7 @@ def _done(fact: LineDone) -> Iterable[Step]:
         code="line.done",
         key=f"line.done|{fact.event_id}",
         parameters={"no": fact.no, "department": fact.department},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -160,7 +157,7 @@ def _unsolved(fact: CallbackUnsolved) -> Iterable[Step]:
         code="callback.unsolved",
         key=f"callback.unsolved|{fact.event_id}",
         parameters={"no": fact.no, "round": fact.round, "department": fact.department},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_user_id=fact.person_id, owner_department=fact.department),
     )
 
@@ -170,7 +167,7 @@ def _escalation_owed(fact: EscalationOwed) -> Iterable[Step]:
         code="escalation.owed",
         key=f"escalation.owed|{fact.case_id}|{fact.event_id}",
         parameters={"no": fact.no},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -180,7 +177,7 @@ def _escalation_submitted(fact: EscalationSubmitted) -> Iterable[Step]:
         code="complaint.major",
         key=f"complaint.major|{fact.escalation_id}",
         parameters={"no": fact.no},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -190,7 +187,7 @@ def _compensation_requested(fact: CompensationRequested) -> Iterable[Step]:
         code="compensation.waits",
         key=f"compensation.waits|{fact.compensation_id}|{fact.event_id}",
         parameters={"no": fact.no, "amount": fact.amount, "by": fact.requested_by},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
     )
 
 
@@ -199,7 +196,7 @@ def _compensation_decided(fact: CompensationDecided) -> Iterable[Step]:
         code="compensation.decided",
         key=f"compensation.decided|{fact.event_id}",
         parameters={"no": fact.no, "amount": fact.amount, "state": fact.state, "by": fact.by},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_user_id=fact.requested_by_id),
     )
 
@@ -209,7 +206,7 @@ def _recovery(fact: RecoverySent) -> Iterable[Step]:
         code="recovery.sent",
         key=f"recovery.sent|{fact.event_id}",
         parameters={"no": fact.no, "month": fact.month, "people": fact.people, "amount": fact.amount},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
     )
 
 

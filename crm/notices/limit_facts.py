@@ -5,10 +5,9 @@ from typing import Any
 
 from crm.events_limits import LimitBreached, LimitEscalated, LimitFact, LimitRed, LimitWarned
 from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.links import record_page
 from kernel.events import Event
 
-LINKS = {"complaint": "/complaints/{}", "repair": "/repairs/{}", "ticket": "/tickets/{}"}
-"""Kind of a record → its page."""
 MESSAGE_FROM_PERCENT = 80
 """Earlier warning points only colour the owner's list (domain.md §0)."""
 
@@ -42,7 +41,7 @@ def _about(fact: LimitFact, code: str, **further: object) -> NoticeRequest:
             "department": fact.department,
             **further,
         },
-        link=LINKS[fact.record_kind].format(fact.record_id) if fact.record_kind in LINKS else "",
+        link=record_page(fact.record_kind, fact.record_id),
         party=Party(
             owner_user_id=fact.user_id,
             owner_department=fact.department,

@@ -15,6 +15,7 @@ from crm.events_repairs import (
     RerouteProposed,
 )
 from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.links import case_page
 from kernel.access import Role
 from kernel.events import Event
 
@@ -22,10 +23,6 @@ VISIT_AHEAD = timedelta(hours=1)
 CAPTAINS = f"role:{Role.CAPTAIN}"
 
 Step = NoticeRequest | Forget
-
-
-def _page(case_id: str) -> str:
-    return f"/repairs/{case_id}"
 
 
 def _visit(case_id: str) -> str:
@@ -43,7 +40,7 @@ def _routed(fact: RepairRouted) -> Iterable[Step]:
         code="repair.rerouted" if fact.again else "repair.routed",
         key=f"repair.routed|{fact.event_id}",
         parameters={"no": fact.no, "reason": fact.note or fact.reason},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
         also=_who(fact.route),
     )
@@ -54,7 +51,7 @@ def _reroute_proposed(fact: RerouteProposed) -> Iterable[Step]:
         code="repair.reroute_proposed",
         key=f"repair.reroute_proposed|{fact.case_id}|{fact.due_at:%Y%m%dT%H%M}",
         parameters={"no": fact.no, "due_at": fact.due_at.isoformat()},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -66,7 +63,7 @@ def _appointed(fact: RepairAppointed) -> Iterable[Step]:
         code="appointment.soon",
         key=f"{subject}|{fact.visit_from:%Y%m%dT%H%M}",
         parameters={"no": fact.no, "at": fact.visit_from.isoformat()},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
         also=() if fact.department else (CAPTAINS,),
         not_before=fact.visit_from - VISIT_AHEAD,
@@ -81,7 +78,7 @@ def _visited(fact: RepairVisitFinished) -> Iterable[Step]:
             code="repair.costing_due",
             key=f"repair.costing_due|{fact.visit_id}",
             parameters={"no": fact.no},
-            link=_page(fact.case_id),
+            link=case_page(fact.case_id),
             party=Party(owner_department=fact.department),
             also=() if fact.department else (CAPTAINS,),
         )
@@ -92,7 +89,7 @@ def _cost_written(fact: CostSheetWritten) -> Iterable[Step]:
         code="cost.waits",
         key=f"cost.waits|{fact.cost_id}|{fact.revision}",
         parameters={"no": fact.no, "amount": fact.total},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
     )
 
 
@@ -101,7 +98,7 @@ def _cost_moved(fact: CostSheetMoved) -> Iterable[Step]:
         code="cost.moved",
         key=f"cost.moved|{fact.event_id}",
         parameters={"no": fact.no, "amount": fact.total, "state": fact.state, "reason": fact.reason},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_user_id=fact.author_id),
     )
 
@@ -111,7 +108,7 @@ def _deposit_short(fact: DepositShort) -> Iterable[Step]:
         code="deposit.short",
         key=f"deposit.short|{fact.receivable_id}",
         parameters={"no": fact.no, "crew": fact.crew_name, "owed": fact.owed},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
     )
 
 

@@ -13,14 +13,11 @@ from crm.events_tickets import (
 )
 from crm.notices.case_facts import UNSIGNED_BEFORE_END
 from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.links import case_page
 from kernel.access import Role
 from kernel.events import Event
 
 Step = NoticeRequest | Forget
-
-
-def _page(case_id: str) -> str:
-    return f"/tickets/{case_id}"
 
 
 def _handoff(part_id: str) -> str:
@@ -37,7 +34,7 @@ def _handed_off(fact: TicketHandedOff) -> Iterable[Step]:
             "due_at": due_at.isoformat() if due_at else None,
             "department": fact.department,
         },
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
     )
     yield told
@@ -63,7 +60,7 @@ def _refused(fact: TicketRefused) -> Iterable[Step]:
         code="handoff.returned",
         key=f"handoff.returned|{fact.event_id}",
         parameters={"no": fact.no, "department": fact.department, "reason": fact.reason},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -73,7 +70,7 @@ def _converted(fact: TicketConverted) -> Iterable[Step]:
         code="ticket.converted",
         key=f"ticket.converted|{fact.case_id}",
         parameters={"no": fact.no, "complaint": fact.complaint_no},
-        link=f"/complaints/{fact.complaint_id}",
+        link=case_page(fact.complaint_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -83,7 +80,7 @@ def _opinion(fact: OpinionNoticeIssued) -> Iterable[Step]:
         code="opinion.issued",
         key=f"opinion.issued|{fact.notice_id}",
         parameters={"no": fact.case_no, "department": fact.department, "count": fact.fed_back},
-        link=_page(fact.case_id),
+        link=case_page(fact.case_id),
         also=(f"department:{fact.department}+{Role.DEPARTMENT_HEAD}",),
     )
 

@@ -297,7 +297,7 @@ async def test_facts_of_limits_become_the_breach_chain(
     assert await who_sees(stage) == expected
     for user_id in expected:
         (notice,) = await read(stage, user_id)
-        assert notice.link == "/complaints/01JZZZZZZZZZZZZZZZZZZZZZT1"
+        assert notice.link == "/cases/01JZZZZZZZZZZZZZZZZZZZZZT1"
         shown = shipped().text(notice.code, notice.parameters, "zh-CN", ZONE)
         assert "03月02日 10:00" in shown
         assert "工程部" in shown

@@ -1,0 +1,14 @@
+"""Where a notice leads: the pages of records, in one place."""
+
+CASE_KINDS = frozenset({"complaint", "repair", "ticket"})
+"""Kinds of records whose id is that of a case."""
+
+
+def case_page(case_id: str) -> str:
+    """Return the page of a complaint, repair or ticket."""
+    return f"/cases/{case_id}"
+
+
+def record_page(kind: str, record_id: str) -> str:
+    """Return the page of a record of any kind, "" where it has none."""
+    return case_page(record_id) if kind in CASE_KINDS else ""
