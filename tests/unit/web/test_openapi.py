@@ -73,7 +73,7 @@ def test_structure(document: dict[str, Any]) -> None:
         for operation in methods.values():
             assert operation["summary"]
             assert set(operation["tags"]) <= set(TAGS)
-            assert "200" in operation["responses"]
+            assert {"200", "201"} & set(operation["responses"])
             in_path = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
             assert in_path == {part[1:-1] for part in path.split("/") if part.startswith("{")}
             for parameter in operation.get("parameters", []):
