@@ -285,7 +285,7 @@ class CaseRegister:
         """
         actor.need(Permission.CASES_VIEW)
         limit = max(1, min(limit, MAX_PAGE))
-        chosen = _conditions(wanted)
+        chosen = conditions(wanted)
         if cursor is not None:
             at, case_id = read_cursor(cursor)
             chosen.append(
@@ -368,7 +368,8 @@ def _party(actor: Actor) -> ColumnElement[bool]:
     return or_(mine, ServiceCase.department_code == (actor.department or ""))
 
 
-def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
+def conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
+    """Return what a filter asks of headers."""
     chosen: list[ColumnElement[bool]] = []
     if wanted.statuses:
         chosen.append(ServiceCase.status.in_([status.value for status in wanted.statuses]))
