@@ -1,5 +1,6 @@
 """Customers, projects and the company's lists over the API: who may what, masks, versions, bad input."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
