@@ -14,6 +14,7 @@ from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
 from crm.office import Office
 from crm.people_services import PeopleServices
+from crm.repair_services import RepairServices
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
 from crm.search_whole import whole_feed
@@ -64,6 +65,7 @@ class CrmServices:
     outgoing: OutgoingDesk
     complaints: ComplaintServices
     people: PeopleServices
+    repairs: RepairServices
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -91,6 +93,16 @@ def build_crm(deps: CrmDeps) -> CrmServices:
     )
     return CrmServices(
         people=PeopleServices.build(office),
+        repairs=RepairServices.build(
+            deps.database,
+            deps.clock,
+            register=cases,
+            journal=journal,
+            limits=limits,
+            feed=feed,
+            zone=settings.timezone,
+            files=settings.files_dir,
+        ),
         cases=cases,
         journal=journal,
         limits=limits,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -46,6 +47,7 @@ class WebSettings:
         service_hours: when limits of the service clock run.
         limit_set: the limit set of new records until another is chosen.
         compensation_threshold: more than so many yuan only the general manager decides.
+        files_dir: where photos and scans lie.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
 
@@ -62,6 +64,7 @@ class WebSettings:
     service_hours: ServiceHours = field(default_factory=ServiceHours)
     limit_set: str = "A"
     compensation_threshold: Decimal = Decimal("2000.00")
+    files_dir: Path = Path(".data/files")
     connect_sources: tuple[str, ...] = ()
 
 

@@ -26,7 +26,7 @@ from kernel.ids import new_ulid
 from web.auth import ACCOUNTS, session_cookie
 from web.deps import DEPS, WebSettings
 from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, Via
-from web.permissions import access_of, is_streaming
+from web.permissions import access_of, is_streaming, takes_files
 from web.problems import Problem, problem_headers, problem_of, problem_response
 
 log = structlog.get_logger(__name__)
@@ -245,6 +245,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             request.path.startswith("/api/")
             and request.can_read_body
             and request.content_type != "application/json"
+            and not takes_files(request.match_info.handler)
         ):
             raise web.HTTPUnsupportedMediaType(reason="send application/json")
     access = access_of(request.match_info.route)

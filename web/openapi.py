@@ -36,6 +36,9 @@ TAGS = {
     "notices": "Notices, outgoing messages, and who hears of what",
     "complaints": "Complaints, their cause lines, hand-offs, and what is late",
     "escalations": "Major complaints, compensation and recovery",
+    "repairs": "Repairs, their visits, and what is to be done about them",
+    "settlements": "What repairs cost, who bears it, and crews' deposits",
+    "attachments": "Photos and scans of cases",
     "description": "This document",
 }
 
@@ -56,7 +59,8 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
         operation = operation_of(route.handler)
         if operation is None:
             raise ConfigurationError(f"{route.method} {path} is not described: use @operation")
-        models.append(operation.response)
+        if operation.response is not None:
+            models.append(operation.response)
         if operation.body is not None:
             inputs.append(operation.body)
         paths.setdefault(path, {})[route.method.lower()] = _operation(operation)
@@ -104,7 +108,14 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    failures = ["400", "401", "403", *(["404"] if operation.path_parameters else []), "503"]
+    failures = [
+        *(["413", "415", "429"] if operation.form else []),
+        "400",
+        "401",
+        "403",
+        *(["404"] if operation.path_parameters else []),
+        "503",
+    ]
     if operation.body is not None:
         failures.append("409")
     if operation.if_match:
@@ -121,12 +132,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
             *([_IF_MATCH] if operation.if_match else []),
         ],
         "responses": {
-            str(operation.status): {
-                "description": "Done",
-                "content": {
-                    "application/json": {"schema": {"$ref": _REF.format(model=operation.response.__name__)}}
-                },
-            },
+            str(operation.status): {"description": "Done", "content": _answer(operation)},
             **dict.fromkeys(failures, _PROBLEM),
         },
     }
@@ -135,9 +141,29 @@ def _operation(operation: Operation) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": {"$ref": _REF.format(model=operation.body.__name__)}}},
         }
+    if operation.form is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": _form(operation.form)},
+        }
     if operation.description:
         described["description"] = operation.description
     return described
+
+
+def _answer(operation: Operation) -> dict[str, Any]:
+    if operation.response is not None:
+        schema: dict[str, Any] = {"$ref": _REF.format(model=operation.response.__name__)}
+        return {"application/json": {"schema": schema}}
+    return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in operation.media_types}
+
+
+def _form(model: type[BaseModel]) -> dict[str, Any]:
+    fields = model.model_json_schema(ref_template=_REF)
+    shown = {name: _without_null(given) for name, given in fields.get("properties", {}).items()}
+    file = {"type": "string", "format": "binary"}
+    required = ["file", *fields.get("required", [])]
+    return {"schema": {"type": "object", "properties": {"file": file, **shown}, "required": required}}
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:

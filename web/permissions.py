@@ -20,6 +20,7 @@ __all__ = [
     "Access",
     "Permission",
     "Role",
+    "accepts_files",
     "access_of",
     "check_routes",
     "is_streaming",
@@ -28,6 +29,7 @@ __all__ = [
     "routes_of",
     "signed_in",
     "streaming",
+    "takes_files",
 ]
 
 
@@ -52,6 +54,7 @@ class Access:
 
 _ACCESS = "__huifang_access__"
 _STREAMING = "__huifang_streaming__"
+_FILES = "__huifang_files__"
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -91,6 +94,17 @@ def streaming(handler: H) -> H:
 def is_streaming(handler: object) -> bool:
     """Tell whether the handler was declared with :func:`streaming`."""
     return bool(getattr(handler, _STREAMING, False))
+
+
+def accepts_files(handler: H) -> H:
+    """Declare that the handler takes a form with a file instead of JSON, and reads it itself."""
+    setattr(handler, _FILES, True)
+    return handler
+
+
+def takes_files(handler: object) -> bool:
+    """Tell whether the handler was declared with :func:`accepts_files`."""
+    return bool(getattr(handler, _FILES, False))
 
 
 def access_of(route: web.AbstractRoute) -> Access | None:

@@ -22,6 +22,7 @@ from web.problems import FieldError, InvalidFields, VersionMissing
 Q = TypeVar("Q", bound=BaseModel)
 B = TypeVar("B", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
+H = TypeVar("H", bound=Callable[..., Any])
 
 _OPERATION = "__huifang_operation__"
 MAX_QUERY_CHARACTERS = 2000
@@ -30,7 +31,12 @@ _VERSION = re.compile(r'(?:W/)?"(\d{1,9})"', re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What ``/api/v1/openapi.json`` says about a handler."""
+    """What ``/api/v1/openapi.json`` says about a handler.
+
+    Attributes:
+        response: model of the JSON answer; ``None`` for a file of one of ``media_types``.
+        form: model of a form that comes with a file.
+    """
 
     operation_id: str
     summary: str
@@ -38,11 +44,13 @@ class Operation:
     tag: str
     permission: Permission
     query: type[BaseModel]
-    response: type[BaseModel]
+    response: type[BaseModel] | None
     path_parameters: tuple[tuple[str, str], ...] = ()
     body: type[BaseModel] | None = None
     if_match: bool = False
     status: int = 200
+    form: type[BaseModel] | None = None
+    media_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +114,7 @@ def operation(
             content = await read_body(request, body) if body is not None else None
             expected = read_if_match(request) if if_match else 0
             answer = await function(Call(request, asked, content, expected))
-            zone = request.app[DEPS].settings.timezone
-            text = answer.model_dump_json(context={"timezone": zone}).encode()
-            version = getattr(answer, "version", None)
-            headers = {"ETag": f'"{version}"'} if isinstance(version, int) else None
-            return web.Response(body=text, content_type="application/json", status=status, headers=headers)
+            return json_response(request, answer, status=status)
 
         declared = Operation(
             operation_id=function.__name__,
@@ -125,10 +129,24 @@ def operation(
             if_match=if_match,
             status=status,
         )
-        setattr(handle, _OPERATION, declared)
-        return handle
+        return declare_operation(handle, declared)
 
     return declare
+
+
+def json_response(request: web.Request, answer: BaseModel, *, status: int) -> web.Response:
+    """Return an answer, its ``version`` as ``ETag``, times in the site's zone."""
+    zone = request.app[DEPS].settings.timezone
+    text = answer.model_dump_json(context={"timezone": zone}).encode()
+    version = getattr(answer, "version", None)
+    headers = {"ETag": f'"{version}"'} if isinstance(version, int) else None
+    return web.Response(body=text, content_type="application/json", status=status, headers=headers)
+
+
+def declare_operation(handler: H, declared: Operation) -> H:
+    """Say what a handler does."""
+    setattr(handler, _OPERATION, declared)
+    return handler
 
 
 def operation_of(handler: object) -> Operation | None:
@@ -152,7 +170,7 @@ def read_query(request: web.Request, model: type[Q]) -> Q:
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
-        raise InvalidFields(tuple(_field_error(item) for item in error.errors())) from error
+        raise InvalidFields(tuple(field_error(item) for item in error.errors())) from error
 
 
 async def read_body(request: web.Request, model: type[B]) -> B:
@@ -170,7 +188,7 @@ async def read_body(request: web.Request, model: type[B]) -> B:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise InvalidFields(tuple(_field_error(item, "body") for item in error.errors())) from error
+        raise InvalidFields(tuple(field_error(item, "body") for item in error.errors())) from error
 
 
 def read_if_match(request: web.Request) -> int:
@@ -185,7 +203,8 @@ def read_if_match(request: web.Request) -> int:
     return int(match[1])
 
 
-def _field_error(item: Any, whole: str = "query") -> FieldError:
+def field_error(item: Any, whole: str = "query") -> FieldError:
+    """Return what a model says is wrong with a field, by its place."""
     place = ".".join(str(part) for part in item["loc"]) or whole
     if item["type"] == "extra_forbidden":
         return FieldError(place[:60], "unknown parameter" if whole == "query" else "unknown member")
