@@ -186,6 +186,7 @@ async def search_customers(session: AsyncSession, text: str, limit: int) -> Sequ
     query = (
         select(Customer.id)
         .outerjoin(Project)
+        .where(Customer.merged_into.is_(None))
         .where(Customer.name.like(pattern, escape="\\") | Project.contract_no.like(pattern, escape="\\"))
         .distinct()
         .order_by(Customer.id)

@@ -89,7 +89,8 @@ class SearchFeed:
         self.index = index or SearchIndex()
         self._extras: dict[Kind, Extra] = {}
         self._sources: dict[Kind, Source] = {}
-        self.add(Source(kind=Kind.CUSTOMER, key=Customer.id, load=_customers))
+        here = Customer.merged_into.is_(None)
+        self.add(Source(kind=Kind.CUSTOMER, key=Customer.id, load=_customers, only=here))
         self.add(Source(kind=Kind.PROJECT, key=Project.id, load=_projects))
         for kind in (Kind.COMPLAINT, Kind.REPAIR, Kind.TICKET):
             only = ServiceCase.kind == kind.value
@@ -270,7 +271,9 @@ async def _customers(session: AsyncSession, ids: Sequence[str]) -> list[Document
     phones: dict[str, list[str]] = {}
     for customer_id, e164 in await session.execute(found.order_by(CustomerPhone.position)):
         phones.setdefault(customer_id, []).append(e164)
-    query = select(Customer.id, Customer.name, Customer.created_at).where(Customer.id.in_(ids))
+    query = select(Customer.id, Customer.name, Customer.created_at).where(
+        Customer.id.in_(ids), Customer.merged_into.is_(None)
+    )
     return [
         customer_document(row.id, row.name, phones.get(row.id, ()), row.created_at)
         for row in await session.execute(query)
