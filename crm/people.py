@@ -161,23 +161,7 @@ class People:
             StaleVersion: somebody changed them since.
             Invalid: a field is unknown or breaks a rule.
         """
-        actor.need(Permission.CUSTOMERS_EDIT)
-        unknown = sorted(set(changes) - CHANGEABLE)
-        if unknown:
-            raise Invalid("not a field that can be changed here", field=unknown[0])
-        values = self._checked(changes)
-        async with self._office.database.transaction() as session:
-            row = await customer_for_change(session, customer_id, expected)
-            before = {name: getattr(row, name) for name in values}
-            if "store_id" in values:
-                await known_store(session, values["store_id"])
-            check_window(
-                values.get("preferred_from", row.preferred_from),
-                values.get("preferred_until", row.preferred_until),
-            )
-            for name, value in values.items():
-                setattr(row, name, value)
-            return await self._done(session, actor, row, "customer_changed", before, values)
+        return await self.save(actor, customer_id, changes, None, expected=expected)
 
     async def set_phones(
         self, actor: Actor, customer_id: str, entries: Sequence[PhoneEntry], *, expected: int | None
@@ -188,29 +172,67 @@ class People:
             Forbidden, NotFound, StaleVersion: see :meth:`change`.
             Invalid: see ``check_phones``.
         """
+        return await self.save(actor, customer_id, {}, entries, expected=expected)
+
+    async def save(
+        self,
+        actor: Actor,
+        customer_id: str,
+        changes: dict[str, Any],
+        entries: Sequence[PhoneEntry] | None,
+        *,
+        expected: int | None,
+    ) -> CustomerRecord:
+        """Change fields and numbers at once: both, or neither.
+
+        Raises:
+            Forbidden, NotFound, StaleVersion, Invalid: see :meth:`change` and :meth:`set_phones`.
+        """
         actor.need(Permission.CUSTOMERS_EDIT)
-        office, now = self._office, self._office.now()
-        async with office.database.transaction() as session:
+        unknown = sorted(set(changes) - CHANGEABLE)
+        if unknown:
+            raise Invalid("not a field that can be changed here", field=unknown[0])
+        values = self._checked(changes)
+        async with self._office.database.transaction() as session:
             row = await customer_for_change(session, customer_id, expected)
-            query = select(CustomerPhone).where(CustomerPhone.customer_id == row.id)
-            old = {phone.e164: phone for phone in (await session.execute(query)).scalars()}
-            known = [Known(phone_id=phone.ref or "", e164=phone.e164) for phone in old.values()]
-            wanted = check_phones(entries, known, area=office.default_area)
-            before = _quality(old.values())
-            for e164, phone in old.items():
-                if all(item.e164 != e164 for item in wanted):
-                    await session.delete(phone)
-            for position, item in enumerate(wanted):
-                found = old.get(item.e164)
-                if found is None:
-                    session.add(_phone_row(row.id, position, item, now))
-                else:
-                    _update_phone(found, position, item, now)
-            await session.flush()
-            await self._refuse_with_numbers(session, row, wanted)
-            query = select(CustomerPhone).where(CustomerPhone.customer_id == row.id)
-            after = _quality((await session.execute(query)).scalars())
-            return await self._done(session, actor, row, "customer_phones", before, after)
+            before = {name: getattr(row, name) for name in values}
+            after = dict(values)
+            if "store_id" in values:
+                await known_store(session, values["store_id"])
+            check_window(
+                values.get("preferred_from", row.preferred_from),
+                values.get("preferred_until", row.preferred_until),
+            )
+            for name, value in values.items():
+                setattr(row, name, value)
+            if entries is not None:
+                had, has = await self._put_phones(session, row, entries)
+                before, after = before | had, after | has
+            action = "customer_changed" if values else "customer_phones"
+            return await self._done(session, actor, row, action, before, after)
+
+    async def _put_phones(
+        self, session: AsyncSession, row: Customer, entries: Sequence[PhoneEntry]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Store the numbers; return what the journal keeps of those before and after."""
+        now = self._office.now()
+        query = select(CustomerPhone).where(CustomerPhone.customer_id == row.id)
+        old = {phone.e164: phone for phone in (await session.execute(query)).scalars()}
+        known = [Known(phone_id=phone.ref or "", e164=phone.e164) for phone in old.values()]
+        wanted = check_phones(entries, known, area=self._office.default_area)
+        before = _quality(old.values())
+        for e164, phone in old.items():
+            if all(item.e164 != e164 for item in wanted):
+                await session.delete(phone)
+        for position, item in enumerate(wanted):
+            found = old.get(item.e164)
+            if found is None:
+                session.add(_phone_row(row.id, position, item, now))
+            else:
+                _update_phone(found, position, item, now)
+        await session.flush()
+        await self._refuse_with_numbers(session, row, wanted)
+        return before, _quality((await session.execute(query)).scalars())
 
     async def set_level(
         self, actor: Actor, customer_id: str, level: str, reason: str, *, expected: int | None
