@@ -139,8 +139,12 @@ async def _sqlite(session: AsyncSession, step: _Step, before: int, limit: int) -
     return (await session.execute(query, values)).all()
 
 
-# Sorting what GIN found must not become reading the whole table; compiling takes longer than a search.
-_PLAIN_PLANS = text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)")
+# Hits are looked up one by one, newest first, until the page is full; the planner, who cannot know how many
+# fulfil the check, would rather read and join whole tables. Compiling takes longer than a search.
+_PLAIN_PLANS = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), "
+    "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)"
+)
 
 
 async def _postgres(session: AsyncSession, step: _Step, before: int, limit: int) -> Sequence[Any]:
@@ -163,8 +167,9 @@ _MATCHING = "SELECT id FROM search_fts WHERE tokens @@ CAST(:match AS tsquery) A
 def _few(step: _Step) -> TextClause:
     return _statement(
         f"WITH c AS MATERIALIZED ({_MATCHING} LIMIT :most), n AS (SELECT count(*) AS candidates FROM c), "  # noqa: S608
-        f"h AS (SELECT {_COLUMNS} FROM c JOIN search_document d ON d.id = c.id "
-        f"WHERE (SELECT candidates FROM n) <= :many AND {step.check} ORDER BY d.id DESC LIMIT :limit) "
+        f"h AS (SELECT {_COLUMNS} FROM (SELECT id FROM c ORDER BY id DESC) o "
+        "JOIN search_document d ON d.id = o.id "
+        f"WHERE (SELECT candidates FROM n) <= :many AND {step.check} ORDER BY o.id DESC LIMIT :limit) "
         "SELECT n.candidates, h.* FROM n LEFT JOIN h ON true ORDER BY h.id DESC"
     )
 
@@ -178,6 +183,7 @@ def _newest(step: _Step) -> TextClause:
 
 def _all(step: _Step) -> TextClause:
     return _statement(
-        f"WITH c AS MATERIALIZED ({_MATCHING}) SELECT {_COLUMNS} FROM c "  # noqa: S608
-        f"JOIN search_document d ON d.id = c.id WHERE {step.check} ORDER BY d.id DESC LIMIT :limit"
+        f"WITH c AS MATERIALIZED ({_MATCHING}) SELECT {_COLUMNS} "  # noqa: S608
+        "FROM (SELECT id FROM c ORDER BY id DESC) o JOIN search_document d ON d.id = o.id "
+        f"WHERE {step.check} ORDER BY o.id DESC LIMIT :limit"
     )

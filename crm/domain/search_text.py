@@ -28,6 +28,9 @@ SPELT = "\x1e"
 
 MAX_WORD = 40
 """Longer words are indexed by their beginning; the check reads all of them."""
+SHORT = (2, 3)
+"""Beginnings of words of these lengths are tokens themselves: so many words begin so that no index could
+gather them in time."""
 MAX_EXACT = 40
 """Longer titles cannot be asked for as a whole."""
 MAX_TEXT = 20_000
@@ -42,6 +45,7 @@ EXACT = "\ue001"
 PHONE = "\ue002"
 AUDIENCE = "\ue003"
 KIND = "\ue004"
+PREFIX = "\ue005"
 """First characters of tokens with a meaning of their own; no text has them after :func:`normalise`."""
 
 _ALNUM = re.compile(r"[0-9a-z]+")
@@ -105,7 +109,11 @@ def _encoded(token: str) -> str:
 def _tokens(chunk: str) -> Iterator[str]:
     """Yield the tokens of a piece without gaps: words, and every other pair of neighbours."""
     for match in _ALNUM.finditer(chunk):
-        yield match[0][:MAX_WORD]
+        word = match[0][:MAX_WORD]
+        yield word
+        for length in SHORT:
+            if len(word) >= length:
+                yield PREFIX + word[:length]
     for first, second in pairwise(_encoded(chunk)):
         if first not in _WORDY or second not in _WORDY:
             yield first + second
@@ -230,8 +238,7 @@ class Term:
     def tokens(self) -> tuple[Token, ...]:
         """Return the tokens that everything which has this piece has too.
 
-        A short beginning of a word at the end says little and costs much, so it is left to the check where
-        there are other tokens.
+        A single character that begins a word says nothing; the check looks at it.
         """
         exact = [Token(a + b) for a, b in pairwise(_encoded(self.text)) if not _both(a, b)]
         for match in _ALNUM.finditer(self.text):
@@ -239,7 +246,9 @@ class Term:
             word = match[0][:MAX_WORD]
             if not ends:
                 exact.append(Token(word))
-            elif len(word) >= 3 or not exact:
+            elif len(word) in SHORT:
+                exact.append(Token(PREFIX + word))
+            elif len(word) > max(SHORT):
                 exact.append(Token(word, prefix=len(match[0]) <= MAX_WORD))
         return tuple(dict.fromkeys(exact))
 

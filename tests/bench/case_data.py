@@ -29,7 +29,6 @@ AHEAD = 8
 """Blocks that are made before they are written."""
 CASES_EACH = 5
 """One case for so many customers."""
-CASES_A_DAY = 180
 FIRST_DAY = datetime(2021, 1, 4, 1, tzinfo=UTC)
 DAYS = 1800
 OPEN_SHARE = 0.05
@@ -177,13 +176,13 @@ def phone_of(n: int, second: bool = False) -> str:
     return f"+86{'139' if second else '138'}{scattered:08d}"
 
 
-def block(number: int) -> tuple[Block, Indexed]:
-    """Make one block of customers and what belongs to them: rows by table, and the search's documents."""
+def block(number: int, customers: int) -> tuple[Block, Indexed]:
+    """Make one block of a company: rows by table, and the search's documents."""
     rng = random.Random(number)
     made: Block = {name: [] for name in TABLES}
     documents: list[Document] = []
     for n in range(number * BLOCK, (number + 1) * BLOCK):
-        _customer(rng, n, made, documents)
+        _customer(rng, n, customers, made, documents)
     indexed: Indexed = []
     for document in documents:
         ready = prepare(document)
@@ -191,8 +190,9 @@ def block(number: int) -> tuple[Block, Indexed]:
     return made, indexed
 
 
-def _customer(rng: random.Random, n: int, made: Block, documents: list[Document]) -> None:
-    created = FIRST_DAY + timedelta(seconds=rng.randrange(DAYS * 86400))
+def _customer(rng: random.Random, n: int, customers: int, made: Block, documents: list[Document]) -> None:
+    # They came one after the other, as rows do.
+    created = FIRST_DAY + timedelta(seconds=DAYS * 86400 * n // customers)
     customer_id, name = ulid(created, "C", n), name_of(rng)
     level = rng.choices("ABC", weights=(1, 4, 15))[0]
     made["customer"].append({"id": customer_id, "name": name, "level": level, "created_at": created})
@@ -214,16 +214,22 @@ def _customer(rng: random.Random, n: int, made: Block, documents: list[Document]
     )
     documents.append(project_document(project_id, contract, address, customer_id, name))
     if n % CASES_EACH == 0:
-        _case(rng, n // CASES_EACH, (customer_id, name, project_id), made, documents)
+        a_day = -(-customers // CASES_EACH // DAYS)
+        _case(rng, divmod(n // CASES_EACH, a_day), (customer_id, name, project_id), made, documents)
 
 
 def _case(
-    rng: random.Random, k: int, owner: tuple[str, str, str], made: Block, documents: list[Document]
+    rng: random.Random,
+    numbered: tuple[int, int],
+    owner: tuple[str, str, str],
+    made: Block,
+    documents: list[Document],
 ) -> None:
     customer_id, name, project_id = owner
     kind = rng.choices(tuple(CaseKind), weights=(4, 5, 1))[0]
-    day, place = divmod(k, CASES_A_DAY)
-    opened = FIRST_DAY + timedelta(days=DAYS - 1 - day, minutes=3 * place)
+    day, place = numbered
+    k = day * 10_000 + place
+    opened = FIRST_DAY + timedelta(days=day, minutes=place)
     is_open = rng.random() < OPEN_SHARE
     content = content_of(rng)
     department = rng.choice(DEPARTMENTS)[0]
@@ -310,7 +316,7 @@ class PostgresLoader:
     def __init__(self, conninfo: str) -> None:
         self._connection = psycopg.connect(conninfo, autocommit=True)
         # Made at the end: that is many times faster than row by row.
-        self._connection.execute("DROP INDEX search_fts_tokens")
+        self._connection.execute("DROP INDEX search_fts_tokens, search_fts_id")
         self._connection.execute("SET session_replication_role = replica")
 
     def insert(self, table: Table, rows: Rows) -> None:
@@ -334,6 +340,7 @@ class PostgresLoader:
         self._connection.execute(
             "CREATE INDEX search_fts_tokens ON search_fts USING gin (tokens) WITH (fastupdate = off)"
         )
+        self._connection.execute("CREATE INDEX search_fts_id ON search_fts USING hash (id)")
         self._connection.execute("VACUUM ANALYZE")
         self._connection.close()
 
@@ -357,11 +364,11 @@ def _plain(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
-def _in_order(pool: ProcessPoolExecutor, numbers: Iterable[int]) -> Iterator[tuple[Block, Indexed]]:
+def _in_order(pool: ProcessPoolExecutor, customers: int) -> Iterator[tuple[Block, Indexed]]:
     """Yield blocks in order, never many more than are written: a million customers do not fit in memory."""
     waiting: deque[Future[tuple[Block, Indexed]]] = deque()
-    for number in numbers:
-        waiting.append(pool.submit(block, number))
+    for number in range(customers // BLOCK):
+        waiting.append(pool.submit(block, number, customers))
         if len(waiting) > AHEAD:
             yield waiting.popleft().result()
     while waiting:
@@ -374,9 +381,8 @@ def fill(loaders: Sequence[Loader], customers: int, *, workers: int | None = Non
     for loader in loaders:
         loader.insert(tables["department"], [{"code": code, "name": name} for code, name in DEPARTMENTS])
     taken: set[int] = set()
-    numbers = range(customers // BLOCK)
     with ProcessPoolExecutor(workers or max(1, len(os.sched_getaffinity(0)))) as pool:
-        for made, indexed in _in_order(pool, numbers):
+        for made, indexed in _in_order(pool, customers):
             documents: Rows = []
             words: list[tuple[int, list[str]]] = []
             for wanted, row, tokens in indexed:
