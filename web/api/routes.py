@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from web.api.v1.agents import list_agents
+from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
@@ -20,11 +21,13 @@ from web.api.v1.people import ROUTES as PEOPLE_ROUTES
 from web.api.v1.people_wishes import ROUTES as WISH_ROUTES
 from web.api.v1.projects import ROUTES as PROJECT_ROUTES
 from web.api.v1.queues import list_queues
+from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
+from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
-Route = tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]]
+Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 ROUTES: tuple[Route, ...] = (
     *PEOPLE_ROUTES,
     *WISH_ROUTES,
@@ -34,6 +37,9 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_LINE_ROUTES,
     *HANDOFF_ROUTES,
     *ESCALATION_ROUTES,
+    *REPAIR_ROUTES,
+    *REPAIR_COST_ROUTES,
+    *ATTACHMENT_ROUTES,
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
 )
