@@ -1,6 +1,6 @@
 """The search's feed with everything that any part adds to it: for the service, the commands and imports."""
 
-from crm import complaint_store, repair_store
+from crm import complaint_store, repair_store, ticket_store
 from crm.knowledge import ARTICLES
 from crm.search import Kind
 from crm.search_feed import SearchFeed
@@ -12,4 +12,5 @@ def whole_feed() -> SearchFeed:
     feed.add(ARTICLES)
     feed.extend(Kind.COMPLAINT, complaint_store.search_extras)
     feed.extend(Kind.REPAIR, repair_store.search_extras)
+    feed.extend(Kind.TICKET, ticket_store.search_extras)
     return feed

@@ -7,7 +7,9 @@ from aiohttp import web
 
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
+from crm.forwarded import ForwardedOrders
 from crm.journal import Journal
+from crm.knowledge import Knowledge
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
 from crm.notices.desk import OutgoingDesk
@@ -18,6 +20,7 @@ from crm.repair_services import RepairServices
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
 from crm.search_whole import whole_feed
+from crm.ticket_services import TicketServices
 from crm.timeline import Timeline
 from kernel.audit import AuditLog
 from kernel.bus import Bus
@@ -66,6 +69,9 @@ class CrmServices:
     complaints: ComplaintServices
     people: PeopleServices
     repairs: RepairServices
+    tickets: TicketServices
+    forwarded: ForwardedOrders
+    knowledge: Knowledge
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -91,6 +97,16 @@ def build_crm(deps: CrmDeps) -> CrmServices:
         default_area=settings.default_area,
         search=feed,
     )
+    complaints = ComplaintServices.build(
+        deps.database,
+        deps.clock,
+        register=cases,
+        journal=journal,
+        limits=limits,
+        feed=feed,
+        zone=settings.timezone,
+        compensation_threshold=settings.compensation_threshold,
+    )
     return CrmServices(
         people=PeopleServices.build(office),
         repairs=RepairServices.build(
@@ -112,14 +128,17 @@ def build_crm(deps: CrmDeps) -> CrmServices:
         search=Search(deps.database),
         feed=feed,
         timeline=Timeline(deps.database),
-        complaints=ComplaintServices.build(
+        complaints=complaints,
+        tickets=TicketServices.build(
             deps.database,
             deps.clock,
             register=cases,
             journal=journal,
             limits=limits,
             feed=feed,
-            zone=settings.timezone,
-            compensation_threshold=settings.compensation_threshold,
+            handoffs=complaints.handoffs,
+            complaints=complaints.complaints,
         ),
+        forwarded=ForwardedOrders(deps.database, deps.clock, cases, journal, limits),
+        knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),
     )
