@@ -16,14 +16,17 @@ def duration(seconds: float | None) -> str:
 
 
 def filters(zone: ZoneInfo) -> Mapping[str, Callable[..., Any]]:
-    """Return the template filters: ``day_time``, ``clock_time``, ``day``, ``duration``."""
+    """Return the template filters: ``day_time``, ``clock_time``, ``minute``, ``hour_minute``, ``day``…"""
 
     def local(pattern: str) -> Callable[[datetime | None], str]:
         return lambda at: at.astimezone(zone).strftime(pattern) if at is not None else "–"
 
     return {
         "day_time": local("%Y-%m-%d %H:%M:%S"),
+        "short_time": local("%m-%d %H:%M"),
         "clock_time": local("%H:%M:%S"),
+        "minute": local("%Y-%m-%d %H:%M"),
+        "hour_minute": local("%H:%M"),
         "day": local("%Y-%m-%d"),
         "duration": duration,
     }
