@@ -1,28 +1,43 @@
 """Complaints from registration to closing, on both databases: domain.md §1.3, C0–C8, CN, limits."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from crm.complaint_input import Analysis
+from crm.complaint_input import Acceptance, Analysis
 from crm.complaint_store import CaseOver
 from crm.complaint_views import LineView
 from crm.domain.case import CaseStatus
-from crm.domain.complaint import NextStep
-from crm.domain.complaint_line import LineStatus
-from crm.events_cases import CaseClosed, HandOffSent
+from crm.domain.complaint import NextStep, NotYet, Verdict
+from crm.domain.complaint_line import AcceptMode, LineStatus
+from crm.domain.line_steps import SamePerson
+from crm.domain.machine import IllegalStep
+from crm.events_cases import CaseClosed, HandOffSent, HandOffSigned, LineRejected
 from crm.handoffs import Dispatch
 from crm.limits import TimerState, TimerView
+from kernel.access import Role
 from kernel.audit import AuditLog
 from kernel.db import Database
+from kernel.errors import Forbidden, Invalid, NotFound, StaleVersion
 from tests.support.complaints import (
     DESIGN,
     DESIGNER,
+    DRAWN,
+    ENG_DEPUTY,
+    ENG_WORKER,
     ENGINEER,
+    HOUR,
+    MANAGER,
+    PIN,
     SPECIALIST,
     WORKMANSHIP,
     Desk,
     open_desk,
+    person,
 )
 from tests.support.limits import SettableClock, at, facts, local
 
@@ -142,3 +157,122 @@ async def test_a_complaint_goes_all_the_way_to_C8(desk: Desk) -> None:
     assert {"complaint.register", "complaint.accept", "complaint.plan", "complaint.close"} <= {
         record.action for record in records
     }
+
+
+# Receipts
+
+
+async def test_the_receipt_says_who_when_and_from_where_and_never_changes(desk: Desk) -> None:
+    view = await desk.handed_off()
+    line, handoff_id = view.lines[0], view.lines[0].handoffs[0].handoff_id
+    how = Acceptance(signature=DRAWN, mode=AcceptMode.VISIT_FIRST, person="刘铁柱")
+    line = await desk.services.work.accept(ENGINEER, line.line_id, line.version, how)
+    assert (line.status, line.person, line.accepted_by) == (LineStatus.ACCEPTED, "刘铁柱", "陈建国")
+    sheet = await desk.services.handoffs.sheet(ENGINEER, handoff_id)
+    receipt = sheet.handoff
+    assert (receipt.state, receipt.received_by, receipt.received_ip) == ("signed", "陈建国", "10.1.2.3")
+    assert receipt.received_at == desk.now
+    assert sheet.sound
+    assert len(sheet.strokes) == 2
+    assert sheet.contract_no is not None
+    assert sheet.phone is not None
+    assert "*" not in sheet.phone  # who is to call the customer sees the number
+    assert "*" in str((await desk.services.handoffs.sheet(SPECIALIST, handoff_id)).phone)
+    for statement in (
+        "UPDATE case_handoff SET received_by = 'x'",
+        "UPDATE case_handoff SET state = 'waiting'",
+        "DELETE FROM case_handoff",
+    ):
+        with pytest.raises(DBAPIError):
+            async with desk.database.transaction() as session:
+                await session.execute(text(statement))
+    async with desk.database.transaction() as session:
+        await session.execute(text("UPDATE complaint_line SET cause = 'x'"))
+    assert not (await desk.services.handoffs.sheet(ENGINEER, handoff_id)).sound
+    (signed,) = await facts(desk.database, HandOffSigned)
+    assert (signed.received_by, signed.mode) == ("陈建国", "visit_first")
+
+
+async def test_the_signer_is_the_departments_head_and_not_the_sender(desk: Desk) -> None:
+    both = person("周晓梅", Role.DEPARTMENT_HEAD, "ENG")
+    line = (await desk.handed_off()).lines[0]
+    for stranger in (DESIGNER, ENG_WORKER, SPECIALIST, MANAGER):
+        with pytest.raises((Forbidden, NotFound)):
+            await desk.accept(line, stranger)
+    sender = replace(both, user_id=SPECIALIST.user_id)
+    with pytest.raises(SamePerson):
+        await desk.accept(line, sender)
+    assert (await desk.accept(line, ENG_DEPUTY)).accepted_by == "孙伟"
+
+
+async def test_two_heads_sign_at_once_and_one_wins(desk: Desk) -> None:
+    line = (await desk.handed_off()).lines[0]
+    how = Acceptance(signature=PIN, mode=AcceptMode.PLAN_FIRST)
+    work = desk.services.work
+    done = await asyncio.gather(
+        *(work.accept(head, line.line_id, line.version, how) for head in (ENGINEER, ENG_DEPUTY)),
+        return_exceptions=True,
+    )
+    (lost,) = [found for found in done if isinstance(found, BaseException)]
+    assert isinstance(lost, StaleVersion)
+    (signed,) = await facts(desk.database, HandOffSigned)
+    line = await desk.line(line)
+    assert [handoff.received_by for handoff in line.handoffs] == [signed.received_by]
+    assert len([found for found in line.limits if found.code == "TS.T2"]) == 1
+
+
+async def test_a_departments_part_does_not_hold_up_anothers(desk: Desk) -> None:
+    view = await desk.handed_off(WORKMANSHIP, DESIGN)
+    first, second = view.lines
+    how = Acceptance(signature=PIN, mode=AcceptMode.PLAN_FIRST)
+    work = desk.services.work
+    await asyncio.gather(
+        work.accept(ENGINEER, first.line_id, first.version, how),
+        work.accept(DESIGNER, second.line_id, second.version, how),
+    )
+    assert (await desk.get(view)).header.status is CaseStatus.ACCEPTED
+
+
+async def test_rejected_is_unsigned_and_goes_to_another_department_C2R(desk: Desk) -> None:
+    view = await desk.handed_off()
+    line = view.lines[0]
+    line = await desk.services.work.reject(ENGINEER, line.line_id, line.version, "材料问题，不是施工")
+    (receipt,) = line.handoffs
+    assert (receipt.state, receipt.signature_hash, receipt.reject_reason) == (
+        "rejected",
+        None,
+        "材料问题，不是施工",
+    )
+    assert limit(line, "TS.T1").state is TimerState.STOPPED
+    (told,) = await facts(desk.database, LineRejected)
+    assert told.specialist_id == SPECIALIST.user_id
+    view = await desk.get(view)
+    assert (view.header.status, view.next_step) == (CaseStatus.REJECTED, NextStep.REROUTE)
+    complaints = desk.services.complaints
+    with pytest.raises(Invalid) as same:
+        await complaints.reroute(SPECIALIST, line.line_id, line.version, "ENG", "再看看")
+    assert same.value.field == "department"
+    desk.clock.advance(HOUR)
+    new = await complaints.reroute(
+        SPECIALIST, line.line_id, line.version, "MAT", "瓷砖质量", hand_off=Dispatch()
+    )
+    assert (new.rerouted_from, new.department, new.position) == (line.line_id, "MAT", 2)
+    assert limit(new, "TS.T1").started_at == desk.now
+    view = await desk.get(view)
+    assert [found.status for found in view.lines] == [LineStatus.REROUTED, LineStatus.HANDED_OFF]
+    with pytest.raises(IllegalStep):
+        await complaints.close_unfounded(SPECIALIST, line.line_id, view.lines[0].version, "x")
+
+
+async def test_unfounded_lines_still_need_the_callback(desk: Desk) -> None:
+    view = await desk.handed_off()
+    line = view.lines[0]
+    line = await desk.services.work.reject(ENGINEER, line.line_id, line.version, "现场无空鼓")
+    line = await desk.services.complaints.close_unfounded(SPECIALIST, line.line_id, line.version, "复查属实")
+    assert (line.status, line.settled_why) == (LineStatus.UNFOUNDED, "复查属实")
+    with pytest.raises(NotYet) as early:
+        await desk.close(view)
+    assert early.value.field == "callback"
+    view = await desk.call_back(view, problem=None, verdict=Verdict.NEUTRAL)
+    assert view.next_step is NextStep.CLOSE
+    assert (await desk.close(view)).header.status is CaseStatus.CLOSED
