@@ -210,6 +210,7 @@ def test_a_pdf_that_is_cut_off_or_does_something_is_refused(raw: bytes) -> None:
         ("a\0b\r\nContent-Type: text.jpg", "a b Content-Type text.jpg"),
         ("<img src=x onerror=alert(1)>.jpg", "img src=x onerror=alert(1).jpg"),
         ("照片\u202egpj.exe", "照片gpj.exe"),
+        ("\udc80\udcff.jpg", ".jpg"),
         ("长" * 500, "长" * MAX_NAME),
     ],
 )
