@@ -2,7 +2,24 @@
 
 from aiohttp import web
 
-from web.pages import account, agent, callbacks, calls, customer, notices, search, shell, sign_in, supervisor
+from web.pages import (
+    account,
+    agent,
+    callbacks,
+    calls,
+    case_board,
+    case_new,
+    case_parts,
+    cases,
+    my_day,
+    notices,
+    office,
+    people,
+    search,
+    shell,
+    sign_in,
+    supervisor,
+)
 
 
 def setup(app: web.Application) -> None:
@@ -14,6 +31,12 @@ def setup(app: web.Application) -> None:
     supervisor.setup(app)
     calls.setup(app)
     callbacks.setup(app)
-    customer.setup(app)
+    people.setup(app)
     notices.setup(app)
     search.setup(app)
+    case_parts.setup(app)
+    case_board.setup(app)
+    case_new.setup(app)  # before single cases: «new» is no id
+    cases.setup(app)
+    my_day.setup(app)
+    office.setup(app)

@@ -34,9 +34,9 @@ TONES = {Kind.COMPLAINT: "amber", Kind.REPAIR: "blue", Kind.TICKET: "violet", Ki
 PLACES = {
     Kind.CUSTOMER: "customers",
     Kind.PROJECT: "projects",
-    Kind.COMPLAINT: "complaints",
-    Kind.REPAIR: "repairs",
-    Kind.TICKET: "tickets",
+    Kind.COMPLAINT: "cases",
+    Kind.REPAIR: "cases",
+    Kind.TICKET: "cases",
     Kind.CALL_NOTE: "calls",
     Kind.ARTICLE: "knowledge",
 }

@@ -111,10 +111,18 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/agent", gettext("坐席")))
     if user.can(Permission.BOARD_VIEW):
         items.append(NavigationItem("/supervisor", gettext("实时")))
+    if user.can(Permission.CASES_REGISTER):
+        items.append(NavigationItem("/my-day", gettext("我的一天")))
+    if user.can(Permission.CASES_VIEW):
+        items.append(NavigationItem("/cases", gettext("投诉报修")))
+    if user.can(Permission.CASES_REGISTER):
+        items.append(NavigationItem("/handoffs", gettext("转交箱")))
     if user.can(Permission.CALLS_VIEW):
         items.append(NavigationItem("/calls", gettext("通话记录")))
     if user.can(Permission.CALLBACKS_WORK):
         items.append(NavigationItem("/callbacks", gettext("待回电")))
+    if user.can(Permission.DATA_IMPORT):
+        items.append(NavigationItem("/import", gettext("导入")))
     return items
 
 

@@ -1,0 +1,335 @@
+"""The lists that customer service works by: the board of cases by what is due first, a specialist's day.
+
+A day (domain.md §2.1): overdue red, due today, appointments by time, cases that wait for a callback, returned
+hand-offs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.cases import (
+    MAX_PAGE,
+    CaseFilter,
+    CaseRegister,
+    CaseView,
+    conditions,
+    read_cursor,
+    seen_by,
+    write_cursor,
+)
+from crm.complaint_store import may_see
+from crm.complaint_tables import ComplaintLine
+from crm.domain.case import CaseStatus
+from crm.domain.complaint_line import LINE_FINAL, LineStatus
+from crm.limit_tables import LimitTimerRow
+from crm.limit_views import TimerState, TimerView
+from crm.limits import LimitBook
+from crm.tables import CaseParty, Department, ServiceCase
+from kernel.access import Actor, Permission
+from kernel.clock import Clock
+from kernel.db import Database, UtcDateTime
+from kernel.errors import Forbidden
+
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""Stands for «no limit runs» where cases are sorted by when they are due."""
+MAX_DAY = 200
+APPOINTMENT_DAYS = 3
+_WAIT_FOR_CALLBACK = (
+    CaseStatus.DONE.value,
+    CaseStatus.CALLBACK.value,
+    CaseStatus.SOLVED.value,
+)
+_FINAL_LINE = tuple(sorted(status.value for status in LINE_FINAL))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRow:
+    """A case on the board; ``limit`` is the open limit that ends first."""
+
+    case: CaseView
+    limit: TimerView | None
+    departments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardPage:
+    """A page of the board; ``next_cursor`` leads on."""
+
+    items: tuple[BoardRow, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayLimit:
+    """A limit that is over, or ends today."""
+
+    case: CaseView
+    limit: TimerView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayLine:
+    """A line that waits for the specialist, or whose visit is near; ``at`` is the visit's begin there."""
+
+    case: CaseView
+    line_id: str
+    status: LineStatus
+    department: str
+    reason: str | None
+    at: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What a specialist has before them.
+
+    Attributes:
+        returned: lines that departments sent back, and lines that were never handed off.
+        unfinished: cases about which something is to be done today.
+    """
+
+    overdue: tuple[DayLimit, ...]
+    today: tuple[DayLimit, ...]
+    callbacks: tuple[BoardRow, ...]
+    returned: tuple[DayLine, ...]
+    appointments: tuple[DayLine, ...]
+    unfinished: int
+
+
+class CaseLists:
+    """Reads the lists. Everybody sees in them what they may see of cases."""
+
+    def __init__(
+        self, database: Database, clock: Clock, register: CaseRegister, book: LimitBook, *, zone: ZoneInfo
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._register = register
+        self._book = book
+        self._zone = zone
+
+    async def board(
+        self,
+        actor: Actor,
+        wanted: CaseFilter,
+        *,
+        overdue: bool = False,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> BoardPage:
+        """Return a page of cases: what is due first stands first, what has no limit last.
+
+        Raises:
+            Forbidden: the role sees no cases.
+            Invalid: the cursor is not one of ours.
+        """
+        actor.need(Permission.CASES_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
+        async with self._database.session() as session:
+            due = _due(actor)
+            key = func.coalesce(due.c.due, literal(NEVER, UtcDateTime()))
+            query = (
+                select(ServiceCase.id, key)
+                .outerjoin(due, due.c.record_id == ServiceCase.id)
+                .where(*conditions(wanted), seen_by(actor))
+                .order_by(key, ServiceCase.id.desc())
+                .limit(limit + 1)
+            )
+            if overdue:
+                query = query.where(due.c.due < self._clock.now())
+            if cursor is not None:
+                at, case_id = read_cursor(cursor)
+                query = query.where(or_(key > at, and_(key == at, ServiceCase.id < case_id)))
+            found = (await session.execute(query)).all()
+            ids = [row[0] for row in found[:limit]]
+            rows = await self._rows(session, actor, ids)
+        more = len(found) > limit
+        return BoardPage(
+            items=rows, next_cursor=write_cursor(found[limit - 1][1], found[limit - 1][0]) if more else None
+        )
+
+    async def counts(self, actor: Actor, wanted: CaseFilter) -> dict[str, int]:
+        """Return how many cases are in each state, of those that fulfil the rest of the filter."""
+        actor.need(Permission.CASES_VIEW)
+        query = (
+            select(ServiceCase.status, func.count())
+            .where(*conditions(wanted), seen_by(actor))
+            .group_by(ServiceCase.status)
+        )
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).all()
+        return {str(status): int(count) for status, count in rows}
+
+    async def specialists(self, actor: Actor) -> dict[str, str]:
+        """Return user id → name of who has open cases. Raises Forbidden when the role sees only its own."""
+        actor.need(Permission.CASES_VIEW_ALL)
+        query = (
+            select(ServiceCase.specialist_id, func.max(ServiceCase.specialist_name))
+            .where(ServiceCase.closed_at.is_(None), ServiceCase.specialist_id.is_not(None))
+            .group_by(ServiceCase.specialist_id)
+        )
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).all()
+        named = [(str(key), str(name or key)) for key, name in rows]
+        return dict(sorted(named, key=lambda item: item[1]))
+
+    async def day(self, actor: Actor, specialist_id: str) -> Day:
+        """Return the day of a specialist; of another one only to who leads them.
+
+        Raises:
+            Forbidden: the role has no cases of its own, or it is somebody else's day.
+        """
+        actor.need(Permission.CASES_REGISTER)
+        if specialist_id != actor.user_id and not actor.can(Permission.BOARD_VIEW):
+            raise Forbidden("this is somebody else's day", field="who")
+        now = self._clock.now()
+        tomorrow = self._midnight(now, 1)
+        mine = (ServiceCase.specialist_id == specialist_id, ServiceCase.closed_at.is_(None))
+        async with self._database.session() as session:
+            timers = (
+                await session.scalars(
+                    select(LimitTimerRow)
+                    .join(ServiceCase, ServiceCase.id == LimitTimerRow.record_id)
+                    .where(
+                        *mine,
+                        LimitTimerRow.state == TimerState.RUNNING.value,
+                        LimitTimerRow.deadline_at < tomorrow,
+                    )
+                    .order_by(LimitTimerRow.deadline_at, LimitTimerRow.id)
+                    .limit(MAX_DAY)
+                )
+            ).all()
+            limits = await self._book.views(session, timers)
+            asked = exists().where(
+                ComplaintLine.case_id == ServiceCase.id,
+                ComplaintLine.callback_from <= now,
+                ComplaintLine.status.not_in(_FINAL_LINE),
+                ComplaintLine.status != LineStatus.UNSOLVED.value,
+            )
+            waiting = (
+                await session.scalars(
+                    select(ServiceCase.id)
+                    .where(*mine, or_(ServiceCase.status.in_(_WAIT_FOR_CALLBACK), asked))
+                    .order_by(ServiceCase.opened_at)
+                    .limit(MAX_DAY)
+                )
+            ).all()
+            returned = await self._lines(
+                session,
+                actor,
+                mine,
+                ComplaintLine.status.in_([LineStatus.REJECTED.value, LineStatus.REGISTERED.value]),
+            )
+            appointments = await self._lines(
+                session,
+                actor,
+                mine,
+                and_(
+                    ComplaintLine.visit_from >= self._midnight(now, 0),
+                    ComplaintLine.visit_from < self._midnight(now, APPOINTMENT_DAYS),
+                    ComplaintLine.visited_at.is_(None),
+                    ComplaintLine.status.not_in(_FINAL_LINE),
+                ),
+            )
+            rows = {row.case.case_id: row for row in await self._rows(session, actor, waiting)}
+            ids = {timer.record.record_id for timer in limits} | {
+                row[0].case_id for row in returned + appointments
+            }
+            views = await self._register.views(
+                session, actor, ServiceCase.id.in_(sorted(ids)), limit=len(ids) or 1
+            )
+        cases = {view.case_id: view for view in views}
+        known = [DayLimit(case=cases[item.record.record_id], limit=item) for item in limits]
+        back = tuple(_line(row, name, cases) for row, name in returned)
+        todo = {item.case.case_id for item in known} | set(rows) | {item.case.case_id for item in back}
+        return Day(
+            overdue=tuple(item for item in known if item.limit.overdue),
+            today=tuple(item for item in known if not item.limit.overdue),
+            callbacks=tuple(rows[case_id] for case_id in waiting if case_id in rows),
+            returned=back,
+            appointments=tuple(_line(row, name, cases, visit=True) for row, name in appointments),
+            unfinished=len(todo),
+        )
+
+    def _midnight(self, now: datetime, days: int) -> datetime:
+        today = now.astimezone(self._zone).date() + timedelta(days=days)
+        return datetime.combine(today, time(), self._zone).astimezone(UTC)
+
+    async def _lines(
+        self, session: AsyncSession, actor: Actor, mine: Sequence[ColumnElement[bool]], chosen: Any
+    ) -> list[tuple[ComplaintLine, str]]:
+        query = (
+            select(ComplaintLine, Department.name)
+            .join(ServiceCase, ServiceCase.id == ComplaintLine.case_id)
+            .join(Department, Department.code == ComplaintLine.department_code)
+            .where(*mine, chosen)
+            .order_by(ComplaintLine.visit_from, ComplaintLine.registered_at)
+            .limit(MAX_DAY)
+        )
+        rows = (await session.execute(query)).all()
+        return [(line, name) for line, name in rows if may_see(actor, line)]
+
+    async def _rows(self, session: AsyncSession, actor: Actor, ids: Sequence[str]) -> tuple[BoardRow, ...]:
+        if not ids:
+            return ()
+        views = await self._register.views(session, actor, ServiceCase.id.in_(ids), limit=len(ids))
+        cases = {view.case_id: view for view in views}
+        timers = await self._book.timers(session, ids)
+        parties = await session.execute(
+            select(CaseParty.case_id, Department.name)
+            .join(Department, Department.code == CaseParty.department_code)
+            .where(CaseParty.case_id.in_(ids))
+            .order_by(Department.name)
+        )
+        departments: dict[str, list[str]] = {}
+        for case_id, name in parties:
+            departments.setdefault(case_id, []).append(name)
+        return tuple(
+            BoardRow(
+                case=cases[case_id],
+                limit=_first(actor, timers.get(case_id, ())),
+                departments=tuple(departments.get(case_id, ())),
+            )
+            for case_id in ids
+            if case_id in cases
+        )
+
+
+def _first(actor: Actor, timers: Sequence[TimerView]) -> TimerView | None:
+    whole = actor.can(Permission.CASES_VIEW_ALL)
+    running = [
+        (timer.due_at, timer.timer_id, timer)
+        for timer in timers
+        if timer.state is TimerState.RUNNING
+        and timer.due_at is not None
+        and (whole or timer.owner.department == actor.department)
+    ]
+    return min(running)[2] if running else None
+
+
+def _due(actor: Actor) -> Any:
+    query = select(LimitTimerRow.record_id, func.min(LimitTimerRow.deadline_at).label("due")).where(
+        LimitTimerRow.state == TimerState.RUNNING.value
+    )
+    if not actor.can(Permission.CASES_VIEW_ALL):
+        query = query.where(LimitTimerRow.department == (actor.department or ""))
+    return query.group_by(LimitTimerRow.record_id).subquery()
+
+
+def _line(row: ComplaintLine, department: str, cases: dict[str, CaseView], *, visit: bool = False) -> DayLine:
+    return DayLine(
+        case=cases[row.case_id],
+        line_id=row.id,
+        status=LineStatus(row.status),
+        department=department,
+        reason=row.reject_reason,
+        at=row.visit_from if visit else None,
+        until=row.visit_until if visit else None,
+    )

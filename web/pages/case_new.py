@@ -1,0 +1,357 @@
+"""Registering a complaint while the customer is talking: one screen, what is known is filled in already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from aiohttp import web
+
+from crm.cases import CaseFilter
+from crm.complaint_input import NewComplaint, NewLine
+from crm.domain.case import CaseKind, Severity, Source
+from crm.domain.complaint import FIRST_DEPARTMENT, MAX_LINES
+from crm.domain.customer_rules import PhoneEntry
+from crm.domain.handoff import HandoffForm
+from crm.handoffs import Dispatch
+from crm.limit_views import RecordRef
+from crm.people import NewCustomer
+from crm.views import CustomerCard, ProjectBrief
+from kernel.errors import HuifangError, NotFound
+from kernel.ids import is_ulid
+from web import labels
+from web.crm_part import CRM
+from web.deps import DEPS
+from web.i18n import gettext
+from web.identity import current_actor, current_user
+from web.masking import shown_call
+from web.pages import case_words as words
+from web.pages.case_forms import Reader, refusal
+from web.pages.case_parts import departments
+from web.pages.case_steps import all_kinds, kinds, new_line
+from web.pages.shell import DIRECTORY, render, see_other
+from web.permissions import Permission, requires
+from web.pop import readable
+from web.problems import status_of
+
+FOUND = 8
+AGAIN = timedelta(minutes=2)
+"""The same text from the same customer within this time is the same form sent twice."""
+HOLDERS = (
+    "customer_id",
+    "project_id",
+    "call_id",
+    "content",
+    "demand",
+    "want_by",
+    "severity",
+    "source",
+    "external_no",
+    "form",
+    "new_name",
+    "new_salutation",
+    "new_phone",
+)
+CHECKS = ("hand_off", "copy", "read_back")
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/cases/new", show)
+    app.router.add_post("/cases/new", register)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFields:
+    """A cause line as it stands in the form."""
+
+    kind: str = ""
+    cause: str = ""
+    department: str = ""
+    person: str = ""
+    manufacturer: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was chosen or written."""
+        return not (self.kind or self.cause or self.department or self.person or self.manufacturer)
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """The form as it stands, with what is wrong with it."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, bool] = field(default_factory=dict)
+    lines: Sequence[LineFields] = (LineFields(),)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+@requires(Permission.CASES_REGISTER)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the form, with everything about customer and call that is known."""
+    values = {
+        "customer_id": request.query.get("customer", "")[:26],
+        "project_id": request.query.get("project", "")[:26],
+        "call_id": request.query.get("call", "")[:26],
+        "severity": str(Severity.GENERAL.value),
+        "source": Source.PHONE.value,
+        "form": HandoffForm.ELECTRONIC.value,
+    }
+    draft = Draft(values=values, checks={"hand_off": True, "copy": True})
+    return await _page(request, draft)
+
+
+async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web.StreamResponse:
+    app = request.app
+    values = draft.values = dict.fromkeys(HOLDERS, "") | draft.values
+    draft.checks = dict.fromkeys(CHECKS, False) | draft.checks
+    number, queue = await _call(request, values)
+    card = await _card(app, values["customer_id"])
+    project = _project(card, values["project_id"])
+    if project is not None:
+        values["project_id"] = project.project_id
+    query = request.query.get("q", "").strip()[:40]
+    found: Sequence[CustomerCard] = ()
+    if card is None and len(query) > 1:
+        found = await app[DIRECTORY].search(query, limit=FOUND)
+    known = await departments(request)
+    accept, verify = await _promise(request)
+    people = [
+        person
+        for person in (
+            (project.project_manager, project.designer, project.inspector) if project is not None else ()
+        )
+        if person
+    ]
+    context = {
+        "draft": draft,
+        "values": values,
+        "lines": draft.lines,
+        "card": card,
+        "project": project,
+        "stage": labels.word(labels.STAGES, project.stage) if project else "",
+        "crew_statuses": labels.words(labels.CREW_STATUSES),
+        "number": number,
+        "menu_path": queue,
+        "query": query,
+        "found": found,
+        "kinds": kinds(),
+        "departments": known,
+        "proposed": {
+            str(class_.value): known.get(code or "", "") for class_, code in FIRST_DEPARTMENT.items()
+        },
+        "people": people,
+        "severities": labels.words(words.SEVERITIES),
+        "severity_hints": labels.words(words.SEVERITY_HINTS),
+        "sources": labels.words(words.SOURCES),
+        "forms": labels.words(words.HANDOFF_FORMS),
+        "salutations": labels.words(labels.SALUTATIONS),
+        "case_kinds": labels.words(labels.CASE_KINDS),
+        "case_statuses": labels.words(labels.CASE_STATUSES),
+        "greeting": _greeting(card),
+        "accept_hours": accept,
+        "verify_hours": verify,
+        "may_create": current_user(request).can(Permission.CUSTOMERS_EDIT),
+        "max_lines": MAX_LINES,
+        "page": {
+            "draft": f"new:complaint:{values['customer_id']}:{values['call_id']}",
+            "proposed": {
+                str(class_.value): known.get(code or "", "") for class_, code in FIRST_DEPARTMENT.items()
+            },
+            "max": MAX_LINES,
+        },
+    }
+    return render(request, "cases/new.html", context, status=status)
+
+
+def _greeting(card: CustomerCard | None) -> str:
+    if card is None:
+        return ""
+    return f"{card.name}{labels.word(labels.SALUTATIONS, card.salutation)}"
+
+
+async def _call(request: web.Request, values: dict[str, str]) -> tuple[str, str]:
+    """Return number and menu path of the call; fill in its customer where none is named."""
+    call_id = values["call_id"]
+    if not is_ulid(call_id):
+        values["call_id"] = ""
+        return "", ""
+    try:
+        found = await request.app[DEPS].history.get(call_id)
+    except NotFound:
+        return "", ""  # a call that has only just begun is not in the history yet
+    if not values["customer_id"] and found.customer_id:
+        values["customer_id"] = found.customer_id
+    call = shown_call(found, current_user(request))
+    return readable(call.to_number if call.direction == "out" else call.from_number), " › ".join(
+        call.menu_path
+    )
+
+
+async def _card(app: web.Application, customer_id: str) -> CustomerCard | None:
+    if not is_ulid(customer_id):
+        return None
+    try:
+        card: CustomerCard = await app[DIRECTORY].card(customer_id)
+    except NotFound:
+        return None
+    return card
+
+
+def _project(card: CustomerCard | None, project_id: str) -> ProjectBrief | None:
+    projects = card.projects if card is not None else ()
+    for project in projects:
+        if project.project_id == project_id:
+            return project
+    return projects[0] if len(projects) == 1 else None
+
+
+async def _promise(request: web.Request) -> tuple[int, int]:
+    """Return in how many hours a department accepts a complaint and calls the customer after that."""
+    app = request.app
+    record, now = RecordRef("complaint", ""), app[DEPS].clock.now()
+    async with app[DEPS].database.session() as session:
+        accept = await app[CRM].limits.rule(session, "TS.T1", record, at=now)
+        verify = await app[CRM].limits.rule(session, "TS.T2", record, at=now)
+    hour = timedelta(hours=1)
+    return int(accept.amount / hour), int(verify.amount / hour)
+
+
+@requires(Permission.CASES_REGISTER)
+async def register(request: web.Request) -> web.StreamResponse:
+    """Register what was written, or show the form again with what is wrong."""
+    app = request.app
+    form: Mapping[str, object] = dict(await request.post())
+    reader = Reader(form, app[DEPS].settings.timezone)
+    draft = _draft(reader)
+    if reader.raw("add_line"):
+        draft.lines = (*draft.lines, LineFields())[:MAX_LINES]
+        return await _page(request, draft)
+    new = _read(reader, draft)
+    fresh = _newcomer(reader, draft) if not draft.values["customer_id"] else None
+    if new is None or reader.problems:
+        draft.problems, draft.problem = reader.problems, gettext("还不能保存，请检查标红的地方。")
+        return await _page(request, draft, status=400)
+    actor, complaints = current_actor(request), app[CRM].complaints.complaints
+    try:
+        if fresh is not None:
+            record = await app[CRM].people.customers.create(actor, fresh)
+            draft.values["customer_id"] = record.customer_id
+            new = replace(new, customer_id=record.customer_id)
+        before = await _sent_before(request, new)
+        if before is not None:
+            return see_other(f"/cases/{before}?done=registered")
+        view = await complaints.register(actor, new)
+    except HuifangError as error:
+        status = int(status_of(error))
+        if status >= 500:
+            raise
+        draft.problem, draft.problems = refusal(error, _names(draft))
+        return await _page(request, draft, status=status)
+    return see_other(f"/cases/{view.case_id}?done=registered")
+
+
+def _names(draft: Draft) -> frozenset[str]:
+    lines = {
+        f"lines.{place}.{name}"
+        for place in range(len(draft.lines))
+        for name in ("kind", "cause", "department", "person", "manufacturer", "subclass")
+    }
+    return frozenset(lines | set(HOLDERS))
+
+
+def _draft(reader: Reader) -> Draft:
+    lines: list[LineFields] = []
+    for place in range(MAX_LINES):
+        line = LineFields(**{name: reader.raw(f"lines.{place}.{name}") for name in LineFields.__slots__})
+        if not line.is_empty or not lines:
+            lines.append(line)
+    return Draft(
+        values={name: reader.raw(name) for name in HOLDERS},
+        checks={name: reader.check(name) for name in CHECKS},
+        lines=lines,
+    )
+
+
+def _read(reader: Reader, draft: Draft) -> NewComplaint | None:
+    content = reader.text("content", limit=2000)
+    demand = reader.text("demand", limit=1000, required=False)
+    want_by = reader.moment("want_by")
+    severity = reader.choice("severity", words.SEVERITIES)
+    source = reader.choice("source", words.SOURCES)
+    external_no = reader.text("external_no", limit=60, required=source == Source.HOTLINE_FORWARD)
+    paper = reader.choice("form", words.HANDOFF_FORMS, required=False)
+    if not reader.check("read_back"):
+        reader.problems["read_back"] = gettext("保存之前，请先向客户复述一遍。")
+    lines = [
+        line
+        for place, shown in enumerate(draft.lines)
+        if (line := _line(reader, place, shown, content)) is not None
+    ]
+    if reader.problems:
+        return None
+    return NewComplaint(
+        customer_id=draft.values["customer_id"],
+        project_id=draft.values["project_id"] or None,
+        content=content,
+        demand=demand,
+        want_by=want_by,
+        severity=Severity(int(severity)),
+        source=Source(source),
+        external_no=external_no or None,
+        call_id=draft.values["call_id"] or None,
+        lines=tuple(lines),
+        hand_off=Dispatch(
+            form=HandoffForm(paper or HandoffForm.ELECTRONIC.value), copy_left=draft.checks["copy"]
+        )
+        if draft.checks["hand_off"]
+        else None,
+    )
+
+
+def _line(reader: Reader, place: int, shown: LineFields, content: str) -> NewLine | None:
+    if place and shown.is_empty:
+        return None
+    if shown.kind not in all_kinds():
+        reader.problems[f"lines.{place}.kind"] = gettext("请选择问题类别。")
+        return None
+    return new_line(
+        shown.kind,
+        shown.cause.strip() or content[:1000],
+        department=shown.department,
+        person=shown.person.strip(),
+        manufacturer=shown.manufacturer.strip(),
+    )
+
+
+def _newcomer(reader: Reader, draft: Draft) -> NewCustomer | None:
+    """Return the customer whom nobody knew before this call."""
+    if not any(draft.values[name].strip() for name in ("new_name", "new_phone")):
+        reader.problems["customer_id"] = gettext("请先选定客户，或者写下新客户的姓名和电话。")
+        return None
+    name = reader.text("new_name", limit=40)
+    phone = reader.text("new_phone", limit=40)
+    salutation = reader.choice("new_salutation", labels.SALUTATIONS, required=False)
+    if not name or not phone:
+        return None
+    return NewCustomer(
+        name=name, salutation=salutation or None, phones=(PhoneEntry(number=phone, verified=True),)
+    )
+
+
+async def _sent_before(request: web.Request, new: NewComplaint) -> str | None:
+    """Return the complaint that this very form made a moment ago, when it was sent twice."""
+    actor = current_actor(request)
+    page = await request.app[CRM].cases.page(
+        actor,
+        CaseFilter(
+            kind=CaseKind.COMPLAINT,
+            customer_id=new.customer_id,
+            specialist_id=actor.user_id,
+            opened_since=request.app[DEPS].clock.now() - AGAIN,
+        ),
+        limit=5,
+    )
+    said = new.content.replace("\r\n", "\n").strip()
+    return next((case.case_id for case in page.items if case.content == said), None)

@@ -1,0 +1,402 @@
+"""One case: what it is, what is next, its lines with their forms, and everything that happened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from crm.case_history import Happening
+from crm.complaint_views import ComplaintView, LineView
+from crm.domain.case import CaseKind
+from kernel.errors import HuifangError, NotFound, StaleVersion
+from web import labels
+from web.crm_part import CRM
+from web.deps import DEPS
+from web.i18n import gettext
+from web.identity import current_actor, current_user
+from web.pages import case_words as words
+from web.pages.case_forms import Field, Reader, refusal
+from web.pages.case_parts import CASE_HISTORY, Due, departments, due_of, has_page
+from web.pages.case_steps import (
+    CASE_FORMS,
+    LINE_FORMS,
+    OF_NEXT,
+    Asked,
+    StepForm,
+    asked_lines,
+    kinds,
+)
+from web.pages.shell import DIRECTORY, render, see_other
+from web.permissions import Permission, requires
+from web.problems import status_of
+
+FOLLOWS = frozenset({"complaint.status", "complaint.line_waived"})
+"""What the log has besides what somebody did: it follows from that."""
+_CASE = {form.step: form for form in CASE_FORMS}
+_LINE = {form.step: form for form in LINE_FORMS}
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/cases/{case_id}", show)
+    app.router.add_post("/cases/{case_id}/steps/{step}", take_step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownField:
+    """A field with what stands in it; ``groups`` are the options of a choice by heading."""
+
+    field: Field
+    name: str
+    ident: str
+    value: str
+    groups: Mapping[str, Mapping[str, str]]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownForm:
+    """A form of a step on the page."""
+
+    form: StepForm
+    ident: str
+    line_id: str
+    version: int
+    fields: Sequence[ShownField]
+    is_open: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownLine:
+    """A line in words."""
+
+    line: LineView
+    status: str
+    tone: str
+    class_: str
+    subclass: str
+    mode: str
+    due: Sequence[Due]
+    forms: Sequence[ShownForm]
+    sign_href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownHappening:
+    """Something that happened, in words."""
+
+    at: datetime
+    what: str
+    who: str
+    line: str
+    detail: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """A step that somebody tried and that was refused: what they wrote stays on the page."""
+
+    step: str = ""
+    line_id: str = ""
+    form: Mapping[str, object] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    changed: Sequence[ShownHappening] = ()
+
+
+@requires(Permission.CASES_VIEW)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show a case of whatever kind."""
+    actor = current_actor(request)
+    header = await request.app[CRM].cases.get(actor, request.match_info["case_id"][:40])
+    if header.kind is not CaseKind.COMPLAINT:
+        return await _plain(request, header.case_id)
+    return await page(request, header.case_id, Attempt())
+
+
+async def page(
+    request: web.Request, case_id: str, attempt: Attempt, *, status: int = 200
+) -> web.StreamResponse:
+    """Return the page of a complaint, after a refused step with what was written."""
+    app, actor, user = request.app, current_actor(request), current_user(request)
+    view = await app[CRM].complaints.complaints.get(actor, case_id)
+    now, zone = app[DEPS].clock.now(), app[DEPS].settings.timezone
+    happened = await app[CASE_HISTORY].of("complaint", case_id, [line.line_id for line in view.lines])
+    names = {line.line_id: line.department_name for line in view.lines}
+    history = [_happening(item, names) for item in happened if item.action not in FOLLOWS]
+    forms = _Forms(view, attempt, await departments(request), request.query.get("call", "")[:26])
+    case_forms = [forms.of(form) for form in CASE_FORMS if form.step in view.steps]
+    next_form = OF_NEXT.get(view.next_step.value, "")
+    card = None
+    if user.can(Permission.CUSTOMERS_VIEW):
+        try:
+            card = await app[DIRECTORY].card(view.header.customer_id)
+        except NotFound:
+            card = None
+    dues = [due_of(timer, now) for timer in (*view.limits, *(t for ln in view.lines for t in ln.limits))]
+    running = sorted((due for due in dues if due is not None), key=lambda due: due.at)
+    done = request.query.get("done", "")
+    context = {
+        "view": view,
+        "case": view.header,
+        "kind": labels.word(labels.CASE_KINDS, view.header.kind.value),
+        "status": labels.word(labels.CASE_STATUSES, view.header.status.value),
+        "status_tone": words.STATUS_TONES.get(view.header.status.value, ""),
+        "severity": labels.word(words.SEVERITIES, view.header.severity),
+        "severity_tone": words.SEVERITY_TONES.get(str(view.header.severity), ""),
+        "source": labels.word(words.SOURCES, view.header.source),
+        "next_text": labels.word(words.NEXT_STEPS, view.next_step.value),
+        "next_form": next((form for form in case_forms if form.form.step == next_form), None),
+        "more_forms": [form for form in case_forms if form.form.step != next_form],
+        "nearest": running[0] if running else None,
+        "card": card,
+        "project": next(
+            (item for item in (card.projects if card else ()) if item.project_id == view.header.project_id),
+            None,
+        ),
+        "lines": [_line(request, view, line, forms, now) for line in view.lines],
+        "history": history,
+        "attempt": attempt,
+        "done_text": _done_text(done, view),
+        "seen": now.isoformat(),
+        "verdicts": labels.words(words.VERDICTS),
+        "problem_words": labels.words(words.PROBLEMS),
+        "timeliness": labels.words(words.TIMELINESS),
+        "contacted": labels.words(words.CONTACTED),
+        "handoff_states": labels.words(words.HANDOFF_STATES),
+        "handoff_forms": labels.words(words.HANDOFF_FORMS),
+        "next_words": labels.words(words.NEXT_STEPS),
+        "sheet_page": has_page(app, "/handoffs/{handoff_id}/sheet"),
+        "escalate_href": _escalate(app, view),
+        "zone_key": zone.key,
+    }
+    return render(request, "cases/case.html", context, status=status)
+
+
+def _done_text(done: str, view: ComplaintView) -> str:
+    if done == "registered":
+        return gettext("已登记，单号 %(no)s。") % {"no": view.no}
+    told = _CASE.get(done) or _LINE.get(done)
+    return gettext(told.done) if told else ""
+
+
+async def _plain(request: web.Request, case_id: str) -> web.StreamResponse:
+    """Show the header and the history of a case whose kind has no page of its own here."""
+    app, actor = request.app, current_actor(request)
+    case = await app[CRM].cases.get(actor, case_id)
+    now = app[DEPS].clock.now()
+    async with app[DEPS].database.session() as session:
+        timers = (await app[CRM].limits.timers(session, [case_id]))[case_id]
+    happened = await app[CASE_HISTORY].of(case.kind.value, case_id)
+    context = {
+        "case": case,
+        "kind": labels.word(labels.CASE_KINDS, case.kind.value),
+        "status": labels.word(labels.CASE_STATUSES, case.status.value),
+        "status_tone": words.STATUS_TONES.get(case.status.value, ""),
+        "severity": labels.word(words.SEVERITIES, case.severity),
+        "severity_tone": words.SEVERITY_TONES.get(str(case.severity), ""),
+        "source": labels.word(words.SOURCES, case.source),
+        "dues": [due for due in (due_of(timer, now) for timer in timers) if due is not None],
+        "history": [_happening(item, {}) for item in happened if item.action not in FOLLOWS],
+    }
+    return render(request, "cases/plain.html", context)
+
+
+@requires(Permission.CASES_VIEW)
+async def take_step(request: web.Request) -> web.StreamResponse:
+    """Take a step of a complaint or one of its lines; refused, the page comes back with what was written."""
+    app, actor = request.app, current_actor(request)
+    case_id, step = request.match_info["case_id"][:40], request.match_info["step"]
+    form: Mapping[str, object] = dict(await request.post())
+    reader = Reader(form, app[DEPS].settings.timezone)
+    line_id = reader.raw("line_id")[:40]
+    known = (_LINE if line_id else _CASE).get(step)
+    if known is None:
+        raise NotFound("no such step", field="step")
+    view = await app[CRM].complaints.complaints.get(actor, case_id)
+    fields = _Forms(view, Attempt(), await departments(request), "").fields(known)
+    values = reader.read(fields)
+    attempt = Attempt(step=step, line_id=line_id, form=form)
+    if reader.problems:
+        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
+        return await page(request, case_id, attempt, status=400)
+    try:
+        await known.run(
+            Asked(
+                services=app[CRM].complaints,
+                actor=actor,
+                case_id=case_id,
+                line_id=line_id,
+                expected=reader.number("version"),
+                values=values,
+            )
+        )
+    except HuifangError as error:
+        status = int(status_of(error))
+        if status >= 500 or status == 404:
+            raise
+        attempt.problem, attempt.problems = refusal(error, frozenset(item.name for item in fields))
+        if isinstance(error, StaleVersion):
+            attempt.changed = await _since(request, view, reader.raw("seen"))
+        return await page(request, case_id, attempt, status=status)
+    anchor = f"#line-{line_id}" if line_id else ""
+    return see_other(f"/cases/{case_id}?done={step}{anchor}")
+
+
+async def _since(request: web.Request, view: ComplaintView, seen: str) -> list[ShownHappening]:
+    """Return what happened to the complaint since the page was written on which somebody wrote."""
+    try:
+        since = datetime.fromisoformat(seen)
+    except ValueError:
+        return []
+    if since.tzinfo is None:
+        return []
+    names = {line.line_id: line.department_name for line in view.lines}
+    happened = await request.app[CASE_HISTORY].of("complaint", view.case_id, list(names))
+    return [_happening(item, names) for item in happened if item.at > since and item.action not in FOLLOWS]
+
+
+class _Forms:
+    """Makes the forms of a complaint's page."""
+
+    def __init__(self, view: ComplaintView, attempt: Attempt, known: Mapping[str, str], call_id: str) -> None:
+        self._view = view
+        self._attempt = attempt
+        self._departments = known
+        self._call_id = call_id
+
+    def fields(self, form: StepForm) -> tuple[Field, ...]:
+        """Return the fields of a form in this complaint."""
+        found: list[Field] = []
+        for item in form.fields:
+            if item.name == "department":
+                item = Field(
+                    name=item.name,
+                    label=item.label,
+                    kind="choice",
+                    options=self._departments,
+                    required=item.required,
+                    blank=item.blank,
+                )
+            found.append(item)
+            if form.step == "callback" and item.name == "problem":
+                found += [
+                    Field(
+                        name=f"line-{line.line_id}",
+                        label=line.department_name,
+                        kind="choice",
+                        options=words.PROBLEMS,
+                        required=False,
+                        blank=gettext("同上"),
+                    )
+                    for line in asked_lines(self._view)
+                ]
+        return tuple(found)
+
+    def of(self, form: StepForm, line: LineView | None = None) -> ShownForm:
+        """Return a form of the complaint, or of one of its lines."""
+        line_id = line.line_id if line else ""
+        tried = self._attempt.step == form.step and self._attempt.line_id == line_id
+        ident = f"step-{form.step}" + (f"-{line_id}" if line_id else "")
+        own = line is not None and form.step != "hand_off"
+        return ShownForm(
+            form=form,
+            ident=ident,
+            line_id=line_id,
+            version=line.version if line is not None and own else self._view.version,
+            fields=[self._field(item, ident, tried=tried) for item in self.fields(form)],
+            is_open=tried,
+            problem=self._attempt.problem if tried else "",
+        )
+
+    def _field(self, item: Field, ident: str, *, tried: bool) -> ShownField:
+        value = self._attempt.form.get(item.name, "") if tried else item.start
+        if item.name == "call_id" and not tried:
+            value = self._call_id
+        groups: Mapping[str, Mapping[str, str]] = {}
+        if item.kind == "choice":
+            groups = kinds() if item.name == "kind" else {"": item.choices}
+        return ShownField(
+            field=item,
+            name=item.name,
+            ident=f"{ident}-{item.name}",
+            value=value if isinstance(value, str) else "",
+            groups=groups,
+            problem=self._attempt.problems.get(item.name, "") if tried else "",
+        )
+
+
+def _line(
+    request: web.Request, view: ComplaintView, line: LineView, forms: _Forms, now: datetime
+) -> ShownLine:
+    whole = "hand_off" in view.steps and sum("hand_off" in item.steps for item in view.lines) == 1
+    return ShownLine(
+        line=line,
+        status=labels.word(words.LINE_STATUSES, line.status.value),
+        tone=words.LINE_TONES.get(line.status.value, ""),
+        class_=labels.word(words.CLASSES, line.class_code),
+        subclass=labels.word(words.SUBCLASS_WORDS, line.subclass),
+        mode=labels.word(words.ACCEPT_MODES, line.mode.value) if line.mode else "",
+        due=[due for due in (due_of(timer, now) for timer in line.limits) if due is not None],
+        forms=[
+            forms.of(form, line)
+            for form in LINE_FORMS
+            if form.step in line.steps and not (form.step == "hand_off" and whole)
+        ],
+        sign_href=_sign(request.app, line),
+    )
+
+
+def _sign(app: web.Application, line: LineView) -> str:
+    waiting = next((item for item in line.handoffs if item.state == "waiting"), None)
+    if "accept" not in line.steps or waiting is None:
+        return ""
+    return f"/handoffs/{waiting.handoff_id}" if has_page(app, "/handoffs/{handoff_id}") else "/inbox"
+
+
+def _escalate(app: web.Application, view: ComplaintView) -> str:
+    if "escalate" not in view.steps or not has_page(app, "/escalations/new"):
+        return ""
+    return f"/escalations/new?case={view.case_id}"
+
+
+def _happening(item: Happening, names: Mapping[str, str]) -> ShownHappening:
+    parts: list[str] = []
+    for key, value in item.after.items():
+        if text := _detail(key, value, item.before.get(key)):
+            parts.append(text)
+    if item.why:
+        parts.append(item.why)
+    return ShownHappening(
+        at=item.at,
+        what=labels.word(words.AUDIT_ACTIONS, item.action),
+        who=item.actor,
+        line=names.get(item.line_id, ""),
+        detail=" · ".join(parts),
+    )
+
+
+def _detail(key: str, value: Any, before: Any) -> str:
+    match key:
+        case "status":
+            table = {**labels.CASE_STATUSES, **words.LINE_STATUSES}
+            new = labels.word(table, value)
+            return f"{labels.word(table, before)} → {new}" if before else new
+        case "severity":
+            new = labels.word(words.SEVERITIES, value)
+            return f"{labels.word(words.SEVERITIES, before)} → {new}" if before else new
+        case "verdict":
+            return labels.word(words.VERDICTS, value)
+        case "problem":
+            return labels.word(words.PROBLEMS, value)
+        case "leads_to":
+            return labels.word(words.NEXT_STEPS, value)
+        case "call_count":
+            return gettext("第 %(n)s 次来电") % {"n": value}
+        case "person" | "receipt_no" | "external_no" | "root_cause":
+            return str(value or "")
+        case _:
+            return ""

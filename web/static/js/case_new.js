@@ -1,0 +1,93 @@
+// Registering a complaint: cause lines come and go, the department follows the class, the text to read back
+// follows what is typed.
+import { keepDraft } from "./case_draft.js";
+import "./case_form.js";
+import { byId, pageData, setText } from "./dom.js";
+import "./page.js";
+import { t } from "./texts.js";
+
+const { proposed, max } = pageData("page");
+const form = byId("new-case");
+const list = byId("lines");
+const rows = () => [...list.querySelectorAll("[data-line]")];
+
+function number() {
+  rows().forEach((row, place) => {
+    for (const field of row.querySelectorAll("[data-part]")) {
+      const name = `lines.${place}.${field.dataset.part}`;
+      field.name = name;
+      row.querySelector(`label[for="${CSS.escape(field.id)}"]`)?.setAttribute("for", name);
+      field.id = name;
+    }
+    row.querySelector("[data-remove]").hidden = rows().length === 1;
+  });
+  byId("add-line").disabled = rows().length >= max;
+}
+
+function addLine() {
+  if (rows().length >= max) return null;
+  list.append(byId("line-template").content.cloneNode(true));
+  number();
+  return rows().at(-1);
+}
+
+function propose(row) {
+  const [class_] = row.querySelector("[data-part=kind]").value.split(".");
+  const option = row.querySelector("[data-auto]");
+  const department = proposed[class_];
+  setText(option, department ? t("自动：%(department)s", { department }) : class_ ? t("请选择部门") : t("按对应关系"));
+}
+
+byId("add-line").addEventListener("click", (event) => {
+  event.preventDefault();
+  addLine()?.querySelector("select").focus();
+});
+list.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-remove]");
+  if (!button || rows().length === 1) return;
+  const row = button.closest("[data-line]");
+  const next = row.previousElementSibling || row.nextElementSibling;
+  row.remove();
+  number();
+  next.querySelector("select").focus();
+  form.dispatchEvent(new Event("input"));
+});
+list.addEventListener("change", (event) => {
+  const row = event.target.closest("[data-line]");
+  if (row && event.target.dataset.part === "kind") propose(row);
+});
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || event.ctrlKey || event.metaKey || event.code !== "KeyL") return;
+  event.preventDefault();
+  byId("add-line").click();
+});
+
+function follow() {
+  setText(byId("said"), byId("content").value.trim() || "…");
+  const forwarded = byId("source").value === "hotline_forward";
+  for (const field of document.querySelectorAll("[data-if-source]")) field.hidden = !forwarded;
+}
+form.addEventListener("input", follow);
+form.addEventListener("change", follow);
+form.addEventListener("draft-restored", () => {
+  follow();
+  rows().forEach(propose);
+});
+byId("project_id")?.addEventListener("change", (event) => {
+  if (!("reload" in event.target.dataset)) return;
+  const url = new URL(window.location.href);
+  url.searchParams.set("customer", form.elements.customer_id.value);
+  url.searchParams.set("project", event.target.value);
+  if (form.elements.call_id.value) url.searchParams.set("call", form.elements.call_id.value);
+  url.pathname = "/cases/new";
+  setTimeout(() => window.location.assign(url), 350); // the draft is kept by then
+});
+
+form.dataset.tended = "yes";
+keepDraft(form, (values) => {
+  const wanted = Object.keys(values).filter((name) => /^lines\.\d+\.kind$/.test(name)).length;
+  while (rows().length < wanted && addLine());
+});
+number();
+rows().forEach(propose);
+follow();
