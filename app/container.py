@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from importlib.metadata import version
-from ipaddress import ip_network
 
 from aiohttp import web
 from redis.asyncio import Redis
@@ -26,6 +25,7 @@ from app.schema import check
 from app.settings import Settings
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
+from app.web_settings import web_settings
 from app.wiring import CONTACT_FACTS, record_contact
 from crm.case_watch import watch_cases
 from crm.limit_worker import LimitWorker
@@ -56,7 +56,7 @@ from telephony.page_watch import PageWatch
 from telephony.roster import Roster
 from web import live, pages
 from web.app import create_app
-from web.deps import Check, WebDeps, WebSettings
+from web.deps import Check, WebDeps
 
 
 class Role(StrEnum):
@@ -276,20 +276,7 @@ async def _open_web(
     settings = base.settings
     checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
     deps = WebDeps(
-        settings=WebSettings(
-            node=settings.pbx.node,
-            timezone=settings.zone,
-            default_area=settings.centre.default_area,
-            allowed_origins=settings.web.allowed_origins,
-            secure=settings.web.behind_tls,
-            trusted_proxies=tuple(ip_network(proxy, strict=False) for proxy in settings.web.trusted_proxies),
-            session_idle=timedelta(hours=settings.web.session_idle_hours),
-            session_absolute=timedelta(hours=settings.web.session_max_hours),
-            request_deadline=timedelta(seconds=settings.web.request_seconds),
-            service_hours=settings.service_hours,
-            limit_set=settings.centre.limit_set,
-            compensation_threshold=settings.centre.compensation_threshold,
-        ),
+        settings=web_settings(settings),
         clock=base.clock,
         database=base.database,
         bus=base.bus,

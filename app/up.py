@@ -19,6 +19,8 @@ from rich.markup import escape
 from app import pbx
 from app.console import console, done, step
 from app.demo import company
+from app.demo.month import fill_month
+from app.demo.people import OFFICE
 from app.demo.phones import DemoPhones
 from app.demo.seed import demo_users, is_empty, seed_company
 from app.main import run_until, stop_signals
@@ -34,6 +36,7 @@ from app.schema import upgrade
 from app.secrets_file import write_private
 from app.settings import Settings
 from app.voice import MEND
+from app.web_settings import web_settings
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
@@ -206,9 +209,17 @@ async def _data(settings: Settings) -> dict[str, str]:
             await upgrade(database)
             clock = SystemClock()
             await Roster(database, clock, Bus()).seed_codes()
-            if settings.demo and await is_empty(database):
+            fresh = settings.demo and await is_empty(database)
+            if fresh:
                 await seed_company(database, now=clock.now())
             passwords = await _users(settings, database) if settings.demo else {}
+            if fresh:
+                await fill_month(
+                    database,
+                    web_settings(settings),
+                    until=clock.now(),
+                    progress=lambda done, total: current.show("a month of the demo company", done, total),
+                )
             current.result = f"database ({database.dialect_name})"
     finally:
         await database.dispose()
@@ -220,8 +231,9 @@ async def _users(settings: Settings, database: Database) -> dict[str, str]:
     path = settings.data_dir / LOGINS
     people = await demo_users(database)
     passwords: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not passwords:
-        passwords = {person.login: _password() for person in people}
+    missing = {person.login: _password() for person in people if person.login not in passwords}
+    if missing:
+        passwords |= missing
         write_private(path, json.dumps(passwords, indent=1))
     users = build_accounts(database, SystemClock()).users
     known = {user.login for user in await users.list()}
@@ -233,6 +245,7 @@ async def _users(settings: Settings, database: Database) -> dict[str, str]:
                 role=UserRole(person.role),
                 display_name=person.name,
                 agent_id=person.agent_id,
+                department=person.department,
             )
     return passwords
 
@@ -305,6 +318,13 @@ def _welcome(settings: Settings, passwords: dict[str, str], phones: str) -> None
         console.print("  logins")
         people = [(agent.login, f"agent {agent.number} {agent.name}") for agent in company.AGENTS]
         people += [(company.SUPERVISOR[0], f"supervisor {company.SUPERVISOR[1]}")]
+        people += [
+            (
+                user.login,
+                " ".join(filter(None, (user.role.value.replace("_", " "), user.department, user.name))),
+            )
+            for user in OFFICE
+        ]
         people += [(company.ADMINISTRATOR[0], f"administrator {company.ADMINISTRATOR[1]}")]
         for login, who in people:
             console.print(f"    {login:<10} {passwords.get(login, '(changed)'):<16} {who}", markup=False)

@@ -1,6 +1,7 @@
 """Writes the demo company into an empty database, once, in one transaction."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo import company
+from app.demo.people import OFFICE
 from crm.search_whole import whole_feed
 from crm.tables import (
     CallNote,
@@ -35,6 +37,7 @@ class DemoUser:
     name: str
     role: str
     agent_id: str | None
+    department: str | None = None
 
 
 async def is_empty(database: Database) -> bool:
@@ -116,6 +119,16 @@ async def _customer(
     )
     await session.flush()
     return customer_id, project_id
+
+
+async def seed_homes(database: Database, customers: Sequence[company.DemoCustomer], *, now: datetime) -> None:
+    """Add further customers to the demo company, in one transaction."""
+    async with database.transaction() as session:
+        stores = {store.name: store.id for store in (await session.execute(select(Store))).scalars()}
+        crews = {crew.name: crew.id for crew in (await session.execute(select(Crew))).scalars()}
+        ids = [crews[name] for name, _, _ in company.CREWS]
+        for found in customers:
+            await _customer(session, found, stores, ids, now)
 
 
 def _history(session: AsyncSession, owners: dict[str, tuple[str, str]], now: datetime) -> None:
@@ -202,4 +215,5 @@ async def demo_users(database: Database) -> tuple[DemoUser, ...]:
         *(DemoUser(agent.login, agent.name, "agent", ids.get(agent.number)) for agent in company.AGENTS),
         DemoUser(*company.SUPERVISOR, "supervisor", None),
         DemoUser(*company.ADMINISTRATOR, "administrator", None),
+        *(DemoUser(user.login, user.name, user.role.value, None, user.department) for user in OFFICE),
     )

@@ -157,6 +157,7 @@ async def fill(database: Database, *, users: bool) -> None:
                 role=UserRole(person.role),
                 display_name=person.name,
                 agent_id=person.agent_id,
+                department=person.department,
             )
 
 

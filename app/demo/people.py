@@ -1,0 +1,88 @@
+"""Who works in the demo company besides the agents, and all of them as actors of the month's stories."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from app.demo import company
+from crm.tables import Department
+from kernel.access import Actor, Role
+from kernel.db import Database
+from web.tables import UserRow
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeUser:
+    """Somebody who may sign in and takes no calls."""
+
+    login: str
+    name: str
+    role: Role
+    department: str | None = None
+
+
+OFFICE = (
+    OfficeUser("mengl", "孟岚", Role.MANAGER, "CS"),
+    OfficeUser("chenjg", "陈建国", Role.DEPARTMENT_HEAD, "ENG"),
+    OfficeUser("linxw", "林晓雯", Role.DEPARTMENT_HEAD, "DES"),
+    OfficeUser("wuzq", "吴志强", Role.DEPARTMENT_HEAD, "MAT"),
+    OfficeUser("guolh", "郭丽华", Role.DEPARTMENT_HEAD, "STO"),
+    OfficeUser("dingdh", "丁大海", Role.CAPTAIN, "CS"),
+    OfficeUser("fangz", "方正", Role.GENERAL_MANAGER),
+    OfficeUser("dengm", "邓敏", Role.FINANCE, "FIN"),
+    OfficeUser("luoq", "罗琴", Role.HR),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The company's people as actors."""
+
+    specialists: tuple[Actor, ...]
+    manager: Actor
+    captain: Actor
+    heads: Mapping[str, Actor]
+
+    def head_of(self, department: str | None) -> Actor | None:
+        """Return who signs for a department; ``None`` where nobody can."""
+        return self.heads.get(department or "")
+
+
+async def open_office(database: Database) -> Office:
+    """Name the heads of departments by their users, and return everybody.
+
+    Needs the users to be there.
+    """
+    async with database.transaction() as session:
+        rows = (await session.execute(select(UserRow))).scalars().all()
+        people = {
+            row.login: Actor(
+                user_id=row.user_id,
+                name=row.display_name,
+                role=Role(row.role),
+                department=row.department,
+                ip="127.0.0.1",
+            )
+            for row in rows
+        }
+        heads = {
+            user.department: people[user.login]
+            for user in OFFICE
+            if user.role is Role.DEPARTMENT_HEAD and user.department is not None
+        }
+        captain = next(people[user.login] for user in OFFICE if user.role is Role.CAPTAIN)
+        manager = next(people[user.login] for user in OFFICE if user.role is Role.MANAGER)
+        for code, head in {**heads, "CS": manager}.items():
+            await session.execute(
+                update(Department).where(Department.code == code).values(head_user_id=head.user_id)
+            )
+        await session.execute(
+            update(Department).where(Department.code == "CS").values(deputy_user_id=captain.user_id)
+        )
+    return Office(
+        specialists=tuple(people[agent.login] for agent in company.AGENTS),
+        manager=manager,
+        captain=captain,
+        heads={**heads, "CS": captain},
+    )

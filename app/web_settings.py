@@ -1,0 +1,26 @@
+"""What the web shell and the CRM's services are told of the settings."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+
+from app.settings import Settings
+from web.deps import WebSettings
+
+
+def web_settings(settings: Settings) -> WebSettings:
+    """Return the settings of pages and services."""
+    return WebSettings(
+        node=settings.pbx.node,
+        timezone=settings.zone,
+        default_area=settings.centre.default_area,
+        allowed_origins=settings.web.allowed_origins,
+        secure=settings.web.behind_tls,
+        trusted_proxies=tuple(ip_network(proxy, strict=False) for proxy in settings.web.trusted_proxies),
+        session_idle=timedelta(hours=settings.web.session_idle_hours),
+        session_absolute=timedelta(hours=settings.web.session_max_hours),
+        request_deadline=timedelta(seconds=settings.web.request_seconds),
+        service_hours=settings.service_hours,
+        limit_set=settings.centre.limit_set,
+        files_dir=settings.data_dir / "files",
+        compensation_threshold=settings.centre.compensation_threshold,
+    )
