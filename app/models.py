@@ -3,11 +3,13 @@
 import crm.attachment_tables
 import crm.complaint_tables
 import crm.escalation_tables
+import crm.follow_up_tables
 import crm.forwarded_tables
 import crm.knowledge_tables
 import crm.limit_tables
 import crm.notices.tables
 import crm.people_tables
+import crm.repair_point_tables
 import crm.repair_tables
 import crm.search_tables
 import crm.tables
@@ -23,11 +25,13 @@ MODULES = (
     crm.complaint_tables,
     crm.escalation_tables,
     crm.attachment_tables,
+    crm.follow_up_tables,
     crm.forwarded_tables,
     crm.knowledge_tables,
     crm.limit_tables,
     crm.notices.tables,
     crm.people_tables,
+    crm.repair_point_tables,
     crm.repair_tables,
     crm.search_tables,
     crm.tables,

@@ -23,6 +23,7 @@ from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, NotFound, StaleVersion
+from kernel.events import Event
 from kernel.ids import is_ulid, new_ulid
 from kernel.outbox import add_fact
 
@@ -145,25 +146,24 @@ class OpinionNotices:
                 "ticket.opinion_notice", after={"notice": notice.no, "department": notice.department_code}
             )
 
-    async def on_breach(self, fact: LimitBreached) -> None:
-        """A limit was missed: of a ticket about a problem that was fed back before, a notice goes up."""
-        if fact.record_kind != CaseKind.TICKET.value:
+    async def on_breach(self, session: AsyncSession, fact: Event) -> None:
+        """A limit was missed: of a ticket about a problem that was fed back before, a notice goes up.
+
+        Handles facts in the consumer's transaction; other facts are left alone.
+        """
+        if not isinstance(fact, LimitBreached) or fact.record_kind != CaseKind.TICKET.value:
             return
         actor = Actor.system("opinion_notices")
-        async with self._database.transaction() as session:
-            query = select(ServiceCase).where(ServiceCase.id == fact.record_id).with_for_update()
-            header = (await session.execute(query)).scalar_one_or_none()
-            row = await session.get(TicketRow, fact.record_id)
-            if header is None or row is None or not notice_owed(row.fed_back, late=True):
-                return
-            department = fact.department
-            if department is None and fact.line_id:
-                part = await session.get(TicketPart, fact.line_id)
-                department = part.department_code if part else None
-            for notice in await self.issue(
-                session, actor, header, row, [department] if department else [], NoticeWhy.LATE
-            ):
-                await self.note(session, actor, notice)
+        query = select(ServiceCase).where(ServiceCase.id == fact.record_id).with_for_update()
+        header = (await session.execute(query)).scalar_one_or_none()
+        row = await session.get(TicketRow, fact.record_id)
+        if header is None or row is None or not notice_owed(row.fed_back, late=True):
+            return
+        part = await session.get(TicketPart, fact.line_id) if fact.line_id else None
+        department = part.department_code if part is not None else fact.department
+        departments = [department] if department else []
+        for notice in await self.issue(session, actor, header, row, departments, NoticeWhy.LATE):
+            await self.note(session, actor, notice)
 
     async def note(self, session: AsyncSession, actor: Actor, notice: OpinionNotice) -> None:
         """Write into the journal that a notice was issued."""

@@ -271,6 +271,7 @@ class ServiceCase(Base):
         Index("ix_service_case_specialist_id_closed_at", "specialist_id", "closed_at"),
         Index("ix_service_case_project_id", "project_id"),
         Index("ix_service_case_opened_at", "opened_at"),
+        Index("ix_service_case_closed_at", "closed_at"),
         Index("uq_service_case_source_external_no", "source", "external_no", unique=True),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form

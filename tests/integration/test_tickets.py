@@ -472,7 +472,8 @@ async def test_CB6_a_breach_of_the_second_ticket_issues_the_notice_once(
         due_at=timer.due_at or desk.now,
     )
     for told in (fact, fact, replace(fact, record_kind="complaint"), replace(fact, record_id=new_ulid())):
-        await services.notices.on_breach(told)
+        async with desk.database.transaction() as session:
+            await services.notices.on_breach(session, told)
     (notice,) = (await services.tickets.get(MANAGER, second.case_id)).notices
     assert (notice.why, notice.sheet["missed"][0]["no"]) == ("late", second.no)
 

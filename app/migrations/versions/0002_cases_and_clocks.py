@@ -199,6 +199,29 @@ def upgrade() -> None:
         "ix_outgoing_message_state_message_id", "outgoing_message", ["state", "message_id"], unique=False
     )
     op.create_table(
+        "repair_point",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("agreement_no", sa.String(length=40), nullable=False),
+        sa.Column("district", sa.String(length=40), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("contact", sa.String(length=40), nullable=False),
+        sa.Column("phone", sa.String(length=20), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by", sa.String(length=80), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_by", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repair_point")),
+        sa.UniqueConstraint("agreement_no", name=op.f("uq_repair_point_agreement_no")),
+        sa.UniqueConstraint("name", name=op.f("uq_repair_point_name")),
+    )
+    op.create_index("ix_repair_point_district", "repair_point", ["district"], unique=False)
+    op.create_table(
         "search_document",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -303,6 +326,27 @@ def upgrade() -> None:
         "ix_limit_timer_state_deadline_at_id", "limit_timer", ["state", "deadline_at", "id"], unique=False
     )
     op.create_table(
+        "monthly_repair_account",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("point_id", sa.String(length=26), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("budget", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("actual", sa.Numeric(precision=12, scale=2), nullable=True),
+        sa.Column("entered_at", UtcDateTime(), nullable=False),
+        sa.Column("entered_by", sa.String(length=80), nullable=False),
+        sa.Column("entered_by_id", sa.String(length=26), nullable=False),
+        sa.Column("approved_at", UtcDateTime(), nullable=True),
+        sa.Column("approved_by", sa.String(length=80), nullable=True),
+        sa.Column("approved_why", sa.String(length=400), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["point_id"], ["repair_point.id"], name=op.f("fk_monthly_repair_account_point_id_repair_point")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_monthly_repair_account")),
+        sa.UniqueConstraint("point_id", "month", name=op.f("uq_monthly_repair_account_point_id_month")),
+    )
+    op.create_index("ix_monthly_repair_account_month", "monthly_repair_account", ["month"], unique=False)
+    op.create_table(
         "notice_read",
         sa.Column("user_id", sa.String(length=40), nullable=False),
         sa.Column("notice_id", sa.String(length=26), nullable=False),
@@ -329,6 +373,43 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("target", "notice_id", name=op.f("pk_notice_recipient")),
     )
     op.create_index(op.f("ix_notice_recipient_notice_id"), "notice_recipient", ["notice_id"], unique=False)
+    op.create_table(
+        "part_issue",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("point_id", sa.String(length=26), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("part", sa.String(length=60), nullable=False),
+        sa.Column("quantity", sa.Numeric(precision=10, scale=2), nullable=False),
+        sa.Column("price", sa.Numeric(precision=12, scale=2), nullable=False),
+        sa.Column("defective", sa.Boolean(), nullable=False),
+        sa.Column("on_day", sa.Date(), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["point_id"], ["repair_point.id"], name=op.f("fk_part_issue_point_id_repair_point")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_part_issue")),
+    )
+    op.create_index("ix_part_issue_point_id_month", "part_issue", ["point_id", "month"], unique=False)
+    op.create_table(
+        "quality_feedback",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("point_id", sa.String(length=26), nullable=True),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("product", sa.String(length=60), nullable=False),
+        sa.Column("problem", sa.String(length=400), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("departments", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["point_id"], ["repair_point.id"], name=op.f("fk_quality_feedback_point_id_repair_point")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quality_feedback")),
+    )
+    op.create_index("ix_quality_feedback_month", "quality_feedback", ["month"], unique=False)
     op.create_table(
         "staff",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -619,6 +700,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
     )
     op.create_index("ix_attachment_case_id", "attachment", ["case_id"], unique=False)
+    op.create_table(
+        "case_follow_up",
+        sa.Column("case_id", sa.String(length=26), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("by_id", sa.String(length=26), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("sound", sa.Boolean(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["service_case.id"], name=op.f("fk_case_follow_up_case_id_service_case")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_case_follow_up")),
+    )
+    op.create_index("ix_case_follow_up_at", "case_follow_up", ["at"], unique=False)
     op.create_table(
         "case_handoff",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -1372,6 +1468,7 @@ def upgrade() -> None:
     op.add_column("service_case", sa.Column("opened_by", sa.String(length=80), nullable=True))
     op.add_column("service_case", sa.Column("updated_at", UtcDateTime(), nullable=True))
     op.add_column("service_case", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
+    op.create_index("ix_service_case_closed_at", "service_case", ["closed_at"], unique=False)
     op.create_index(
         "ix_service_case_kind_status_opened_at", "service_case", ["kind", "status", "opened_at"], unique=False
     )
@@ -1425,6 +1522,7 @@ def downgrade() -> None:
     op.drop_index("ix_service_case_project_id", table_name="service_case")
     op.drop_index("ix_service_case_opened_at", table_name="service_case")
     op.drop_index("ix_service_case_kind_status_opened_at", table_name="service_case")
+    op.drop_index("ix_service_case_closed_at", table_name="service_case")
     op.drop_column("service_case", "version")
     op.drop_column("service_case", "updated_at")
     op.drop_column("service_case", "opened_by")
@@ -1554,6 +1652,8 @@ def downgrade() -> None:
     op.drop_index("ix_case_handoff_department_code_state", table_name="case_handoff")
     op.drop_index(op.f("ix_case_handoff_case_id"), table_name="case_handoff")
     op.drop_table("case_handoff")
+    op.drop_index("ix_case_follow_up_at", table_name="case_follow_up")
+    op.drop_table("case_follow_up")
     op.drop_index("ix_attachment_case_id", table_name="attachment")
     op.drop_table("attachment")
     op.drop_table("warranty")
@@ -1589,10 +1689,16 @@ def downgrade() -> None:
     op.drop_table("appraisal_proposal")
     op.drop_index(op.f("ix_staff_name"), table_name="staff")
     op.drop_table("staff")
+    op.drop_index("ix_quality_feedback_month", table_name="quality_feedback")
+    op.drop_table("quality_feedback")
+    op.drop_index("ix_part_issue_point_id_month", table_name="part_issue")
+    op.drop_table("part_issue")
     op.drop_index(op.f("ix_notice_recipient_notice_id"), table_name="notice_recipient")
     op.drop_table("notice_recipient")
     op.drop_index(op.f("ix_notice_read_notice_id"), table_name="notice_read")
     op.drop_table("notice_read")
+    op.drop_index("ix_monthly_repair_account_month", table_name="monthly_repair_account")
+    op.drop_table("monthly_repair_account")
     op.drop_index("ix_limit_timer_state_deadline_at_id", table_name="limit_timer")
     op.drop_index("ix_limit_timer_record_id", table_name="limit_timer")
     op.drop_index(op.f("ix_limit_timer_due_at"), table_name="limit_timer")
@@ -1601,6 +1707,8 @@ def downgrade() -> None:
     op.drop_table("knowledge_version")
     op.drop_table("deposit_account")
     op.drop_table("search_document")
+    op.drop_index("ix_repair_point_district", table_name="repair_point")
+    op.drop_table("repair_point")
     op.drop_index("ix_outgoing_message_state_message_id", table_name="outgoing_message")
     op.drop_index(op.f("ix_outgoing_message_due_at"), table_name="outgoing_message")
     op.drop_index(op.f("ix_outgoing_message_created_at"), table_name="outgoing_message")
