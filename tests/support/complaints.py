@@ -1,6 +1,6 @@
 """A complaint desk for tests: the demo company, its people, and complaints on their way."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,14 +70,13 @@ class Desk:
     register: CaseRegister
     customer_id: str = ""
     project_id: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
         """What the clock shows."""
         return self.clock.now()
 
-    async def new(self, *lines: NewLine, **changes: Any) -> ComplaintView:
+    async def new(self, *lines: NewLine, by: Actor = SPECIALIST, **changes: Any) -> ComplaintView:
         """Register a complaint; one about workmanship unless other causes are given."""
         what: dict[str, Any] = {
             "customer_id": self.customer_id,
@@ -86,7 +85,7 @@ class Desk:
             "demand": "全部返工并延长保修",
             "lines": lines or (WORKMANSHIP,),
         }
-        return await self.services.complaints.register(SPECIALIST, NewComplaint(**(what | changes)))
+        return await self.services.complaints.register(by, NewComplaint(**(what | changes)))
 
     async def handed_off(self, *lines: NewLine, **changes: Any) -> ComplaintView:
         """Register a complaint and hand it off in the same call."""
