@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.demo.company import CREWS, DemoCustomer
 from app.demo.people import Office, open_office
@@ -33,6 +33,7 @@ from crm.tables import Crew, Project
 from kernel.access import Actor
 from kernel.bus import Bus
 from kernel.db import Database
+from kernel.outbox import OutboxRow
 from web.crm_part import CrmServices, build_crm
 from web.deps import WebSettings
 
@@ -405,5 +406,9 @@ async def fill_month(
     count = await play_month(
         crm, database, clock, office, until=until, zone=settings.timezone, progress=progress
     )
+    async with database.transaction() as session:
+        # Everybody has long been told of what happened before yesterday.
+        told = OutboxRow.created_at < until - timedelta(days=1)
+        await session.execute(update(OutboxRow).where(told).values(due_at=None))
     await crm.feed.rebuild(database)
     return count
