@@ -38,8 +38,9 @@ PASSWORD = "demo-Passw0rd-回访"
 class Stage:
     """The running server and what a test does to it."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, files: Path) -> None:
         self.database = database
+        self.files = files
         self.clock = clock
         self.bus = Bus()
         watch_cases(database, clock, self.bus.publish)
@@ -73,7 +74,7 @@ class Stage:
     async def start(self, port: int = 0) -> None:
         """Serve on a free port of the loopback."""
         deps = WebDeps(
-            settings=WebSettings(),
+            settings=WebSettings(files_dir=self.files),
             clock=self.clock,
             database=self.database,
             bus=self.bus,
@@ -284,7 +285,7 @@ class Stage:
 async def web_stage(folder: Path, *, port: int = 0, clock: Clock | None = None) -> AsyncIterator[Stage]:
     """Yield a running server with the demo company."""
     async with sqlite_database(folder) as database:
-        stage = Stage(database, clock or SystemClock())
+        stage = Stage(database, clock or SystemClock(), folder / "files")
         await stage.seed()
         timers = asyncio.create_task(stage.desk.run_timers())
         try:

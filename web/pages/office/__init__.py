@@ -1,0 +1,11 @@
+"""Pages of departments, managers and the repair captain: what waits for them, and the forms to do it."""
+
+from aiohttp import web
+
+from web.pages.office import files, inbox, lines, sheet
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    for part in (inbox, lines, sheet, files):
+        part.setup(app)

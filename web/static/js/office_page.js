@@ -1,0 +1,26 @@
+// A page of the office: forms that keep what is typed, limits that tick, pads to sign on, sums, fresh lists.
+import "./case_due.js";
+import { tendForms } from "./case_form.js";
+import { keepFresh } from "./case_live.js";
+import { tendCosts } from "./office_cost.js";
+import { tendPads } from "./office_sign.js";
+import { tendSums } from "./office_sum.js";
+import "./page.js";
+import { t } from "./texts.js";
+
+function tend(root = document) {
+  tendPads(root);
+  tendForms(root);
+  tendSums(root);
+  tendCosts(root);
+}
+
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.("input[type=file][data-photos]")) return;
+  const line = event.target.parentElement.querySelector("[data-chosen]");
+  if (line) line.textContent = event.target.files.length ? t("已选 %(n)s 张", { n: event.target.files.length }) : "";
+});
+
+tend();
+const root = document.querySelector("[data-live-cases]");
+if (root) keepFresh(root, tend);
