@@ -93,6 +93,8 @@ class OpenedRepair:
         session, chain = self.session, ref(self.header, CHAIN)
         if effect.void:
             await self.limits.void(session, chain, reason=effect.void, at=effect.at)
+            if effect.cost_too:
+                await self.limits.void(session, ref(self.header, COST), reason=effect.void, at=effect.at)
         if effect.event is Happened.REPAIRED:
             if await session.scalar(select(RepairCostRow.id).where(RepairCostRow.case_id == self.header.id)):
                 return  # The sheet is there: it is changed, not owed once more.

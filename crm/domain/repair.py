@@ -206,9 +206,14 @@ class Happened(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a step means for the limits of the chain: void those that run, an event, or the visit's slot."""
+    """What a step means for the limits of the chain: void those that run, an event, or the visit's slot.
+
+    Attributes:
+        cost_too: the limit of the cost ends as well: the repair is not at its end after all.
+    """
 
     void: str = ""
+    cost_too: bool = False
     event: Happened | None = None
     at: datetime | None = None
     slot: timedelta | None = None
@@ -427,7 +432,6 @@ def call_back(repair: Repair, said: Said, *, at: datetime, now: datetime) -> Mov
         chain_at=at,
         round=repair.round + 1,
         solved=False,
-        fixed=False,
         planned=repair.planned,
         not_contacted=said.problem is ProblemStatus.NOT_CONTACTED,
     )
@@ -525,11 +529,12 @@ def _cleared(repair: Repair) -> Repair:
         planned=False,
         not_contacted=False,
         visit=None,
+        fixed=False,
     )
 
 
 def _fresh_chain(why: str, at: datetime) -> tuple[Effect, ...]:
-    return (Effect(void=why, at=at), Effect(event=Happened.REGISTERED, at=at))
+    return (Effect(void=why, cost_too=True, at=at), Effect(event=Happened.REGISTERED, at=at))
 
 
 def _check_time(at: datetime, after: datetime | None, now: datetime, field: str) -> None:

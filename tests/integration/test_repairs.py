@@ -326,6 +326,14 @@ async def test_only_solved_lets_a_repair_close_and_unsolved_begins_another_round
         await company.services.repairs.close(SPECIALIST, repair.case_id, expected=repair.version)
 
 
+async def test_K0_counts_from_the_end_of_the_repair_which_unsolved_was_not(company: Company) -> None:
+    repair = await company.call_back(await company.repaired(), ProblemStatus.NOT_HANDLED)
+    assert "BX.K0" not in running(repair) and not repair.cost_owed
+    repair = await company.visited(await company.appointed(await company.notify(repair), CAPTAIN), CAPTAIN)
+    (k0,) = [timer for timer in repair.timers if timer.code == "BX.K0" and timer.is_open]
+    assert repair.visits[1].done_at == k0.started_at
+
+
 async def test_a_customer_who_says_that_nobody_called_may_have_another_repairer_at_once(
     company: Company,
 ) -> None:
