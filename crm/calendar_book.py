@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.limit_tables import CalendarDayRow, CalendarYearRow
+from crm.limit_tables import CalendarDayRow, CalendarYearRow, LimitTimerRow
 from kernel.business_time import BusinessClocks, ServiceHours
 from kernel.clock import Clock
 from kernel.errors import Invalid
@@ -74,8 +74,14 @@ class CalendarBook:
         source = days[0].source if days else ""
         session.add_all(self._row(day) for day in days)
         session.add(CalendarYearRow(year=year, source=source, loaded_at=self._clock.now()))
+        await self.wake(session, year)
         await session.flush()
         self.forget()
+
+    async def wake(self, session: AsyncSession, year: int) -> None:
+        """Let the worker come to the limits that have waited for a year."""
+        waiting = update(LimitTimerRow).where(LimitTimerRow.calendar_year == year)
+        await session.execute(waiting.values(due_at=self._clock.now(), claimed_by=None, claimed_until=None))
 
     def _row(self, day: CalendarDay) -> CalendarDayRow:
         return CalendarDayRow(

@@ -54,5 +54,23 @@ class LimitEscalated(LimitFact):
 
 
 @event
+class LimitDeadlineKnown(LimitFact):
+    """A limit that waited for a year's calendar has its deadline."""
+
+
+@event
+class CalendarYearNotLoaded(Event):
+    """Limits need the calendar of ``year``, or soon will; ``day`` is the site's, ``2026-12-30``.
+
+    Attributes:
+        days_left: until the year begins; 0 once it has.
+    """
+
+    year: int
+    day: str
+    days_left: int
+
+
+@event
 class LimitBreachWithdrawn(LimitFact):
     """A breach was none: what ended the limit happened in time and was written down late."""

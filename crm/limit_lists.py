@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.limit_tables import LimitTimerRow
@@ -16,6 +16,8 @@ from kernel.errors import Invalid
 from kernel.ids import is_ulid
 
 MAX_PAGE = 200
+_WAITING = "calendar~"
+"""Begins a cursor that is still among those without a calendar."""
 
 
 class OverdueList(StrEnum):
@@ -49,7 +51,10 @@ of its own and comes from the lines."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerPage:
-    """Limits, the longest overdue first; ``cursor`` leads to the next page, ``None`` at the end."""
+    """Limits; ``cursor`` leads to the next page, ``None`` at the end.
+
+    Those that wait for a calendar come first, since nobody knows how late they are; then the longest overdue.
+    """
 
     timers: tuple[TimerView, ...]
     cursor: str | None
@@ -79,7 +84,8 @@ class LimitLists:
     ) -> TimerPage:
         """Return the open limits that are past, of one list, of some codes, or all.
 
-        Overdue is what is past now, whether or not the worker has come to it.
+        Overdue is what is past now, whether or not the worker has come to it. Those whose calendar is missing
+        are shown too, first.
 
         Raises:
             Forbidden: the actor may not see cases.
@@ -105,10 +111,15 @@ class LimitLists:
         cursor: str | None = None,
         limit: int = 50,
     ) -> TimerPage:
-        """Return the open limits that are on the manager's red list. Raises as :meth:`overdue` does."""
+        """Return the open limits that are on the manager's red list, and first those without a calendar.
+
+        Raises as :meth:`overdue` does.
+        """
         actor.need(Permission.RED_LIST_VIEW)
-        query = select(LimitTimerRow).where(LimitTimerRow.red_at.is_not(None))
-        return await self._page(session, actor, query, department, cursor, limit)
+        query = select(LimitTimerRow)
+        return await self._page(
+            session, actor, query, department, cursor, limit, LimitTimerRow.red_at.is_not(None)
+        )
 
     async def _page(
         self,
@@ -118,27 +129,33 @@ class LimitLists:
         department: str | None,
         cursor: str | None,
         limit: int,
+        *late: ColumnElement[bool],
     ) -> TimerPage:
+        """Read on after ``cursor``; ``late`` is what else must be so of those that are past."""
         if not 1 <= limit <= MAX_PAGE:
             raise Invalid(f"limit: 1 to {MAX_PAGE}", field="limit")
-        query = query.where(
-            LimitTimerRow.state == TimerState.RUNNING, LimitTimerRow.deadline_at < self._clock.now()
-        )
         if not actor.can(Permission.CASES_VIEW_ALL):
             # Also those of nobody: a person without a department sees none.
             query = query.where(LimitTimerRow.department == (actor.department or ""))
         if department is not None:
             query = query.where(LimitTimerRow.department == department)
-        if cursor is not None:
-            at, timer_id = _read_cursor(cursor)
-            query = query.where(
-                or_(
-                    LimitTimerRow.deadline_at > at,
-                    and_(LimitTimerRow.deadline_at == at, LimitTimerRow.id > timer_id),
-                )
-            )
-        order = (LimitTimerRow.deadline_at, LimitTimerRow.id)
-        rows = (await session.scalars(query.order_by(*order).limit(limit + 1))).all()
+        past = query.where(
+            LimitTimerRow.state == TimerState.RUNNING, LimitTimerRow.deadline_at < self._clock.now(), *late
+        )
+        waiting = query.where(LimitTimerRow.state == TimerState.CALENDAR_MISSING)
+        parts = [(waiting, LimitTimerRow.started_at), (past, LimitTimerRow.deadline_at)]
+        if cursor is not None and not cursor.startswith(_WAITING):
+            del parts[0]
+        rows: list[LimitTimerRow] = []
+        for part, moment in parts:
+            if cursor is not None:
+                at, timer_id = _read_cursor(cursor)
+                part = part.where(or_(moment > at, and_(moment == at, LimitTimerRow.id > timer_id)))
+                cursor = None
+            part = part.order_by(moment, LimitTimerRow.id).limit(limit + 1 - len(rows))
+            rows += (await session.scalars(part)).all()
+            if len(rows) > limit:
+                break
         shown = rows[:limit]
         return TimerPage(
             timers=await self._book.views(session, shown),
@@ -147,12 +164,13 @@ class LimitLists:
 
 
 def _cursor(row: LimitTimerRow) -> str:
-    assert row.deadline_at is not None
+    if row.deadline_at is None:
+        return f"{_WAITING}{row.started_at.isoformat()}~{row.id}"
     return f"{row.deadline_at.isoformat()}~{row.id}"
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    moment, _, timer_id = cursor.partition("~")
+    moment, _, timer_id = cursor.removeprefix(_WAITING).partition("~")
     try:
         at = datetime.fromisoformat(moment)
         if at.tzinfo is None or not is_ulid(timer_id):

@@ -1,6 +1,6 @@
 """What happens at the points of a limit: its row moves on, breaches, proposals and facts are written."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -8,8 +8,16 @@ from prometheus_client import Counter
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.domain.limits import Passed, Rule, Run, StepKind, progress
-from crm.events_limits import LimitBreached, LimitBreachWithdrawn, LimitEscalated, LimitRed, LimitWarned
+from crm.domain.limits import CALENDAR_RETRY, Passed, Rule, Run, StepKind, progress, settle
+from crm.events_limits import (
+    CalendarYearNotLoaded,
+    LimitBreached,
+    LimitBreachWithdrawn,
+    LimitDeadlineKnown,
+    LimitEscalated,
+    LimitRed,
+    LimitWarned,
+)
 from crm.limit_tables import AppraisalProposalRow, LimitBreachRow, LimitTimerRow
 from kernel.business_time import BusinessClocks
 from kernel.ids import new_ulid
@@ -19,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 POINTS = Counter("huifang_limit_points_total", "Points of limits that were handled", ["code", "step"])
 MICROSECOND = timedelta(microseconds=1)
+RUNNING, CALENDAR_MISSING, STOPPED = "running", "calendar_missing", "stopped"
+"""Words of ``crm.limit_views.TimerState``."""
 
 
 def run_of(row: LimitTimerRow) -> Run:
@@ -28,6 +38,7 @@ def run_of(row: LimitTimerRow) -> Run:
         used=row.used_us * MICROSECOND,
         allowed=row.allowed_us * MICROSECOND,
         deadline=row.deadline_at,
+        waits_for=row.calendar_year if row.deadline_at is None else None,
     )
 
 
@@ -37,6 +48,12 @@ def put_run(row: LimitTimerRow, run: Run) -> None:
     row.used_us = run.used // MICROSECOND
     row.allowed_us = run.allowed // MICROSECOND
     row.deadline_at = run.deadline
+    row.calendar_year = run.waits_for
+
+
+def is_waiting(row: LimitTimerRow) -> bool:
+    """Whether the deadline of a timer, open or over, depends on a year that is not loaded."""
+    return row.deadline_at is None and row.calendar_year is not None
 
 
 def advance(
@@ -53,20 +70,52 @@ def advance(
     The row must be locked by the caller's transaction. Besides the row this writes the breach, the proposed
     appraisal entry, and a fact for each point; the state of the record is left alone.
 
+    A limit whose deadline was not known gets it here, as soon as the calendar is loaded; of one that is over
+    only what it came to before it was stopped is handled then.
+
     Args:
         warn: tell of warnings too; not when the limit is being stopped.
     """
-    found = progress(rule, run_of(row), row.handled, now, clocks)
+    settle_row(session, row, rule, clocks, now)
+    over = row.stopped_at is not None
+    until = min(now, row.stopped_at) if row.stopped_at is not None else now
+    if over and row.state == STOPPED and row.deadline_at is not None and row.deadline_at >= until:
+        row.due_at = row.calendar_year = None
+        return
+    found = progress(rule, run_of(row), row.handled, until, clocks)
     for point in found.passed:
         row.handled |= 1 << point.index
-        if point.step.kind is not StepKind.WARN or warn:
+        if point.step.kind is not StepKind.WARN or (warn and not over):
             _do(session, row, rule, point, now)
             POINTS.labels(row.code, point.step.kind.value).inc()
+    row.calendar_year = found.calendar_missing
     row.due_at = found.next_at
+    if over:
+        row.due_at = now + CALENDAR_RETRY if row.calendar_year is not None else None
     row.claimed_by = row.claimed_until = None
     row.tries = 0
     if found.calendar_missing is not None:
-        log.error("limit_waits_for_calendar", year=found.calendar_missing, code=row.code, timer=row.id)
+        log.debug("limit_waits_for_calendar", year=found.calendar_missing, code=row.code, timer=row.id)
+
+
+def settle_row(
+    session: AsyncSession, row: LimitTimerRow, rule: Rule, clocks: BusinessClocks, now: datetime
+) -> None:
+    """Give a timer that waits for a calendar its deadline if that is known now."""
+    if not is_waiting(row):
+        return
+    run = settle(rule, run_of(row), clocks)
+    put_run(row, run)
+    if run.deadline is not None and row.state == CALENDAR_MISSING:
+        row.state = RUNNING
+        add_fact(session, LimitDeadlineKnown(**_about(row, now)))
+
+
+def note_missing(session: AsyncSession, year: int, clocks: BusinessClocks, now: datetime) -> None:
+    """Tell that a year's calendar is needed and not loaded; the notice of it comes once a day."""
+    today = now.astimezone(clocks.hours.zone).date()
+    left = max(0, (date(year, 1, 1) - today).days)
+    add_fact(session, CalendarYearNotLoaded(at=now, year=year, day=today.isoformat(), days_left=left))
 
 
 def _do(session: AsyncSession, row: LimitTimerRow, rule: Rule, point: Passed, now: datetime) -> None:

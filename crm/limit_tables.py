@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -54,7 +55,9 @@ class LimitChoiceRow(Base):
 class LimitTimerRow(DueColumns, Base):
     """A limit of one record. ``due_at`` is its next point; ``deadline_at`` the moment of 100 %.
 
-    ``state`` is ``running``, ``paused``, ``stopped`` or ``void``. ``open_key`` names what may run once only:
+    ``state`` is a ``TimerState``. ``calendar_year`` is the year that is not loaded and without which the
+    deadline, or a step after it, is not known; also of a limit that is over, until its verdict is known.
+    ``open_key`` names what may run once only:
     the code of a line of a record; it is NULL once the limit is stopped. ``handled`` has a bit for each point
     of the rule that was handled. ``used_us`` and ``allowed_us`` are microseconds on the limit's clock.
     """
@@ -71,7 +74,7 @@ class LimitTimerRow(DueColumns, Base):
     department: Mapped[str | None] = mapped_column(String(16))
     user_id: Mapped[str | None] = mapped_column(String(40))
     specialist: Mapped[str | None] = mapped_column(String(40))
-    state: Mapped[str] = mapped_column(String(8), default="running")
+    state: Mapped[str] = mapped_column(String(16), default="running")
     open_key: Mapped[str | None] = mapped_column(String(140), unique=True)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     since: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -79,6 +82,7 @@ class LimitTimerRow(DueColumns, Base):
     allowed_us: Mapped[int] = mapped_column(BigInteger)
     slot_us: Mapped[int] = mapped_column(BigInteger, default=0)
     deadline_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    calendar_year: Mapped[int | None] = mapped_column(Integer)
     handled: Mapped[int] = mapped_column(Integer, default=0)
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     breached_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -91,6 +95,13 @@ class LimitTimerRow(DueColumns, Base):
         Index("ix_limit_timer_record_id", "record_id"),
         # The lists: what runs and is past, the longest overdue first.
         Index("ix_limit_timer_state_deadline_at_id", "state", "deadline_at", "id"),
+        # Hardly any ever: those that wait for a calendar.
+        Index(
+            "ix_limit_timer_calendar_year",
+            "calendar_year",
+            sqlite_where=text("calendar_year IS NOT NULL"),
+            postgresql_where=text("calendar_year IS NOT NULL"),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from crm.domain.limits import settle
 from crm.limit_rules import PolicyVersion
 from crm.limit_steps import run_of
 from crm.limit_tables import LimitTimerRow
@@ -11,13 +12,18 @@ from kernel.business_time import BusinessClocks, ClockKind
 
 
 class TimerState(StrEnum):
-    """Where a limit stands; only the first two are open."""
+    """Where a limit stands; only the first three are open."""
 
     RUNNING = "running"
+    CALENDAR_MISSING = "calendar_missing"
+    """It runs, and nobody knows until when: the calendar of the year it ends in is not loaded."""
     PAUSED = "paused"
     STOPPED = "stopped"
     VOID = "void"
     """It does not count any more: not filed, routed anew, started by mistake."""
+
+
+OPEN_STATES = frozenset({TimerState.RUNNING, TimerState.CALENDAR_MISSING, TimerState.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,10 @@ class TimerView:
     """A limit as lists show it.
 
     Attributes:
-        due_at: the moment of 100 %; ``None`` while paused.
-        used: share of the time that is used, 0 to 1, on the limit's own clock; stops at the stop.
+        due_at: the moment of 100 %; ``None`` while paused, or while the calendar is missing.
+        calendar_missing: the year whose calendar must be loaded before it is known when it is, or was, due.
+        used: share of the time that is used, 0 to 1, on the limit's own clock; stops at the stop, and where
+            the calendar ends.
         overdue: it is open and past, or was stopped late. True from the moment on, not when the worker comes.
         breached_at: the breach that was written; ``None`` again when it was withdrawn.
         policy: ``A/1``, set and version.
@@ -65,6 +73,7 @@ class TimerView:
     state: TimerState
     started_at: datetime
     due_at: datetime | None
+    calendar_missing: int | None = None
     used: float
     overdue: bool
     stopped_at: datetime | None
@@ -76,7 +85,7 @@ class TimerView:
     @property
     def is_open(self) -> bool:
         """Whether it is still owed."""
-        return self.state in {TimerState.RUNNING, TimerState.PAUSED}
+        return self.state in OPEN_STATES
 
     @property
     def amber(self) -> bool:
@@ -85,10 +94,15 @@ class TimerView:
 
 
 def view_of(row: LimitTimerRow, version: PolicyVersion, clocks: BusinessClocks, now: datetime) -> TimerView:
-    """Return a stored limit as lists show it at ``now``."""
+    """Return a stored limit as lists show it at ``now``, a calendar that has just come included."""
     rule = version.policy.rule(row.code)
     until = min(now, row.stopped_at) if row.stopped_at else now
-    late = row.deadline_at is not None and until > row.deadline_at and row.state != TimerState.VOID
+    run, state = run_of(row), TimerState(row.state)
+    if run.waits_for is not None:
+        run = settle(rule, run, clocks)
+        if run.deadline is not None and state is TimerState.CALENDAR_MISSING:
+            state = TimerState.RUNNING
+    late = run.deadline is not None and until > run.deadline and state is not TimerState.VOID
     return TimerView(
         timer_id=row.id,
         code=row.code,
@@ -96,10 +110,11 @@ def view_of(row: LimitTimerRow, version: PolicyVersion, clocks: BusinessClocks, 
         clock=rule.clock,
         record=RecordRef(row.record_kind, row.record_id, row.line_id, row.record_no),
         owner=Owner(department=row.department, user_id=row.user_id, specialist=row.specialist),
-        state=TimerState(row.state),
+        state=state,
         started_at=row.started_at,
-        due_at=row.deadline_at,
-        used=run_of(row).share_at(rule, until, clocks),
+        due_at=run.deadline,
+        calendar_missing=run.waits_for,
+        used=run.share_at(rule, until, clocks),
         overdue=late,
         stopped_at=row.stopped_at,
         breached_at=row.breached_at,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm.domain.limits import CALENDAR_RETRY
-from crm.limit_steps import advance
+from crm.limit_steps import advance, note_missing
 from crm.limit_tables import LimitTimerRow
 from crm.limits import LimitBook
 from kernel.clock import Clock
@@ -24,6 +24,7 @@ CALENDAR_DAYS = Gauge("huifang_calendar_known_days", "Days until the first year 
 CALENDAR_CHECK = timedelta(hours=6)
 CALENDAR_WARNS = timedelta(days=21)
 """The State Council publishes a year's days off in November of the one before."""
+_WAITED_FOR = select(LimitTimerRow.calendar_year).where(LimitTimerRow.calendar_year.is_not(None)).distinct()
 BATCH = 200
 """Not more: on SQLite all other writers wait for a batch."""
 
@@ -72,18 +73,28 @@ class LimitWorker:
     async def check_calendar(self) -> int:
         """Return for how many days the calendar is known, and complain when they become few.
 
-        From the first day of a year that is not loaded, cases whose limits need it cannot be opened.
+        Limits that wait for a year which is known by now, as after an update of the package, are handled
+        next. While a year is missing, people are told: limits that end in it have no deadline.
         """
+        now = self._clock.now()
         async with self._database.session() as session:
             clocks = await self._book.calendar.clocks(session)
-        today = self._clock.now().astimezone(clocks.hours.zone).date()
-        year = today.year
-        while clocks.calendar.knows(year):
-            year += 1
+            waited_for = (await session.scalars(_WAITED_FOR)).all()
+        today = now.astimezone(clocks.hours.zone).date()
+        year = clocks.calendar.first_unknown(today.year)
         days = max(0, (date(year, 1, 1) - today).days)
         CALENDAR_DAYS.set(days)
+        missing = {found for found in waited_for if found and not clocks.calendar.knows(found)}
         if days < CALENDAR_WARNS.days:
             log.error("calendar_year_missing", year=year, days_left=days, mend="huifang calendar load FILE")
+            missing.add(year)
+        known = [found for found in waited_for if found and found not in missing]
+        if known or missing:
+            async with self._database.transaction() as session:
+                for found in known:
+                    await self._book.calendar.wake(session, found)
+                for found in sorted(missing):
+                    note_missing(session, found, clocks, now)
         return days
 
     async def run_once(self) -> int:
@@ -104,6 +115,9 @@ class LimitWorker:
             .with_for_update(skip_locked=True)
         )
         now = self._clock.now()
+        if any(row.calendar_year is not None for row in rows):
+            # What they wait for may have been loaded since we read it.
+            self._book.calendar.forget()
         async with self._database.transaction() as session:
             clocks = await self._book.calendar.clocks(session)
             for row in (await session.scalars(ours)).all():

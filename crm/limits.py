@@ -12,14 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calendar_book import CalendarBook
-from crm.domain.limits import LimitConflict, Rule, Run, begin, pause, resume, stretch
+from crm.domain.limits import CALENDAR_RETRY, LimitConflict, Rule, Run, begin, pause, resume, stretch
 from crm.limit_rules import PolicyBook, PolicyVersion
-from crm.limit_steps import MICROSECOND, advance, put_run, run_of, withdraw
+from crm.limit_steps import MICROSECOND, advance, note_missing, put_run, run_of, settle_row, withdraw
 from crm.limit_tables import LimitTimerRow
 from crm.limit_views import Owner, RecordRef, TimerState, TimerView, view_of
 from kernel.business_time import BusinessClocks, ServiceHours
 from kernel.clock import Clock
-from kernel.holidays import CalendarYearMissing
 from kernel.ids import new_ulid
 
 __all__ = ["LimitBook", "Owner", "RecordRef", "TimerState", "TimerView"]
@@ -84,6 +83,9 @@ class LimitBook:
     ) -> TimerView:
         """Start a limit at ``at``, which may lie ahead: the end of an agreed visit.
 
+        Where the deadline falls into a year whose calendar is not loaded, it is not guessed, nor is the start
+        refused: the limit runs in the state ``calendar_missing`` until the calendar is there.
+
         Args:
             set_name: another set than the record's own or the chosen one.
             slot: length of the agreed visit; counts where the rule says so.
@@ -91,7 +93,6 @@ class LimitBook:
 
         Raises:
             LimitConflict: it runs already for this line of the record.
-            CalendarYearMissing: the deadline falls into a year that is not loaded.
             NoSuchLimit: no such code or set.
         """
         version = await self._policy_of(session, record, at, set_name)
@@ -108,7 +109,7 @@ class LimitBook:
             department=owner.department,
             user_id=owner.user_id,
             specialist=owner.specialist,
-            state=TimerState.RUNNING,
+            state=_running(run),
             open_key=_key(code, record),
             started_at=at,
             slot_us=slot // MICROSECOND,
@@ -118,6 +119,9 @@ class LimitBook:
         )
         put_run(row, run)
         advance(session, row, rule, clocks, now=at)
+        if run.waits_for is not None:
+            row.due_at = self._clock.now() + CALENDAR_RETRY
+            note_missing(session, run.waits_for, clocks, self._clock.now())
         # What the caller has pending is not to be blamed on the limit.
         await session.flush()
         session.add(row)
@@ -133,17 +137,20 @@ class LimitBook:
         """Stop a limit: what was owed happened at ``at``. ``None`` when it does not run.
 
         Stopped late, its breach is written here unless the worker was faster. Stopped in time but written
-        down late, a breach that was written meanwhile is withdrawn.
+        down late, a breach that was written meanwhile is withdrawn. Whether one that waits for a calendar was
+        stopped in time, the worker finds out when the calendar is there.
         """
         row = await self._open(session, code, record)
         if row is None:
             return None
         version, clocks = await self._around(session, row)
+        rule = version.policy.rule(code)
+        settle_row(session, row, rule, clocks, self._clock.now())
         if row.deadline_at is not None and at > row.deadline_at:
-            advance(session, row, version.policy.rule(code), clocks, now=at, warn=False)
+            advance(session, row, rule, clocks, now=at, warn=False)
         elif row.breached_at is not None:
             await withdraw(session, row, self._clock.now())
-        _close(row, TimerState.STOPPED, at)
+        self._close(row, TimerState.STOPPED, at)
         await session.flush()
         return view_of(row, version, clocks, self._clock.now())
 
@@ -214,6 +221,8 @@ class LimitBook:
             allowed = run.allowed - row.slot_us * MICROSECOND + slot
             put_run(row, stretch(rule, run, allowed, clocks))
             row.slot_us = slot // MICROSECOND
+            if row.state != TimerState.PAUSED:
+                row.state = _running(run_of(row))
             advance(session, row, rule, clocks, now=self._clock.now())
             await session.flush()
         return view_of(row, version, clocks, self._clock.now())
@@ -225,10 +234,13 @@ class LimitBook:
 
         Raises:
             LimitConflict: it is paused already, or over.
+            CalendarYearMissing: how much of it is used depends on a year that is not loaded.
         """
         row = await self._open(session, code, record)
         if row is None:
             return None
+        # A sum of hours is stored: the calendar is read again, another process may have loaded a year.
+        self.calendar.forget()
         version, clocks = await self._around(session, row)
         rule = version.policy.rule(code)
         if row.breached_at is not None:
@@ -249,7 +261,6 @@ class LimitBook:
 
         Raises:
             LimitConflict: it is not paused.
-            CalendarYearMissing: the deadline falls into a year that is not loaded.
         """
         row = await self._open(session, code, record)
         if row is None:
@@ -257,7 +268,7 @@ class LimitBook:
         version, clocks = await self._around(session, row)
         rule = version.policy.rule(code)
         put_run(row, resume(rule, run_of(row), at, clocks))
-        row.state = TimerState.RUNNING
+        row.state = _running(run_of(row))
         row.paused = [*row.paused[:-1], {**row.paused[-1], "to": at.isoformat()}]
         advance(session, row, rule, clocks, now=at)
         await session.flush()
@@ -323,13 +334,13 @@ class LimitBook:
         self, session: AsyncSession, rule: Rule, at: datetime, slot: timedelta, amount: timedelta | None
     ) -> tuple[Run, BusinessClocks]:
         clocks = await self.calendar.clocks(session)
-        try:
-            return begin(rule, at, clocks, slot=slot, amount=amount), clocks
-        except CalendarYearMissing:
+        run = begin(rule, at, clocks, slot=slot, amount=amount)
+        if run.waits_for is not None:
             # Perhaps it has been loaded since we read it.
             self.calendar.forget()
             clocks = await self.calendar.clocks(session)
-            return begin(rule, at, clocks, slot=slot, amount=amount), clocks
+            run = begin(rule, at, clocks, slot=slot, amount=amount)
+        return run, clocks
 
     async def _open(self, session: AsyncSession, code: str, record: RecordRef) -> LimitTimerRow | None:
         row: LimitTimerRow | None = await session.scalar(_OPEN, {"key": _key(code, record)})
@@ -338,6 +349,9 @@ class LimitBook:
     async def _around(
         self, session: AsyncSession, row: LimitTimerRow
     ) -> tuple[PolicyVersion, BusinessClocks]:
+        if row.calendar_year is not None:
+            # What it waits for may have been loaded since we read the calendar.
+            self.calendar.forget()
         return (
             await self.policies.version(session, row.policy_id),
             await self.calendar.clocks(session),
@@ -346,15 +360,21 @@ class LimitBook:
     async def _void(self, session: AsyncSession, row: LimitTimerRow, at: datetime, reason: str) -> None:
         version, clocks = await self._around(session, row)
         advance(session, row, version.policy.rule(row.code), clocks, now=at, warn=False)
-        _close(row, TimerState.VOID, at)
+        self._close(row, TimerState.VOID, at)
         row.void_reason = reason[:200]
         await session.flush()
+
+    def _close(self, row: LimitTimerRow, state: TimerState, at: datetime) -> None:
+        row.state, row.stopped_at, row.open_key = state, at, None
+        if row.deadline_at is not None and at <= row.deadline_at:
+            row.calendar_year = None
+        # What depends on a calendar that is not there is looked at again.
+        row.due_at = self._clock.now() + CALENDAR_RETRY if row.calendar_year is not None else None
 
 
 def _key(code: str, record: RecordRef) -> str:
     return f"{code}:{record.kind}:{record.record_id}:{record.line_id}"
 
 
-def _close(row: LimitTimerRow, state: TimerState, at: datetime) -> None:
-    row.state, row.stopped_at = state, at
-    row.open_key = row.due_at = None
+def _running(run: Run) -> TimerState:
+    return TimerState.RUNNING if run.waits_for is None else TimerState.CALENDAR_MISSING

@@ -169,3 +169,9 @@ class WorkCalendar:
     def knows(self, year: int) -> bool:
         """Whether anything may be planned in ``year``."""
         return year in self._years or (year < 9999 and _from_library(date(year, 1, 1)) is not None)
+
+    def first_unknown(self, year: int) -> int:
+        """Return ``year``, or the first one after it, in which nothing may be planned."""
+        while self.knows(year):
+            year += 1
+        return year

@@ -7,7 +7,7 @@ breach each on a clock of its own. All here is pure; :mod:`crm.limits` keeps it 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.holidays import CalendarYearMissing
 
 CALENDAR_RETRY = timedelta(minutes=15)
-"""How soon a point is looked at again whose time depends on a year that is not loaded."""
+"""How soon a moment is looked for again that depends on a year that is not loaded."""
 
 
 class LimitConflict(Conflict):
@@ -125,28 +125,58 @@ class Run:
         since: when the clock last began to run.
         used: what had passed on it by then.
         allowed: the amount, a visit's slot included.
-        deadline: the moment of 100 %; ``None`` while paused.
+        deadline: the moment of 100 %; ``None`` while paused, or while it is not known.
+        waits_for: the year whose calendar is needed to know the deadline.
     """
 
     since: datetime
     used: timedelta
     allowed: timedelta
     deadline: datetime | None
+    waits_for: int | None = None
 
     def used_at(self, rule: Rule, now: datetime, clocks: BusinessClocks) -> timedelta:
         """Return what has passed on the clock by ``now``; never more than is allowed.
 
-        Beyond the deadline no calendar is asked, so that a list never fails for a year nobody loaded.
+        A list never fails for a year nobody loaded: beyond the deadline no calendar is asked, and before it
+        this is what had passed by the end of the calendar.
         """
         if self.deadline is None:
-            return self.used
+            waits = self.waits_for is not None
+            return self.used + (_known(rule, self.since, now, clocks) if waits else timedelta(0))
         if now >= self.deadline:
             return self.allowed
-        return min(self.allowed, self.used + clocks.elapsed(rule.clock, self.since, now))
+        return min(self.allowed, self.used + _known(rule, self.since, now, clocks))
 
     def share_at(self, rule: Rule, now: datetime, clocks: BusinessClocks) -> float:
         """Return the used share, 0 to 1, on the limit's own clock."""
         return self.used_at(rule, now, clocks) / self.allowed
+
+
+def _known(rule: Rule, since: datetime, now: datetime, clocks: BusinessClocks) -> timedelta:
+    try:
+        return clocks.elapsed(rule.clock, since, now)
+    except CalendarYearMissing as error:
+        unknown = datetime.combine(date(_year(error), 1, 1), time.min, clocks.hours.zone)
+        return clocks.elapsed(rule.clock, since, unknown - timedelta(microseconds=1))
+
+
+def _year(error: CalendarYearMissing) -> int:
+    return int(str(error.context["year"]))
+
+
+def settle(rule: Rule, run: Run, clocks: BusinessClocks) -> Run:
+    """Give a run that is not paused its deadline, or the year that it waits for; it is never guessed.
+
+    What is left of a working day after a pause ends with the whole day.
+    """
+    left = max(timedelta(0), run.allowed - run.used)
+    if rule.clock is ClockKind.WD and run.used and left % DAY:
+        left += DAY - left % DAY
+    try:
+        return replace(run, deadline=clocks.add(rule.clock, run.since, left), waits_for=None)
+    except CalendarYearMissing as error:
+        return replace(run, deadline=None, waits_for=_year(error))
 
 
 def begin(
@@ -157,14 +187,13 @@ def begin(
     slot: timedelta = timedelta(0),
     amount: timedelta | None = None,
 ) -> Run:
-    """Start the clock at ``at``.
+    """Start the clock at ``at``; the deadline is not known while its year is not loaded.
 
     Args:
         slot: length of the agreed visit; counts where the rule says so.
         amount: what the order itself demands, instead of the rule's amount.
 
     Raises:
-        CalendarYearMissing: the deadline falls into a year that is not loaded.
         Invalid: an amount that cannot be.
     """
     allowed = rule.amount if amount is None else amount
@@ -174,7 +203,7 @@ def begin(
         raise Invalid(f"{rule.code}: a visit's slot is not negative", field="slot")
     if rule.visit_slot:
         allowed += slot
-    return Run(since=at, used=timedelta(0), allowed=allowed, deadline=clocks.add(rule.clock, at, allowed))
+    return settle(rule, Run(since=at, used=timedelta(0), allowed=allowed, deadline=None), clocks)
 
 
 def pause(rule: Rule, run: Run, at: datetime, clocks: BusinessClocks) -> Run:
@@ -182,12 +211,16 @@ def pause(rule: Rule, run: Run, at: datetime, clocks: BusinessClocks) -> Run:
 
     Raises:
         LimitConflict: it stands still already, or the limit is over.
+        CalendarYearMissing: what has passed by then depends on a year that is not loaded.
     """
-    if run.deadline is None:
+    if run.waits_for is not None:
+        run = settle(rule, run, clocks)
+    if run.deadline is None and run.waits_for is None:
         raise LimitConflict(f"{rule.code} is paused already")
-    if at >= run.deadline:
+    if run.deadline is not None and at >= run.deadline:
         raise LimitConflict(f"{rule.code} is over: what is late cannot be paused any more")
-    return replace(run, used=run.used_at(rule, at, clocks), deadline=None)
+    used = min(run.allowed, run.used + clocks.elapsed(rule.clock, run.since, at))
+    return replace(run, used=used, deadline=None, waits_for=None)
 
 
 def resume(rule: Rule, run: Run, at: datetime, clocks: BusinessClocks) -> Run:
@@ -196,20 +229,16 @@ def resume(rule: Rule, run: Run, at: datetime, clocks: BusinessClocks) -> Run:
     Raises:
         LimitConflict: it is not paused.
     """
-    if run.deadline is not None:
+    if run.deadline is not None or run.waits_for is not None:
         raise LimitConflict(f"{rule.code} is not paused")
-    left = run.allowed - run.used
-    if rule.clock is ClockKind.WD and left % DAY:
-        left += DAY - left % DAY
-    return replace(run, since=at, deadline=clocks.add(rule.clock, at, left))
+    return settle(rule, replace(run, since=at), clocks)
 
 
 def stretch(rule: Rule, run: Run, allowed: timedelta, clocks: BusinessClocks) -> Run:
     """Allow another amount from the same start."""
+    paused = run.deadline is None and run.waits_for is None
     run = replace(run, allowed=allowed, used=min(run.used, allowed))
-    if run.deadline is None:
-        return run
-    return replace(run, deadline=clocks.add(rule.clock, run.since, max(timedelta(0), allowed - run.used)))
+    return run if paused else settle(rule, run, clocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +257,7 @@ class Progress:
     passed: tuple[Passed, ...]
     next_at: datetime | None
     calendar_missing: int | None = None
-    """The year that a step of the chain waits for."""
+    """The year that the deadline, or a step of the chain that might be due, waits for."""
 
 
 def _point(rule: Rule, run: Run, step: Step, deadline: datetime, clocks: BusinessClocks) -> datetime:
@@ -248,7 +277,8 @@ def progress(rule: Rule, run: Run, handled: int, now: datetime, clocks: Business
     """
     deadline = run.deadline
     if deadline is None:
-        return Progress(passed=(), next_at=None)
+        retry = now + CALENDAR_RETRY if run.waits_for is not None else None
+        return Progress(passed=(), next_at=retry, calendar_missing=run.waits_for)
     passed: list[Passed] = []
     later: list[datetime] = []
     year = None
@@ -258,11 +288,11 @@ def progress(rule: Rule, run: Run, handled: int, now: datetime, clocks: Business
         try:
             at = _point(rule, run, step, deadline, clocks)
         except CalendarYearMissing as error:
-            year = int(str(error.context["year"]))
             # No clock is faster than the wall's: before this it cannot be.
-            later.append(
-                max(deadline + (step.chain.after if step.chain else timedelta(0)), now + CALENDAR_RETRY)
-            )
+            earliest = deadline + (step.chain.after if step.chain else timedelta(0))
+            if earliest <= now:
+                year = _year(error)
+            later.append(max(earliest, now + CALENDAR_RETRY))
             continue
         if at <= now:
             passed.append(Passed(index=index, step=step, at=at))

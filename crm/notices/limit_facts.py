@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from crm.events_limits import LimitBreached, LimitEscalated, LimitFact, LimitRed, LimitWarned
+from crm.events_limits import (
+    CalendarYearNotLoaded,
+    LimitBreached,
+    LimitEscalated,
+    LimitFact,
+    LimitRed,
+    LimitWarned,
+)
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import record_page
 from kernel.events import Event
@@ -27,6 +34,15 @@ def _red(fact: LimitRed) -> Iterable[NoticeRequest]:
 
 def _escalated(fact: LimitEscalated) -> Iterable[NoticeRequest]:
     yield _about(fact, "limit.escalated")
+
+
+def _calendar(fact: CalendarYearNotLoaded) -> Iterable[NoticeRequest]:
+    yield NoticeRequest(
+        code="calendar.missing",
+        # Once a day, however many limits wait.
+        key=f"calendar.missing|{fact.year}|{fact.day}",
+        parameters={"year": fact.year, "days": fact.days_left},
+    )
 
 
 def _about(fact: LimitFact, code: str, **further: object) -> NoticeRequest:
@@ -55,4 +71,5 @@ LIMIT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[NoticeRequest | For
     LimitBreached: _breached,
     LimitRed: _red,
     LimitEscalated: _escalated,
+    CalendarYearNotLoaded: _calendar,
 }

@@ -25,7 +25,7 @@ from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook, Owner, RecordRef, TimerState, TimerView
 from kernel.db import Database
 from kernel.errors import ConfigurationError, Conflict, Invalid
-from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing, WorkCalendar
+from kernel.holidays import CalendarDay, CalendarKind, WorkCalendar
 from kernel.ids import new_ulid
 from tests.support.limits import OWNER, SettableClock, at, complaint, facts, local, start
 
@@ -550,27 +550,6 @@ async def test_two_processes_storing_the_shipped_set_at_once(
 
 
 # The calendar.
-
-
-async def test_an_unknown_year_refuses_the_start_until_it_is_loaded(
-    database: Database, book: LimitBook, clock: SettableClock
-) -> None:
-    case, eve = complaint(new_ulid()), at("2098-12-31T17:00")
-    clock.set(eve)
-    with pytest.raises(CalendarYearMissing, match="huifang calendar load"):
-        await start(database, book, "TS.T1", case, eve)
-    new_year = CalendarDay(
-        date=date(2099, 1, 1),
-        kind=CalendarKind.HOLIDAY,
-        name="元旦",
-        source="国办通知",
-    )
-    async with database.transaction() as session:
-        other = LimitBook(clock).calendar  # another process
-        await other.load_year(session, 2098, [])
-        await other.load_year(session, 2099, [new_year])
-    view = await start(database, book, "TS.T1", case, eve)
-    assert local(view.due_at) == "Fri 01-02 10:30"
 
 
 async def test_an_override_moves_what_is_started_after_it(

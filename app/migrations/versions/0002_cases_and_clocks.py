@@ -295,7 +295,7 @@ def upgrade() -> None:
         sa.Column("department", sa.String(length=16), nullable=True),
         sa.Column("user_id", sa.String(length=40), nullable=True),
         sa.Column("specialist", sa.String(length=40), nullable=True),
-        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("open_key", sa.String(length=140), nullable=True),
         sa.Column("started_at", UtcDateTime(), nullable=False),
         sa.Column("since", UtcDateTime(), nullable=False),
@@ -303,6 +303,7 @@ def upgrade() -> None:
         sa.Column("allowed_us", sa.BigInteger(), nullable=False),
         sa.Column("slot_us", sa.BigInteger(), nullable=False),
         sa.Column("deadline_at", UtcDateTime(), nullable=True),
+        sa.Column("calendar_year", sa.Integer(), nullable=True),
         sa.Column("handled", sa.Integer(), nullable=False),
         sa.Column("stopped_at", UtcDateTime(), nullable=True),
         sa.Column("breached_at", UtcDateTime(), nullable=True),
@@ -319,6 +320,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_limit_timer")),
         sa.UniqueConstraint("open_key", name=op.f("uq_limit_timer_open_key")),
+    )
+    op.create_index(
+        "ix_limit_timer_calendar_year",
+        "limit_timer",
+        ["calendar_year"],
+        unique=False,
+        sqlite_where=sa.text("calendar_year IS NOT NULL"),
+        postgresql_where=sa.text("calendar_year IS NOT NULL"),
     )
     op.create_index(op.f("ix_limit_timer_due_at"), "limit_timer", ["due_at"], unique=False)
     op.create_index("ix_limit_timer_record_id", "limit_timer", ["record_id"], unique=False)
@@ -1702,6 +1711,12 @@ def downgrade() -> None:
     op.drop_index("ix_limit_timer_state_deadline_at_id", table_name="limit_timer")
     op.drop_index("ix_limit_timer_record_id", table_name="limit_timer")
     op.drop_index(op.f("ix_limit_timer_due_at"), table_name="limit_timer")
+    op.drop_index(
+        "ix_limit_timer_calendar_year",
+        table_name="limit_timer",
+        sqlite_where=sa.text("calendar_year IS NOT NULL"),
+        postgresql_where=sa.text("calendar_year IS NOT NULL"),
+    )
     op.drop_table("limit_timer")
     op.drop_table("knowledge_vote")
     op.drop_table("knowledge_version")

@@ -16,6 +16,7 @@ from crm.domain.limits import (
     pause,
     progress,
     resume,
+    settle,
     stretch,
 )
 from crm.limit_rules import shipped_text
@@ -223,15 +224,46 @@ def test_a_step_of_the_chain_waits_for_a_calendar_that_is_not_loaded() -> None:
     rule, running = A.rule("TS.T2"), run("TS.T2", f"{last}-12-30T17:00")
     found = progress(rule, running, 0, at(f"{last}-12-31T17:30"), CLOCKS)
     assert [point.step.kind for point in found.passed] == [StepKind.WARN, StepKind.WARN, StepKind.BREACH]
-    assert found.calendar_missing == last + 1
+    assert found.calendar_missing is None
     assert found.next_at == at(f"{last}-12-31T20:00")  # no clock is faster than the wall's
     later = progress(rule, running, 0b111, at(f"{last + 1}-01-01T09:00"), CLOCKS)
-    assert later.next_at == at(f"{last + 1}-01-01T09:15")
+    assert (later.next_at, later.calendar_missing) == (at(f"{last + 1}-01-01T09:15"), last + 1)
 
 
-def test_a_limit_whose_deadline_is_in_a_year_that_is_not_loaded_is_not_started() -> None:
+def test_a_deadline_in_a_year_that_is_not_loaded_is_waited_for_and_never_guessed() -> None:
+    rule, now = A.rule("TS.T1"), at("2099-03-02T12:00")
+    waiting = run("TS.T1", "2099-03-02T10:00")
+    assert (waiting.deadline, waiting.waits_for) == (None, 2099)
+    assert waiting.share_at(rule, now, CLOCKS) == 0
+    found = progress(rule, waiting, 0, now, CLOCKS)
+    assert (found.passed, found.calendar_missing) == ((), 2099)
+    assert found.next_at == at("2099-03-02T12:15")
+    loaded = BusinessClocks(calendar=WorkCalendar(years=[2099]))
+    known = settle(rule, waiting, loaded)
+    assert (local(known.deadline), known.waits_for) == ("Mon 03-02 13:00", None)
+
+
+def test_a_share_is_known_up_to_where_the_calendar_ends() -> None:
+    rule, clocks = A.rule("TS.T1"), BusinessClocks(calendar=WorkCalendar(years=[2098]))
+    waiting = begin(rule, at("2098-12-31T16:30"), clocks)
+    assert waiting.waits_for == 2099
+    assert waiting.share_at(rule, at("2098-12-31T17:15"), clocks) == 0.25
+    assert waiting.share_at(rule, at("2099-01-01T10:00"), clocks) == 0.5
+
+
+def test_a_pause_is_refused_only_where_the_time_used_is_not_known() -> None:
+    rule, clocks = A.rule("TS.T1"), BusinessClocks(calendar=WorkCalendar(years=[2098]))
+    waiting = begin(rule, at("2098-12-31T16:30"), clocks)
+    paused = pause(rule, waiting, at("2098-12-31T17:15"), clocks)
+    assert (paused.used, paused.deadline, paused.waits_for) == (timedelta(minutes=45), None, None)
     with pytest.raises(CalendarYearMissing):
-        run("TS.T1", "2099-03-02T10:00")
+        pause(rule, waiting, at("2099-01-01T09:00"), clocks)
+    going = resume(rule, paused, at("2099-01-01T09:00"), clocks)
+    assert (going.used, going.waits_for) == (timedelta(minutes=45), 2099)
+    with pytest.raises(LimitConflict):
+        resume(rule, going, at("2099-01-01T09:00"), clocks)
+    both = BusinessClocks(calendar=WorkCalendar(years=[2098, 2099]))
+    assert local(settle(rule, going, both).deadline) == "Thu 01-01 11:15"
 
 
 def test_share_is_used_up_beyond_the_deadline_without_asking_the_calendar() -> None:
