@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_import import import_file
 from app.cli_limits import calendar, limits
 from app.cli_notices import notices
 from app.cli_search import search
@@ -38,6 +39,9 @@ for _name, _commands in (
     ("calendar", calendar),
 ):
     cli.add_typer(_commands, name=_name)
+
+
+cli.command("import")(import_file)
 
 
 @cli.command()

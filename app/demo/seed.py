@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo import company
 from app.demo.people import OFFICE
+from crm.domain.customer_rules import kind_of
+from crm.people_tables import DoNotCallNumber, DoNotCallRow, FreezeRow
 from crm.search_whole import whole_feed
 from crm.tables import (
     CallNote,
@@ -96,7 +98,34 @@ async def _customer(
     await session.flush()
     for position, number in enumerate(found.phones):
         phone = Phone.parse(number)
-        session.add(CustomerPhone(customer_id=customer_id, e164=phone.e164, position=position))
+        session.add(
+            CustomerPhone(
+                customer_id=customer_id, e164=phone.e164, position=position, kind=kind_of(phone).value
+            )
+        )
+    if found.frozen:
+        session.add(
+            FreezeRow(
+                id=new_ulid(), customer_id=customer_id, scope="all", since=now, reason=found.frozen, by="沈静"
+            )
+        )
+    if found.do_not_call:
+        entry_id = new_ulid()
+        session.add(
+            DoNotCallRow(
+                id=entry_id,
+                customer_id=customer_id,
+                level=3,
+                since=now,
+                source="agent",
+                evidence="来电要求不再联系",
+                by="沈静",
+            )
+        )
+        await session.flush()
+        session.add_all(
+            DoNotCallNumber(entry_id=entry_id, e164=Phone.parse(number).e164) for number in found.phones
+        )
     started = now - timedelta(days=max(3, int(found.stage) - 45) * 2)
     session.add(
         Project(

@@ -1,0 +1,302 @@
+"""One project: facts, stage bar, history, payments; registering stages, and every smaller step."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from crm.domain.project import Stage
+from crm.domain.stages import DELIVERY_STEPS, ENDED, Delivery
+from crm.organisation import CrewStatus
+from crm.payments import NewPayment
+from crm.people_services import PeopleServices
+from crm.project_views import ProjectRecord
+from crm.stages import NewStage
+from kernel.access import Actor
+from kernel.errors import Invalid, StaleVersion
+from web import labels
+from web.deps import DEPS
+from web.identity import current_actor, current_user
+from web.pages import people_forms as forms
+from web.pages import people_words as words
+from web.pages.customer import project_card, services
+from web.pages.people_forms import Form, Refused
+from web.pages.shell import render, see_other
+from web.permissions import Permission, requires
+
+TEXTS = (
+    "contract_no",
+    "community",
+    "building",
+    "unit",
+    "room",
+    "area_m2",
+    "store_id",
+    "crew_id",
+    "gang",
+    "package",
+    "amount",
+    "project_manager",
+    "designer",
+    "inspector",
+    "sales_person",
+    "archive_no",
+)
+DAYS = ("signed_on", "contract_starts_on", "contract_ends_on", "concealed_planned", "midterm_planned")
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/customers/{customer_id}/projects/new", new)
+    app.router.add_post("/customers/{customer_id}/projects/new", create)
+    app.router.add_get("/projects/{project_id}", show)
+    app.router.add_get("/projects/{project_id}/edit", edit)
+    app.router.add_post("/projects/{project_id}/edit", save)
+    for name, (permission, step) in STEPS.items():
+        app.router.add_post(f"/projects/{{project_id}}/{name}", _handler(name, permission, step))
+
+
+@requires(Permission.PROJECTS_VIEW)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the project."""
+    return await _page(request, await _record(request))
+
+
+async def _record(request: web.Request) -> ProjectRecord:
+    return await services(request).projects.get(current_actor(request), request.match_info["project_id"])
+
+
+async def _page(
+    request: web.Request,
+    record: ProjectRecord,
+    *,
+    refused: Refused | None = None,
+    typed: Form | None = None,
+    status: int = 200,
+) -> web.Response:
+    user, project = current_user(request), record.project
+    people = services(request)
+    below = [
+        stage
+        for stage in Stage
+        if 0 < stage < project.rank or (stage == project.rank and project.stage in ENDED)
+    ]
+    context: dict[str, Any] = {
+        "record": record,
+        "project": project,
+        "item": project_card(project),
+        "refused": refused,
+        "typed": typed or {},
+        "stages": labels.words(labels.STAGES),
+        "next_stages": {
+            str(int(stage)): labels.word(labels.STAGES, int(stage))
+            for stage in Stage
+            if stage > project.stage > 0 and stage not in (Stage.MID_PAID, Stage.FINAL_PAID)
+        },
+        "lower_stages": {
+            str(int(stage)): labels.word(labels.STAGES, int(stage)) for stage in sorted(below, reverse=True)
+        },
+        "ends": {str(int(stage)): labels.word(labels.STAGES, int(stage)) for stage in sorted(ENDED)},
+        "periods": labels.words(words.PERIODS),
+        "delivery": labels.words(words.DELIVERY),
+        "delivery_steps": {
+            state.value: labels.word(words.DELIVERY, state.value)
+            for state in sorted(DELIVERY_STEPS[project.delivery_state] - {Delivery.DELIVERED})
+        }
+        if project.stage >= Stage.COMPLETED
+        else {},
+        "kinds": labels.words(words.PROJECT_KINDS),
+        "crew_statuses": labels.words(labels.CREW_STATUSES),
+        "today": people.office.today().isoformat(),
+        "sees_customer": user.can(Permission.CUSTOMERS_VIEW),
+        "may_edit": user.can(Permission.PROJECTS_EDIT),
+        "may_correct": user.can(Permission.PROJECTS_CORRECT),
+        "may_post": user.can(Permission.PAYMENTS_POST),
+    }
+    return render(request, "project.html", context, status=status)
+
+
+# Written down, edited
+
+
+@requires(Permission.PROJECTS_EDIT)
+async def new(request: web.Request) -> web.StreamResponse:
+    """Show an empty form for a project of this customer."""
+    return await _form(request, None, {"kind": "home", "stage": "25"})
+
+
+@requires(Permission.PROJECTS_EDIT)
+async def create(request: web.Request) -> web.StreamResponse:
+    """Write a project down."""
+    form = await forms.read_form(request)
+    try:
+        stage = Stage(forms.number(form, "stage"))
+        record = await services(request).projects.create(
+            current_actor(request), request.match_info["customer_id"], _fields(form), stage=stage
+        )
+    except forms.EXPECTED as error:
+        return await _form(request, None, form, Refused.of("project", error))
+    return see_other(f"/projects/{record.project.project_id}")
+
+
+@requires(Permission.PROJECTS_EDIT)
+async def edit(request: web.Request) -> web.StreamResponse:
+    """Show the project in a form."""
+    record = await _record(request)
+    project = record.project
+    form = {name: str(getattr(project, name) or "") for name in (*TEXTS, *DAYS)}
+    form |= {"version": str(project.version), "kind": project.kind, "address": project.address or ""}
+    return await _form(request, record, form)
+
+
+@requires(Permission.PROJECTS_EDIT)
+async def save(request: web.Request) -> web.StreamResponse:
+    """Save the fields."""
+    form = await forms.read_form(request)
+    record = await _record(request)
+    key = record.project.project_id
+    try:
+        await services(request).projects.change(
+            current_actor(request), key, _fields(form), expected=forms.version_of(form)
+        )
+    except forms.EXPECTED as error:
+        typed = dict(form)
+        if isinstance(error, StaleVersion):
+            typed["version"] = str(record.project.version)
+        return await _form(request, record, typed, Refused.of("project", error))
+    return see_other(f"/projects/{key}")
+
+
+def _fields(form: Form) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: forms.maybe(form, name) for name in TEXTS}
+    fields |= {name: forms.day(form, name) for name in DAYS}
+    fields |= {"kind": forms.text(form, "kind") or "home", "contract_no": forms.text(form, "contract_no")}
+    address = forms.maybe(form, "address")
+    if address is not None:
+        fields["address"] = address
+    return fields
+
+
+async def _form(
+    request: web.Request, record: ProjectRecord | None, form: Form, refused: Refused | None = None
+) -> web.Response:
+    actor, organisation = current_actor(request), services(request).organisation
+    crews = {crew.crew_id: crew.name for crew in await organisation.crews(actor, status=CrewStatus.ACTIVE)}
+    if record is not None and record.project.crew_id:
+        crews.setdefault(record.project.crew_id, record.project.crew or "")
+    context = {
+        "record": record,
+        "customer_id": record.project.customer_id if record else request.match_info["customer_id"],
+        "form": form,
+        "refused": refused,
+        "crews": crews,
+        "stores": {store.store_id: store.name for store in await organisation.stores(actor)},
+        "kinds": labels.words(words.PROJECT_KINDS),
+        "first_stages": {str(n): labels.word(labels.STAGES, n) for n in (10, 15, 20, 25)},
+    }
+    return render(request, "project_form.html", context, status=400 if refused else 200)
+
+
+# Smaller steps
+
+Step = Callable[[web.Request, PeopleServices, Actor, str, Form], Awaitable[Any]]
+
+
+def _stage(form: Form) -> Stage:
+    try:
+        return Stage(forms.number(form, "stage"))
+    except ValueError as error:
+        raise Invalid("not a stage", field="stage") from error
+
+
+async def _register(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    step = NewStage(
+        stage=_stage(form),
+        happened_on=forms.needed_day(form, "happened_on"),
+        concealed_planned=forms.day(form, "concealed_planned"),
+        midterm_planned=forms.day(form, "midterm_planned"),
+        warranty_until=forms.day(form, "warranty_until"),
+        sheet_ref=forms.maybe(form, "sheet_ref"),
+        note=forms.maybe(form, "note"),
+    )
+    return await people.stages.register(actor, key, step, expected=forms.version_of(form))
+
+
+async def _correct(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    stage = _stage(form)
+    move = people.stages.end if stage in ENDED else people.stages.correct
+    reason = forms.text(form, "reason")
+    return await move(actor, key, stage, reason=reason, expected=forms.version_of(form))
+
+
+async def _suspend(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    return await people.stages.suspend(
+        actor,
+        key,
+        since=forms.needed_day(form, "since"),
+        reason=forms.text(form, "reason"),
+        expected=forms.version_of(form),
+    )
+
+
+async def _resume(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    until = forms.needed_day(form, "until")
+    return await people.stages.resume(actor, key, until=until, expected=forms.version_of(form))
+
+
+async def _deliver(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    state = forms.text(form, "delivery_state")
+    if state not in set(Delivery):
+        raise Invalid("not one of the states", field="delivery_state")
+    version = forms.version_of(form)
+    return await people.stages.move_delivery(actor, key, Delivery(state), expected=version)
+
+
+async def _pay(request: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    try:
+        moment = datetime.fromisoformat(forms.text(form, "paid_at"))
+    except ValueError as error:
+        raise Invalid("a time like 2026-03-02T10:30", field="paid_at") from error
+    payment = NewPayment(
+        period=forms.text(form, "period"),
+        amount=forms.text(form, "amount"),
+        due=forms.maybe(form, "due"),
+        paid_at=moment.replace(tzinfo=request.app[DEPS].settings.timezone),
+        receipt_no=forms.text(form, "receipt_no"),
+    )
+    return await people.payments.post(actor, key, payment)
+
+
+async def _reverse(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    payment_id = forms.text(form, "payment_id")
+    return await people.payments.reverse(actor, payment_id, reason=forms.text(form, "reason"))
+
+
+EDIT = Permission.PROJECTS_EDIT
+STEPS: dict[str, tuple[Permission, Step]] = {
+    "stage": (EDIT, _register),
+    "correct": (Permission.PROJECTS_CORRECT, _correct),
+    "suspend": (EDIT, _suspend),
+    "resume": (EDIT, _resume),
+    "delivery": (EDIT, _deliver),
+    "payment": (Permission.PAYMENTS_POST, _pay),
+    "reverse": (Permission.PAYMENTS_POST, _reverse),
+}
+
+
+def _handler(
+    name: str, permission: Permission, step: Step
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        form = await forms.read_form(request)
+        key = request.match_info["project_id"]
+        try:
+            await step(request, services(request), current_actor(request), key, form)
+        except forms.EXPECTED as error:
+            record = await _record(request)
+            refused = Refused.of(name, error)
+            return await _page(request, record, refused=refused, typed=form, status=400)
+        return see_other(f"/projects/{key}")
+
+    return requires(permission)(handle)
