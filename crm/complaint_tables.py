@@ -269,3 +269,26 @@ for _dialect, _statements in HANDOFF_FIXED.items():
     for _statement in _statements:
         _ddl: ExecutableDDLElement = DDL(_statement)  # type: ignore[no-untyped-call]
         event.listen(CaseHandoff.__table__, "after_create", _ddl.execute_if(dialect=_dialect))
+
+_BACKFILL = (
+    # Its hand-off was none that could be signed.
+    "UPDATE service_case SET status = 'registered' WHERE kind = 'complaint' AND status = 'handed_off'",
+    "INSERT INTO complaint (case_id, demand, complained_at, registered_by_id, not_reached, called_back_at) "
+    "SELECT id, '', opened_at, '', 0, CASE WHEN status IN ('callback', 'closed') THEN opened_at END "
+    "FROM service_case WHERE kind = 'complaint'",
+    # A line's id is the complaint's: ids of one table need not differ from those of another.
+    "INSERT INTO complaint_line (id, case_id, position, status, class_code, cause, department_code, mode, "
+    "registered_at, accepted_at, verified_at, done_at) "
+    "SELECT id, id, 1, CASE status WHEN 'callback' THEN 'closed' WHEN 'not_filed' THEN 'unfounded' "
+    "ELSE status END, 10, summary, department_code, "
+    "CASE WHEN status NOT IN ('registered', 'rejected', 'not_filed') THEN 'plan_first' END, opened_at, "
+    "CASE WHEN status NOT IN ('registered', 'rejected', 'not_filed') THEN opened_at END, "
+    "CASE WHEN status NOT IN ('registered', 'rejected', 'not_filed', 'accepted') THEN opened_at END, "
+    "CASE WHEN status IN ('done', 'callback', 'closed') THEN opened_at END "
+    "FROM service_case WHERE kind = 'complaint' AND department_code IS NOT NULL",
+    "INSERT INTO case_party (case_id, department_code) SELECT id, department_code FROM service_case AS head "
+    "WHERE kind = 'complaint' AND department_code IS NOT NULL AND NOT EXISTS (SELECT 1 FROM case_party "
+    "WHERE case_party.case_id = head.id AND case_party.department_code = head.department_code)",
+)
+COMPLAINT_BACKFILL: dict[str, tuple[str, ...]] = {"sqlite": _BACKFILL, "postgresql": _BACKFILL}
+"""What complaints of version 0.1 need to stand in these tables as well; the migration runs it."""

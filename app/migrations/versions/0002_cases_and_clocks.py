@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from crm.complaint_tables import HANDOFF_FIXED, HANDOFF_FIXED_DOWN
+from crm.complaint_tables import COMPLAINT_BACKFILL, HANDOFF_FIXED, HANDOFF_FIXED_DOWN
 from crm.knowledge_tables import KNOWLEDGE_FIXED, KNOWLEDGE_FIXED_DOWN
 from crm.limit_tables import LIMIT_POLICY_FIXED, LIMIT_POLICY_FIXED_DOWN
 from crm.people_tables import PEOPLE_BACKFILL
@@ -1505,6 +1505,7 @@ def upgrade() -> None:
         REPAIR_BACKFILL,
         HANDOFF_FIXED,
         KNOWLEDGE_FIXED,
+        COMPLAINT_BACKFILL,
     ):
         for statement in statements[op.get_bind().dialect.name]:
             op.get_bind().exec_driver_sql(statement)
