@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from app.doctor.calendar import check_calendar
 from app.doctor.findings import Finding, Level, format_finding
 from app.doctor.inputs import DoctorInputs, ManagerLogin, PortUse
 from app.doctor.machine import (
@@ -43,6 +44,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("time zone", check_timezone),
     ("ports", check_ports),
     ("database", check_database),
+    ("calendar", check_calendar),
     ("Redis", check_redis),
     ("AMI", check_manager),
     ("FastAGI", check_fastagi),

@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from kernel.clock import Clock, SystemClock
+
 # What a call needs from Asterisk. Modules that only newer ones have, and conveniences, are not here.
 NEEDED_MODULES = (
     "app_chanspy",
@@ -93,3 +95,4 @@ class DoctorInputs:
     mail_server: tuple[str, int] | None = None
     messages_wrong: str = ""
     deadline: timedelta = timedelta(seconds=5)
+    clock: Clock = field(default_factory=SystemClock)

@@ -4,18 +4,23 @@ import asyncio
 import os
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app import schema
 from app.doctor import DoctorInputs, Finding, Level, ManagerLogin, PortUse, check_ports, run_checks
+from app.doctor.calendar import check_calendar
 from app.doctor.machine import check_data_dir
 from app.doctor.pbx import check_manager
 from app.doctor.services import check_database, check_prompts, check_redis
 from app.runtime.redis_server import RedisServer
+from crm.calendar_book import CalendarBook
+from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import ConfigurationError
+from kernel.holidays import WorkCalendar
 from tests.support.pbx import running_pbx
 from tests.support.ports import free_port
 from tests.support.postgres import create_test_database, drop_test_database
@@ -32,6 +37,8 @@ def inputs(folder: Path, **changes: object) -> DoctorInputs:
         "redis_url": f"unix://{folder / 'redis.sock'}",
         "manager": ManagerLogin(host="127.0.0.1", port=free_port(), username="huifang", secret="x"),
         "agi": ("127.0.0.1", free_port()),
+        # Far from the end of what the calendar knows.
+        "clock": FakeClock(datetime(2026, 3, 2, tzinfo=UTC)),
         **changes,
     }
     return DoctorInputs(**fields)  # type: ignore[arg-type]
@@ -227,3 +234,26 @@ async def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(tmp_path: P
     prompts = next(finding for finding in found if finding.name == "prompts")
     assert "flow without name" in prompts.message
     assert len(found) > 8
+
+
+async def test_a_calendar_that_ends_soon_is_named_with_what_to_do(tmp_path: Path, database: Database) -> None:
+    last = WorkCalendar().first_unknown(2026) - 1
+
+    async def look(month: int, day: int, **changes: object) -> Finding:
+        clock = FakeClock(datetime(last, month, day, 4, tzinfo=UTC))
+        (found,) = await check_calendar(inputs(tmp_path, clock=clock, **changes))
+        return found
+
+    assert (await look(11, 2)).level is Level.OK
+    soon, now = await look(11, 3), await look(12, 26)
+    assert (soon.level, now.level) == (Level.WARNING, Level.ERROR)
+    assert f"days off of {last + 1} are not known, and it begins in 59 days" in soon.message
+    assert "huifang calendar load FILE" in soon.mend
+    async with database.transaction() as session:
+        await CalendarBook(FakeClock(datetime(last, 11, 20, tzinfo=UTC))).load_year(session, last + 1, [])
+    url = database.engine.url.render_as_string(hide_password=False)
+    loaded = await look(12, 26, database_url=url)
+    assert (loaded.level, loaded.message) == (Level.OK, f"days off are known until the end of {last + 1}")
+    year_gone = FakeClock(datetime(last + 1, 1, 5, tzinfo=UTC))
+    (gone,) = await check_calendar(inputs(tmp_path, clock=year_gone))
+    assert gone.level is Level.ERROR
