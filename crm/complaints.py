@@ -89,7 +89,7 @@ class Complaints:
         """
         async with self._store.database.transaction() as session:
             header = await self.register_in(session, actor, new)
-            return await self._reader.view(session, actor, header.id)
+        return await self.get(actor, header.id)
 
     async def register_in(self, session: AsyncSession, actor: Actor, new: NewComplaint) -> ServiceCase:
         """Register a complaint within the transaction of what it comes from. Raises as :meth:`register`."""
