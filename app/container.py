@@ -30,6 +30,7 @@ from app.wiring import CONTACT_FACTS, record_contact
 from crm.case_watch import watch_cases
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook
+from crm.reroute_check import REROUTE_FACTS, propose_reroute
 from crm.service import CallbackRequests, CustomerDirectory
 from ivr.keeper import VoiceKeeper
 from ivr.ports import Synthesiser
@@ -132,6 +133,7 @@ async def open_centre(
         tasks.spawn("bus", base.bus.run)
         tasks.spawn("outbox", relay.run)
         tasks.spawn("contacts", _contact_consumer(base).run)
+        tasks.spawn("reroutes", _reroute_consumer(base).run)
         notices = build_notices(
             settings,
             clock=base.clock,
@@ -191,6 +193,18 @@ def _contact_consumer(base: Base) -> FactConsumer:
         "crm.contacts",
         CONTACT_FACTS,
         record_contact,
+        database=base.database,
+        redis=base.redis,
+        clock=base.clock,
+        worker=base.worker,
+    )
+
+
+def _reroute_consumer(base: Base) -> FactConsumer:
+    return FactConsumer(
+        "crm.reroutes",
+        REROUTE_FACTS,
+        propose_reroute,
         database=base.database,
         redis=base.redis,
         clock=base.clock,

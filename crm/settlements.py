@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from crm.cases import seen_by
 from crm.deposits import Deposits
@@ -258,14 +259,19 @@ class Settlements:
     async def _locked(
         self, session: AsyncSession, actor: Actor, cost_id: str, expected: int
     ) -> tuple[RepairCostRow, ServiceCase]:
-        query = select(RepairCostRow).where(RepairCostRow.id == cost_id).with_for_update()
-        row = await session.scalar(query) if is_ulid(cost_id) else None
-        case_id = row.case_id if row else ""
-        header = await session.scalar(select(ServiceCase).where(ServiceCase.id == case_id, seen_by(actor)))
-        if row is None or header is None:
+        found = select(RepairCostRow.case_id).where(RepairCostRow.id == cost_id)
+        case_id = await session.scalar(found) if is_ulid(cost_id) else None
+        # The header first, as every change of a repair does; its new version makes pages read again.
+        seen = select(ServiceCase).where(ServiceCase.id == (case_id or ""), seen_by(actor))
+        header = await session.scalar(seen.with_for_update(of=ServiceCase))
+        if header is None:
             raise NotFound("no such settlement", field="cost_id")
+        locked = select(RepairCostRow).where(RepairCostRow.id == cost_id).with_for_update()
+        row = (await session.scalars(locked)).one()
         if row.version != expected:
             raise StaleVersion("somebody else changed it; read it again", field="If-Match")
+        header.updated_at = self._store.clock.now()
+        flag_modified(header, "updated_at")
         return row, header
 
 
