@@ -26,11 +26,10 @@ from app.settings import Settings
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
 from app.web_settings import web_settings
-from app.wiring import CONTACT_FACTS, record_contact
+from app.wiring import FACT_HANDLERS
 from crm.case_watch import watch_cases
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook
-from crm.reroute_check import REROUTE_FACTS, propose_reroute
 from crm.service import CallbackRequests, CustomerDirectory
 from ivr.keeper import VoiceKeeper
 from ivr.ports import Synthesiser
@@ -44,8 +43,9 @@ from kernel.bus import Bus
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
+from kernel.events import Event
 from kernel.ids import new_ulid
-from kernel.outbox import FactConsumer, OutboxRelay
+from kernel.outbox import FactConsumer, FactHandler, OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from telephony.agi import AgiConfig, AgiServer
@@ -132,8 +132,8 @@ async def open_centre(
             await telephony.numbers.load()
         tasks.spawn("bus", base.bus.run)
         tasks.spawn("outbox", relay.run)
-        tasks.spawn("contacts", _contact_consumer(base).run)
-        tasks.spawn("reroutes", _reroute_consumer(base).run)
+        for name, types, handler in FACT_HANDLERS:
+            tasks.spawn(name, _consumer(base, f"crm.{name}", types, handler).run)
         notices = build_notices(
             settings,
             clock=base.clock,
@@ -188,23 +188,11 @@ async def _open_base(settings: Settings, stack: contextlib.AsyncExitStack) -> Ba
     )
 
 
-def _contact_consumer(base: Base) -> FactConsumer:
+def _consumer(base: Base, name: str, types: tuple[type[Event], ...], handler: FactHandler) -> FactConsumer:
     return FactConsumer(
-        "crm.contacts",
-        CONTACT_FACTS,
-        record_contact,
-        database=base.database,
-        redis=base.redis,
-        clock=base.clock,
-        worker=base.worker,
-    )
-
-
-def _reroute_consumer(base: Base) -> FactConsumer:
-    return FactConsumer(
-        "crm.reroutes",
-        REROUTE_FACTS,
-        propose_reroute,
+        name,
+        types,
+        handler,
         database=base.database,
         redis=base.redis,
         clock=base.clock,

@@ -1,10 +1,16 @@
-"""Joins packages that do not know each other: facts of telephony become entries of the CRM."""
+"""Who hears of which facts.
+
+Among them what joins packages that do not know each other: facts of telephony become entries of the CRM.
+"""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.limit_copies import DEADLINE_FACTS, repeat_deadline
+from crm.reroute_check import REROUTE_FACTS, propose_reroute
 from crm.service import ContactLog
 from crm.views import CallContact
 from kernel.events import Event
+from kernel.outbox import FactHandler
 from telephony.agent_tables import AgentRow
 from telephony.events import CallEnded, DispositionSaved
 from telephony.history import link_customer
@@ -52,3 +58,11 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
 def _customer_number(fact: CallEnded) -> str | None:
     number = fact.to_number if fact.direction == "out" else fact.from_number
     return number if number.startswith("+") or number.isdigit() else None
+
+
+FACT_HANDLERS: tuple[tuple[str, tuple[type[Event], ...], FactHandler], ...] = (
+    ("contacts", CONTACT_FACTS, record_contact),
+    ("reroutes", REROUTE_FACTS, propose_reroute),
+    ("deadlines", DEADLINE_FACTS, repeat_deadline),
+)
+"""Receivers besides the notices: a name, which no other receiver has, what it hears of, and what it does."""
