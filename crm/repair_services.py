@@ -17,6 +17,7 @@ from crm.repairs import Repairs
 from crm.search_feed import SearchFeed
 from crm.settlement_read import CostReader
 from crm.settlements import Settlements
+from crm.warranties import Warranties
 from kernel.clock import Clock
 from kernel.db import Database
 
@@ -32,6 +33,7 @@ class RepairServices:
     costs: CostReader
     deposits: Deposits
     attachments: Attachments
+    warranties: Warranties
 
     @classmethod
     def build(
@@ -60,4 +62,5 @@ class RepairServices:
             costs=costs,
             deposits=deposits,
             attachments=attachments,
+            warranties=Warranties(database, clock, journal),
         )

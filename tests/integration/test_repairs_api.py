@@ -23,13 +23,13 @@ from tests.support.repairs import Company, open_company
 from tests.support.web import PASSWORD, Client, WebHarness, no_pages, same_origin
 from web.api.operation import operation_of
 from web.api.routes import ROUTES
-from web.api.v1 import attachments, repairs, repairs_costs
+from web.api.v1 import attachments, repairs, repairs_costs, repairs_warranty
 from web.auth import SESSION_COOKIE, Visitor
 from web.deps import WebSettings
 
 pytestmark = pytest.mark.integration
 
-OURS = (*repairs.ROUTES, *repairs_costs.ROUTES, *attachments.ROUTES)
+OURS = (*repairs.ROUTES, *repairs_costs.ROUTES, *repairs_warranty.ROUTES, *attachments.ROUTES)
 
 
 @pytest.fixture
@@ -285,6 +285,39 @@ async def test_amounts_that_do_not_add_up(harness: WebHarness, client: Client, c
         path = f"/repairs/{repair.case_id}/cost"
         problem = await captain("PUT", path, sheet, version=0, status=400)
         assert problem["errors"][0]["field"].startswith(field), problem
+
+
+async def test_a_warranty_card_is_written_down_and_the_next_repair_takes_it(
+    harness: WebHarness, client: Client, company: Company
+) -> None:
+    agent = await person(harness, client, Role.AGENT)
+    key = f"/projects/{company.project_id}/warranty"
+    assert ((await agent("GET", key))["flag"], (await agent("GET", key))["version"]) == ("full", 0)
+    card = {
+        "flag": "partial",
+        "no": "BX-77",
+        "issued_on": "2026-01-10",
+        "until": "2028-01-10",
+        "excluded": ["橱柜:客户自购"],
+    }
+    made = await agent("PUT", key, card, version=0)
+    assert made["version"] == 1
+    await agent("PUT", key, card, version=0, status=412)
+    repair = await agent("POST", "/repairs", symptoms(company), status=201)
+    assert repair["warnings"] == ["PARTLY_WARRANTED"]
+    assert repair["warranty"]["excluded"] == ["橱柜:客户自购"]
+    for change, field in (
+        ({"flag": "expired"}, "flag"),
+        ({"until": "2025-01-10"}, "until"),
+        ({"until": None}, "until"),
+        ({"excluded": []}, "excluded"),
+        ({"flag": "full"}, "excluded"),
+        ({"excluded": ["物" * 121]}, "excluded.0"),
+    ):
+        problem = await agent("PUT", key, card | change, version=1, status=400)
+        assert problem["errors"][0]["field"] == field
+    await company.change_project(stage=75)
+    assert (await agent("PUT", key, card, version=1, status=409))["code"] == "not_paid"
 
 
 # Files
