@@ -23,6 +23,7 @@ from web.api.v1.projects import ROUTES as PROJECT_ROUTES
 from web.api.v1.queues import list_queues
 from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
+from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
@@ -39,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     *ESCALATION_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,
+    *WARRANTY_ROUTES,
     *ATTACHMENT_ROUTES,
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
