@@ -1,0 +1,75 @@
+"""A case is never lost for a calendar: complaints and repairs of the last afternoon of a year."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from crm.complaint_tables import CaseHandoff, ComplaintLine
+from crm.events_limits import LimitDeadlineKnown
+from crm.limit_copies import repeat_deadline
+from crm.limit_lists import OverdueList
+from crm.limit_worker import LimitWorker
+from crm.limits import LimitBook
+from kernel.db import Database
+from kernel.holidays import CalendarDay, CalendarKind
+from tests.support.complaints import MANAGER, open_desk
+from tests.support.limits import SettableClock, at, facts, local
+from tests.support.repairs import open_company
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(at("2098-12-31T16:30"))
+
+
+@pytest.fixture
+async def office(database: Database, clock: SettableClock) -> Database:
+    async with database.transaction() as session:
+        await LimitBook(clock).calendar.load_year(session, 2098, [])
+    return database
+
+
+async def calendar_comes(database: Database, clock: SettableClock) -> None:
+    new_year = CalendarDay(date=date(2099, 1, 1), kind=CalendarKind.HOLIDAY, name="元旦", source="国办通知")
+    async with database.transaction() as session:
+        await LimitBook(clock).calendar.load_year(session, 2099, [new_year])
+    await LimitWorker(database, clock, LimitBook(clock), worker="w1").run_once()
+    for fact in await facts(database, LimitDeadlineKnown):
+        async with database.transaction() as session:
+            await repeat_deadline(session, fact)
+
+
+async def test_a_complaint_is_registered_handed_off_and_signed_without_a_calendar(
+    office: Database, clock: SettableClock
+) -> None:
+    desk = await open_desk(office, clock)
+    first, second = await desk.handed_off(), await desk.handed_off()
+    assert {timer.calendar_missing for timer in first.lines[0].limits if timer.is_open} == {2099}
+    line = await desk.accept(second.lines[0])
+    await calendar_comes(office, clock)
+    async with office.session() as session:
+        waiting = await session.get(ComplaintLine, first.lines[0].line_id)
+        signed = await session.get(ComplaintLine, line.line_id)
+        handoffs = {row.line_id: row.due_at for row in await session.scalars(select(CaseHandoff))}
+    assert waiting is not None
+    assert signed is not None
+    assert local(waiting.accept_due_at) == "Fri 01-02 10:00"
+    assert signed.accept_due_at is None
+    assert local(handoffs[waiting.id]) == "Fri 01-02 10:00"
+    clock.set(at("2099-01-02T10:01"))
+    late = await desk.services.overdue.overdue_page(MANAGER, OverdueList.NOT_ACCEPTED)
+    assert [row.line_id for row in late.items] == [waiting.id]
+
+
+async def test_a_repair_is_registered_without_a_calendar(
+    office: Database, clock: SettableClock, tmp_path: Path
+) -> None:
+    company = await open_company(office, clock, tmp_path)
+    repair = await company.register()
+    (timer,) = [timer for timer in repair.timers if timer.code == "BX.R2"]
+    assert (timer.due_at, timer.calendar_missing) == (None, 2099)
+    assert (await company.notified()).status == "notified"
