@@ -101,14 +101,18 @@ class Tickets:
             Invalid: names the field.
             NotFound: no such customer or project.
         """
-        found = await self._known(actor, source)
+        new = NewTicket(found=source, departments=tuple(departments), severity=severity)
+        return await self.open_once(actor, new)
+
+    async def open_once(self, actor: Actor, new: NewTicket) -> TicketView:
+        """Open a ticket unless the same finding of a callback has opened it. Raises as above."""
+        found = await self._known(actor, new.found)
         if found is not None:
             return found
-        new = NewTicket(found=source, departments=tuple(departments), severity=severity)
         try:
             return await self.open(actor, new)
         except IntegrityError:
-            found = await self._known(actor, source)
+            found = await self._known(actor, new.found)
             if found is None:
                 raise
             return found

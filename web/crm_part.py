@@ -7,6 +7,7 @@ from aiohttp import web
 
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
+from crm.follow_ups import FollowUps
 from crm.forwarded import ForwardedOrders
 from crm.journal import Journal
 from crm.knowledge import Knowledge
@@ -16,6 +17,7 @@ from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
 from crm.office import Office
 from crm.people_services import PeopleServices
+from crm.repair_points import RepairPoints
 from crm.repair_services import RepairServices
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
@@ -72,6 +74,8 @@ class CrmServices:
     tickets: TicketServices
     forwarded: ForwardedOrders
     knowledge: Knowledge
+    repair_points: RepairPoints
+    follow_ups: FollowUps
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -141,4 +145,6 @@ def build_crm(deps: CrmDeps) -> CrmServices:
         ),
         forwarded=ForwardedOrders(deps.database, deps.clock, cases, journal, limits),
         knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),
+        repair_points=RepairPoints(deps.database, deps.clock, journal, zone=settings.timezone),
+        follow_ups=FollowUps(deps.database, deps.clock, cases, journal),
     )

@@ -38,6 +38,11 @@ TAGS = {
     "escalations": "Major complaints, compensation and recovery",
     "repairs": "Repairs, their visits, and what is to be done about them",
     "settlements": "What repairs cost, who bears it, and crews' deposits",
+    "tickets": "Problem tickets from callbacks, and notices one level up",
+    "forwarded": "Orders of other hotlines, and what they were told",
+    "knowledge": "Articles, and what customers' words look like",
+    "repair points": "The network of repair points: agreements, parts, accounts, quality",
+    "follow-ups": "Closed cases looked after once more",
     "attachments": "Photos and scans of cases",
     "description": "This document",
 }

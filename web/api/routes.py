@@ -14,17 +14,21 @@ from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
+from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
 from web.api.v1.handoffs import ROUTES as HANDOFF_ROUTES
+from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
 from web.api.v1.people import ROUTES as PEOPLE_ROUTES
 from web.api.v1.people_wishes import ROUTES as WISH_ROUTES
 from web.api.v1.projects import ROUTES as PROJECT_ROUTES
 from web.api.v1.queues import list_queues
+from web.api.v1.repair_points import ROUTES as REPAIR_POINT_ROUTES
 from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
+from web.api.v1.tickets import ROUTES as TICKET_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
@@ -42,6 +46,10 @@ ROUTES: tuple[Route, ...] = (
     *REPAIR_COST_ROUTES,
     *WARRANTY_ROUTES,
     *ATTACHMENT_ROUTES,
+    *TICKET_ROUTES,
+    *FORWARDED_ROUTES,
+    *KNOWLEDGE_ROUTES,
+    *REPAIR_POINT_ROUTES,
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
 )
