@@ -1,5 +1,6 @@
 """Repairs, settlements, deposits and files over HTTP: validation, versions, roles, problem documents."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -20,7 +21,9 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import new_ulid
 from tests.support.repairs import Company, open_company
+from tests.support.waiting import eventually
 from tests.support.web import PASSWORD, Client, WebHarness, no_pages, same_origin
+from web.api.files import MAX_UPLOADS
 from web.api.operation import operation_of
 from web.api.routes import ROUTES
 from web.api.v1 import attachments, repairs, repairs_costs, repairs_warranty
@@ -510,3 +513,32 @@ async def test_a_case_has_a_quota(harness: WebHarness, client: Client, company: 
     problem = await agent("POST", path, form(photo((16, 16), "PNG", 200)), status=409)
     assert problem["code"] == "quota_reached"
     assert len((await agent("GET", path))["items"]) == MAX_FILES
+
+
+async def test_more_photos_at_once_than_memory_bears_are_told_to_come_again(
+    harness: WebHarness, client: Client, company: Company
+) -> None:
+    repair = await company.register()
+    agent = await person(harness, client, Role.AGENT)
+    path = f"/cases/{repair.case_id}/attachments"
+    released = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        await released.wait()
+        yield photo((16, 16), "PNG") + b"\r\n--b--\r\n"
+
+    async def send() -> int:
+        headers = agent._headers | {"Content-Type": "multipart/form-data; boundary=b"}
+        async with client.post(f"/api/v1{path}", data=slowly(), headers=headers) as answer:
+            return answer.status
+
+    sending = [asyncio.create_task(send()) for _ in range(MAX_UPLOADS + 3)]
+    try:
+        await eventually(lambda: sum(task.done() for task in sending) == 3)
+        assert {task.result() for task in sending if task.done()} == {429}
+    finally:
+        released.set()
+    statuses = await asyncio.gather(*sending)
+    assert statuses.count(201) == MAX_UPLOADS
+    assert len((await agent("GET", path))["items"]) == 1

@@ -16,7 +16,6 @@ from kernel.errors import Invalid, NotFound, TooMany
 from kernel.ids import is_ulid
 from web.api.operation import Call, Operation, declare_operation, field_error, json_response, read_query
 from web.api.v1.schemas import NoQuery
-from web.deps import DEPS
 from web.permissions import Permission, accepts_files, requires, streaming
 from web.problems import FieldError, InvalidFields
 
@@ -94,10 +93,9 @@ def upload(
             try:
                 async with asyncio.timeout(UPLOAD_DEADLINE.total_seconds()):
                     sent = await _read_upload(request, form, max_bytes)
+                    answer = await function(Call(request, asked), sent)
             finally:
                 active -= 1
-            async with asyncio.timeout(request.app[DEPS].settings.request_deadline.total_seconds()):
-                answer = await function(Call(request, asked), sent)
             return json_response(request, answer, status=201)
 
         return declare_operation(
