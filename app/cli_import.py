@@ -9,7 +9,7 @@ from app.command_line import run, settings
 from app.console import console, done, fail, step
 from app.settings import Settings
 from app.store import open_store
-from crm.domain.import_rows import PROBLEMS
+from crm.domain.import_columns import PROBLEMS
 from crm.importing.report_file import report_csv, report_xlsx
 from crm.importing.service import Importer, ImportReport, Options
 from crm.importing.sheet import MAX_BYTES

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from openpyxl import Workbook
 
-from crm.domain.import_rows import PROBLEMS, RowProblem
+from crm.domain.import_columns import PROBLEMS
+from crm.domain.import_rows import RowProblem
 
 _GUARDED = ("=", "+", "-", "@", "\t", "\r")
 Words = Callable[[str], tuple[str, str]]

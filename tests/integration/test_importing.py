@@ -11,7 +11,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from crm.domain.freeze import ContactPurpose
-from crm.domain.import_rows import PROBLEMS
+from crm.domain.import_columns import PROBLEMS
+from crm.domain.import_rows import RowProblem
 from crm.domain.project import Stage
 from crm.importing.jobs import ImportJobs, JobState
 from crm.importing.report_file import report_csv, report_xlsx
@@ -23,6 +24,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden
 from tests.support.people import AGENT, MANAGER, Desk, make_desk
+from web.pages.people_words import IMPORT_PROBLEMS
 
 pytestmark = pytest.mark.integration
 
@@ -253,9 +255,11 @@ async def test_who_may_import(desk: Desk) -> None:
         await Importer(desk.office).run(AGENT, sheet(GOOD), "x.csv")
 
 
-def test_no_cell_of_the_report_becomes_a_formula() -> None:
-    from crm.domain.import_rows import RowProblem
+def test_pages_have_words_for_every_problem() -> None:
+    assert set(IMPORT_PROBLEMS) == set(PROBLEMS)
 
+
+def test_no_cell_of_the_report_becomes_a_formula() -> None:
     problems = [
         RowProblem(row=2, column=cell, code="formula", value=cell)
         for cell in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "好")
