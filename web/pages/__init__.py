@@ -15,6 +15,7 @@ from web.pages import (
     notices,
     office,
     people,
+    repair_new,
     search,
     shell,
     sign_in,
@@ -37,6 +38,7 @@ def setup(app: web.Application) -> None:
     case_parts.setup(app)
     case_board.setup(app)
     case_new.setup(app)  # before single cases: «new» is no id
+    repair_new.setup(app)
     cases.setup(app)
     my_day.setup(app)
     office.setup(app)

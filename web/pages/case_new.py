@@ -6,36 +6,28 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from crm.cases import CaseFilter
 from crm.complaint_input import NewComplaint, NewLine
 from crm.domain.case import CaseKind, Severity, Source
 from crm.domain.complaint import FIRST_DEPARTMENT, MAX_LINES
-from crm.domain.customer_rules import PhoneEntry
 from crm.domain.handoff import HandoffForm
 from crm.handoffs import Dispatch
 from crm.limit_views import RecordRef
-from crm.people import NewCustomer
-from crm.views import CustomerCard, ProjectBrief
-from kernel.errors import HuifangError, NotFound
-from kernel.ids import is_ulid
+from kernel.errors import HuifangError
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import gettext
-from web.identity import current_actor, current_user
-from web.masking import shown_call
+from web.identity import current_actor
 from web.pages import case_words as words
+from web.pages import repair_new
 from web.pages.case_forms import Reader, refusal
+from web.pages.case_known import known, newcomer, sent_before
 from web.pages.case_parts import departments
 from web.pages.case_steps import all_kinds, kinds, new_line
-from web.pages.shell import DIRECTORY, render, see_other
+from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
-from web.pop import readable
 from web.problems import status_of
 
-FOUND = 8
-AGAIN = timedelta(minutes=2)
-"""The same text from the same customer within this time is the same form sent twice."""
 HOLDERS = (
     "customer_id",
     "project_id",
@@ -90,6 +82,8 @@ class Draft:
 @requires(Permission.CASES_REGISTER)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the form, with everything about customer and call that is known."""
+    if request.query.get("kind") == CaseKind.REPAIR.value:
+        return await repair_new.show(request)
     values = {
         "customer_id": request.query.get("customer", "")[:26],
         "project_id": request.query.get("project", "")[:26],
@@ -103,108 +97,36 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web.StreamResponse:
-    app = request.app
     values = draft.values = dict.fromkeys(HOLDERS, "") | draft.values
     draft.checks = dict.fromkeys(CHECKS, False) | draft.checks
-    number, queue = await _call(request, values)
-    card = await _card(app, values["customer_id"])
-    project = _project(card, values["project_id"])
-    if project is not None:
-        values["project_id"] = project.project_id
-    query = request.query.get("q", "").strip()[:40]
-    found: Sequence[CustomerCard] = ()
-    if card is None and len(query) > 1:
-        found = await app[DIRECTORY].search(query, limit=FOUND)
-    known = await departments(request)
+    found = await known(request, values)
+    departments_ = await departments(request)
     accept, verify = await _promise(request)
-    people = [
-        person
-        for person in (
-            (project.project_manager, project.designer, project.inspector) if project is not None else ()
-        )
-        if person
-    ]
+    proposed = {
+        str(class_.value): departments_.get(code or "", "") for class_, code in FIRST_DEPARTMENT.items()
+    }
     context = {
+        **found.context(request),
+        "kind": CaseKind.COMPLAINT.value,
         "draft": draft,
         "values": values,
         "lines": draft.lines,
-        "card": card,
-        "project": project,
-        "stage": labels.word(labels.STAGES, project.stage) if project else "",
-        "crew_statuses": labels.words(labels.CREW_STATUSES),
-        "number": number,
-        "menu_path": queue,
-        "query": query,
-        "found": found,
         "kinds": kinds(),
-        "departments": known,
-        "proposed": {
-            str(class_.value): known.get(code or "", "") for class_, code in FIRST_DEPARTMENT.items()
-        },
-        "people": people,
+        "departments": departments_,
+        "people": found.people,
         "severities": labels.words(words.SEVERITIES),
         "severity_hints": labels.words(words.SEVERITY_HINTS),
         "sources": labels.words(words.SOURCES),
         "forms": labels.words(words.HANDOFF_FORMS),
-        "salutations": labels.words(labels.SALUTATIONS),
-        "case_kinds": labels.words(labels.CASE_KINDS),
-        "case_statuses": labels.words(labels.CASE_STATUSES),
-        "greeting": _greeting(card),
         "accept_hours": accept,
         "verify_hours": verify,
-        "may_create": current_user(request).can(Permission.CUSTOMERS_EDIT),
-        "max_lines": MAX_LINES,
         "page": {
             "draft": f"new:complaint:{values['customer_id']}:{values['call_id']}",
-            "proposed": {
-                str(class_.value): known.get(code or "", "") for class_, code in FIRST_DEPARTMENT.items()
-            },
+            "proposed": proposed,
             "max": MAX_LINES,
         },
     }
     return render(request, "cases/new.html", context, status=status)
-
-
-def _greeting(card: CustomerCard | None) -> str:
-    if card is None:
-        return ""
-    return f"{card.name}{labels.word(labels.SALUTATIONS, card.salutation)}"
-
-
-async def _call(request: web.Request, values: dict[str, str]) -> tuple[str, str]:
-    """Return number and menu path of the call; fill in its customer where none is named."""
-    call_id = values["call_id"]
-    if not is_ulid(call_id):
-        values["call_id"] = ""
-        return "", ""
-    try:
-        found = await request.app[DEPS].history.get(call_id)
-    except NotFound:
-        return "", ""  # a call that has only just begun is not in the history yet
-    if not values["customer_id"] and found.customer_id:
-        values["customer_id"] = found.customer_id
-    call = shown_call(found, current_user(request))
-    return readable(call.to_number if call.direction == "out" else call.from_number), " › ".join(
-        call.menu_path
-    )
-
-
-async def _card(app: web.Application, customer_id: str) -> CustomerCard | None:
-    if not is_ulid(customer_id):
-        return None
-    try:
-        card: CustomerCard = await app[DIRECTORY].card(customer_id)
-    except NotFound:
-        return None
-    return card
-
-
-def _project(card: CustomerCard | None, project_id: str) -> ProjectBrief | None:
-    projects = card.projects if card is not None else ()
-    for project in projects:
-        if project.project_id == project_id:
-            return project
-    return projects[0] if len(projects) == 1 else None
 
 
 async def _promise(request: web.Request) -> tuple[int, int]:
@@ -229,7 +151,7 @@ async def register(request: web.Request) -> web.StreamResponse:
         draft.lines = (*draft.lines, LineFields())[:MAX_LINES]
         return await _page(request, draft)
     new = _read(reader, draft)
-    fresh = _newcomer(reader, draft) if not draft.values["customer_id"] else None
+    fresh = newcomer(reader, draft.values) if not draft.values["customer_id"] else None
     if new is None or reader.problems:
         draft.problems, draft.problem = reader.problems, gettext("还不能保存，请检查标红的地方。")
         return await _page(request, draft, status=400)
@@ -239,7 +161,7 @@ async def register(request: web.Request) -> web.StreamResponse:
             record = await app[CRM].people.customers.create(actor, fresh)
             draft.values["customer_id"] = record.customer_id
             new = replace(new, customer_id=record.customer_id)
-        before = await _sent_before(request, new)
+        before = await sent_before(request, CaseKind.COMPLAINT, new.customer_id, new.content)
         if before is not None:
             return see_other(f"/cases/{before}?done=registered")
         view = await complaints.register(actor, new)
@@ -323,35 +245,3 @@ def _line(reader: Reader, place: int, shown: LineFields, content: str) -> NewLin
         person=shown.person.strip(),
         manufacturer=shown.manufacturer.strip(),
     )
-
-
-def _newcomer(reader: Reader, draft: Draft) -> NewCustomer | None:
-    """Return the customer whom nobody knew before this call."""
-    if not any(draft.values[name].strip() for name in ("new_name", "new_phone")):
-        reader.problems["customer_id"] = gettext("请先选定客户，或者写下新客户的姓名和电话。")
-        return None
-    name = reader.text("new_name", limit=40)
-    phone = reader.text("new_phone", limit=40)
-    salutation = reader.choice("new_salutation", labels.SALUTATIONS, required=False)
-    if not name or not phone:
-        return None
-    return NewCustomer(
-        name=name, salutation=salutation or None, phones=(PhoneEntry(number=phone, verified=True),)
-    )
-
-
-async def _sent_before(request: web.Request, new: NewComplaint) -> str | None:
-    """Return the complaint that this very form made a moment ago, when it was sent twice."""
-    actor = current_actor(request)
-    page = await request.app[CRM].cases.page(
-        actor,
-        CaseFilter(
-            kind=CaseKind.COMPLAINT,
-            customer_id=new.customer_id,
-            specialist_id=actor.user_id,
-            opened_since=request.app[DEPS].clock.now() - AGAIN,
-        ),
-        limit=5,
-    )
-    said = new.content.replace("\r\n", "\n").strip()
-    return next((case.case_id for case in page.items if case.content == said), None)

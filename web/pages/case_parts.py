@@ -19,6 +19,8 @@ from web.pages import case_words as words
 CASE_LISTS: web.AppKey[CaseLists] = web.AppKey("CASE_LISTS", CaseLists)
 CASE_HISTORY: web.AppKey[CaseHistory] = web.AppKey("CASE_HISTORY", CaseHistory)
 
+AGAIN = timedelta(minutes=2)
+"""The same text from the same customer within this time is the same form sent twice."""
 AMBER, RED = 0.5, 0.8
 """Shares of a limit from which it is shown amber and red (domain.md §0, breach chain)."""
 

@@ -1,13 +1,11 @@
 """One case: what it is, what is next, its lines with their forms, and everything that happened."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from aiohttp import web
 
-from crm.case_history import Happening
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain.case import CaseKind
 from kernel.errors import HuifangError, NotFound, StaleVersion
@@ -17,23 +15,16 @@ from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
+from web.pages import repair_page
 from web.pages.case_forms import Field, Reader, refusal
-from web.pages.case_parts import CASE_HISTORY, Due, departments, due_of, has_page
-from web.pages.case_steps import (
-    CASE_FORMS,
-    LINE_FORMS,
-    OF_NEXT,
-    Asked,
-    StepForm,
-    asked_lines,
-    kinds,
-)
+from web.pages.case_parts import Due, departments, due_of, has_page
+from web.pages.case_shown import Attempt, ShownForm, history_of, shown_form, since
+from web.pages.case_steps import LINE_FORMS, Asked, StepForm
+from web.pages.complaint_steps import CASE_FORMS, OF_NEXT, asked_lines
 from web.pages.shell import DIRECTORY, render, see_other
 from web.permissions import Permission, requires
 from web.problems import status_of
 
-FOLLOWS = frozenset({"complaint.status", "complaint.line_waived"})
-"""What the log has besides what somebody did: it follows from that."""
 _CASE = {form.step: form for form in CASE_FORMS}
 _LINE = {form.step: form for form in LINE_FORMS}
 
@@ -42,31 +33,6 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/cases/{case_id}", show)
     app.router.add_post("/cases/{case_id}/steps/{step}", take_step)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownField:
-    """A field with what stands in it; ``groups`` are the options of a choice by heading."""
-
-    field: Field
-    name: str
-    ident: str
-    value: str
-    groups: Mapping[str, Mapping[str, str]]
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownForm:
-    """A form of a step on the page."""
-
-    form: StepForm
-    ident: str
-    line_id: str
-    version: int
-    fields: Sequence[ShownField]
-    is_open: bool = False
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,34 +50,13 @@ class ShownLine:
     sign_href: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownHappening:
-    """Something that happened, in words."""
-
-    at: datetime
-    what: str
-    who: str
-    line: str
-    detail: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Attempt:
-    """A step that somebody tried and that was refused: what they wrote stays on the page."""
-
-    step: str = ""
-    line_id: str = ""
-    form: Mapping[str, object] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
-    problem: str = ""
-    changed: Sequence[ShownHappening] = ()
-
-
 @requires(Permission.CASES_VIEW)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show a case of whatever kind."""
     actor = current_actor(request)
     header = await request.app[CRM].cases.get(actor, request.match_info["case_id"][:40])
+    if header.kind is CaseKind.REPAIR:
+        return await repair_page.page(request, header.case_id, Attempt())
     if header.kind is not CaseKind.COMPLAINT:
         return await _plain(request, header.case_id)
     return await page(request, header.case_id, Attempt())
@@ -124,9 +69,10 @@ async def page(
     app, actor, user = request.app, current_actor(request), current_user(request)
     view = await app[CRM].complaints.complaints.get(actor, case_id)
     now, zone = app[DEPS].clock.now(), app[DEPS].settings.timezone
-    happened = await app[CASE_HISTORY].of("complaint", case_id, [line.line_id for line in view.lines])
     names = {line.line_id: line.department_name for line in view.lines}
-    history = [_happening(item, names) for item in happened if item.action not in FOLLOWS]
+    history = await history_of(request, "complaint", case_id, names)
+    if attempt.seen:
+        attempt.changed = since(history, attempt.seen)
     forms = _Forms(view, attempt, await departments(request), request.query.get("call", "")[:26])
     case_forms = [forms.of(form) for form in CASE_FORMS if form.step in view.steps]
     next_form = OF_NEXT.get(view.next_step.value, "")
@@ -190,7 +136,6 @@ async def _plain(request: web.Request, case_id: str) -> web.StreamResponse:
     now = app[DEPS].clock.now()
     async with app[DEPS].database.session() as session:
         timers = (await app[CRM].limits.timers(session, [case_id]))[case_id]
-    happened = await app[CASE_HISTORY].of(case.kind.value, case_id)
     context = {
         "case": case,
         "kind": labels.word(labels.CASE_KINDS, case.kind.value),
@@ -200,7 +145,7 @@ async def _plain(request: web.Request, case_id: str) -> web.StreamResponse:
         "severity_tone": words.SEVERITY_TONES.get(str(case.severity), ""),
         "source": labels.word(words.SOURCES, case.source),
         "dues": [due for due in (due_of(timer, now) for timer in timers) if due is not None],
-        "history": [_happening(item, {}) for item in happened if item.action not in FOLLOWS],
+        "history": await history_of(request, case.kind.value, case_id, {}),
     }
     return render(request, "cases/plain.html", context)
 
@@ -210,6 +155,9 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     """Take a step of a complaint or one of its lines; refused, the page comes back with what was written."""
     app, actor = request.app, current_actor(request)
     case_id, step = request.match_info["case_id"][:40], request.match_info["step"]
+    header = await app[CRM].cases.get(actor, case_id)
+    if header.kind is CaseKind.REPAIR:
+        return await repair_page.take_step(request, case_id, step)
     form: Mapping[str, object] = dict(await request.post())
     reader = Reader(form, app[DEPS].settings.timezone)
     line_id = reader.raw("line_id")[:40]
@@ -240,23 +188,10 @@ async def take_step(request: web.Request) -> web.StreamResponse:
             raise
         attempt.problem, attempt.problems = refusal(error, frozenset(item.name for item in fields))
         if isinstance(error, StaleVersion):
-            attempt.changed = await _since(request, view, reader.raw("seen"))
+            attempt.seen = reader.raw("seen")
         return await page(request, case_id, attempt, status=status)
     anchor = f"#line-{line_id}" if line_id else ""
     return see_other(f"/cases/{case_id}?done={step}{anchor}")
-
-
-async def _since(request: web.Request, view: ComplaintView, seen: str) -> list[ShownHappening]:
-    """Return what happened to the complaint since the page was written on which somebody wrote."""
-    try:
-        since = datetime.fromisoformat(seen)
-    except ValueError:
-        return []
-    if since.tzinfo is None:
-        return []
-    names = {line.line_id: line.department_name for line in view.lines}
-    happened = await request.app[CASE_HISTORY].of("complaint", view.case_id, list(names))
-    return [_happening(item, names) for item in happened if item.at > since and item.action not in FOLLOWS]
 
 
 class _Forms:
@@ -299,33 +234,14 @@ class _Forms:
     def of(self, form: StepForm, line: LineView | None = None) -> ShownForm:
         """Return a form of the complaint, or of one of its lines."""
         line_id = line.line_id if line else ""
-        tried = self._attempt.step == form.step and self._attempt.line_id == line_id
-        ident = f"step-{form.step}" + (f"-{line_id}" if line_id else "")
         own = line is not None and form.step != "hand_off"
-        return ShownForm(
-            form=form,
-            ident=ident,
-            line_id=line_id,
+        return shown_form(
+            form,
+            self.fields(form),
+            self._attempt,
             version=line.version if line is not None and own else self._view.version,
-            fields=[self._field(item, ident, tried=tried) for item in self.fields(form)],
-            is_open=tried,
-            problem=self._attempt.problem if tried else "",
-        )
-
-    def _field(self, item: Field, ident: str, *, tried: bool) -> ShownField:
-        value = self._attempt.form.get(item.name, "") if tried else item.start
-        if item.name == "call_id" and not tried:
-            value = self._call_id
-        groups: Mapping[str, Mapping[str, str]] = {}
-        if item.kind == "choice":
-            groups = kinds() if item.name == "kind" else {"": item.choices}
-        return ShownField(
-            field=item,
-            name=item.name,
-            ident=f"{ident}-{item.name}",
-            value=value if isinstance(value, str) else "",
-            groups=groups,
-            problem=self._attempt.problems.get(item.name, "") if tried else "",
+            line_id=line_id,
+            call_id=self._call_id,
         )
 
 
@@ -361,42 +277,3 @@ def _escalate(app: web.Application, view: ComplaintView) -> str:
     if "escalate" not in view.steps or not has_page(app, "/escalations/new"):
         return ""
     return f"/escalations/new?case={view.case_id}"
-
-
-def _happening(item: Happening, names: Mapping[str, str]) -> ShownHappening:
-    parts: list[str] = []
-    for key, value in item.after.items():
-        if text := _detail(key, value, item.before.get(key)):
-            parts.append(text)
-    if item.why:
-        parts.append(item.why)
-    return ShownHappening(
-        at=item.at,
-        what=labels.word(words.AUDIT_ACTIONS, item.action),
-        who=item.actor,
-        line=names.get(item.line_id, ""),
-        detail=" · ".join(parts),
-    )
-
-
-def _detail(key: str, value: Any, before: Any) -> str:
-    match key:
-        case "status":
-            table = {**labels.CASE_STATUSES, **words.LINE_STATUSES}
-            new = labels.word(table, value)
-            return f"{labels.word(table, before)} → {new}" if before else new
-        case "severity":
-            new = labels.word(words.SEVERITIES, value)
-            return f"{labels.word(words.SEVERITIES, before)} → {new}" if before else new
-        case "verdict":
-            return labels.word(words.VERDICTS, value)
-        case "problem":
-            return labels.word(words.PROBLEMS, value)
-        case "leads_to":
-            return labels.word(words.NEXT_STEPS, value)
-        case "call_count":
-            return gettext("第 %(n)s 次来电") % {"n": value}
-        case "person" | "receipt_no" | "external_no" | "root_cause":
-            return str(value or "")
-        case _:
-            return ""

@@ -96,6 +96,8 @@ const keys = {
     menu.querySelector("button").focus();
   },
   r: () => byId("resume").hidden || byId("resume").click(),
+  t: () => byId("new-complaint").click(),
+  b: () => byId("new-repair").click(),
   "?": () => help.showModal(),
 };
 

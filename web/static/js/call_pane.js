@@ -31,6 +31,25 @@ export function drawCall(pop, notice, labels) {
   setText(byId("call-path"), pop ? pop.menu_path.join(" › ") : "");
   drawWait(pop);
   drawTalk(pop);
+  drawForms(pop);
+}
+
+/** Have the links to the forms of cases carry the call, and the customer once it is known who that is. */
+function drawForms(pop) {
+  const known = new URLSearchParams();
+  if (pop && pop.direction !== "internal") {
+    known.set("call", pop.call_id);
+    // Who is none of the customers on the number must not get one by the number again.
+    if (pop.chosen !== null) known.set("customer", pop.chosen || "-");
+    else if (pop.lookup === "unknown") known.set("customer", "-");
+    const projects = pop.customers.find((customer) => customer.customer_id === pop.chosen)?.projects || [];
+    if (projects.length === 1) known.set("project", projects[0].project_id);
+  }
+  for (const kind of ["complaint", "repair"]) {
+    const link = byId(`new-${kind}`);
+    const address = `/cases/new?${new URLSearchParams([["kind", kind], ...known])}`;
+    if (link.getAttribute("href") !== address) link.setAttribute("href", address);
+  }
 }
 
 function phaseText(pop) {

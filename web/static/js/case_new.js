@@ -1,7 +1,7 @@
-// Registering a complaint: cause lines come and go, the department follows the class, the text to read back
-// follows what is typed.
+// Registering a complaint: cause lines come and go, the department follows the class.
 import { keepDraft } from "./case_draft.js";
 import "./case_form.js";
+import { followForm } from "./case_known.js";
 import { byId, pageData, setText } from "./dom.js";
 import "./page.js";
 import { t } from "./texts.js";
@@ -62,26 +62,7 @@ document.addEventListener("keydown", (event) => {
   byId("add-line").click();
 });
 
-function follow() {
-  setText(byId("said"), byId("content").value.trim() || "…");
-  const forwarded = byId("source").value === "hotline_forward";
-  for (const field of document.querySelectorAll("[data-if-source]")) field.hidden = !forwarded;
-}
-form.addEventListener("input", follow);
-form.addEventListener("change", follow);
-form.addEventListener("draft-restored", () => {
-  follow();
-  rows().forEach(propose);
-});
-byId("project_id")?.addEventListener("change", (event) => {
-  if (!("reload" in event.target.dataset)) return;
-  const url = new URL(window.location.href);
-  url.searchParams.set("customer", form.elements.customer_id.value);
-  url.searchParams.set("project", event.target.value);
-  if (form.elements.call_id.value) url.searchParams.set("call", form.elements.call_id.value);
-  url.pathname = "/cases/new";
-  setTimeout(() => window.location.assign(url), 350); // the draft is kept by then
-});
+form.addEventListener("draft-restored", () => rows().forEach(propose));
 
 form.dataset.tended = "yes";
 keepDraft(form, (values) => {
@@ -90,4 +71,4 @@ keepDraft(form, (values) => {
 });
 number();
 rows().forEach(propose);
-follow();
+followForm(form);

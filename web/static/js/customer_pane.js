@@ -20,7 +20,7 @@ export function drawCustomer(pop, labels, actions) {
   if (key === drawn) return;
   drawn = key;
   fill(byId("customer"), centre(pop, customer, labels, actions));
-  drawCases(customer, labels);
+  drawCases(customer, labels, pop);
   drawContacts(customer, labels);
 }
 
@@ -139,12 +139,14 @@ function newcomer(pop, actions) {
   ];
 }
 
-function drawCases(customer, labels) {
+function drawCases(customer, labels, pop) {
   const cases = customer?.open_cases || [];
   fill(byId("cases"), cases.map((item) => el("li", {},
     el("div", { class: "line" }, el("b", {}, labels.case_kinds[item.kind] || item.kind_label), el("span", { class: "chip", dataset: { tone: item.kind === "complaint" ? "amber" : "blue" } }, labels.case_statuses[item.status] || item.status_label)),
     el("p", { class: "wrap" }, item.summary),
-    el("p", { class: "muted small num" }, [item.no, item.department, date(item.opened_at)].filter(Boolean).join(" · ")),
+    el("p", { class: "muted small num" },
+      el("a", { href: `/cases/${encodeURIComponent(item.case_id)}${pop ? `?call=${encodeURIComponent(pop.call_id)}` : ""}`, target: "_blank", rel: "noopener" }, item.no),
+      [" ", item.department, date(item.opened_at)].filter(Boolean).join(" · ")),
   )), cases.length ? null : el("li", { class: "empty" }, customer ? t("没有未结的投诉或报修。") : t("接到来电后显示。")));
 }
 
