@@ -287,7 +287,8 @@ _BACKFILL = (
     "SELECT head.id, '', 'out', '{}', crew.id, crew.name, "
     "CASE WHEN crew.status = 'departed' THEN true ELSE false END, head.opened_at, 0, false, 0, false, false "
     "FROM service_case AS head LEFT JOIN project ON project.id = head.project_id "
-    "LEFT JOIN crew ON crew.id = project.crew_id WHERE head.kind = 'repair'",
+    "LEFT JOIN crew ON crew.id = project.crew_id WHERE head.kind = 'repair' "
+    "AND NOT EXISTS (SELECT 1 FROM repair_order WHERE repair_order.case_id = head.id)",
 )
 REPAIR_BACKFILL: dict[str, tuple[str, ...]] = {"sqlite": _BACKFILL, "postgresql": _BACKFILL}
 """What repairs of version 0.1 need to stand in these tables as well; the migration runs it."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from crm.domain.case import CaseStatus, Source
+from crm.cases import CaseRegister, NewCase
+from crm.domain.case import CaseKind, CaseStatus, Source
 from crm.domain.complaint_line import ProblemStatus
 from crm.domain.forwarded import ReplyOwed
 from crm.domain.machine import IllegalStep
@@ -22,7 +23,7 @@ from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook, TimerState
 from crm.repair_input import AskedRoute, CustomerContact, NewAppointment
 from crm.repair_read import RepairFilter
-from crm.repair_tables import RepairVisitRow, WarrantyRow
+from crm.repair_tables import REPAIR_BACKFILL, RepairVisitRow, WarrantyRow
 from crm.repair_views import RepairList, RepairView
 from crm.reroute_check import propose_reroute
 from crm.search import Kind
@@ -30,6 +31,7 @@ from crm.search_query import Search
 from crm.tables import Contact
 from kernel.access import Role
 from kernel.audit import AuditLog
+from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
@@ -498,3 +500,30 @@ async def test_pages_follow_one_another(company: Company) -> None:
         if cursor is None:
             break
     assert seen == [repair.no for repair in reversed(made)]
+
+
+async def test_a_repair_that_came_before_its_table_can_be_read_and_worked_on(
+    database: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    company = await open_company(database, clock, tmp_path / "files")
+    register = CaseRegister(database, clock, zone=SHANGHAI)
+    new = NewCase(
+        kind=CaseKind.REPAIR,
+        customer_id=company.customer_id,
+        project_id=company.project_id,
+        content="客厅插座没有电",
+    )
+    async with database.transaction() as session:
+        old = await register.open(session, SPECIALIST, new, at=clock.now())
+    known = await company.register()
+    for _ in range(2):
+        async with database.transaction() as session:
+            for statement in REPAIR_BACKFILL[database.dialect_name]:
+                await session.execute(text(statement))
+    repair = await company.services.reader.get(SPECIALIST, old.id)
+    assert (repair.original_crew, repair.warranty.flag) == ("刘施工队", WarrantyFlag.NONE)
+    repair = await company.services.repairs.route(
+        SPECIALIST, repair.case_id, expected=repair.version, asked=ORIGINAL
+    )
+    assert repair.status is CaseStatus.ROUTED
+    assert (await company.services.reader.get(SPECIALIST, known.case_id)).warranty.no == "BX-0001"
