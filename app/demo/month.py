@@ -32,6 +32,7 @@ from crm.repair_input import NewCallback as RepairCallback
 from crm.tables import Crew, Project
 from kernel.access import Actor
 from kernel.bus import Bus
+from kernel.clock import Clock
 from kernel.db import Database
 from kernel.outbox import OutboxRow
 from web.crm_part import CrmServices, build_crm
@@ -383,12 +384,12 @@ class _Cast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
+class Ground:
     """What the services of the month stand on."""
 
     settings: WebSettings
     database: Database
-    clock: StoryClock
+    clock: Clock
     bus: Bus
 
 
@@ -402,7 +403,7 @@ async def fill_month(
     clock = StoryClock(until - timedelta(days=DAYS))
     await seed_homes(database, more_customers(), now=clock.now())
     office = await open_office(database)
-    crm = build_crm(_Ground(settings=settings, database=database, clock=clock, bus=Bus()))
+    crm = build_crm(Ground(settings=settings, database=database, clock=clock, bus=Bus()))
     count = await play_month(
         crm, database, clock, office, until=until, zone=settings.timezone, progress=progress
     )

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo import company
 from app.demo.people import OFFICE
+from crm.complaint_tables import COMPLAINT_BACKFILL
 from crm.domain.customer_rules import kind_of
 from crm.people_tables import DoNotCallNumber, DoNotCallRow, FreezeRow
+from crm.repair_tables import REPAIR_BACKFILL
 from crm.search_whole import whole_feed
 from crm.tables import (
     CallNote,
@@ -68,6 +70,11 @@ async def seed_company(database: Database, *, now: datetime) -> None:
         for found in company.CUSTOMERS:
             owners[found.contract_no] = await _customer(session, found, stores, crews, now)
         _history(session, owners, now)
+        await session.flush()
+        # The cases are written as bare headers, as version 0.1 had them; this completes them.
+        for statements in (COMPLAINT_BACKFILL, REPAIR_BACKFILL):
+            for statement in statements[database.dialect_name]:
+                await session.execute(text(statement))
         await _centre(session, now)
     await whole_feed().fill(database)
 

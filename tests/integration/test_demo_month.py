@@ -6,16 +6,21 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from app.demo.month import COMPLAINTS, DAYS, HOMES_WANTED, REPAIRS, fill_month, more_customers
+from app.demo.month import COMPLAINTS, DAYS, HOMES_WANTED, REPAIRS, Ground, fill_month, more_customers
 from app.demo.people import OFFICE
 from app.demo.seed import demo_users, seed_company
-from crm.domain.case import CaseStatus
+from crm.cases import CaseFilter
+from crm.domain.case import CaseKind, CaseStatus
 from crm.tables import Customer, Department, ServiceCase
+from kernel.access import Actor
 from kernel.audit import AuditLog
+from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
+from kernel.ids import new_ulid
 from tests.support.web import PASSWORD, cheap_passwords
 from web.auth import build_accounts
+from web.crm_part import build_crm
 from web.deps import WebSettings
 from web.permissions import Role
 
@@ -82,3 +87,16 @@ async def test_the_month_is_believable(company: Database) -> None:
     assert len(customers) > HOMES_WANTED
     verdict = await AuditLog(company, FakeClock(NOW)).verify()
     assert verdict.sound and verdict.checked > 10 * len(cases) / 2
+
+
+async def test_every_case_of_the_demo_can_be_opened(company: Database) -> None:
+    clock = FakeClock(NOW)
+    crm = build_crm(Ground(settings=WebSettings(), database=company, clock=clock, bus=Bus()))
+    manager = Actor(user_id=new_ulid(), name="孟岚", role=Role.MANAGER)
+    cases = (await crm.cases.page(manager, CaseFilter())).items
+    assert len(cases) >= 5
+    for case in cases:
+        if case.kind is CaseKind.COMPLAINT:
+            assert (await crm.complaints.complaints.get(manager, case.case_id)).lines
+        else:
+            assert (await crm.repairs.reader.get(manager, case.case_id)).case_id == case.case_id
