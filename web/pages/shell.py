@@ -26,7 +26,7 @@ from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, current_user
 from web.labels import PROBLEMS, word
 from web.middleware import ERROR_PAGE
 from web.pages import times
-from web.permissions import Permission, public, signed_in
+from web.permissions import Permission, Role, public, signed_in
 from web.problems import Problem
 
 WEB = Path(__file__).parents[1]
@@ -38,6 +38,10 @@ TEMPLATE_ENGINE: web.AppKey[jinja2.Environment] = web.AppKey("TEMPLATE_ENGINE", 
 STATIC_PREFIX: web.AppKey[str] = web.AppKey("STATIC_PREFIX", str)
 ROSTER: web.AppKey[Roster] = web.AppKey("ROSTER", Roster)
 DIRECTORY: web.AppKey[CustomerDirectory] = web.AppKey("DIRECTORY", CustomerDirectory)
+
+
+DECIDING = frozenset({Role.MANAGER, Role.GENERAL_MANAGER, Role.FINANCE, Role.HR, Role.ADMINISTRATOR})
+"""Roles whose decisions others wait for: their first page says for which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +117,38 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/supervisor", gettext("实时")))
     if user.can(Permission.CASES_REGISTER):
         items.append(NavigationItem("/my-day", gettext("我的一天")))
+    items += _office_navigation(user)
     if user.can(Permission.CASES_VIEW):
         items.append(NavigationItem("/cases", gettext("投诉报修")))
     if user.can(Permission.CASES_REGISTER):
         items.append(NavigationItem("/handoffs", gettext("转交箱")))
+    if user.can(Permission.KNOWLEDGE_VIEW):
+        items.append(NavigationItem("/knowledge", gettext("知识库")))
     if user.can(Permission.CALLS_VIEW):
         items.append(NavigationItem("/calls", gettext("通话记录")))
     if user.can(Permission.CALLBACKS_WORK):
         items.append(NavigationItem("/callbacks", gettext("待回电")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
+    return items
+
+
+def _office_navigation(user: CurrentUser) -> list[NavigationItem]:
+    """Return the first pages of departments, the captain and those who decide."""
+    items: list[NavigationItem] = []
+    everything = user.can(Permission.CASES_VIEW_ALL)
+    if user.can(Permission.REPAIRS_WORK) and not everything:
+        items.append(NavigationItem("/captain", gettext("我的维修")))
+    if user.can(Permission.CASES_WORK) and not everything:
+        items.append(NavigationItem("/inbox", gettext("收件箱")))
+    if user.role in DECIDING:
+        items.append(NavigationItem("/approvals", gettext("待我审批")))
+    if user.can(Permission.RED_LIST_VIEW):
+        items.append(NavigationItem("/red-list", gettext("红色名单")))
+    if everything or user.can(Permission.CASES_WORK):
+        items.append(NavigationItem("/overdue", gettext("超时")))
+    if everything:
+        items.append(NavigationItem("/escalations", gettext("重大客诉")))
     return items
 
 

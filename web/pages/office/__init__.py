@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from web.pages.office import files, inbox, lines, sheet
+from web.pages.office import approvals, captain, costs, escalations, files, inbox, lines, overdue, sheet
 
 
 def setup(app: web.Application) -> None:
     """Add the routes."""
-    for part in (inbox, lines, sheet, files):
+    for part in (inbox, lines, sheet, files, overdue, escalations, approvals, costs, captain):
         part.setup(app)

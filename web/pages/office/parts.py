@@ -243,7 +243,7 @@ def refused(error: HuifangError, names: frozenset[str]) -> tuple[str, dict[str, 
     if found is None:
         return refusal(error, names)
     text = gettext(found)
-    near = next((item for item in names if item in {name, plain, root, f"{root}-{plain}"}), None)
+    near = next((item for item in names if item in {name, plain, root, name.replace(".", "-")}), None)
     if near is not None:
         return gettext("请检查标红的地方。"), {near: text}
     return text, {f"{root}-": text}

@@ -67,6 +67,7 @@ const plain = (node) => {
   const copy = node.cloneNode(true);
   for (const due of copy.querySelectorAll("[data-left]")) due.textContent = "";
   for (const due of copy.querySelectorAll("[data-due]")) due.removeAttribute("data-tone");
+  for (const own of copy.querySelectorAll("[data-own]")) own.replaceWith(); // what the browser draws itself
   for (const details of copy.querySelectorAll("details")) details.removeAttribute("open");
   for (const form of copy.querySelectorAll("form")) {
     delete form.dataset.tended;
@@ -80,7 +81,8 @@ function replace(root, fresh) {
   if (plain(root) === plain(fresh)) return;
   const focused = document.activeElement?.id;
   const open = [...root.querySelectorAll("details[open][id]")].map((box) => box.id);
-  const written = [...root.querySelectorAll("form[data-draft]")].filter(isDirty);
+  const signed = (form) => form.querySelector("[data-signed=yes]") !== null;
+  const written = [...root.querySelectorAll("form[data-draft]")].filter((form) => isDirty(form) || signed(form));
   for (const form of written) {
     const place = form.id && fresh.querySelector(`#${CSS.escape(form.id)}`);
     if (place) place.replaceWith(form); // with its version: saving will show what has changed meanwhile

@@ -1,0 +1,335 @@
+"""One repair on the captain's telephone: call, appointment, on the way, there, done; photos; re-route."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import select
+
+from crm.attachments import Purpose
+from crm.domain.repair import Route, RouteReason, VisitOutcome
+from crm.repair_input import AskedRoute, CustomerContact, NewAppointment
+from crm.repair_services import RepairServices
+from crm.repair_views import RepairView
+from crm.tables import Crew
+from kernel.access import Actor
+from kernel.errors import HuifangError, Invalid, NotFound
+from web import labels
+from web.crm_part import CRM
+from web.deps import DEPS
+from web.i18n import N_, gettext
+from web.identity import current_actor
+from web.pages import case_words as words
+from web.pages import repair_words
+from web.pages.case_forms import Field
+from web.pages.case_parts import due_of
+from web.pages.office.ink import drawn_png
+from web.pages.office.lines import LONGEST_STROKES, read_strokes, upload
+from web.pages.office.parts import (
+    Attempt,
+    ShownStep,
+    Step,
+    masked_phones,
+    read_form,
+    reader_of,
+    show_step,
+    take_refusal,
+)
+from web.pages.shell import render, see_other
+from web.permissions import Permission, requires
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/captain/{case_id}", show)
+    app.router.add_post("/captain/{case_id}/steps/{step}", take_step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A step that somebody takes."""
+
+    services: RepairServices
+    actor: Actor
+    case_id: str
+    expected: int
+    values: Mapping[str, Any]
+
+
+def _appointment(values: Mapping[str, Any]) -> NewAppointment:
+    if values["from_"] is None or values["until"] is None:
+        raise Invalid("says when it begins and when it ends", field="until")
+    return NewAppointment(from_=values["from_"], until=values["until"], plan=values["plan"] or None)
+
+
+async def _contact(taken: Taken) -> object:
+    values = taken.values
+    agreed = _appointment(values) if values["from_"] or values["until"] else None
+    return await taken.services.work.contact(
+        taken.actor,
+        taken.case_id,
+        expected=taken.expected,
+        contact=CustomerContact(says=values["says"], appointment=agreed),
+    )
+
+
+async def _appoint(taken: Taken) -> object:
+    return await taken.services.work.appoint(
+        taken.actor, taken.case_id, expected=taken.expected, agreed=_appointment(taken.values)
+    )
+
+
+async def _depart(taken: Taken) -> object:
+    return await taken.services.work.depart(taken.actor, taken.case_id, expected=taken.expected)
+
+
+async def _arrive(taken: Taken) -> object:
+    return await taken.services.work.arrive(taken.actor, taken.case_id, expected=taken.expected)
+
+
+async def _finish(taken: Taken) -> object:
+    values, attachments = taken.values, taken.services.attachments
+    signature_id = None
+    if values["strokes"]:
+        picture = await asyncio.to_thread(drawn_png, read_strokes(values["strokes"]))
+        kept = await attachments.add(
+            taken.actor,
+            taken.case_id,
+            content=picture,
+            name="signature.png",
+            purpose=Purpose.SIGNATURE,
+        )
+        signature_id = kept.attachment_id
+    return await taken.services.work.finish(
+        taken.actor,
+        taken.case_id,
+        expected=taken.expected,
+        outcome=VisitOutcome(values["outcome"]),
+        result=values["result"],
+        signature_id=signature_id,
+    )
+
+
+async def _reroute(taken: Taken) -> object:
+    values = taken.values
+    route = Route(values["route"])
+    return await taken.services.repairs.route(
+        taken.actor,
+        taken.case_id,
+        expected=taken.expected,
+        asked=AskedRoute(
+            route=route,
+            reason=RouteReason(values["reason"]),
+            note=values["note"],
+            crew_id=(values["crew_id"] or None) if route is Route.OTHER_CREW else None,
+        ),
+    )
+
+
+async def _photos(taken: Taken) -> object:
+    """The photos were stored before: nothing else is to be done."""
+    return None
+
+
+_FROM = Field(name="from_", label=N_("上门从"), kind="moment")
+_UNTIL = Field(name="until", label=N_("到"), kind="moment")
+_PLAN = Field(name="plan", label=N_("准备怎么修"), kind="area", limit=2000)
+
+STEPS = (
+    Step(
+        name="contact",
+        title=N_("联系客户"),
+        button=N_("保存"),
+        done=N_("已记录和客户的联系。"),
+        hint=N_("约好了时间就一起填，没约好可以以后再约。"),
+        run=_contact,
+        fields=(
+            Field(name="says", label=N_("客户怎么说"), kind="area", limit=1000),
+            replace(_FROM, label=N_("上门从（没约好可不填）"), required=False),
+            replace(_UNTIL, required=False),
+            replace(_PLAN, required=False),
+        ),
+    ),
+    Step(
+        name="appoint",
+        title=N_("约时间"),
+        button=N_("保存约定"),
+        done=N_("已约好上门时间。"),
+        run=_appoint,
+        fields=(_FROM, _UNTIL, replace(_PLAN, label=N_("准备怎么修（不变可不填）"), required=False)),
+    ),
+    Step(name="depart", title=N_("出发"), button=N_("出发了"), done=N_("已记录出发。"), run=_depart),
+    Step(name="arrive", title=N_("到达"), button=N_("到了"), done=N_("已记录到达。"), run=_arrive),
+    Step(
+        name="finish",
+        title=N_("完成上门"),
+        button=N_("完成上门"),
+        done=N_("已记录这次上门。"),
+        run=_finish,
+        fields=(
+            Field(name="outcome", label=N_("结果"), kind="choice", options=repair_words.OUTCOMES),
+            Field(name="result", label=N_("做了什么"), kind="area", limit=2000),
+            Field(
+                name="strokes",
+                label=N_("客户签名（客户在家时）"),
+                kind="strokes",
+                required=False,
+                limit=LONGEST_STROKES,
+            ),
+        ),
+        photos=True,
+        signature=True,
+    ),
+    Step(
+        name="photos",
+        title=N_("加照片"),
+        button=N_("上传"),
+        done=N_("照片已保存。"),
+        run=_photos,
+        photos=True,
+    ),
+    Step(
+        name="reroute",
+        title=N_("改派"),
+        button=N_("改派"),
+        done=N_("已改派，时限重新计算。"),
+        run=_reroute,
+        fields=(
+            Field(
+                name="route",
+                label=N_("改由谁修"),
+                kind="choice",
+                options={
+                    "captain": repair_words.ROUTES["captain"],
+                    "other_crew": repair_words.ROUTES["other_crew"],
+                },
+            ),
+            Field(
+                name="crew_id",
+                label=N_("哪支施工队"),
+                kind="choice",
+                required=False,
+                blank=N_("维修队长自己修"),
+            ),
+            Field(name="reason", label=N_("原因"), kind="choice", options=repair_words.REASONS),
+            Field(name="note", label=N_("说明（可不填）"), required=False),
+        ),
+    ),
+)
+BY_NAME = {step.name: step for step in STEPS}
+_PERMISSION = {"reroute": Permission.REPAIRS_ROUTE}
+
+
+@requires(Permission.REPAIRS_WORK)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show a repair."""
+    return await page(request, request.match_info["case_id"][:40], Attempt())
+
+
+async def page(
+    request: web.Request, case_id: str, attempt: Attempt, *, status: int = 200
+) -> web.StreamResponse:
+    """Return a repair's page, after a refused step with what was written."""
+    app, actor = request.app, current_actor(request)
+    view = await app[CRM].repairs.reader.get(actor, case_id)
+    now = app[DEPS].clock.now()
+    steps = await _steps(request, view, attempt)
+    files = await app[CRM].repairs.attachments.of_case(actor, case_id)
+    done = BY_NAME.get(request.query.get("done", ""))
+    open_visit = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
+    context = {
+        "view": view,
+        "case": view.case,
+        "status": labels.word(labels.CASE_STATUSES, view.status.value),
+        "tone": words.STATUS_TONES.get(view.status.value, ""),
+        "class_": labels.word(repair_words.CLASSES, view.repair_class.value),
+        "warnings": [labels.word(repair_words.WARNINGS, item.value) for item in view.warnings],
+        "warranty": labels.word(repair_words.WARRANTIES, view.warranty.flag.value),
+        "route": labels.word(repair_words.ROUTES, view.route.value) if view.route else "",
+        "reason": labels.word(repair_words.REASONS, view.route_reason.value) if view.route_reason else "",
+        "outcomes": labels.words(repair_words.OUTCOMES),
+        "dues": [due for due in (due_of(timer, now) for timer in view.timers) if due is not None],
+        "phones": await masked_phones(app, view.case.customer_id),
+        "open_visit": open_visit,
+        "steps": steps,
+        "attempt": attempt,
+        "kept": attempt.kept(STEPS, steps),
+        "done_text": gettext(done.done) if done else "",
+        "photos": [item for item in files if item.purpose is not Purpose.SIGNATURE],
+        "signatures": {item.attachment_id: item for item in files if item.purpose is Purpose.SIGNATURE},
+        "cost_owed": view.cost_owed,
+    }
+    return render(request, "office/repair.html", context, status=status)
+
+
+async def _steps(request: web.Request, view: RepairView, attempt: Attempt) -> list[ShownStep]:
+    actor = current_actor(request)
+    works = view.route is not Route.ORIGINAL and view.route is not None
+    possible = {step.value for step in view.steps} if works else {"reroute"} & {s.value for s in view.steps}
+    if works and view.case.closed_at is None:
+        possible.add("photos")
+    under_way = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
+    first = "finish" if under_way is not None and under_way.arrived_at else "arrive" if under_way else ""
+    ranked = sorted(STEPS, key=lambda step: step.name != first)
+    found: list[ShownStep] = []
+    for step in ranked:
+        if step.name not in possible or not actor.can(_PERMISSION.get(step.name, Permission.REPAIRS_WORK)):
+            continue
+        found.append(
+            show_step(
+                await _with_crews(request, step),
+                attempt,
+                action=f"/captain/{view.case_id}/steps/{step.name}",
+                version=view.version,
+            )
+        )
+    return found
+
+
+async def _with_crews(request: web.Request, step: Step) -> Step:
+    if step.name != "reroute":
+        return step
+    query = select(Crew.id, Crew.name).where(Crew.status == "active").order_by(Crew.name)
+    async with request.app[DEPS].database.session() as session:
+        crews = {str(key): str(name) for key, name in (await session.execute(query)).all()}
+    fields = tuple(replace(item, options=crews) if item.name == "crew_id" else item for item in step.fields)
+    return replace(step, fields=fields)
+
+
+@requires(Permission.REPAIRS_WORK)
+async def take_step(request: web.Request) -> web.StreamResponse:
+    """Take a step of a repair; refused, the page comes back with what was written."""
+    app, actor, case_id = request.app, current_actor(request), request.match_info["case_id"][:40]
+    known = BY_NAME.get(request.match_info["step"])
+    if known is None:
+        raise NotFound("no such step", field="step")
+    step = await _with_crews(request, known)
+    view = await app[CRM].repairs.reader.get(actor, case_id)
+    form = await read_form(request)
+    reader = reader_of(request, form)
+    values = reader.read(step.fields)
+    attempt = Attempt(step=step.name, form=form)
+    if reader.problems:
+        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
+        return await page(request, case_id, attempt, status=400)
+    visit = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
+    try:
+        if step.photos:
+            await upload(app, actor, case_id, form, visit_id=visit.visit_id if visit else None)
+        await step.run(
+            Taken(
+                services=app[CRM].repairs,
+                actor=actor,
+                case_id=case_id,
+                expected=reader.number("version"),
+                values=values,
+            )
+        )
+    except HuifangError as error:
+        status = take_refusal(error, attempt, frozenset(item.name for item in step.fields))
+        return await page(request, case_id, attempt, status=status)
+    if step.name == "reroute":
+        return see_other("/captain?done=reroute")
+    return see_other(f"/captain/{case_id}?done={step.name}")

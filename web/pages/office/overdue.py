@@ -1,0 +1,205 @@
+"""What is late: the six lists by department and person, and the manager's red list (domain.md §0)."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from crm.cases import CaseView
+from crm.complaint_views import OverdueRow, OverdueSummary
+from crm.limit_lists import OverdueList
+from crm.limit_views import TimerView
+from crm.overdue import LIST_LABELS
+from crm.tables import ServiceCase
+from kernel.errors import Invalid
+from web import labels
+from web.crm_part import CRM
+from web.deps import DEPS
+from web.i18n import N_, gettext
+from web.identity import current_actor
+from web.pages import case_words as words
+from web.pages.case_parts import departments, left_text
+from web.pages.shell import render
+from web.permissions import Permission, requires
+
+PAGE = 50
+LISTS = {
+    "not_accepted": N_("未及时接收"),
+    "visit_late": N_("未按计划出现场"),
+    "plan_late": N_("未按计划出方案"),
+    "not_solved_as_planned": N_("未按计划解决"),
+    "not_solved": N_("未解决"),
+    "not_closed": N_("未结案"),
+}
+assert {which.value: label for which, label in LIST_LABELS.items()} == LISTS
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/overdue", show)
+    app.router.add_get("/red-list", show_red)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """One of the six lists."""
+
+    which: str
+    label: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """How much of a list is whose."""
+
+    department: str
+    department_name: str
+    person: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """Something late, in words."""
+
+    row: OverdueRow
+    status: str
+    severity: str
+    severity_tone: str
+    late: str
+
+
+@requires(Permission.CASES_VIEW)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show one of the lists, with how much of it is whose."""
+    app, actor = request.app, current_actor(request)
+    overdue = app[CRM].complaints.overdue
+    summaries = await overdue.overdue_lists(actor)
+    which = _chosen(request.query.get("list", ""), summaries)
+    department = request.query.get("department", "")[:10]
+    problem = ""
+    cursor = request.query.get("cursor")
+    try:
+        page = await overdue.overdue_page(
+            actor, which, department=department or None, cursor=cursor, limit=PAGE
+        )
+    except Invalid:
+        problem = gettext("这一页已经过期，请从第一页开始。")
+        page = await overdue.overdue_page(actor, which, department=department or None, limit=PAGE)
+    summary = next(item for item in summaries if item.which == which.value)
+    chosen = {"list": which.value} | ({"department": department} if department else {})
+    context = {
+        "tabs": [Tab(which=s.which, label=gettext(LISTS[s.which]), total=s.total) for s in summaries],
+        "which": which.value,
+        "title": gettext(LISTS[which.value]),
+        "bars": _bars(summary),
+        "most": max((count.count for count in summary.counts), default=1),
+        "department": department,
+        "names": await departments(request),
+        "rows": [_late(row) for row in page.items],
+        "problem": problem,
+        "more": "/overdue?" + urlencode(chosen | {"cursor": page.next_cursor}) if page.next_cursor else "",
+        "first": "/overdue?" + urlencode(chosen) if cursor else "",
+    }
+    return render(request, "office/overdue.html", context, status=400 if problem else 200)
+
+
+def _chosen(asked: str, summaries: tuple[OverdueSummary, ...]) -> OverdueList:
+    if asked in LISTS:
+        return OverdueList(asked)
+    return OverdueList(next((item.which for item in summaries if item.total), summaries[0].which))
+
+
+def _bars(summary: OverdueSummary) -> list[Bar]:
+    return [
+        Bar(
+            department=item.department or "",
+            department_name=item.department_name or gettext("未定部门"),
+            person=item.person or gettext("未指定"),
+            count=item.count,
+        )
+        for item in summary.counts[:40]
+    ]
+
+
+def _late(row: OverdueRow) -> Late:
+    table = {**labels.CASE_STATUSES, **words.LINE_STATUSES}
+    return Late(
+        row=row,
+        status=labels.word(table, row.status),
+        severity=labels.word(words.SEVERITIES, row.severity),
+        severity_tone=words.SEVERITY_TONES.get(str(row.severity), ""),
+        late=left_text(-timedelta(seconds=row.late_seconds)),
+    )
+
+
+# The red list
+
+PAGES_OF = {
+    "complaint": "/cases/{id}",
+    "repair": "/cases/{id}",
+    "ticket": "/cases/{id}",
+    "forwarded": "/cases/{id}",
+    "escalation": "/escalations/{id}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Red:
+    """A limit that was broken more than three service hours ago."""
+
+    timer: TimerView
+    label: str
+    late: str
+    department: str
+    case: CaseView | None
+    severity: str
+    severity_tone: str
+    href: str
+    to_boss: bool
+
+
+@requires(Permission.RED_LIST_VIEW)
+async def show_red(request: web.Request) -> web.StreamResponse:
+    """Show the red list, the newest first, with how many are whose."""
+    app, actor = request.app, current_actor(request)
+    names = await departments(request)
+    chosen = request.query.get("department", "")[:10]
+    now = app[DEPS].clock.now()
+    async with app[DEPS].database.session() as session:
+        page = await app[CRM].limit_lists.red_list(session, actor, limit=200)
+        ids = sorted({timer.record.record_id for timer in page.timers})
+        views = await app[CRM].cases.views(session, actor, ServiceCase.id.in_(ids), limit=len(ids) or 1)
+    cases = {view.case_id: view for view in views}
+    counts = Counter(timer.owner.department or "" for timer in page.timers)
+    shown = [timer for timer in page.timers if not chosen or timer.owner.department == chosen]
+    shown.sort(key=lambda timer: (timer.red_at or now, timer.timer_id), reverse=True)
+    context = {
+        "rows": [_red(timer, cases.get(timer.record.record_id), names, now) for timer in shown],
+        "counts": [
+            (code, names.get(code, "") or gettext("客服"), count) for code, count in counts.most_common()
+        ],
+        "most": max(counts.values(), default=1),
+        "total": len(page.timers),
+        "more": page.cursor is not None,
+        "chosen": chosen,
+    }
+    return render(request, "office/red_list.html", context)
+
+
+def _red(timer: TimerView, case: CaseView | None, names: dict[str, str], now: datetime) -> Red:
+    severity = str(case.severity) if case else ""
+    return Red(
+        timer=timer,
+        label=labels.word(words.LIMITS, timer.code) or timer.name,
+        late=left_text(timer.due_at - now) if timer.due_at else "",
+        department=names.get(timer.owner.department or "", "") or gettext("客服"),
+        case=case,
+        severity=labels.word(words.SEVERITIES, severity) if case else "",
+        severity_tone=words.SEVERITY_TONES.get(severity, ""),
+        href=PAGES_OF.get(timer.record.kind, "/cases/{id}").format(id=timer.record.record_id),
+        to_boss=timer.escalated_at is not None,
+    )
