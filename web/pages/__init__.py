@@ -11,6 +11,7 @@ from web.pages import (
     case_new,
     case_parts,
     cases,
+    knowledge,
     my_day,
     notices,
     office,
@@ -42,3 +43,4 @@ def setup(app: web.Application) -> None:
     cases.setup(app)
     my_day.setup(app)
     office.setup(app)
+    knowledge.setup(app)
