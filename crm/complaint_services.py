@@ -17,9 +17,9 @@ from crm.escalation_store import EscalationStore
 from crm.escalations import Escalations
 from crm.handoffs import Handoffs
 from crm.journal import Journal
+from crm.late_lists import LateLists
 from crm.limits import LimitBook
 from crm.line_limits import LineLimits
-from crm.overdue import OverdueLists
 from crm.search import Kind
 from crm.search_feed import SearchFeed
 from kernel.business_time import SHANGHAI
@@ -37,7 +37,7 @@ class ComplaintServices:
     work: ComplaintWork
     end: ComplaintEnd
     handoffs: Handoffs
-    overdue: OverdueLists
+    overdue: LateLists
     escalations: Escalations
     compensations: Compensations
     store: ComplaintStore
@@ -74,7 +74,7 @@ class ComplaintServices:
             work=ComplaintWork(store, reader, handoffs),
             end=ComplaintEnd(store, reader),
             handoffs=handoffs,
-            overdue=OverdueLists(database, clock),
+            overdue=LateLists(database, clock),
             escalations=Escalations(escalation_store, escalation_reader, limits),
             compensations=Compensations(escalation_store, escalation_reader, zone=zone),
             store=store,

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from crm.cases import CaseView
+from crm.domain.case import CaseKind
 from crm.domain.complaint import NextStep
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.limits import TimerView
@@ -319,20 +320,30 @@ class OverdueCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueSummary:
-    """One of the six lists: ``which`` is a word of ``crm.limit_lists.OverdueList``."""
+    """One of the six lists: ``which`` is a word of ``crm.limit_lists.OverdueList``.
+
+    ``calendar_missing`` limits of it may be late or not: their year's calendar is not loaded.
+    """
 
     which: str
     label: str
     total: int
     counts: tuple[OverdueCount, ...]
+    calendar_missing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueRow:
-    """Something late. ``line_id`` is ``None`` in the list of complaints that are not closed."""
+    """Something late.
+
+    ``line_id`` is a complaint's line or a ticket's part; ``None`` where it is the case that is late.
+    ``code`` is the limit that was missed, where it is one.
+    """
 
     case_id: str
     no: str
+    kind: CaseKind
+    code: str | None
     line_id: str | None
     department: str | None
     department_name: str | None

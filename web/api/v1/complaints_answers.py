@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from crm.domain.case import CaseKind
 from crm.domain.complaint import NextStep, Verdict
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.limit_lists import OverdueList
@@ -53,7 +54,7 @@ class ComplaintList(Out):
 
 
 class ComplaintLimit(Out):
-    """A limit; `due_at` is the moment of 100 %."""
+    """A limit; `due_at` is the moment of 100 %, unknown while the calendar of a year is missing."""
 
     timer_id: str
     code: str
@@ -61,6 +62,7 @@ class ComplaintLimit(Out):
     state: str
     started_at: SiteTime
     due_at: SiteTime | None
+    calendar_missing: int | None
     used: float
     overdue: bool
     stopped_at: SiteTime | None
@@ -332,6 +334,7 @@ class OverdueSummaryOut(Out):
     label: str
     total: int
     counts: tuple[OverdueCountOut, ...]
+    calendar_missing: int
 
 
 class OverdueSummaries(Out):
@@ -341,10 +344,12 @@ class OverdueSummaries(Out):
 
 
 class OverdueRowOut(Out):
-    """Something late; without `line_id` in the list of complaints that are not closed."""
+    """Something late: a line of a complaint, a part of a ticket, or without `line_id` the case itself."""
 
     case_id: str
     no: str
+    kind: CaseKind
+    code: str | None
     line_id: str | None
     department: str | None
     department_name: str | None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from crm.complaint_input import Contacted, Timeliness
-from crm.domain.case import Severity, Source
+from crm.domain.case import CaseKind, Severity, Source
 from crm.domain.complaint import ComplaintClass, Verdict
 from crm.domain.complaint_line import AcceptMode, ProblemStatus
 from crm.domain.handoff import HandoffForm, SignatureKind
@@ -267,6 +267,7 @@ class OverdueQuery(Query):
     """Which list, the longest late first."""
 
     which: OverdueList
+    kind: CaseKind | None = None
     department: Code | None = None
     specialist_id: Id | None = None
     cursor: Cursor | None = None

@@ -67,6 +67,7 @@ async def list_overdue(call: Call[OverdueQuery]) -> OverdueRows:
     page = await call.request.app[CRM].complaints.overdue.overdue_page(
         call.actor,
         asked.which,
+        kind=asked.kind,
         department=asked.department,
         specialist_id=asked.specialist_id,
         cursor=asked.cursor,

@@ -41,7 +41,7 @@ class RepairHeader(Out):
 
 
 class RepairLimit(Out):
-    """A limit; `due_at` is the moment of 100 %."""
+    """A limit; `due_at` is the moment of 100 %, unknown while the calendar of a year is missing."""
 
     timer_id: str
     code: str
@@ -49,6 +49,7 @@ class RepairLimit(Out):
     state: str
     started_at: SiteTime
     due_at: SiteTime | None
+    calendar_missing: int | None
     used: float
     overdue: bool
     stopped_at: SiteTime | None
