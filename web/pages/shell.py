@@ -44,6 +44,17 @@ DECIDING = frozenset({Role.MANAGER, Role.GENERAL_MANAGER, Role.FINANCE, Role.HR,
 """Roles whose decisions others wait for: their first page says for which."""
 
 
+FIRST_PAGES = {
+    Role.DEPARTMENT_HEAD: "/inbox",
+    Role.DEPARTMENT_MEMBER: "/inbox",
+    Role.CAPTAIN: "/captain",
+    Role.GENERAL_MANAGER: "/approvals",
+    Role.FINANCE: "/approvals",
+    Role.HR: "/approvals",
+}
+"""Where ``/`` leads; the other roles go to the first page of their navigation."""
+
+
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
     """One page in the top bar."""
@@ -168,8 +179,9 @@ def see_other(path: str) -> web.Response:
 @signed_in
 async def home(request: web.Request) -> web.StreamResponse:
     """Send everybody to the page they work on."""
-    items = _navigation(current_user(request))
-    return see_other(items[0].href if items else "/calls")
+    user = current_user(request)
+    items = _navigation(user)
+    return see_other(FIRST_PAGES.get(user.role) or (items[0].href if items else "/account"))
 
 
 @public

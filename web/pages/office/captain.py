@@ -78,7 +78,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     proposed = {item.case_id for item in reroute.items}
     to_call = [item for item in shown if item.status in {_S.ROUTED, _S.NOTIFIED, _S.CONTACTED}]
     visits = [item for item in shown if item.status is _S.APPOINTED and item.appointed_from is not None]
-    rest = [item for item in shown if item.status in {_S.VISITED, _S.CALLBACK}]
+    owed = {item.case_id for item in to_cost.items}
+    rest = [item for item in shown if item.status in {_S.VISITED, _S.CALLBACK} and item.case_id not in owed]
     context = {
         "reroute": _cards(reroute.items, now),
         "to_call": _by_due(_cards((item for item in to_call if item.case_id not in proposed), now)),

@@ -9,10 +9,11 @@ from aiohttp import web
 from sqlalchemy import select
 
 from crm.attachments import Purpose
+from crm.domain.case import CaseStatus
 from crm.domain.repair import Route, RouteReason, VisitOutcome
 from crm.repair_input import AskedRoute, CustomerContact, NewAppointment
 from crm.repair_services import RepairServices
-from crm.repair_views import RepairView
+from crm.repair_views import RepairView, VisitView
 from crm.tables import Crew
 from kernel.access import Actor
 from kernel.errors import HuifangError, Invalid, NotFound
@@ -271,8 +272,8 @@ async def _steps(request: web.Request, view: RepairView, attempt: Attempt) -> li
     if works and view.case.closed_at is None:
         possible.add("photos")
     under_way = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
-    first = "finish" if under_way is not None and under_way.arrived_at else "arrive" if under_way else ""
-    ranked = sorted(STEPS, key=lambda step: step.name != first)
+    rank = {name: place for place, name in enumerate(_order(view.status, there=_is_there(under_way)))}
+    ranked = sorted(STEPS, key=lambda step: rank.get(step.name, len(rank)))
     found: list[ShownStep] = []
     for step in ranked:
         if step.name not in possible or not actor.can(_PERMISSION.get(step.name, Permission.REPAIRS_WORK)):
@@ -286,6 +287,17 @@ async def _steps(request: web.Request, view: RepairView, attempt: Attempt) -> li
             )
         )
     return found
+
+
+def _is_there(visit: VisitView | None) -> bool:
+    return visit is not None and visit.arrived_at is not None
+
+
+def _order(status: CaseStatus, *, there: bool) -> tuple[str, ...]:
+    """Return what comes first; the rest follows in the order of the way."""
+    if there:
+        return ("finish", "photos")
+    return ("depart", "arrive", "finish", "appoint") if status is CaseStatus.APPOINTED else ()
 
 
 async def _with_crews(request: web.Request, step: Step) -> Step:

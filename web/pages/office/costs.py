@@ -24,7 +24,6 @@ from web.pages.office.parts import Attempt, Step, read_form, reader_of, show_ste
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 
-MATERIAL_LINES = 4
 MOST_LINES = 100
 MATERIAL_TEXTS = ("item", "unit", "quantity", "price")
 
@@ -306,12 +305,11 @@ async def _sheet_page(
     repair = await app[CRM].repairs.reader.get(actor, case_id)
     found = await _existing(request, case_id)
     now = app[DEPS].clock.now()
-    blank = max(1, MATERIAL_LINES - len(draft.material))
     context = {
         "repair": repair,
         "found": found,
         "draft": draft,
-        "material": [*draft.material, *(MaterialFields() for _ in range(blank))],
+        "material": [*draft.material, MaterialFields()],
         "materials": labels.words(words.MATERIALS),
         "bearers": labels.words(words.BEARERS),
         "needs_reason": found is not None and found.state is not CostState.COSTED,

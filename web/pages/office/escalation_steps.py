@@ -320,7 +320,10 @@ STEPS = (
                 for item in (
                     Field(name=f"persons-{place}-name", label=N_("责任人"), required=False, limit=40),
                     Field(
-                        name=f"persons-{place}-percent", label=N_("占比（百分数）"), kind="money", required=False
+                        name=f"persons-{place}-percent",
+                        label=N_("占比（百分数）"),
+                        kind="money",
+                        required=False,
                     ),
                     Field(
                         name=f"persons-{place}-amount",

@@ -332,7 +332,7 @@ def _why_decide(actor: Actor, money: CompensationView) -> list[tuple[bool, str]]
     else:
         found.append((False, gettext("要由总经理审批。金额是 %(name)s 填的。") % asked))
     if money.over_threshold:
-        found.append((True, gettext("超过限额，只能由总经理本人决定。")))
+        found.append((money.may_decide, gettext("超过限额，只能由总经理本人决定。")))
     return found
 
 
