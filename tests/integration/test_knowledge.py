@@ -143,7 +143,7 @@ async def test_articles_fit_a_conversation(
     offered = await knowledge.suggest(
         AGENT, text="客户说卫生间漏水", menu_path=("报修",), class_code=1, limit=3
     )
-    assert offered[0].question == "家里突然漏水,应该先做什么?"
+    assert offered[0].question == "家里突然漏水，应该先做什么？"
     assert len(offered) == 3
     assert len(await knowledge.suggest(AGENT, text="漏水" * 500_000, limit=2)) == 1
     assert await found(database, "甲醛")
