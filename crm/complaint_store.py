@@ -141,7 +141,7 @@ class ComplaintStore:
         self.clock = clock
         self.register = register
         self.limits = limits
-        self._journal = journal
+        self.journal = journal
         self._feed = feed
 
     @asynccontextmanager
@@ -206,7 +206,7 @@ class ComplaintStore:
         )
         await self._feed.case(session, header.id)
         for note in opened._notes:
-            await self._journal.note(
+            await self.journal.note(
                 session,
                 opened.actor,
                 note.action,

@@ -25,8 +25,8 @@ from crm.complaint_input import (
     why_of,
 )
 from crm.complaint_read import ComplaintReader
-from crm.complaint_store import ComplaintStore, Opened, to_line
-from crm.complaint_tables import Complaint, ComplaintCall, ComplaintLine
+from crm.complaint_store import LINE_ENTITY, ComplaintStore, Opened, to_line
+from crm.complaint_tables import CaseHandoff, Complaint, ComplaintCall, ComplaintLine
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain import line_steps
 from crm.domain.case import CaseKind, Severity, Source
@@ -40,14 +40,16 @@ from crm.domain.complaint_line import LineStatus
 from crm.events_cases import (
     ComplaintRegistered,
     CustomerCalledAgain,
+    HandOffChased,
     HandOffSent,
     SeverityRaised,
 )
 from crm.handoffs import Dispatch, Handoffs
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
-from kernel.errors import Invalid
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import new_ulid
+from kernel.outbox import add_fact
 
 
 class Complaints:
@@ -268,6 +270,43 @@ class Complaints:
                 raise Invalid("nothing waits to be handed off", field="line_ids")
             await self._send(opened, lines, how)
         return await self.get(actor, case_id)
+
+    async def chase(self, actor: Actor, handoff_id: str) -> None:
+        """Ask a department once more to sign; within an hour it hears that only once.
+
+        Raises:
+            NotFound: no such hand-off.
+            Conflict: it waits for no signature.
+        """
+        actor.need(Permission.CASES_REGISTER)
+        async with self._store.database.transaction() as session:
+            row = await session.get(CaseHandoff, handoff_id)
+            header = await session.get(ServiceCase, row.case_id) if row else None
+            if row is None or header is None:
+                raise NotFound("no such hand-off", field="handoff_id")
+            if row.open_key is None:
+                raise Conflict("it waits for no signature", field="handoff_id")
+            add_fact(
+                session,
+                HandOffChased(
+                    at=self._store.clock.now(),
+                    case_id=header.id,
+                    no=header.no,
+                    line_id=row.line_id,
+                    handoff_id=row.id,
+                    department=None if row.confidential else row.department_code,
+                    specialist_id=header.specialist_id,
+                    due_at=row.due_at,
+                ),
+            )
+            await self._store.journal.note(
+                session,
+                actor,
+                "complaint.chase",
+                entity=LINE_ENTITY,
+                entity_id=row.line_id,
+                after={"receipt_no": row.receipt_no},
+            )
 
     async def reroute(
         self,

@@ -60,6 +60,19 @@ class HandOffSent(Event):
 
 
 @event
+class HandOffChased(Event):
+    """Customer service asks the department once more to sign."""
+
+    case_id: str
+    no: str
+    line_id: str
+    handoff_id: str
+    department: str | None
+    specialist_id: str | None
+    due_at: datetime | None
+
+
+@event
 class HandOffSigned(Event):
     """A department has signed."""
 

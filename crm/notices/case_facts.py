@@ -11,6 +11,7 @@ from crm.events_cases import (
     CustomerCalledAgain,
     EscalationOwed,
     EscalationSubmitted,
+    HandOffChased,
     HandOffSent,
     HandOffSigned,
     LineAssigned,
@@ -76,6 +77,22 @@ def _handoff_sent(fact: HandOffSent) -> Iterable[Step]:
             not_before=due_at - UNSIGNED_BEFORE_END,
             subject=_handoff(fact.case_id, fact.line_id),
         )
+
+
+def _handoff_chased(fact: HandOffChased) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="handoff.chased",
+        # Chasing again within the hour tells nobody anything new.
+        key=f"handoff.chased|{fact.handoff_id}|{fact.at:%Y%m%d%H}",
+        parameters={
+            "no": fact.no,
+            "due_at": fact.due_at.isoformat() if fact.due_at else None,
+            "department": fact.department,
+        },
+        link=case_page(fact.case_id),
+        party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
+        subject=_handoff(fact.case_id, fact.line_id),
+    )
 
 
 def _handoff_signed(fact: HandOffSigned) -> Iterable[Step]:
@@ -212,6 +229,7 @@ def _recovery(fact: RecoverySent) -> Iterable[Step]:
 
 CASE_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
     CustomerCalledAgain: _called_again,
+    HandOffChased: _handoff_chased,
     HandOffSent: _handoff_sent,
     HandOffSigned: _handoff_signed,
     LineRejected: _rejected,

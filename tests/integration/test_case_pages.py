@@ -327,3 +327,54 @@ async def test_a_day_is_ones_own_unless_one_leads(stage: Stage) -> None:
     _, theirs = await get(stage, "supervisor", f"/my-day?who={agent.user_id}")
     assert view.no in theirs
     assert "今天未完成：1" in mine
+
+
+async def test_a_department_that_does_not_sign_is_chased_once_an_hour(stage: Stage) -> None:
+    view = await complaint(stage)
+    handoff = view.lines[0].handoffs[0]
+    path = f"/handoffs/{handoff.handoff_id}/chase"
+    assert "催一下" in (await get(stage, "agent", "/handoffs"))[1]
+    assert "催一下" not in (await get(stage, "eng", "/handoffs"))[1]
+    status, location, _ = await post(stage, "agent", path, {"box": "waiting"})
+    assert (status, location) == (303, "/handoffs?box=waiting&done=chased")
+    assert "已经催过部门签收" in (await get(stage, "agent", location))[1]
+    assert "催签收" in (await get(stage, "agent", f"/cases/{view.case_id}"))[1]
+    assert (await post(stage, "eng", path, {}))[0] == 403
+    assert (await post(stage, "agent", "/handoffs/nonsense/chase", {}))[0] == 404
+    reject = {"line_id": view.lines[0].line_id, "version": str(view.lines[0].version), "reason": "不是"}
+    assert (await post(stage, "eng", f"/cases/{view.case_id}/steps/reject", reject))[0] == 303
+    assert (await post(stage, "agent", path, {}))[1] == "/handoffs?box=waiting"
+
+
+async def test_a_repair_is_registered_routed_and_called_back(stage: Stage) -> None:
+    known = await complaint(stage)
+    form = {
+        "customer_id": known.header.customer_id,
+        "project_id": known.header.project_id or "",
+        "content": "地漏返水<b>",
+        "place": "卫生间",
+        "repair_class": "out",
+        "route": "captain",
+        "reason": "",
+        "severity": "1",
+        "source": "phone",
+        "read_back": "1",
+    }
+    status, _, text = await post(stage, "agent", "/cases/new/repair", form)
+    assert status == 400
+    assert "地漏返水&lt;b&gt;" in text
+    form["reason"] = "customer_demand"
+    status, location, _ = await post(stage, "agent", "/cases/new/repair", form)
+    assert status == 303
+    path = location.partition("?")[0]
+    _, text = await get(stage, "agent", location)
+    assert "已登记，单号 BX" in text
+    version = re.search(r'name="version" value="(\d+)"', text)
+    assert version is not None
+    told = {"version": version[1], "way": "phone", "whom": "马师傅"}
+    assert (await post(stage, "agent", f"{path}/steps/notify", {**told, "version": "99"}))[0] == 412
+    assert (await post(stage, "agent", f"{path}/steps/notify", told))[0] == 303
+    assert (await post(stage, "agent", f"{path}/steps/notify", told))[0] in (409, 412)
+    assert (await post(stage, "agent", f"{path}/steps/fly", told))[0] == 404
+    assert (await get(stage, "des", path))[0] == 404
+    assert "地漏返水" in (await get(stage, "agent", "/cases?kind=repair"))[1]

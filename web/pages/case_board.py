@@ -11,7 +11,7 @@ from crm.cases import CaseFilter
 from crm.complaint_views import HandoffView
 from crm.domain.case import STATUSES, CaseKind, CaseStatus
 from crm.handoffs import Box
-from kernel.errors import Invalid
+from kernel.errors import Conflict, Invalid
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -19,7 +19,7 @@ from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages.case_parts import CASE_LISTS, Due, departments, due_of, has_page, left_text
-from web.pages.shell import render
+from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 
 PAGE = 50
@@ -40,6 +40,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/cases", show_board)
     app.router.add_get("/handoffs", show_box)
+    app.router.add_post("/handoffs/{handoff_id}/chase", chase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,7 @@ class SentRow:
     state: str
     tone: str
     form: str
+    class_: str
     left: str
     severity_tone: str
 
@@ -183,6 +185,7 @@ async def show_box(request: web.Request) -> web.StreamResponse:
                     item.state, "brick" if item.overdue else "blue"
                 ),
                 form=labels.word(words.HANDOFF_FORMS, item.form),
+                class_=gettext(item.class_label) if item.class_label else "",
                 left=left_text(item.due_at - now) if item.due_at and item.state == "waiting" else "",
                 severity_tone=words.SEVERITY_TONES.get(str(item.severity), ""),
             )
@@ -205,6 +208,21 @@ async def show_box(request: web.Request) -> web.StreamResponse:
         "department": department,
         "severities": labels.words(words.SEVERITIES),
         "sheet_page": has_page(app, "/handoffs/{handoff_id}/sheet"),
-        "chases": has_page(app, "/handoffs/{handoff_id}/chase"),
+        "chases": current_user(request).can(Permission.CASES_REGISTER),
+        "done_text": gettext("已经催过部门签收，一小时内不会重复通知。") if request.query.get("done") else "",
     }
     return render(request, "cases/handoffs.html", context, status=400 if problem else 200)
+
+
+@requires(Permission.CASES_REGISTER)
+async def chase(request: web.Request) -> web.StreamResponse:
+    """Ask a department once more to sign; what was signed meanwhile is simply not there any more."""
+    form = await request.post()
+    box = next((one.value for one in BOXES if one.value == form.get("box")), Box.WAITING.value)
+    try:
+        await request.app[CRM].complaints.complaints.chase(
+            current_actor(request), request.match_info["handoff_id"][:40]
+        )
+    except Conflict:
+        return see_other(f"/handoffs?box={box}")
+    return see_other(f"/handoffs?box={box}&done=chased")

@@ -61,9 +61,16 @@ class Known:
             "salutations": labels.words(labels.SALUTATIONS),
             "case_kinds": labels.words(labels.CASE_KINDS),
             "case_statuses": labels.words(labels.CASE_STATUSES),
-            "greeting": f"{card.name}{labels.word(labels.SALUTATIONS, card.salutation)}" if card else "",
+            "greeting": _greeting(card) if card else "",
             "may_create": current_user(request).can(Permission.CUSTOMERS_EDIT),
         }
+
+
+def _greeting(card: CustomerCard) -> str:
+    if not card.salutation:
+        return card.name
+    title = labels.word(labels.SALUTATIONS, card.salutation)
+    return gettext("%(name)s%(title)s") % {"name": card.name, "title": title}
 
 
 async def known(request: web.Request, values: dict[str, str]) -> Known:

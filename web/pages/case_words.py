@@ -173,6 +173,7 @@ AUDIT_ACTIONS = {
     "complaint.severity": N_("严重程度变更"),
     "complaint.line_add": N_("增加责任线"),
     "complaint.hand_off": N_("转交部门"),
+    "complaint.chase": N_("催签收"),
     "complaint.accept": N_("部门签收"),
     "complaint.reject": N_("部门退回"),
     "complaint.reroute": N_("改派"),
