@@ -57,6 +57,7 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {OPENAPI_PATH: {"get": _own_operation()}}
     models: list[type[BaseModel]] = [ProblemDetails]
     inputs: list[type[BaseModel]] = []
+    asked: dict[str, Any] = {}
     for route in routes_of(app):
         path = route.resource.canonical if route.resource is not None else ""
         if not path.startswith(API_PREFIX) or path == OPENAPI_PATH or route.method == "HEAD":
@@ -66,6 +67,7 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
             raise ConfigurationError(f"{route.method} {path} is not described: use @operation")
         if operation.response is not None:
             models.append(operation.response)
+        asked |= operation.query.model_json_schema(ref_template=_REF).get("$defs", {})
         if operation.body is not None:
             inputs.append(operation.body)
         paths.setdefault(path, {})[route.method.lower()] = _operation(operation)
@@ -88,7 +90,7 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": schemas["$defs"],
+            "schemas": asked | schemas["$defs"],
             "responses": {
                 "Problem": {
                     "description": "Any error",

@@ -1,6 +1,7 @@
 """Both languages are complete, and no text escapes translation."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,16 @@ def test_no_chinese_in_a_template_outside_gettext(path: Path) -> None:
     assert CHINESE.findall(bare) == []
 
 
+@cache
+def all_texts() -> tuple[tuple[str, int, str | tuple[str, ...]], ...]:
+    """Return all texts, collected once: reading every source takes a while."""
+    return tuple(texts())
+
+
 @pytest.mark.parametrize("path", sorted((WEB / "static/js").glob("*.js")), ids=lambda path: path.name)
 def test_no_chinese_in_a_script_outside_its_translation_function(path: Path) -> None:
     source = re.sub(r"^\s*//.*$", "", path.read_text("utf-8"), flags=re.M)
-    collected_here = {text for name, _, text in texts() if name.endswith("/" + path.name)}
+    collected_here = {text for name, _, text in all_texts() if name.endswith("/" + path.name)}
     called = set(re.findall(r"""\bt\("([^"]*)\"""", source))
     assert called <= collected_here, "the extractor does not see these"
     bare = re.sub(r"""\bt\("[^"]*\"""", "", source)
