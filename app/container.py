@@ -28,8 +28,11 @@ from app.voice import Voice
 from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from crm.case_watch import watch_cases
+from crm.events_limits import LimitBreached
+from crm.journal import Journal
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook
+from crm.opinion_notices import OpinionNotices
 from crm.service import CallbackRequests, CustomerDirectory
 from ivr.keeper import VoiceKeeper
 from ivr.ports import Synthesiser
@@ -39,6 +42,7 @@ from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
 from ivr.service import FlowLibrary
 from kernel import metrics
+from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database, create_database
@@ -134,6 +138,9 @@ async def open_centre(
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
             tasks.spawn(name, _consumer(base, f"crm.{name}", types, handler).run)
+        opinions = _opinion_notices(base)
+        told = _consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
+        tasks.spawn("opinion-notices", told.run)
         notices = build_notices(
             settings,
             clock=base.clock,
@@ -200,10 +207,18 @@ def _consumer(base: Base, name: str, types: tuple[type[Event], ...], handler: Fa
     )
 
 
-def _limit_worker(base: Base) -> LimitWorker:
+def _limit_book(base: Base) -> LimitBook:
     centre = base.settings
-    book = LimitBook(base.clock, hours=centre.service_hours, default_set=centre.centre.limit_set)
-    return LimitWorker(base.database, base.clock, book, worker=base.worker)
+    return LimitBook(base.clock, hours=centre.service_hours, default_set=centre.centre.limit_set)
+
+
+def _limit_worker(base: Base) -> LimitWorker:
+    return LimitWorker(base.database, base.clock, _limit_book(base), worker=base.worker)
+
+
+def _opinion_notices(base: Base) -> OpinionNotices:
+    journal = Journal(AuditLog(base.database, base.clock))
+    return OpinionNotices(base.database, base.clock, journal, _limit_book(base))
 
 
 async def _open_ivr(

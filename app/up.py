@@ -19,6 +19,7 @@ from rich.markup import escape
 from app import pbx
 from app.console import console, done, step
 from app.demo import company
+from app.demo.articles import seed_articles
 from app.demo.month import fill_month
 from app.demo.people import OFFICE
 from app.demo.phones import DemoPhones
@@ -212,6 +213,7 @@ async def _data(settings: Settings) -> dict[str, str]:
             fresh = settings.demo and await is_empty(database)
             if fresh:
                 await seed_company(database, now=clock.now())
+                await seed_articles(database, clock, zone=settings.zone)
             passwords = await _users(settings, database) if settings.demo else {}
             if fresh:
                 await fill_month(
