@@ -185,9 +185,10 @@ def reader_of(request: web.Request, form: Mapping[str, object]) -> Reader:
     return Reader(form, request.app[DEPS].settings.timezone)
 
 
+CHANGED = N_("别人刚刚改过，下面是最新的情况。您写的内容还在，请核对后再保存。")
 REFUSALS = {
     "same_person": N_("四眼原则：自己转交、自己写的金额或方案，不能自己签字。请换一位有权限的同事。"),
-    "stale_version": N_("别人刚刚改过，下面是最新的情况。您写的内容还在，请核对后再保存。"),
+    "stale_version": CHANGED,
     "illegal_step": N_("这一步现在不能做：可能同事刚刚做过了。下面是最新的情况。"),
     "not_yet": N_("还差一步，请先看下面写的原因。"),
     "not_repaired": N_("还没有修好的上门记录，不能核算费用。"),
@@ -256,7 +257,7 @@ def take_refusal(error: HuifangError, attempt: Attempt, names: frozenset[str]) -
         raise error
     attempt.problem, attempt.problems = refused(error, names)
     if isinstance(error, StaleVersion):
-        attempt.problem = gettext(REFUSALS["stale_version"])
+        attempt.problem = gettext(CHANGED)
     return status
 
 
