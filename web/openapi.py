@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 description, generated from the routes and the models that validate them."""
 
+from collections import Counter
 from typing import Any
 
 from aiohttp import web
@@ -36,10 +37,12 @@ TAGS = {
     "notices": "Notices, outgoing messages, and who hears of what",
     "complaints": "Complaints, their cause lines, hand-offs, and what is late",
     "escalations": "Major complaints, compensation and recovery",
+    "appraisals": "Appraisal entries that missed limits propose",
     "repairs": "Repairs, their visits, and what is to be done about them",
     "settlements": "What repairs cost, who bears it, and crews' deposits",
     "tickets": "Problem tickets from callbacks, and notices one level up",
     "forwarded": "Orders of other hotlines, and what they were told",
+    "figures": "Complaints and repairs in figures",
     "knowledge": "Articles, and what customers' words look like",
     "repair points": "The network of repair points: agreements, parts, accounts, quality",
     "follow-ups": "Closed cases looked after once more",
@@ -71,6 +74,7 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
         if operation.body is not None:
             inputs.append(operation.body)
         paths.setdefault(path, {})[route.method.lower()] = _operation(operation)
+    _refuse_namesakes({*models, *inputs})
     _, schemas = models_json_schema(
         [
             *((model, "serialization") for model in dict.fromkeys(models)),
@@ -112,6 +116,13 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _refuse_namesakes(models: set[type[BaseModel]]) -> None:
+    counts = Counter(model.__name__ for model in models)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise ConfigurationError(f"models of the API that share a name: {', '.join(twice)}")
 
 
 def _operation(operation: Operation) -> dict[str, Any]:

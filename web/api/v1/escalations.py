@@ -9,6 +9,7 @@ from web.api.operation import Call, operation
 from web.api.v1.complaints import CASE
 from web.api.v1.escalations_schemas import (
     CompensationIn,
+    CompensationPaymentIn,
     EscalationCloseIn,
     EscalationDetail,
     EscalationIn,
@@ -20,7 +21,6 @@ from web.api.v1.escalations_schemas import (
     LiabilityIn,
     MoneyApprovalIn,
     MoneyReviewIn,
-    PaymentIn,
     RecoveredIn,
     RecoveriesQuery,
     RecoveryList,
@@ -321,13 +321,13 @@ async def approve_compensation(call: Call[NoQuery]) -> EscalationDetail:
     summary="Note the payment",
     tag=TAG,
     path_parameters=ESCALATION,
-    body=PaymentIn,
+    body=CompensationPaymentIn,
     if_match=True,
 )
 async def pay_compensation(call: Call[NoQuery]) -> EscalationDetail:
     """E8."""
     services, escalation_id = _at(call)
-    given = call.body(PaymentIn)
+    given = call.body(CompensationPaymentIn)
     view = await services.compensations.pay(
         call.actor, escalation_id, call.expected, receipt_no=given.receipt_no, paid_at=given.paid_at
     )

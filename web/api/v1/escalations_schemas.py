@@ -128,7 +128,7 @@ class MoneyApprovalIn(ComplaintBody):
     reason: str = Field("", max_length=400)
 
 
-class PaymentIn(ComplaintBody):
+class CompensationPaymentIn(ComplaintBody):
     """The payment and its receipt."""
 
     receipt_no: Number

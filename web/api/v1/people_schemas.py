@@ -139,7 +139,7 @@ class MergeIn(Body):
     reason: Text
 
 
-class ReasonIn(Body):
+class RecordReasonIn(Body):
     """Why."""
 
     reason: Text

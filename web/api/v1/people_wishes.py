@@ -14,7 +14,7 @@ from web.api.v1.people_schemas import (
     MergeList,
     MergeOut,
     NumberRefusalIn,
-    ReasonIn,
+    RecordReasonIn,
     RefusalIn,
     RefusalList,
     RefusalOut,
@@ -212,11 +212,11 @@ async def list_merges(call: Call[NoQuery]) -> MergeList:
     summary="Undo a merge",
     tag="customers",
     path_parameters=MERGE_ID,
-    body=ReasonIn,
+    body=RecordReasonIn,
 )
 async def undo_merge(call: Call[NoQuery]) -> CustomerRecordOut:
     """Make two customers of one again; the answer is the one who had gone."""
-    reason = call.body(ReasonIn).reason
+    reason = call.body(RecordReasonIn).reason
     record = await services(call.request).merging.undo(call.actor, _key(call, "merge_id"), reason=reason)
     return await shown(call, record)
 

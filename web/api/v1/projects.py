@@ -13,7 +13,7 @@ from crm.stages import NewStage
 from kernel.errors import Invalid
 from web.api.operation import Call, operation
 from web.api.v1.people import services
-from web.api.v1.people_schemas import ReasonIn
+from web.api.v1.people_schemas import RecordReasonIn
 from web.api.v1.projects_schemas import (
     CorrectionIn,
     DeliveryIn,
@@ -246,12 +246,12 @@ async def post_payment(call: Call[NoQuery]) -> ProjectRecordOut:
     summary="Reverse a payment",
     tag="projects",
     path_parameters=PAYMENT_ID,
-    body=ReasonIn,
+    body=RecordReasonIn,
 )
 async def reverse_payment(call: Call[NoQuery]) -> ProjectRecordOut:
     """Take a payment back."""
     payment_id = call.request.match_info["payment_id"]
-    reason = call.body(ReasonIn).reason
+    reason = call.body(RecordReasonIn).reason
     return _record(await services(call.request).payments.reverse(call.actor, payment_id, reason=reason))
 
 

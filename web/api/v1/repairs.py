@@ -27,8 +27,8 @@ from web.api.v1.repairs_schemas import (
     RepairCloseIn,
     RepairIn,
     RepairsQuery,
+    RepairVisitIn,
     RouteIn,
-    VisitIn,
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
@@ -288,7 +288,7 @@ async def arrive_for_repair(call: Call[NoQuery]) -> RepairDetail:
 
 @operation(
     query=NoQuery,
-    body=VisitIn,
+    body=RepairVisitIn,
     response=RepairDetail,
     permission=Permission.CASES_VIEW,
     summary="Note how a visit ended",
@@ -299,7 +299,7 @@ async def arrive_for_repair(call: Call[NoQuery]) -> RepairDetail:
 )
 async def finish_visit(call: Call[NoQuery]) -> RepairDetail:
     """Note how a visit ended."""
-    given = call.body(VisitIn)
+    given = call.body(RepairVisitIn)
     view = await services(call).work.finish(
         call.actor,
         _id(call),

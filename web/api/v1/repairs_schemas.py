@@ -120,7 +120,7 @@ class MomentIn(RepairBody):
     at: AskedTime | None = Field(None, description="Now unless given.")
 
 
-class VisitIn(RepairBody):
+class RepairVisitIn(RepairBody):
     """How a visit ended."""
 
     outcome: VisitOutcome
