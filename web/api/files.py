@@ -5,17 +5,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from pathlib import Path
 from typing import Any, TypeVar
 
-from aiohttp import BodyPartReader, hdrs, web
+from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
+from crm.attachments import StoredFile
 from kernel.errors import Invalid, NotFound, TooMany
 from kernel.ids import is_ulid
 from web.api.operation import Call, Operation, declare_operation, field_error, json_response, read_query
 from web.api.v1.schemas import NoQuery
+from web.file_response import file_response
 from web.permissions import Permission, accepts_files, requires, streaming
 from web.problems import FieldError, InvalidFields
 
@@ -26,7 +27,6 @@ MAX_UPLOADS = 8
 MAX_PARTS = 12
 MAX_FORM_BYTES = 4000
 CHUNK = 64 * 1024
-_SANDBOX = "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -42,16 +42,6 @@ class Upload:
     name: str
     content: bytes
     form: BaseModel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """A file to hand out; ``inline`` shows it in a page, else browsers store it."""
-
-    path: Path
-    media_type: str
-    filename: str
-    inline: bool
 
 
 def upload(
@@ -126,29 +116,19 @@ def download(
     description: str = "",
     path_parameters: tuple[tuple[str, str], ...] = (),
 ) -> Callable[
-    [Callable[[Call[NoQuery]], Awaitable[Download]]], Callable[[web.Request], Awaitable[web.StreamResponse]]
+    [Callable[[Call[NoQuery]], Awaitable[StoredFile]]], Callable[[web.Request], Awaitable[web.StreamResponse]]
 ]:
     """Make a handler that hands out a file: never guessed at, never run, from no shared cache."""
 
     def declare(
-        function: Callable[[Call[NoQuery]], Awaitable[Download]],
+        function: Callable[[Call[NoQuery]], Awaitable[StoredFile]],
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         @requires(permission)
         @wraps(function)
         async def handle(request: web.Request) -> web.StreamResponse:
             _check_path(request, path_parameters)
             found = await function(Call(request, read_query(request, NoQuery)))
-            kind = "inline" if found.inline else "attachment"
-            return web.FileResponse(
-                found.path,
-                headers={
-                    hdrs.CONTENT_TYPE: found.media_type,
-                    hdrs.CONTENT_DISPOSITION: f'{kind}; filename="{found.filename}"',
-                    hdrs.CACHE_CONTROL: "private, no-cache",
-                    "Content-Security-Policy": _SANDBOX,
-                    "X-Content-Type-Options": "nosniff",
-                },
-            )
+            return file_response(found)
 
         return declare_operation(
             handle,

@@ -1,8 +1,8 @@
 """``/api/v1/cases/…/attachments`` and ``/attachments``: photos and scans of any kind of case."""
 
-from crm.attachments import Attachments
+from crm.attachments import Attachments, StoredFile
 from crm.pictures import MAX_BYTES, MediaType
-from web.api.files import Download, Upload, download, upload
+from web.api.files import Upload, download, upload
 from web.api.operation import Call, operation
 from web.api.v1.attachments_schemas import Attachment, AttachmentForm, AttachmentList
 from web.api.v1.schemas import NoQuery
@@ -65,7 +65,7 @@ async def list_attachments(call: Call[NoQuery]) -> AttachmentList:
     tag=TAG,
     path_parameters=FILE,
 )
-async def get_attachment(call: Call[NoQuery]) -> Download:
+async def get_attachment(call: Call[NoQuery]) -> StoredFile:
     """Hand out a file."""
     return await _download(call, thumbnail=False)
 
@@ -77,20 +77,14 @@ async def get_attachment(call: Call[NoQuery]) -> Download:
     tag=TAG,
     path_parameters=FILE,
 )
-async def get_thumbnail(call: Call[NoQuery]) -> Download:
+async def get_thumbnail(call: Call[NoQuery]) -> StoredFile:
     """Hand out a small picture."""
     return await _download(call, thumbnail=True)
 
 
-async def _download(call: Call[NoQuery], *, thumbnail: bool) -> Download:
+async def _download(call: Call[NoQuery], *, thumbnail: bool) -> StoredFile:
     attachment_id = call.request.match_info["attachment_id"]
-    found = await _attachments(call).open(call.actor, attachment_id, thumbnail=thumbnail)
-    return Download(
-        path=found.path,
-        media_type=found.media_type.value,
-        filename=found.filename,
-        inline=found.media_type.is_picture,
-    )
+    return await _attachments(call).open(call.actor, attachment_id, thumbnail=thumbnail)
 
 
 ROUTES = (

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from web.crm_part import CRM
+from web.file_response import file_response
 from web.identity import current_actor
 from web.permissions import Permission, requires
 
@@ -18,11 +19,4 @@ async def show(request: web.Request) -> web.StreamResponse:
     stored = await request.app[CRM].repairs.attachments.open(
         current_actor(request), request.match_info["attachment_id"][:40], thumbnail="small" in request.query
     )
-    return web.FileResponse(
-        stored.path,
-        headers={
-            "Content-Type": stored.media_type.value,
-            "Content-Disposition": f'inline; filename="{stored.filename}"',
-            "Cache-Control": "private, max-age=86400",
-        },
-    )
+    return file_response(stored)
