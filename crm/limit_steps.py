@@ -157,13 +157,24 @@ def _about(row: LimitTimerRow, at: datetime) -> dict[str, Any]:
 
 
 async def withdraw(session: AsyncSession, row: LimitTimerRow, now: datetime) -> None:
-    """Take a breach back: what ended the limit happened in time and is written down late."""
+    """Take a breach back: what ended the limit happened in time and is written down late.
+
+    The appraisal entry goes with it, confirmed or not: what it was for has not been.
+    """
     breach = update(LimitBreachRow).where(LimitBreachRow.timer_id == row.id)
     await session.execute(breach.values(withdrawn_at=now))
     proposal = update(AppraisalProposalRow).where(
-        AppraisalProposalRow.timer_id == row.id, AppraisalProposalRow.state == "proposed"
+        AppraisalProposalRow.timer_id == row.id, AppraisalProposalRow.state != "dropped"
     )
-    await session.execute(proposal.values(state="dropped", decided_by="system", decided_at=now))
+    await session.execute(
+        proposal.values(
+            state="dropped",
+            decided_by="system",
+            decided_at=now,
+            note="按时完成,补录后撤销超时",
+            version=AppraisalProposalRow.version + 1,
+        )
+    )
     row.breached_at = row.red_at = row.escalated_at = None
     add_fact(session, LimitBreachWithdrawn(**_about(row, now)))
 

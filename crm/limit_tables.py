@@ -150,10 +150,13 @@ class AppraisalProposalRow(Base):
     reason: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(12), default="proposed")
     proposed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    decided_by: Mapped[str | None] = mapped_column(String(40))
+    decided_by: Mapped[str | None] = mapped_column(String(80))
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    note: Mapped[str | None] = mapped_column(String(400))
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (Index("ix_appraisal_proposal_state_proposed_at", "state", "proposed_at"),)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class CalendarDayRow(Base):

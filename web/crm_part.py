@@ -5,6 +5,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from crm.appraisals import Appraisals
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.follow_ups import FollowUps
@@ -66,6 +67,7 @@ class CrmServices:
     timeline: Timeline
     limits: LimitBook
     limit_lists: LimitLists
+    appraisals: Appraisals
     notices: NoticeBoard
     outgoing: OutgoingDesk
     complaints: ComplaintServices
@@ -127,6 +129,7 @@ def build_crm(deps: CrmDeps) -> CrmServices:
         journal=journal,
         limits=limits,
         limit_lists=LimitLists(deps.clock, limits),
+        appraisals=Appraisals(deps.database, deps.clock, journal),
         notices=NoticeBoard(deps.database, deps.clock, deps.bus),
         outgoing=OutgoingDesk(deps.database, deps.clock, journal),
         search=Search(deps.database),

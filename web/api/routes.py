@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from web.api.v1.agents import list_agents
+from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
@@ -42,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_LINE_ROUTES,
     *HANDOFF_ROUTES,
     *ESCALATION_ROUTES,
+    *APPRAISAL_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,
     *WARRANTY_ROUTES,

@@ -452,8 +452,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("proposed_at", UtcDateTime(), nullable=False),
-        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("decided_by", sa.String(length=80), nullable=True),
         sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("note", sa.String(length=400), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.ForeignKeyConstraint(
             ["timer_id"], ["limit_timer.id"], name=op.f("fk_appraisal_proposal_timer_id_limit_timer")
         ),

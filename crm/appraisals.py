@@ -1,0 +1,207 @@
+"""Appraisal entries that a missed limit proposes; the manager decides whether they count (domain.md §0)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
+from crm.journal import Journal
+from crm.limit_tables import AppraisalProposalRow
+from crm.tables import Department
+from kernel.access import Actor, Permission
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Conflict, Forbidden, NotFound, StaleVersion
+from kernel.ids import is_ulid
+
+MAX_NOTE = 400
+ENTITY = "appraisal"
+
+
+class AppraisalState(StrEnum):
+    """Where an entry stands; only what is proposed can be decided."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    DROPPED = "dropped"
+
+
+class AppraisalDecided(Conflict):
+    """It was decided already, or taken back with the breach."""
+
+    code = "appraisal_decided"
+
+
+class OwnAppraisal(Forbidden):
+    """Nobody decides about themselves."""
+
+    code = "own_appraisal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppraisalView:
+    """An entry.
+
+    Attributes:
+        user_id: whom it is about; ``None`` when nobody in the department was named.
+        points: negative.
+        decided_by: who decided; ``system`` where the breach was taken back.
+    """
+
+    appraisal_id: str
+    code: str
+    record_kind: str
+    record_id: str
+    line_id: str
+    record_no: str
+    department: str | None
+    department_name: str | None
+    user_id: str | None
+    points: int
+    reason: str
+    state: AppraisalState
+    proposed_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    note: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppraisalPage:
+    """A page of entries; ``next_cursor`` leads on."""
+
+    items: tuple[AppraisalView, ...]
+    next_cursor: str | None
+
+
+class Appraisals:
+    """Shows the entries, and lets the manager decide about them."""
+
+    def __init__(self, database: Database, clock: Clock, journal: Journal) -> None:
+        self._database = database
+        self._clock = clock
+        self._journal = journal
+
+    async def page(
+        self,
+        actor: Actor,
+        *,
+        state: AppraisalState | None = AppraisalState.PROPOSED,
+        department: str | None = None,
+        user_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> AppraisalPage:
+        """Return entries, the oldest first; those that wait for a decision unless said otherwise.
+
+        Raises:
+            Forbidden: the role does not see the red list.
+            Invalid: the cursor is not one of ours.
+        """
+        actor.need(Permission.RED_LIST_VIEW)
+        limit, row = max(1, min(limit, MAX_PAGE)), AppraisalProposalRow
+        query = _QUERY
+        for column, value in ((row.state, state), (row.department, department), (row.user_id, user_id)):
+            if value is not None:
+                query = query.where(column == value)
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            query = query.where(or_(row.proposed_at > at, (row.proposed_at == at) & (row.id > key)))
+        query = query.order_by(row.proposed_at, row.id).limit(limit + 1)
+        async with self._database.session() as session:
+            found = [_view(*each) for each in (await session.execute(query)).all()]
+        last = found[limit - 1] if len(found) > limit else None
+        return AppraisalPage(
+            items=tuple(found[:limit]),
+            next_cursor=write_cursor(last.proposed_at, last.appraisal_id) if last else None,
+        )
+
+    async def confirm(
+        self, actor: Actor, appraisal_id: str, *, expected: int, note: str = ""
+    ) -> AppraisalView:
+        """Let an entry count.
+
+        Raises:
+            Forbidden: the role does not decide, or it is about the actor.
+            NotFound: no such entry.
+            AppraisalDecided: it was decided already.
+            StaleVersion: somebody changed it since.
+        """
+        note = tidy_text(note, field="note", limit=MAX_NOTE, required=False)
+        return await self._decide(actor, appraisal_id, expected, AppraisalState.CONFIRMED, note)
+
+    async def dismiss(self, actor: Actor, appraisal_id: str, *, expected: int, reason: str) -> AppraisalView:
+        """Drop an entry, with the reason. Raises as :meth:`confirm`, and Invalid without a reason."""
+        reason = tidy_text(reason, field="reason", limit=MAX_NOTE)
+        return await self._decide(actor, appraisal_id, expected, AppraisalState.DROPPED, reason)
+
+    async def _decide(
+        self, actor: Actor, appraisal_id: str, expected: int, state: AppraisalState, note: str
+    ) -> AppraisalView:
+        actor.need(Permission.CASES_DECIDE)
+        async with self._database.transaction() as session:
+            row = await self._locked(session, appraisal_id)
+            if row.user_id is not None and row.user_id == actor.user_id:
+                raise OwnAppraisal("nobody decides about an entry of their own")
+            if row.state != AppraisalState.PROPOSED:
+                raise AppraisalDecided(f"the entry is {row.state} already")
+            if row.version != expected:
+                raise StaleVersion("somebody else changed the entry; read it again", field="If-Match")
+            row.state, row.note = state, note or None
+            row.decided_by, row.decided_at = actor.name, self._clock.now()
+            await session.flush()
+            department = await session.get(Department, row.department) if row.department else None
+            view = _view(row, department.name if department else None)
+            await self._journal.note(
+                session,
+                actor,
+                "appraisal.confirm" if state is AppraisalState.CONFIRMED else "appraisal.dismiss",
+                entity=ENTITY,
+                entity_id=row.id,
+                before={"state": AppraisalState.PROPOSED.value},
+                after={"state": state.value, "no": row.record_no, "code": row.code, "points": row.points},
+                why=note,
+            )
+        return view
+
+    async def _locked(self, session: AsyncSession, appraisal_id: str) -> AppraisalProposalRow:
+        row = (
+            await session.get(AppraisalProposalRow, appraisal_id, with_for_update=True)
+            if is_ulid(appraisal_id)
+            else None
+        )
+        if row is None:
+            raise NotFound("no such appraisal entry", field="appraisal_id")
+        return row
+
+
+_QUERY: Any = select(AppraisalProposalRow, Department.name).outerjoin(
+    Department, Department.code == AppraisalProposalRow.department
+)
+
+
+def _view(row: AppraisalProposalRow, department_name: str | None) -> AppraisalView:
+    return AppraisalView(
+        appraisal_id=row.id,
+        code=row.code,
+        record_kind=row.record_kind,
+        record_id=row.record_id,
+        line_id=row.line_id,
+        record_no=row.record_no,
+        department=row.department,
+        department_name=department_name,
+        user_id=row.user_id,
+        points=row.points,
+        reason=row.reason,
+        state=AppraisalState(row.state),
+        proposed_at=row.proposed_at,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        note=row.note,
+        version=row.version,
+    )
