@@ -44,6 +44,9 @@ DECIDING = frozenset({Role.MANAGER, Role.GENERAL_MANAGER, Role.FINANCE, Role.HR,
 """Roles whose decisions others wait for: their first page says for which."""
 
 
+SHOWN_ITEMS = 7
+"""As many items as fit the bar of a small desk in every language; the rest is in a menu."""
+
 FIRST_PAGES = {
     Role.DEPARTMENT_HEAD: "/inbox",
     Role.DEPARTMENT_MEMBER: "/inbox",
@@ -107,6 +110,7 @@ def _frame(request: web.Request) -> dict[str, Any]:
     """Return what ``base.html`` needs."""
     prefix = request.app[STATIC_PREFIX]
     user = request.get(USER)
+    items = _navigation(user) if user else []
     return {
         "static": lambda name: f"{prefix}/{name}",
         "language": current_language(),
@@ -114,7 +118,8 @@ def _frame(request: web.Request) -> dict[str, Any]:
         "script_texts": script_texts(current_language()),
         "zone": request.app[DEPS].settings.timezone.key,
         "user": user,
-        "navigation": _navigation(user) if user else (),
+        "navigation": items[:SHOWN_ITEMS],
+        "more_navigation": items[SHOWN_ITEMS:],
         "here": "/" + request.path.split("/")[1],
         "path": request.path_qs,
     }

@@ -63,6 +63,7 @@ class Block:
     title: str = ""
     total: str = ""
     problem: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def show_step(
                 plain.clear()
             title, total = step.sums[prefix]
             wrong = attempt.problems.get(prefix, "") if tried else ""
-            blocks.append(Block(fields=shown, title=gettext(title), total=total, problem=wrong))
+            blocks.append(Block(fields=shown, title=gettext(title), total=total, problem=wrong, of=prefix))
         else:
             plain += shown
     if plain:
