@@ -6,6 +6,7 @@ from typing import Protocol
 from aiohttp import web
 
 from crm.appraisals import Appraisals
+from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.follow_ups import FollowUps
@@ -78,6 +79,7 @@ class CrmServices:
     knowledge: Knowledge
     repair_points: RepairPoints
     follow_ups: FollowUps
+    figures: CaseFiguresReader
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -150,4 +152,5 @@ def build_crm(deps: CrmDeps) -> CrmServices:
         knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),
         repair_points=RepairPoints(deps.database, deps.clock, journal, zone=settings.timezone),
         follow_ups=FollowUps(deps.database, deps.clock, cases, journal),
+        figures=CaseFiguresReader(deps.database, deps.clock, zone=settings.timezone),
     )

@@ -11,6 +11,7 @@ from web.api.v1.agents import list_agents
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.calls import get_call, list_calls
+from web.api.v1.case_figures import ROUTES as FIGURE_ROUTES
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *REPAIR_POINT_ROUTES,
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
+    *FIGURE_ROUTES,
 )
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""
 

@@ -1,0 +1,65 @@
+"""``/api/v1/case-figures``: complaints and repairs in figures (domain.md §5.2)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from aiohttp import web
+
+from crm.case_figures import Asked
+from crm.domain.case_figures import OF_COMPANY
+from web.api.operation import Call, operation
+from web.api.v1.case_figures_schemas import CaseFiguresOut, CaseFiguresQuery, FigureOut, SpreadOut
+from web.crm_part import CRM
+from web.permissions import Permission
+
+
+@operation(
+    query=CaseFiguresQuery,
+    response=CaseFiguresOut,
+    permission=Permission.RED_LIST_VIEW,
+    summary="Read the figures of complaints and repairs",
+    description="Every rate comes with its numerator and its denominator.",
+    tag="figures",
+)
+async def read_figures(call: Call[CaseFiguresQuery]) -> CaseFiguresOut:
+    """Return the figures of a period."""
+    query = call.query
+    asked = Asked(since=query.since, until=query.until, store=query.store, department=query.department)
+    found = await call.request.app[CRM].figures.read(call.actor, asked)
+    return CaseFiguresOut(
+        since=query.since,
+        until=query.until,
+        store=query.store,
+        department=query.department,
+        as_of=found.as_of,
+        figures=tuple(
+            FigureOut(
+                code=one.code,
+                unit=one.unit,
+                numerator=one.numerator,
+                denominator=one.denominator,
+                value=one.value,
+                whole_company=one.code in OF_COMPANY,
+            )
+            for one in found.figures
+        ),
+        responses=tuple(
+            SpreadOut(
+                code=one.code,
+                count=one.count,
+                mean_seconds=_seconds(one.mean),
+                median_seconds=_seconds(one.median),
+                p90_seconds=_seconds(one.p90),
+            )
+            for one in found.responses
+        ),
+    )
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return span.total_seconds() if span is not None else None
+
+
+ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
+    ("GET", "/case-figures", read_figures),
+)
