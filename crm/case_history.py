@@ -32,15 +32,17 @@ class CaseHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, entity: str, case_id: str, line_ids: Collection[str] = ()) -> tuple[Happening, ...]:
+    async def of(
+        self, entity: str, case_id: str, line_ids: Collection[str] = (), *, part: str = "line"
+    ) -> tuple[Happening, ...]:
         """Return the newest :data:`LONGEST` happenings of a case and those of its lines, newest first.
 
         Args:
-            entity: the kind of the case; its lines are noted under ``<kind>_line``.
+            entity: the kind of the case; what it consists of is noted under ``<kind>_<part>``.
         """
         about = [(AuditRow.entity == entity) & (AuditRow.entity_id == case_id)]
         if line_ids:
-            about.append((AuditRow.entity == f"{entity}_line") & AuditRow.entity_id.in_(sorted(line_ids)))
+            about.append((AuditRow.entity == f"{entity}_{part}") & AuditRow.entity_id.in_(sorted(line_ids)))
         query = select(AuditRow).where(or_(*about)).order_by(AuditRow.seq.desc()).limit(LONGEST)
         async with self._database.session() as session:
             rows = (await session.scalars(query)).all()

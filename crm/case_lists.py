@@ -44,6 +44,7 @@ _WAIT_FOR_CALLBACK = (
     CaseStatus.DONE.value,
     CaseStatus.CALLBACK.value,
     CaseStatus.SOLVED.value,
+    CaseStatus.VISITED.value,
 )
 _FINAL_LINE = tuple(sorted(status.value for status in LINE_FINAL))
 

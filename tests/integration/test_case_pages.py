@@ -16,6 +16,7 @@ from crm.domain.case import Severity
 from crm.domain.complaint import ComplaintClass
 from crm.handoffs import Dispatch
 from crm.tables import Project
+from crm.ticket_views import CallbackSource, NewTicket
 from kernel.access import Actor, Role
 from tests.support.web_stage import PASSWORD, Stage, web_stage
 from web.auth import SESSION_COOKIE
@@ -220,7 +221,7 @@ async def test_who_writes_on_an_old_page_is_shown_what_happened_since(stage: Sta
     form = {"version": str(view.version), "seen": seen[1], "severity": "3", "reason": "要求赔偿"}
     status, _, text = await post(stage, "agent", f"/cases/{view.case_id}/steps/severity", form)
     assert status == 412
-    assert "别人刚刚改过这件投诉" in text
+    assert "别人刚刚改过，下面是最新的情况" in text
     assert "沈静 严重程度变更" in text
     assert "客户家有老人" in text
     assert "要求赔偿" in text
@@ -378,3 +379,46 @@ async def test_a_repair_is_registered_routed_and_called_back(stage: Stage) -> No
     assert (await post(stage, "agent", f"{path}/steps/fly", told))[0] == 404
     assert (await get(stage, "des", path))[0] == 404
     assert "地漏返水" in (await get(stage, "agent", "/cases?kind=repair"))[1]
+
+
+async def test_a_ticket_is_signed_solved_and_asked_about(stage: Stage) -> None:
+    known = await complaint(stage)
+    assert stage.app is not None
+    agent = await actor(stage, "agent")
+    source = CallbackSource(
+        customer_id=known.header.customer_id,
+        project_id=known.header.project_id,
+        text="墙面<i>有裂纹</i>",
+        question="墙面平整吗",
+        answer="不平",
+    )
+    ticket = await stage.app[CRM].tickets.tickets.open(agent, NewTicket(found=source, departments=("ENG",)))
+    path = f"/cases/{ticket.case_id}"
+    status, text = await get(stage, "eng", path)
+    assert status == 200
+    assert "墙面&lt;i&gt;有裂纹" in text
+    part = ticket.parts[0]
+    own = {"line_id": part.part_id, "version": str(part.version)}
+    assert (await post(stage, "eng", f"{path}/steps/sign", {**own, "pin": "2580"}))[0] == 303
+    assert (await post(stage, "eng", f"{path}/steps/solve", {**own, "solution": "补好了"}))[0] == 412
+    ticket = await stage.app[CRM].tickets.tickets.get(agent, ticket.case_id)
+    own["version"] = str(ticket.parts[0].version)
+    assert (await post(stage, "des", f"{path}/steps/solve", {**own, "solution": "补好了"}))[0] == 404
+    assert (await post(stage, "eng", f"{path}/steps/solve", {**own, "solution": "补好了"}))[0] == 303
+    assert ticket.no in (await get(stage, "agent", "/my-day"))[1]
+    ticket = await stage.app[CRM].tickets.tickets.get(agent, ticket.case_id)
+    said = {"version": str(ticket.version), "said": "satisfied", "note": ""}
+    assert (await post(stage, "agent", f"{path}/steps/revisit", {**said, "said": "great"}))[0] == 400
+    assert (await post(stage, "agent", f"{path}/steps/revisit", said))[0] == 303
+    _, text = await get(stage, "agent", path)
+    assert "下一步：结案" in text
+    assert "部门签收" in text
+
+
+async def test_advice_is_for_who_registers_and_its_text_only_text(stage: Stage) -> None:
+    form = {"text": "卫生间漏水怎么办<script>", "kind": "1.waterproof"}
+    status, _, text = await post(stage, "agent", "/cases/new/advice", form)
+    assert status == 200
+    assert "<script>" not in text
+    assert (await post(stage, "agent", "/cases/new/advice", {"text": "长" * 9000, "kind": "x"}))[0] == 200
+    assert (await post(stage, "eng", "/cases/new/advice", form))[0] == 403

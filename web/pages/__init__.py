@@ -7,6 +7,7 @@ from web.pages import (
     agent,
     callbacks,
     calls,
+    case_advice,
     case_board,
     case_new,
     case_parts,
@@ -39,6 +40,7 @@ def setup(app: web.Application) -> None:
     case_parts.setup(app)
     case_board.setup(app)
     case_new.setup(app)  # before single cases: «new» is no id
+    case_advice.setup(app)
     repair_new.setup(app)
     cases.setup(app)
     my_day.setup(app)

@@ -11,12 +11,12 @@ from crm.case_history import Happening
 from web import labels
 from web.i18n import gettext
 from web.pages import case_words as words
-from web.pages import repair_words
+from web.pages import repair_words, ticket_words
 from web.pages.case_forms import Field
 from web.pages.case_parts import CASE_HISTORY
 from web.pages.case_steps import StepForm, kinds
 
-ACTIONS = {**words.AUDIT_ACTIONS, **repair_words.ACTIONS}
+ACTIONS = {**words.AUDIT_ACTIONS, **repair_words.ACTIONS, **ticket_words.ACTIONS}
 FOLLOWS = frozenset({"complaint.status", "complaint.line_waived"})
 """What the log has besides what somebody did: it follows from that."""
 
@@ -111,10 +111,10 @@ def _field(item: Field, ident: str, attempt: Attempt | None, call_id: str) -> Sh
 
 
 async def history_of(
-    request: web.Request, entity: str, case_id: str, lines: Mapping[str, str]
+    request: web.Request, entity: str, case_id: str, lines: Mapping[str, str], *, part: str = "line"
 ) -> list[ShownHappening]:
     """Return what happened to a case, newest first; ``lines``: id → what the page calls it."""
-    happened = await request.app[CASE_HISTORY].of(entity, case_id, list(lines))
+    happened = await request.app[CASE_HISTORY].of(entity, case_id, list(lines), part=part)
     return [_happening(item, lines) for item in happened if item.action not in FOLLOWS]
 
 

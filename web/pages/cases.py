@@ -15,7 +15,7 @@ from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
-from web.pages import repair_page
+from web.pages import repair_page, ticket_page
 from web.pages.case_forms import Field, Reader, refusal
 from web.pages.case_parts import Due, departments, due_of, has_page
 from web.pages.case_shown import Attempt, ShownForm, history_of, shown_form, since
@@ -57,8 +57,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     header = await request.app[CRM].cases.get(actor, request.match_info["case_id"][:40])
     if header.kind is CaseKind.REPAIR:
         return await repair_page.page(request, header.case_id, Attempt())
-    if header.kind is not CaseKind.COMPLAINT:
-        return await _plain(request, header.case_id)
+    if header.kind is CaseKind.TICKET:
+        return await ticket_page.page(request, header.case_id, Attempt())
     return await page(request, header.case_id, Attempt())
 
 
@@ -106,6 +106,7 @@ async def page(
         "lines": [_line(request, view, line, forms, now) for line in view.lines],
         "history": history,
         "attempt": attempt,
+        "files": await app[CRM].repairs.attachments.of_case(actor, case_id),
         "done_text": _done_text(done, view),
         "seen": now.isoformat(),
         "verdicts": labels.words(words.VERDICTS),
@@ -129,27 +130,6 @@ def _done_text(done: str, view: ComplaintView) -> str:
     return gettext(told.done) if told else ""
 
 
-async def _plain(request: web.Request, case_id: str) -> web.StreamResponse:
-    """Show the header and the history of a case whose kind has no page of its own here."""
-    app, actor = request.app, current_actor(request)
-    case = await app[CRM].cases.get(actor, case_id)
-    now = app[DEPS].clock.now()
-    async with app[DEPS].database.session() as session:
-        timers = (await app[CRM].limits.timers(session, [case_id]))[case_id]
-    context = {
-        "case": case,
-        "kind": labels.word(labels.CASE_KINDS, case.kind.value),
-        "status": labels.word(labels.CASE_STATUSES, case.status.value),
-        "status_tone": words.STATUS_TONES.get(case.status.value, ""),
-        "severity": labels.word(words.SEVERITIES, case.severity),
-        "severity_tone": words.SEVERITY_TONES.get(str(case.severity), ""),
-        "source": labels.word(words.SOURCES, case.source),
-        "dues": [due for due in (due_of(timer, now) for timer in timers) if due is not None],
-        "history": await history_of(request, case.kind.value, case_id, {}),
-    }
-    return render(request, "cases/plain.html", context)
-
-
 @requires(Permission.CASES_VIEW)
 async def take_step(request: web.Request) -> web.StreamResponse:
     """Take a step of a complaint or one of its lines; refused, the page comes back with what was written."""
@@ -158,6 +138,8 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     header = await app[CRM].cases.get(actor, case_id)
     if header.kind is CaseKind.REPAIR:
         return await repair_page.take_step(request, case_id, step)
+    if header.kind is CaseKind.TICKET:
+        return await ticket_page.take_step(request, case_id, step)
     form: Mapping[str, object] = dict(await request.post())
     reader = Reader(form, app[DEPS].settings.timezone)
     line_id = reader.raw("line_id")[:40]

@@ -1,12 +1,14 @@
 """A specialist's day: what is late, what ends today, whom to call back, what came back (domain.md §2.1)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from crm.case_lists import DayLimit, DayLine
+from crm.case_lists import APPOINTMENT_DAYS, DayLimit, DayLine
+from crm.repair_views import RepairBrief
 from web import labels
+from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
@@ -14,6 +16,7 @@ from web.pages import case_words as words
 from web.pages.case_board import row_of
 from web.pages.case_parts import CASE_LISTS, Due, due_of
 from web.pages.shell import render
+from web.pages.times import day_start
 from web.permissions import Permission, requires
 
 
@@ -66,6 +69,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "callbacks": [row_of(item, now) for item in day.callbacks],
         "returned": [_line(item) for item in day.returned],
         "appointments": [_line(item) for item in day.appointments],
+        "repairs": await _repairs(request, who),
         "unfinished_text": gettext("今天未完成：%(n)s") % {"n": day.unfinished},
     }
     return render(request, "cases/my_day.html", context)
@@ -91,3 +95,12 @@ def _line(item: DayLine) -> LineRow:
         status=labels.word(words.LINE_STATUSES, item.status.value),
         tone=words.LINE_TONES.get(item.status.value, ""),
     )
+
+
+async def _repairs(request: web.Request, who: str) -> list[RepairBrief]:
+    """Return the person's repairs with a visit today or in the days after, by time."""
+    zone = request.app[DEPS].settings.timezone
+    today = request.app[DEPS].clock.now().astimezone(zone).date()
+    since, until = day_start(today, zone), day_start(today + timedelta(days=APPOINTMENT_DAYS), zone)
+    found = await request.app[CRM].repairs.reader.agenda(current_actor(request), since, until)
+    return [item for item in found if item.case.specialist_id == who]

@@ -7,17 +7,17 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import select
 
+from crm.domain.case import Source
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
 from crm.domain.repair import InTime, NoticeWay, Route, RouteReason, VisitOutcome
 from crm.repair_input import AskedRoute, CustomerContact, NewAppointment, NewCallback, ToldRepairer
-from crm.repair_services import RepairServices
 from crm.repair_views import RepairView
 from crm.tables import Crew
 from kernel.access import Actor
 from kernel.errors import HuifangError, NotFound, StaleVersion
 from web import labels
-from web.crm_part import CRM
+from web.crm_part import CRM, CrmServices
 from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
@@ -28,6 +28,7 @@ from web.pages.case_parts import due_of
 from web.pages.case_shown import Attempt, history_of, shown_form, since
 from web.pages.case_steps import StepForm
 from web.pages.shell import DIRECTORY, render, see_other
+from web.pages.ticket_page import REPLY
 from web.permissions import Permission
 from web.problems import status_of
 
@@ -36,7 +37,7 @@ from web.problems import status_of
 class AskedRepair:
     """A step of a repair that somebody takes."""
 
-    services: RepairServices
+    crm: CrmServices
     actor: Actor
     case_id: str
     expected: int
@@ -46,7 +47,7 @@ class AskedRepair:
 async def _route(asked: AskedRepair) -> object:
     values = asked.values
     route = Route(values["route"])
-    return await asked.services.repairs.route(
+    return await asked.crm.repairs.repairs.route(
         asked.actor,
         asked.case_id,
         expected=asked.expected,
@@ -62,7 +63,9 @@ async def _route(asked: AskedRepair) -> object:
 async def _notify(asked: AskedRepair) -> object:
     values = asked.values
     told = ToldRepairer(way=NoticeWay(values["way"]), whom=values["whom"], at=values["at"])
-    return await asked.services.repairs.notify(asked.actor, asked.case_id, expected=asked.expected, told=told)
+    return await asked.crm.repairs.repairs.notify(
+        asked.actor, asked.case_id, expected=asked.expected, told=told
+    )
 
 
 def _appointment(values: Mapping[str, Any]) -> NewAppointment | None:
@@ -75,7 +78,7 @@ def _appointment(values: Mapping[str, Any]) -> NewAppointment | None:
 
 async def _contact(asked: AskedRepair) -> object:
     contact = CustomerContact(says=asked.values["says"], appointment=_appointment(asked.values))
-    return await asked.services.work.contact(
+    return await asked.crm.repairs.work.contact(
         asked.actor, asked.case_id, expected=asked.expected, contact=contact
     )
 
@@ -83,13 +86,13 @@ async def _contact(asked: AskedRepair) -> object:
 async def _appoint(asked: AskedRepair) -> object:
     agreed = _appointment(asked.values)
     assert agreed is not None
-    return await asked.services.work.appoint(
+    return await asked.crm.repairs.work.appoint(
         asked.actor, asked.case_id, expected=asked.expected, agreed=agreed
     )
 
 
 async def _finish(asked: AskedRepair) -> object:
-    return await asked.services.work.finish(
+    return await asked.crm.repairs.work.finish(
         asked.actor,
         asked.case_id,
         expected=asked.expected,
@@ -102,7 +105,7 @@ async def _call_back(asked: AskedRepair) -> object:
     values = asked.values
     problem = ProblemStatus(values["problem"])
     reached = problem is not ProblemStatus.NOT_CONNECTED
-    return await asked.services.repairs.call_back(
+    return await asked.crm.repairs.repairs.call_back(
         asked.actor,
         asked.case_id,
         expected=asked.expected,
@@ -119,7 +122,7 @@ async def _call_back(asked: AskedRepair) -> object:
 
 
 async def _close(asked: AskedRepair) -> object:
-    return await asked.services.repairs.close(
+    return await asked.crm.repairs.repairs.close(
         asked.actor, asked.case_id, expected=asked.expected, waiver=asked.values["waiver"]
     )
 
@@ -258,6 +261,7 @@ FORMS = (
         run=_route,
         fields=_ROUTE_FIELDS,
     ),
+    REPLY,
 )
 _KNOWN = {form.step: form for form in FORMS}
 NEXT = ("route", "notify", "contact", "appoint", "finish", "close", "call_back")
@@ -293,6 +297,8 @@ async def page(
         attempt.changed = since(history, attempt.seen)
     crews = await _crews(request)
     steps = {step.value for step in view.steps}
+    owed = case.source == Source.HOTLINE_FORWARD.value and case.replied_to_source_at is None
+    steps |= {REPLY.step} if owed and case.closed_at is None else set()
     forms = [
         shown_form(
             form,
@@ -340,6 +346,7 @@ async def page(
         "dues": dues,
         "history": history,
         "attempt": attempt,
+        "files": await app[CRM].repairs.attachments.of_case(actor, case_id),
         "done_text": _done(done, view),
         "seen": now.isoformat(),
         "zone_key": app[DEPS].settings.timezone.key,
@@ -381,7 +388,7 @@ async def take_step(request: web.Request, case_id: str, step: str) -> web.Stream
     try:
         await known.run(
             AskedRepair(
-                services=app[CRM].repairs,
+                crm=app[CRM],
                 actor=actor,
                 case_id=case_id,
                 expected=reader.number("version"),

@@ -25,4 +25,37 @@ export function followForm(form) {
     });
   }
   follow();
+  advise(form);
+}
+
+const PAUSE_MS = 700;
+const SHORTEST = 4;
+
+/** Show what the knowledge base says about what is being written, once the typing pauses. */
+function advise(form) {
+  const box = byId("advice");
+  let timer = 0;
+  let asked = "";
+  const ask = async () => {
+    const text = byId("content").value.trim();
+    const kind = form.querySelector("[data-part=kind]")?.value || "";
+    const query = new URLSearchParams({ text, kind });
+    if (text.length < SHORTEST || query.toString() === asked) return;
+    asked = query.toString();
+    try {
+      const answer = await fetch("/cases/new/advice", { method: "POST", body: query, signal: AbortSignal.timeout(5_000) });
+      if (!answer.ok || query.toString() !== asked) return;
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      box.replaceChildren(...found.body.childNodes);
+      box.hidden = !box.querySelector("li");
+    } catch {
+      // advice is only advice: the form works without
+    }
+  };
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, PAUSE_MS);
+  };
+  for (const event of ["input", "change", "draft-restored"]) form.addEventListener(event, wait);
+  if (byId("content").value) wait();
 }

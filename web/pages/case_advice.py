@@ -1,0 +1,34 @@
+"""What the knowledge base says about what is being written down: shown beside the form while typing."""
+
+from aiohttp import web
+
+from crm.knowledge import ArticleView
+from web.crm_part import CRM
+from web.identity import current_actor, current_user
+from web.pages.shell import render
+from web.permissions import Permission, requires
+
+SHOWN = 4
+LONGEST = 2000
+
+
+def setup(app: web.Application) -> None:
+    """Add the route."""
+    app.router.add_post("/cases/new/advice", advise)
+
+
+@requires(Permission.CASES_REGISTER)
+async def advise(request: web.Request) -> web.StreamResponse:
+    """Return articles that fit a text, as a part of a page. Posted, so that no address holds the text."""
+    form = await request.post()
+    text, kind = str(form.get("text", ""))[:LONGEST].strip(), str(form.get("kind", ""))
+    number = kind.partition(".")[0]
+    articles: tuple[ArticleView, ...] = ()
+    if current_user(request).can(Permission.KNOWLEDGE_VIEW) and (text or number):
+        articles = await request.app[CRM].knowledge.suggest(
+            current_actor(request),
+            text=text,
+            class_code=int(number) if number.isascii() and number.isdigit() and len(number) < 3 else None,
+            limit=SHOWN,
+        )
+    return render(request, "cases/_advice.html", {"articles": articles})
