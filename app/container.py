@@ -276,6 +276,7 @@ async def build_flows(
         by_number={settings.centre.hotline: "hotline"},
         always_open=settings.centre.always_open,
         zone=settings.zone,
+        closing=settings.service_hours.closing,
     )
     return library, studio
 

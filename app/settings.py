@@ -245,7 +245,8 @@ class CentreSettings(Section):
     )
     service_holidays: Literal["never", "statutory", "period"] = Field(
         "statutory",
-        description="Days off without service: none; holidays by law; the whole holiday of the notice.",
+        description="Days off without service, for limits and for menus that close on holidays: none; "
+        "holidays by law; the whole holiday of the notice.",
     )
     limit_set: str = Field(
         "A",

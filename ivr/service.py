@@ -19,7 +19,7 @@ from ivr.ports import QueueNames, SynthesisFailed, VoiceMissing
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.repository import FlowRepository, FlowVersion
 from kernel.bus import Bus, Lagged
-from kernel.business_time import SHANGHAI, OpeningHours
+from kernel.business_time import SHANGHAI, HolidayClosing, OpeningHours
 from kernel.clock import Clock
 from kernel.errors import HuifangError, Invalid
 from kernel.phone import Phone
@@ -49,6 +49,7 @@ class FlowLibrary:
         default_flow: flow of every other number.
         always_open: opening hours are not looked at (demonstrations, tests).
         zone: where the clocks of the flows' opening hours hang.
+        closing: on which days off a schedule with ``holidays: closed`` is closed.
 
     What is in memory stays there: neither a broken database nor a broken file takes a flow from callers.
     """
@@ -66,6 +67,7 @@ class FlowLibrary:
         default_flow: str = "hotline",
         always_open: bool = False,
         zone: ZoneInfo = SHANGHAI,
+        closing: HolidayClosing = HolidayClosing.STATUTORY,
     ) -> None:
         self._repository = repository
         self._studio = studio
@@ -77,6 +79,7 @@ class FlowLibrary:
         self._default = default_flow
         self._always_open = always_open
         self._zone = zone
+        self._closing = closing
         self._active: dict[str, VoicedFlow] = {}
         self._loading = asyncio.Lock()
         self._complaints: dict[str, str] = {}
@@ -247,7 +250,9 @@ class FlowLibrary:
             self._active[voiced.flow.name] = replace(voiced, flow=replace(voiced.flow, schedules=hours))
 
     def _here(self, schedule: OpeningHours) -> OpeningHours:
-        return OpeningHours.always(self._zone) if self._always_open else replace(schedule, zone=self._zone)
+        if self._always_open:
+            return OpeningHours.always(self._zone)
+        return replace(schedule, zone=self._zone, closing=self._closing)
 
     async def run(self) -> None:
         """Load again whenever another process publishes; ends only by cancellation."""

@@ -5,9 +5,9 @@ from the overrides of :class:`kernel.holidays.WorkCalendar`. A year that is not 
 planning; :meth:`OpeningHours.is_open`, asked while a caller waits, then treats the day as an ordinary one and
 says so in its answer.
 
-:class:`OpeningHours` is what callers hear: its ``closed_on_holidays`` closes the whole holiday of the notice,
-days moved next to it included. :class:`ServiceHours` is what departments are measured by: unless set
-otherwise it stands still only on the holidays by law, as domain.md §0 has it.
+:class:`OpeningHours` is what callers hear, :class:`ServiceHours` what departments are measured by. Which days
+off both mean is one setting of the site, a :class:`HolidayClosing`: unless set otherwise the holidays by law
+only, as domain.md §0 has it, so that the clock runs whenever callers are told that somebody is there.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import chinese_calendar
 
 from kernel.errors import ConfigurationError, Invalid
-from kernel.holidays import CalendarKind, CalendarYearMissing, WorkCalendar, missing
+from kernel.holidays import CalendarKind, CalendarYearMissing, WorkCalendar, missing, statutory_holidays
 
 __all__ = [
     "SHANGHAI",
@@ -68,6 +68,16 @@ def day_kind(day: date) -> DayKind:
     return DayKind.MAKEUP_WORK if weekend else DayKind.WORK
 
 
+class HolidayClosing(StrEnum):
+    """On which days off nobody is there: the service clock stands still, and menus say «closed»."""
+
+    NEVER = "never"
+    STATUTORY = "statutory"
+    """On the holidays by law, not on the days moved next to them."""
+    PERIOD = "period"
+    """On every day of the notice's holiday, weekends within it included."""
+
+
 @dataclass(frozen=True, slots=True)
 class Openness:
     """Answer to «are we open?».
@@ -91,7 +101,8 @@ class OpeningHours:
 
     Attributes:
         weekly: weekday (0 Monday) → spans (start, end), end exclusive; a missing day is closed.
-        closed_on_holidays: statutory holidays and their bridging days are closed.
+        closed_on_holidays: closed on the days off that ``closing`` means.
+        closing: the site's; the same as of its service clock.
         zone: the site's zone.
     """
 
@@ -99,6 +110,7 @@ class OpeningHours:
         default_factory=lambda: {day: ((time(8, 30), time(18, 0)),) for day in range(7)}
     )
     closed_on_holidays: bool = True
+    closing: HolidayClosing = HolidayClosing.STATUTORY
     zone: ZoneInfo = SHANGHAI
 
     @classmethod
@@ -110,7 +122,10 @@ class OpeningHours:
 
     def _holiday(self, day: date) -> tuple[bool, bool]:
         try:
-            return day_kind(day) is DayKind.HOLIDAY, True
+            if self.closing is HolidayClosing.STATUTORY:
+                # By law, so known without the year's notice.
+                return day in statutory_holidays(day.year), True
+            return self.closing is HolidayClosing.PERIOD and day_kind(day) is DayKind.HOLIDAY, True
         except CalendarYearMissing:
             return False, False
 
@@ -152,16 +167,6 @@ class ClockKind(StrEnum):
     """Runs only inside service hours."""
     WD = "WD"
     """Working days: the count starts the day after the start, and ends at the end of the last one."""
-
-
-class HolidayClosing(StrEnum):
-    """On which days off the service clock stands still."""
-
-    NEVER = "never"
-    STATUTORY = "statutory"
-    """On the holidays by law, not on the days moved next to them."""
-    PERIOD = "period"
-    """On every day of the notice's holiday, weekends within it included."""
 
 
 DAY = timedelta(days=1)

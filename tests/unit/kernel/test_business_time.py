@@ -1,10 +1,19 @@
 """Opening hours with holidays and make-up days: domain.md §6.2."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from kernel.business_time import SHANGHAI, CalendarYearMissing, DayKind, OpeningHours, day_kind
+from kernel.business_time import (
+    SHANGHAI,
+    CalendarYearMissing,
+    DayKind,
+    HolidayClosing,
+    OpeningHours,
+    ServiceHours,
+    day_kind,
+)
+from kernel.holidays import WorkCalendar
 
 pytestmark = pytest.mark.unit
 
@@ -49,7 +58,28 @@ def test_hours_of_a_day() -> None:
 
 def test_holiday_is_closed_until_the_first_day_after() -> None:
     found = OpeningHours().at(at("2026-10-03T10:00:00"))
-    assert (found.open, found.reason, found.next_opening) == (False, "holiday", at("2026-10-08T08:30:00"))
+    assert (found.open, found.reason, found.next_opening) == (False, "holiday", at("2026-10-04T08:30:00"))
+    period = OpeningHours(closing=HolidayClosing.PERIOD)
+    assert period.at(at("2026-10-03T10:00:00")).next_opening == at("2026-10-08T08:30:00")
+    never = OpeningHours(closing=HolidayClosing.NEVER)
+    assert never.is_open(at("2026-10-03T10:00:00"))
+
+
+@pytest.mark.parametrize("closing", list(HolidayClosing))
+def test_callers_are_told_somebody_is_there_exactly_when_the_service_clock_runs(
+    closing: HolidayClosing,
+) -> None:
+    opening, service = OpeningHours(closing=closing), ServiceHours(closing=closing)
+    day = date(2026, 9, 20)
+    while day < date(2026, 10, 15):
+        noon = datetime.combine(day, time(12), SHANGHAI)
+        assert opening.is_open(noon) == bool(service.on(day, WorkCalendar())), day
+        day += timedelta(days=1)
+
+
+def test_holidays_by_law_are_known_before_the_notice() -> None:
+    found = OpeningHours().at(at("2050-10-01T10:00:00"))
+    assert (found.open, found.reason, found.calendar_known) == (False, "holiday", True)
 
 
 def test_day_without_hours() -> None:
