@@ -10,7 +10,7 @@ from crm.complaint_input import (
     id_of,
     why_of,
 )
-from crm.complaint_read import ComplaintReader, is_open, reply_owed
+from crm.complaint_read import ComplaintReader, is_open
 from crm.complaint_store import ComplaintStore, Opened, to_line
 from crm.complaint_tables import ComplaintCallback
 from crm.complaint_views import ComplaintView
@@ -27,13 +27,14 @@ from crm.domain.complaint import (
     may_be_asked,
 )
 from crm.domain.complaint_line import LineStatus, ProblemStatus
+from crm.domain.forwarded import ReplyWay
 from crm.events_cases import CallbackUnsolved, CaseClosed, EscalationOwed
+from crm.forwarded import NewReply, owes_reply, record_reply
 from crm.timeline import Channel
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, Invalid
 from kernel.ids import new_ulid
 
-MAX_REPLY = 2000
 MAX_ANALYSIS = 2000
 NOT_REACHED_MAX = 999
 
@@ -151,7 +152,7 @@ class ComplaintEnd:
             return NextStep.NEW_ROUND
         if any(line.status.is_open for line in opened.plain()):
             return NextStep.WAIT
-        return NextStep.REPLY_TO_SOURCE if reply_owed(header) else NextStep.CLOSE
+        return NextStep.REPLY_TO_SOURCE if owes_reply(header) else NextStep.CLOSE
 
     async def _view(self, actor: Actor, case_id: str) -> ComplaintView:
         async with self._store.database.session() as session:
@@ -161,17 +162,15 @@ class ComplaintEnd:
         """Note what the forwarding hotline was told; such an order needs it to close (domain.md §1.13).
 
         Raises:
-            Conflict: nobody forwarded it, or it was told already.
+            NoReplyOwed: nobody forwarded it, or it was told already.
         """
         actor.need(Permission.CASES_REGISTER)
-        text = tidy_text(text, field="text", limit=MAX_REPLY)
+        new = NewReply(way=ReplyWay.PHONE, text=text)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
             opened.check_open()
-            if not reply_owed(opened.header):
-                raise Conflict("no hotline waits for a reply", field="text")
-            opened.header.replied_to_source_at = opened.now
-            opened.row.reply_text, opened.row.replied_by = text, actor.name
-            await self._store.limits.replied(opened.session, opened.header, opened.now)
+            await record_reply(
+                self._store.limits.book, opened.session, actor, opened.header, new, now=opened.now
+            )
             opened.note("complaint.reply_to_source", after={"external_no": opened.header.external_no})
         return await self._view(actor, case_id)
 
@@ -215,7 +214,7 @@ class ComplaintEnd:
                     lines=opened.plain(),
                     called_back=opened.row.called_back_at is not None,
                     waived=opened.row.waived_at is not None,
-                    reply_owed=reply_owed(opened.header),
+                    reply_owed=owes_reply(opened.header),
                     escalation_owed=opened.row.escalation_owed,
                     escalation_open=is_open(escalation),
                 )

@@ -25,7 +25,7 @@ from crm.complaint_views import (
     PlanView,
     VisitView,
 )
-from crm.domain.case import SPOKEN_STATUS, STATUS_LABELS, CaseKind, Source
+from crm.domain.case import SPOKEN_STATUS, STATUS_LABELS, CaseKind
 from crm.domain.complaint import (
     MAX_LINES,
     NEXT_LABELS,
@@ -39,6 +39,7 @@ from crm.domain.complaint import (
 from crm.domain.complaint_line import LineStatus
 from crm.domain.escalation import ESCALATION_LABELS, EscalationState
 from crm.escalation_tables import EscalationRow
+from crm.forwarded import owes_reply
 from crm.handoffs import Handoffs
 from crm.limits import LimitBook, TimerView
 from crm.tables import Department, ServiceCase
@@ -47,12 +48,6 @@ from kernel.clock import Clock
 from kernel.errors import NotFound
 
 EARLIER = timedelta(days=90)
-
-
-def reply_owed(header: ServiceCase | CaseView) -> bool:
-    """Tell whether the hotline that forwarded a complaint still waits for the result."""
-    forwarded = header.source == Source.HOTLINE_FORWARD.value and bool(header.external_no)
-    return forwarded and header.replied_to_source_at is None
 
 
 class ComplaintReader:
@@ -121,7 +116,7 @@ class ComplaintReader:
             escalation_owed=row.escalation_owed,
             escalation_why=row.escalation_why,
             escalation=escalation,
-            reply_owed=reply_owed(header),
+            reply_owed=owes_reply(header),
             reply_text=row.reply_text,
             replied_by=row.replied_by,
             not_filed_why=row.not_filed_why,
@@ -195,7 +190,7 @@ class ComplaintReader:
             not_reached=row.not_reached > 0,
             escalation_owed=row.escalation_owed,
             escalation_open=is_open(escalation),
-            reply_owed=reply_owed(header),
+            reply_owed=owes_reply(header),
         )
 
     def _steps(
@@ -217,12 +212,12 @@ class ComplaintReader:
             asked = any(may_be_asked(line, self._clock.now()) for line in rules)
             settled = not any(line.status.is_open for line in rules)
             found += ["callback"] if asked or settled else []
-            found += ["reply_to_source"] if reply_owed(header) else []
+            found += ["reply_to_source"] if owes_reply(header) else []
             closing = Closing(
                 lines=rules,
                 called_back=row.called_back_at is not None,
                 waived=row.waived_at is not None,
-                reply_owed=reply_owed(header),
+                reply_owed=owes_reply(header),
                 escalation_owed=row.escalation_owed,
                 escalation_open=is_open(escalation),
             )

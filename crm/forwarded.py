@@ -119,6 +119,62 @@ async def replied(book: LimitBook, session: AsyncSession, header: ServiceCase, a
     await book.stop(session, LIMIT, _record(header), at=at)
 
 
+async def record_reply(
+    book: LimitBook,
+    session: AsyncSession,
+    actor: Actor,
+    header: ServiceCase,
+    new: NewReply,
+    *,
+    now: datetime,
+) -> SourceReply:
+    """Store what the hotline was told; the caller writes the journal.
+
+    Raises:
+        NoReplyOwed: nobody forwarded the case, or it was told already.
+        Invalid: no text, or a time that cannot be.
+    """
+    text = tidy_text(new.text, field="text", limit=MAX_REPLY)
+    told = " ".join(tidy_text(new.told, field="told", limit=MAX_TOLD, required=False).split())
+    if not owes_reply(header):
+        raise NoReplyOwed("no hotline waits for a reply", field="case_id")
+    at = new.replied_at or now
+    check_reply_time(at, opened_at=header.opened_at, now=now)
+    row = SourceReply(
+        id=new_ulid(),
+        case_id=header.id,
+        replied_at=at,
+        replied_by=actor.name,
+        replied_by_id=actor.user_id,
+        way=new.way.value,
+        told=told,
+        text=text,
+        noted_at=now,
+    )
+    session.add(row)
+    if header.kind == CaseKind.COMPLAINT.value:
+        complaint = await session.get(Complaint, header.id)
+        if complaint is not None:
+            complaint.reply_text, complaint.replied_by = text, actor.name
+    header.updated_at = now
+    await replied(book, session, header, at)
+    await session.flush()
+    add_fact(
+        session,
+        SourceReplied(
+            at=now,
+            case_id=header.id,
+            no=header.no,
+            kind=header.kind,
+            external_no=header.external_no or "",
+            way=row.way,
+            replied_by=actor.name,
+            specialist_id=header.specialist_id,
+        ),
+    )
+    return row
+
+
 class ForwardedOrders:
     """Replies to forwarding hotlines, and the list of those that wait."""
 
@@ -143,8 +199,6 @@ class ForwardedOrders:
         """
         actor.need(Permission.CASES_REGISTER)
         now = self._clock.now()
-        text = tidy_text(new.text, field="text", limit=MAX_REPLY)
-        told = " ".join(tidy_text(new.told, field="told", limit=MAX_TOLD, required=False).split())
         async with self._database.transaction() as session:
             kind = await session.scalar(select(ServiceCase.kind).where(ServiceCase.id == case_id))
             if kind is None:
@@ -152,49 +206,14 @@ class ForwardedOrders:
             header = await self._register.load(
                 session, actor, case_id, kind=CaseKind(kind), expected=expected
             )
-            if not owes_reply(header):
-                raise NoReplyOwed("no hotline waits for a reply", field="case_id")
-            at = new.replied_at or now
-            check_reply_time(at, opened_at=header.opened_at, now=now)
-            row = SourceReply(
-                id=new_ulid(),
-                case_id=case_id,
-                replied_at=at,
-                replied_by=actor.name,
-                replied_by_id=actor.user_id,
-                way=new.way.value,
-                told=told,
-                text=text,
-                noted_at=now,
-            )
-            session.add(row)
-            if header.kind == CaseKind.COMPLAINT.value:
-                complaint = await session.get(Complaint, case_id)
-                if complaint is not None:
-                    complaint.reply_text, complaint.replied_by = text, actor.name
-            header.updated_at = now
-            await replied(self._limits, session, header, at)
-            await session.flush()
-            add_fact(
-                session,
-                SourceReplied(
-                    at=now,
-                    case_id=case_id,
-                    no=header.no,
-                    kind=header.kind,
-                    external_no=header.external_no or "",
-                    way=row.way,
-                    replied_by=actor.name,
-                    specialist_id=header.specialist_id,
-                ),
-            )
+            row = await record_reply(self._limits, session, actor, header, new, now=now)
             await self._journal.note(
                 session,
                 actor,
                 "source.replied",
                 entity=header.kind,
                 entity_id=case_id,
-                after={"external_no": header.external_no, "way": row.way, "replied_at": at},
+                after={"external_no": header.external_no, "way": row.way, "replied_at": row.replied_at},
             )
             return (await self._views(session, actor, ServiceCase.id == case_id, limit=1))[0]
 

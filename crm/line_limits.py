@@ -93,10 +93,6 @@ class LineLimits:
                 session, "FO", "received", _record(header), at=at, owner=_specialist(header)
             )
 
-    async def replied(self, session: AsyncSession, header: ServiceCase, at: datetime) -> None:
-        """The forwarding hotline was told."""
-        await self.book.happened(session, "FO", "replied", _record(header), at=at, owner=_specialist(header))
-
     async def end(self, session: AsyncSession, header: ServiceCase, reason: str, at: datetime) -> None:
         """Nothing is owed any more about the whole complaint."""
         await self.book.void(session, _record(header), reason=reason, at=at)

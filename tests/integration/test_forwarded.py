@@ -132,3 +132,15 @@ async def test_one_guard_for_every_kind(desk: Desk) -> None:
     with pytest.raises(ReplyOwed):
         guard((await order(desk)).header)
     guard((await desk.new()).header)
+
+
+async def test_a_reply_written_on_the_complaint_is_the_same_reply(
+    desk: Desk, orders: ForwardedOrders
+) -> None:
+    view = await order(desk)
+    view = await desk.services.end.reply_to_source(SPECIALIST, view.case_id, view.version, "已电话告知结果")
+    assert view.reply_text == "已电话告知结果" and not view.reply_owed
+    found = await orders.get(SPECIALIST, view.case_id)
+    assert found.reply is not None and (found.reply.way, found.owed) == (ReplyWay.PHONE, False)
+    assert found.limit is not None and not found.limit.is_open
+    assert len(await facts(desk.database, SourceReplied)) == 1
