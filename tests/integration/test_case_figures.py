@@ -77,11 +77,11 @@ async def read(desk: Desk | Company, since: datetime | None = None, **asked: Any
     return await reader.read(MANAGER, Asked(since=begin, until=begin + 60 * DAY, **asked))
 
 
-def parts(found: Figure) -> tuple[Decimal, Decimal]:
+def parts(found: Figure) -> tuple[Decimal | int, Decimal | int]:
     return found.numerator, found.denominator
 
 
-async def one(desk: Desk | Company, code: FigureCode, **asked: Any) -> tuple[Decimal, Decimal]:
+async def one(desk: Desk | Company, code: FigureCode, **asked: Any) -> tuple[Decimal | int, Decimal | int]:
     return parts((await read(desk, **asked)).of(code))
 
 

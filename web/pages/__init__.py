@@ -12,6 +12,7 @@ from web.pages import (
     case_new,
     case_parts,
     cases,
+    figures,
     knowledge,
     my_day,
     notices,
@@ -46,3 +47,4 @@ def setup(app: web.Application) -> None:
     my_day.setup(app)
     office.setup(app)
     knowledge.setup(app)
+    figures.setup(app)

@@ -31,7 +31,8 @@ def test_zero_denominator_has_no_value_never_0_or_100(code: FigureCode) -> None:
 
 def test_a_rate_keeps_its_numerator_and_denominator() -> None:
     found = figure(FigureCode.SATISFIED_RATE, 2, 3)
-    assert (found.numerator, found.denominator, found.unit) == (2, 3, Unit.PERCENT)
+    assert (found.numerator, found.denominator) == (Decimal(2), Decimal(3))
+    assert found.unit is Unit.PERCENT
     assert found.value == Decimal("66.67")
 
 
