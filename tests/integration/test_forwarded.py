@@ -1,5 +1,6 @@
 """Orders of other hotlines (domain.md §1.13): one case each, a limit of their own, told before they close."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -144,3 +145,9 @@ async def test_a_reply_written_on_the_complaint_is_the_same_reply(
     assert found.reply is not None and (found.reply.way, found.owed) == (ReplyWay.PHONE, False)
     assert found.limit is not None and not found.limit.is_open
     assert len(await facts(desk.database, SourceReplied)) == 1
+
+
+async def test_an_order_that_two_register_at_once_is_one_case(desk: Desk) -> None:
+    outcome = await asyncio.gather(*(order(desk) for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(found, ComplaintView) for found in outcome) == 1
+    assert sum(isinstance(found, AlreadyForwarded) for found in outcome) == 3
