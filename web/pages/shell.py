@@ -138,12 +138,14 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/cases", gettext("投诉报修")))
     if user.can(Permission.CASES_REGISTER):
         items.append(NavigationItem("/handoffs", gettext("转交箱")))
-    if user.can(Permission.KNOWLEDGE_VIEW):
-        items.append(NavigationItem("/knowledge", gettext("知识库")))
     if user.can(Permission.CALLS_VIEW):
         items.append(NavigationItem("/calls", gettext("通话记录")))
     if user.can(Permission.CALLBACKS_WORK):
         items.append(NavigationItem("/callbacks", gettext("待回电")))
+    if not user.can(Permission.RED_LIST_VIEW):
+        items += _late_navigation(user)
+    if user.can(Permission.KNOWLEDGE_VIEW):
+        items.append(NavigationItem("/knowledge", gettext("知识库")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
     return items
@@ -161,6 +163,13 @@ def _office_navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/approvals", gettext("待我审批")))
     if user.can(Permission.RED_LIST_VIEW):
         items.append(NavigationItem("/red-list", gettext("红色名单")))
+        items += _late_navigation(user)
+    return items
+
+
+def _late_navigation(user: CurrentUser) -> list[NavigationItem]:
+    items: list[NavigationItem] = []
+    everything = user.can(Permission.CASES_VIEW_ALL)
     if everything or user.can(Permission.CASES_WORK):
         items.append(NavigationItem("/overdue", gettext("超时")))
     if everything:

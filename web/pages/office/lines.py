@@ -308,9 +308,9 @@ async def upload(
 ) -> tuple[str, ...]:
     """Put the photos of a form into a case; return their ids. The same photo sent twice is kept once."""
     found: list[str] = []
-    for filename, content in files_of(form, name):
+    for file in files_of(form, name):
         kept = await app[CRM].repairs.attachments.add(
-            actor, case_id, content=content, name=filename, purpose=purpose, visit_id=visit_id
+            actor, case_id, content=file.content, name=file.filename, purpose=purpose, visit_id=visit_id
         )
         found.append(kept.attachment_id)
     return tuple(dict.fromkeys(found))

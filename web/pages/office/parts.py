@@ -165,20 +165,35 @@ def _value(item: Field, attempt: Attempt, start: Mapping[str, str] | None, *, tr
     return (start or {}).get(item.name, item.start)
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a form."""
+
+    filename: str
+    content: bytes
+
+
 async def read_form(request: web.Request) -> Mapping[str, object]:
     """Return a posted form; one with files may be larger than other requests."""
-    if request.content_type == "multipart/form-data":
-        request = request.clone(client_max_size=UPLOAD_BYTES)
-    form: Mapping[str, object] = await request.post()
-    return form
+    if request.content_type != "multipart/form-data":
+        form: Mapping[str, object] = await request.post()
+        return form
+    found: dict[str, object] = {}
+    files: dict[str, list[Upload]] = {}
+    for name, value in (await request.clone(client_max_size=UPLOAD_BYTES).post()).items():
+        if isinstance(value, web.FileField):
+            files.setdefault(name, []).append(Upload(value.filename, value.file.read()))
+            value.file.close()
+        else:
+            found.setdefault(name, value)
+    return found | files
 
 
-def files_of(form: Mapping[str, object], name: str) -> list[tuple[str, bytes]]:
-    """Return name and content of the files of a field; those that nobody chose have no name."""
-    getall = getattr(form, "getall", None)
-    found = getall(name, []) if getall is not None else []
-    files = [item for item in found if isinstance(item, web.FileField) and item.filename]
-    return [(item.filename, item.file.read()) for item in files[:MAX_PHOTOS]]
+def files_of(form: Mapping[str, object], name: str) -> list[Upload]:
+    """Return the files of a field; those that nobody chose have no name."""
+    found = form.get(name)
+    files = found if isinstance(found, list) else []
+    return [item for item in files if isinstance(item, Upload) and item.filename][:MAX_PHOTOS]
 
 
 def reader_of(request: web.Request, form: Mapping[str, object]) -> Reader:
