@@ -68,7 +68,7 @@ class BoardPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayLimit:
-    """A limit that is over, or ends today."""
+    """A limit that is over, ends today, or whose end is not known for want of a calendar."""
 
     case: CaseView
     limit: TimerView
@@ -200,10 +200,18 @@ class CaseLists:
                     .join(ServiceCase, ServiceCase.id == LimitTimerRow.record_id)
                     .where(
                         *mine,
-                        LimitTimerRow.state == TimerState.RUNNING.value,
-                        LimitTimerRow.deadline_at < tomorrow,
+                        or_(
+                            # Nobody knows when these end: their year's calendar is not loaded.
+                            LimitTimerRow.state == TimerState.CALENDAR_MISSING.value,
+                            and_(
+                                LimitTimerRow.state == TimerState.RUNNING.value,
+                                LimitTimerRow.deadline_at < tomorrow,
+                            ),
+                        ),
                     )
-                    .order_by(LimitTimerRow.deadline_at, LimitTimerRow.id)
+                    .order_by(
+                        LimitTimerRow.deadline_at.is_not(None), LimitTimerRow.deadline_at, LimitTimerRow.id
+                    )
                     .limit(MAX_DAY)
                 )
             ).all()
@@ -306,18 +314,20 @@ class CaseLists:
 def _first(actor: Actor, timers: Sequence[TimerView]) -> TimerView | None:
     whole = actor.can(Permission.CASES_VIEW_ALL)
     running = [
-        (timer.due_at, timer.timer_id, timer)
+        (timer.due_at is not None, timer.due_at or timer.started_at, timer.timer_id, timer)
         for timer in timers
-        if timer.state is TimerState.RUNNING
-        and timer.due_at is not None
+        if timer.state in {TimerState.RUNNING, TimerState.CALENDAR_MISSING}
         and (whole or timer.owner.department == actor.department)
     ]
-    return min(running)[2] if running else None
+    # First what nobody knows the end of.
+    return min(running, key=lambda found: found[:3])[3] if running else None
 
 
 def _due(actor: Actor) -> Any:
-    query = select(LimitTimerRow.record_id, func.min(LimitTimerRow.deadline_at).label("due")).where(
-        LimitTimerRow.state == TimerState.RUNNING.value
+    # A limit that waits for a calendar stands where its start does: before those that are still to come.
+    due = func.min(func.coalesce(LimitTimerRow.deadline_at, LimitTimerRow.started_at)).label("due")
+    query = select(LimitTimerRow.record_id, due).where(
+        LimitTimerRow.state.in_((TimerState.RUNNING.value, TimerState.CALENDAR_MISSING.value))
     )
     if not actor.can(Permission.CASES_VIEW_ALL):
         query = query.where(LimitTimerRow.department == (actor.department or ""))

@@ -38,6 +38,7 @@ class Due:
 
     Attributes:
         amber_at: from when on it is amber, ``red_at`` red.
+        ticks: false while nobody knows when it ends, for want of a calendar; ``at`` is its start then.
     """
 
     at: datetime
@@ -46,6 +47,7 @@ class Due:
     text: str
     tone: str
     label: str
+    ticks: bool = True
 
 
 def left_text(left: timedelta) -> str:
@@ -66,6 +68,17 @@ def left_text(left: timedelta) -> str:
 
 def due_of(timer: TimerView | None, now: datetime) -> Due | None:
     """Return a running limit as pages show it; ``None`` for one that does not run."""
+    if timer is not None and timer.state is TimerState.CALENDAR_MISSING:
+        start = timer.started_at
+        return Due(
+            at=start,
+            amber_at=start,
+            red_at=start,
+            text=gettext("缺少 %(year)s 年日历") % {"year": timer.calendar_missing},
+            tone="red",
+            label=labels.word(words.LIMITS, timer.code),
+            ticks=False,
+        )
     if timer is None or timer.state is not TimerState.RUNNING or timer.due_at is None:
         return None
     left = timer.due_at - now
