@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from crm.domain.case import PREFIXES, CaseKind, CaseStatus, Severity, Source
+from crm.office import current_id
 from crm.tables import CaseNumber, CaseParty, Customer, Department, Project, ServiceCase, Store
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -137,12 +138,12 @@ class CaseRegister:
         """
         content = tidy_text(new.content, field="content", limit=MAX_CONTENT)
         external_no = await self._external_no(session, new)
-        store = await self._check_owner(session, new.customer_id, new.project_id)
+        customer_id, store = await self._check_owner(session, new.customer_id, new.project_id)
         row = ServiceCase(
             id=new_ulid(),
             no=await self.number(session, new.kind, at),
             kind=new.kind.value,
-            customer_id=new.customer_id,
+            customer_id=customer_id,
             project_id=new.project_id,
             status=(CaseStatus.OPEN if new.kind is CaseKind.TICKET else CaseStatus.REGISTERED).value,
             summary=summary_of(content),
@@ -246,17 +247,17 @@ class CaseRegister:
 
     async def _check_owner(
         self, session: AsyncSession, customer_id: str, project_id: str | None
-    ) -> str | None:
-        customer = await session.get(Customer, customer_id) if is_ulid(customer_id) else None
-        if customer is None:
-            raise NotFound("no such customer", field="customer_id")
+    ) -> tuple[str, str | None]:
+        """Return whose the case is, merges followed, and the store. Raises NotFound and Invalid."""
+        customer_id = await current_id(session, customer_id)
+        customer = await session.get_one(Customer, customer_id)
         if project_id is not None:
             project = await session.get(Project, project_id) if is_ulid(project_id) else None
             if project is None:
                 raise NotFound("no such project", field="project_id")
             if project.customer_id != customer_id:
                 raise Invalid("the project belongs to somebody else", field="project_id")
-        return await store_name(session, customer.store_id)
+        return customer_id, await store_name(session, customer.store_id)
 
     # For everybody
 

@@ -5,6 +5,7 @@ from crm.cases import tidy_text
 from crm.complaint_input import (
     MAX_NAME,
     MAX_NOTE,
+    MAX_WHY,
     Analysis,
     NewCallback,
     id_of,
@@ -30,6 +31,7 @@ from crm.domain.complaint_line import LineStatus, ProblemStatus
 from crm.domain.forwarded import ReplyWay
 from crm.events_cases import CallbackUnsolved, CaseClosed, EscalationOwed
 from crm.forwarded import NewReply, owes_reply, record_reply
+from crm.handoffs import Handoffs
 from crm.timeline import Channel
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, Invalid
@@ -42,9 +44,10 @@ NOT_REACHED_MAX = 999
 class ComplaintEnd:
     """Callbacks and closing, for customer service; the waiver and CN for its manager."""
 
-    def __init__(self, store: ComplaintStore, reader: ComplaintReader) -> None:
+    def __init__(self, store: ComplaintStore, reader: ComplaintReader, handoffs: Handoffs) -> None:
         self._store = store
         self._reader = reader
+        self._handoffs = handoffs
 
     async def call_back(self, actor: Actor, case_id: str, expected: int, new: NewCallback) -> ComplaintView:
         """C7: note what the customer said; the view's ``next_step`` says what has to follow.
@@ -242,6 +245,10 @@ class ComplaintEnd:
                 raise Conflict("it is a major complaint", field="escalation")
             opened.final = CaseStatus.NOT_FILED
             opened.row.not_filed_why, opened.row.not_filed_by = reason, actor.name
+            # Nobody signs for what is no case.
+            await self._handoffs.take_back(
+                opened.session, case_id, actor, f"不立案：{reason}"[:MAX_WHY], at=opened.now
+            )
             opened.note("complaint.not_file", after={"filed": False}, why=reason)
             opened.tell(_closed(opened, not_filed=True))
         return await self._view(actor, case_id)

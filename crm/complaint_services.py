@@ -72,7 +72,7 @@ class ComplaintServices:
         return cls(
             complaints=Complaints(store, reader, handoffs),
             work=ComplaintWork(store, reader, handoffs),
-            end=ComplaintEnd(store, reader),
+            end=ComplaintEnd(store, reader, handoffs),
             handoffs=handoffs,
             overdue=LateLists(database, clock),
             escalations=Escalations(escalation_store, escalation_reader, limits),

@@ -107,6 +107,7 @@ class ComplaintWork:
             )
             handoff = await self._handoffs.waiting(work.opened.session, line_id)
             header = work.opened.header
+            await self._handoffs.check_scan(work.opened.session, header.id, how.signature)
             self._handoffs.sign(handoff, actor, header, row, how.signature, mode=how.mode, at=work.now)
             row.accepted_by = actor.name
             if how.person is not None or how.person_id is not None:

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.attachment_tables import AttachmentRow
+from crm.attachments import Purpose
 from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
@@ -22,6 +24,7 @@ from crm.domain.handoff import (
     HandoffForm,
     HandoffState,
     Signature,
+    SignatureKind,
     Signed,
     Strokes,
     check_signer,
@@ -35,7 +38,7 @@ from crm.ticket_tables import TicketPart
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import mask
 
@@ -144,6 +147,28 @@ class Handoffs:
             raise NotFound("no hand-off of this line waits for a signature", field="line_id")
         return found
 
+    async def check_scan(self, session: AsyncSession, case_id: str, given: Signed) -> None:
+        """Refuse the signature on a paper whose scan is not in the case. Raises Invalid."""
+        if given.kind is not SignatureKind.PAPER_SCAN:
+            return
+        known = select(AttachmentRow.id).where(
+            AttachmentRow.case_id == case_id,
+            AttachmentRow.purpose == Purpose.SCAN.value,
+            AttachmentRow.sha256 == (given.scan_sha256 or "").lower(),
+        )
+        if await session.scalar(known.limit(1)) is None:
+            raise Invalid("put the scan into the case first", field="signature.scan_sha256")
+
+    async def take_back(
+        self, session: AsyncSession, case_id: str, actor: Actor, reason: str, *, at: datetime
+    ) -> None:
+        """Send back what waits for a signature of a case that nobody has to sign for any more."""
+        query = select(CaseHandoff).where(
+            CaseHandoff.case_id == case_id, CaseHandoff.state == HandoffState.WAITING.value
+        )
+        for row in await session.scalars(query):
+            self.reject(row, actor, reason, at=at)
+
     def sign(
         self,
         row: CaseHandoff,
@@ -227,7 +252,7 @@ class Handoffs:
         """Return all that the printed sheet shows.
 
         The customer's whole number is on it for who may see whole numbers, and for the people of the
-        department that is to call; that is logged.
+        department that is to call as long as there is something to call about; that is logged.
 
         Raises:
             Forbidden: the role sees no cases.
@@ -249,7 +274,10 @@ class Handoffs:
                 .order_by(CustomerPhone.position)
                 .limit(1)
             )
-        whole = actor.can(Permission.PHONES_FULL) or actor.department == found[0].department_code
+        calls = actor.department == found[0].department_code and (
+            header.closed_at is None and found[0].state != HandoffState.REJECTED.value
+        )
+        whole = actor.can(Permission.PHONES_FULL) or calls
         if whole and phone is not None:
             async with self._database.transaction() as session:
                 await self._journal.note(

@@ -33,6 +33,7 @@ class TicketWork:
             check_receives(actor, row)
             moved = rules.sign(opened.domain(), part_id)
             handoff = await self._handoffs.waiting(opened.session, part_id)
+            await self._handoffs.check_scan(opened.session, opened.header.id, signature)
             self._handoffs.sign(handoff, actor, opened.header, row, signature, mode=None, at=opened.now)
             row.signed_at, row.signed_by = opened.now, actor.name
             await opened.move(moved, "ticket.signed", part=row, receipt=handoff.receipt_no)
