@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import (
@@ -133,21 +133,16 @@ class CaseLists:
         """
         actor.need(Permission.CASES_VIEW)
         limit = max(1, min(limit, MAX_PAGE))
+        key = _due(actor, wanted)
+        query = select(ServiceCase.id, key).where(*conditions(wanted), seen_by(actor))
+        if overdue:
+            query = query.where(key < self._clock.now())
+        if cursor is not None:
+            at, case_id = read_cursor(cursor)
+            query = query.where(or_(key > at, and_(key == at, ServiceCase.id < case_id)))
+        order = () if wanted.is_open is False else (key,)
+        query = query.order_by(*order, ServiceCase.id.desc()).limit(limit + 1)
         async with self._database.session() as session:
-            due = _due(actor)
-            key = func.coalesce(due.c.due, literal(NEVER, UtcDateTime()))
-            query = (
-                select(ServiceCase.id, key)
-                .outerjoin(due, due.c.record_id == ServiceCase.id)
-                .where(*conditions(wanted), seen_by(actor))
-                .order_by(key, ServiceCase.id.desc())
-                .limit(limit + 1)
-            )
-            if overdue:
-                query = query.where(due.c.due < self._clock.now())
-            if cursor is not None:
-                at, case_id = read_cursor(cursor)
-                query = query.where(or_(key > at, and_(key == at, ServiceCase.id < case_id)))
             found = (await session.execute(query)).all()
             ids = [row[0] for row in found[:limit]]
             rows = await self._rows(session, actor, ids)
@@ -323,15 +318,21 @@ def _first(actor: Actor, timers: Sequence[TimerView]) -> TimerView | None:
     return min(running, key=lambda found: found[:3])[3] if running else None
 
 
-def _due(actor: Actor) -> Any:
+def _due(actor: Actor, wanted: CaseFilter) -> Any:
+    """Return when the first limit of a case ends; :data:`NEVER` where none runs, as in closed cases."""
+    never = literal(NEVER, UtcDateTime())
+    if wanted.is_open is False:
+        return never
     # A limit that waits for a calendar stands where its start does: before those that are still to come.
-    due = func.min(func.coalesce(LimitTimerRow.deadline_at, LimitTimerRow.started_at)).label("due")
-    query = select(LimitTimerRow.record_id, due).where(
-        LimitTimerRow.state.in_((TimerState.RUNNING.value, TimerState.CALENDAR_MISSING.value))
+    first = func.min(func.coalesce(LimitTimerRow.deadline_at, LimitTimerRow.started_at))
+    query = select(first).where(
+        LimitTimerRow.record_id == ServiceCase.id,
+        LimitTimerRow.state.in_((TimerState.RUNNING.value, TimerState.CALENDAR_MISSING.value)),
     )
     if not actor.can(Permission.CASES_VIEW_ALL):
         query = query.where(LimitTimerRow.department == (actor.department or ""))
-    return query.group_by(LimitTimerRow.record_id).subquery()
+    due = query.correlate(ServiceCase).scalar_subquery()
+    return func.coalesce(case((ServiceCase.closed_at.is_(None), due)), never, type_=UtcDateTime())
 
 
 def _line(row: ComplaintLine, department: str, cases: dict[str, CaseView], *, visit: bool = False) -> DayLine:

@@ -137,7 +137,7 @@ def _wanted(form: dict[str, str], user_id: str, known: dict[str, str]) -> CaseFi
     return CaseFilter(
         kind=kinds.get(form["kind"]),
         statuses=(state,) if state else (),
-        is_open=None if state is not None or form["state"] == "any" else True,
+        is_open=state.is_open if state is not None else None if form["state"] == "any" else True,
         department=form["department"] if form["department"] in known else None,
         specialist_id=user_id if form["whose"] == "mine" else None,
         severity=int(form["severity"]) if form["severity"] in words.SEVERITIES else None,
