@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-async def stage(database: Database, clock: FakeClock) -> AsyncIterator[Stage]:
-    made = Stage(database, clock)
+async def stage(database: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Stage]:
+    made = Stage(database, clock, tmp_path)
     await made.seed()
     await SearchFeed().rebuild(database, lambda *_: None)
     await made.start()

@@ -73,7 +73,8 @@ const plain = (node) => {
     delete form.dataset.tended;
     for (const name of ["seen"]) form.querySelector(`[name=${name}]`)?.remove();
   }
-  return copy.innerHTML.replace(/data-(amber|red)="[^"]*"/g, "").replace(/\s+/g, " ");
+  const text = new XMLSerializer().serializeToString(copy);
+  return text.replace(/data-(amber|red)="[^"]*"/g, "").replace(/\s+/g, " ");
 };
 
 /** Put `fresh` in place of what `root` shows; forms that somebody writes in stay as they are. */
