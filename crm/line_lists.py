@@ -118,7 +118,7 @@ class LineLists:
                 visit_from=line.visit_from,
                 visit_until=line.visit_until,
                 planned_solve_at=line.planned_solve_at,
-                limit=_first(timers.get(header.id, ()), line.id),
+                limit=_first(timers.get(header.id, ()), line),
             )
             for line, header, customer, address, department in rows
         )
@@ -177,10 +177,14 @@ class LineLists:
         )
 
 
-def _first(timers: tuple[TimerView, ...], line_id: str) -> TimerView | None:
+def _first(timers: tuple[TimerView, ...], line: ComplaintLine) -> TimerView | None:
+    """Return what the department owes first; the callback is customer service's to make."""
     running = [
         (timer.due_at, timer.timer_id, timer)
         for timer in timers
-        if timer.record.line_id == line_id and timer.state is TimerState.RUNNING and timer.due_at is not None
+        if timer.record.line_id == line.id
+        and timer.owner.department == line.department_code
+        and timer.state is TimerState.RUNNING
+        and timer.due_at is not None
     ]
     return min(running)[2] if running else None

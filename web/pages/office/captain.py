@@ -113,7 +113,7 @@ def nearest(timers: Iterable[TimerView]) -> TimerView | None:
     open_ = [
         (timer.due_at, timer.timer_id, timer)
         for timer in timers
-        if timer.is_open and timer.due_at is not None and timer.code in {"BX.R2", "BX.R3", "BX.K0"}
+        if timer.is_open and timer.due_at is not None and timer.code in captain_repair.OWED
     ]
     return min(open_)[2] if open_ else None
 

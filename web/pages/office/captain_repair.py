@@ -219,6 +219,8 @@ STEPS = (
         ),
     ),
 )
+OWED = frozenset({"BX.R2", "BX.R3", "BX.K0"})
+"""Limits of whoever repairs; the callback is customer service's to make."""
 BY_NAME = {step.name: step for step in STEPS}
 _PERMISSION = {"reroute": Permission.REPAIRS_ROUTE}
 
@@ -239,6 +241,7 @@ async def page(
     steps = await _steps(request, view, attempt)
     files = await app[CRM].repairs.attachments.of_case(actor, case_id)
     done = BY_NAME.get(request.query.get("done", ""))
+    owed = [timer for timer in view.timers if timer.code in OWED]
     open_visit = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
     context = {
         "view": view,
@@ -251,7 +254,7 @@ async def page(
         "route": labels.word(repair_words.ROUTES, view.route.value) if view.route else "",
         "reason": labels.word(repair_words.REASONS, view.route_reason.value) if view.route_reason else "",
         "outcomes": labels.words(repair_words.OUTCOMES),
-        "dues": [due for due in (due_of(timer, now) for timer in view.timers) if due is not None],
+        "dues": [due for due in (due_of(timer, now) for timer in owed) if due is not None],
         "phones": await masked_phones(app, view.case.customer_id),
         "open_visit": open_visit,
         "steps": steps,

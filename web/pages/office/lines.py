@@ -218,6 +218,8 @@ async def page(
     ]
     done = STEPS.get(request.query.get("done", ""))
     waiting = next((item for item in line.handoffs if item.state == "waiting"), None)
+    everything = actor.can(Permission.CASES_VIEW_ALL)
+    owed = [timer for timer in line.limits if everything or timer.owner.department == line.department]
     context = {
         "line": line,
         "case": view.header,
@@ -229,7 +231,7 @@ async def page(
         "severity": labels.word(words.SEVERITIES, view.header.severity),
         "severity_tone": words.SEVERITY_TONES.get(str(view.header.severity), ""),
         "mode": labels.word(words.ACCEPT_MODES, line.mode.value) if line.mode else "",
-        "dues": [due for due in (due_of(timer, now) for timer in line.limits) if due is not None],
+        "dues": [due for due in (due_of(timer, now) for timer in owed) if due is not None],
         "way": way_of(line),
         "steps": steps,
         "attempt": attempt,
