@@ -6,7 +6,7 @@ from web.i18n import N_
 LINE_STATUSES = {
     "registered": N_("待转交"),
     "handed_off": N_("未接收"),
-    "rejected": N_("退回"),
+    "rejected": N_("部门退回"),
     "accepted": N_("已接收"),
     "verified": N_("已核实"),
     "visit_agreed": N_("已约上门"),

@@ -6,7 +6,7 @@ PARTS = {
     "open": N_("等待签收"),
     "in_hand": N_("在处理"),
     "solved": N_("已解决"),
-    "refused": N_("退回"),
+    "refused": N_("部门退回"),
     "rerouted": N_("已改派"),
     "unfounded": N_("不属实"),
 }
