@@ -11,6 +11,7 @@ only, as domain.md §0 has it, so that the clock runs whenever callers are told 
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -121,11 +122,14 @@ class OpeningHours:
         )
 
     def _holiday(self, day: date) -> tuple[bool, bool]:
+        if self.closing is HolidayClosing.NEVER:
+            return False, True
+        if self.closing is HolidayClosing.PERIOD:
+            with suppress(CalendarYearMissing):
+                return day_kind(day) is DayKind.HOLIDAY, True
         try:
-            if self.closing is HolidayClosing.STATUTORY:
-                # By law, so known without the year's notice.
-                return day in statutory_holidays(day.year), True
-            return self.closing is HolidayClosing.PERIOD and day_kind(day) is DayKind.HOLIDAY, True
+            # By law, so known without the year's notice.
+            return day in statutory_holidays(day.year), self.closing is HolidayClosing.STATUTORY
         except CalendarYearMissing:
             return False, False
 

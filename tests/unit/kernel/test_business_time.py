@@ -80,6 +80,10 @@ def test_callers_are_told_somebody_is_there_exactly_when_the_service_clock_runs(
 def test_holidays_by_law_are_known_before_the_notice() -> None:
     found = OpeningHours().at(at("2050-10-01T10:00:00"))
     assert (found.open, found.reason, found.calendar_known) == (False, "holiday", True)
+    period = OpeningHours(closing=HolidayClosing.PERIOD)
+    by_law, beside = period.at(at("2050-10-01T10:00:00")), period.at(at("2050-10-06T10:00:00"))
+    assert (by_law.open, by_law.calendar_known) == (False, False)
+    assert (beside.open, beside.calendar_known) == (True, False)
 
 
 def test_day_without_hours() -> None:
