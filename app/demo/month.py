@@ -18,7 +18,16 @@ from app.demo.company import CREWS, DemoCustomer
 from app.demo.people import Office, open_office
 from app.demo.seed import seed_homes
 from app.demo.stories import FAULTS, GIVEN, GRIEVANCES, HOMES, SURNAMES, Fault, Grievance
-from crm.complaint_input import Acceptance, Analysis, NewCallback, NewComplaint, NewLine, NewPlan, NewVisit
+from crm.complaint_input import (
+    Acceptance,
+    Analysis,
+    NewCallback,
+    NewComplaint,
+    NewLine,
+    NewPlan,
+    NewVisit,
+    Timeliness,
+)
 from crm.complaint_views import ComplaintView
 from crm.domain.case import Severity, Source
 from crm.domain.complaint import ComplaintClass, Verdict
@@ -285,7 +294,7 @@ class _Cast:
             async for pause in self._solve(head, line.line_id, grievance, slow=number % 5 == 0):
                 yield pause
             view = await complaints.get(specialist, view.header.case_id)
-            view = await self._call_back(specialist, view, satisfied=not unhappy)
+            view = await self._call_back(specialist, view, satisfied=not unhappy, slow=number % 5 == 0)
             if not unhappy:
                 break
             unhappy = False
@@ -318,11 +327,13 @@ class _Cast:
         arrived = now - timedelta(minutes=45)
         seen = NewVisit(arrived_at=arrived, left_at=now, who="项目经理、班组长", record="已到现场,按方案施工")
         line = await work.record_visit(head, line_id, line.version, seen)
-        yield self._hours(60, 90) if slow else self._hours(2, 30)
+        yield self._hours(60, 90) if slow else self._hours(1, 10)
         await work.claim_done(head, line_id, line.version, note="已按方案处理完毕,客户在场")
-        yield self._hours(2, 40)
+        yield self._hours(2, 20)
 
-    async def _call_back(self, specialist: Actor, view: ComplaintView, *, satisfied: bool) -> ComplaintView:
+    async def _call_back(
+        self, specialist: Actor, view: ComplaintView, *, satisfied: bool, slow: bool
+    ) -> ComplaintView:
         verdict = Verdict.SATISFIED if satisfied else Verdict.DISSATISFIED
         problem = ProblemStatus.SOLVED if satisfied else ProblemStatus.IN_HAND
         return await self._crm.complaints.end.call_back(
@@ -332,6 +343,7 @@ class _Cast:
             NewCallback(
                 verdict=verdict,
                 problem=problem,
+                timeliness=Timeliness.LATE if slow else Timeliness.TIMELY,
                 note="客户对处理结果表示满意" if satisfied else "客户反映还没有完全解决",
             ),
         )
@@ -360,8 +372,8 @@ class _Cast:
         yield self._hours(0.2, 1.8) if number % 6 else self._hours(4, 7)
         told = ToldRepairer(way=NoticeWay.PHONE, whom=worker.name if to_captain else "施工负责人")
         view = await repairs.notify(specialist, view.case_id, expected=view.version, told=told)
-        yield self._hours(1, 10) if number % 8 else self._hours(26, 30)
-        visit = self.at_work(self._clock.now() + self._hours(14, 30))
+        yield self._hours(1, 6) if number % 8 else self._hours(26, 30)
+        visit = self.at_work(self._clock.now() + self._hours(4, 18))
         agreed = NewAppointment(from_=visit, until=visit + timedelta(hours=2), plan=fault.plan)
         contact = CustomerContact(says="描述与登记一致,约定时间在家", appointment=agreed)
         view = await work.contact(worker, view.case_id, expected=view.version, contact=contact)
@@ -371,7 +383,7 @@ class _Cast:
         view = await work.finish(
             worker, view.case_id, expected=view.version, outcome=VisitOutcome.FIXED, result=fault.result
         )
-        yield self._hours(18, 46)
+        yield self._hours(2, 10) if number % 7 else self._hours(24, 40)
         callback = RepairCallback(
             problem=ProblemStatus.SOLVED,
             verdict=Verdict.NEUTRAL if number % 7 == 2 else Verdict.SATISFIED,

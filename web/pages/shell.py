@@ -146,6 +146,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items += _late_navigation(user)
     if user.can(Permission.KNOWLEDGE_VIEW):
         items.append(NavigationItem("/knowledge", gettext("知识库")))
+    if user.can(Permission.RED_LIST_VIEW):
+        items.append(NavigationItem("/figures", gettext("数字")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
     return items
