@@ -1,35 +1,28 @@
 """The office's pages: who may open them, what refused forms keep, four eyes, and that no text is markup."""
 
-import io
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, CookieJar, FormData
-from PIL import Image
+from aiohttp import FormData
 
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import LineStatus, ProblemStatus
 from crm.domain.escalation import EscalationState
-from crm.domain.repair_cost import CostState
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook
-from crm.repair_views import RepairView
 from kernel.clock import FakeClock
 from tests.support.office import DRAWING, HOUR, TILE, WATER, OfficeStage
+from tests.support.office_web import Form, get, get_type, local, photo, post, signed_in
 from tests.support.web_stage import web_stage
-from web.auth import SESSION_COOKIE
 
 pytestmark = pytest.mark.integration
 
 START = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)  # a Tuesday, 09:00 at the site
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e反" + "长" * 1500
 STROKES = json.dumps([[[x * 100, 500 + (x % 2) * 300] for x in range(1, 20)]])
-Form = dict[str, str]
 
 
 @pytest.fixture
@@ -39,39 +32,6 @@ async def office(tmp_path: Path) -> AsyncIterator[OfficeStage]:
         found = OfficeStage(stage, clock)
         await found.open()
         yield found
-
-
-@asynccontextmanager
-async def signed_in(office: OfficeStage, login: str) -> AsyncIterator[ClientSession]:
-    async with ClientSession(base_url=office.stage.url, cookie_jar=CookieJar(unsafe=True)) as session:
-        session.cookie_jar.update_cookies({SESSION_COOKIE: await office.stage.session_secret(login)})
-        yield session
-
-
-async def get(office: OfficeStage, login: str, path: str) -> tuple[int, str]:
-    async with signed_in(office, login) as session, session.get(path, allow_redirects=False) as answer:
-        return answer.status, await answer.text()
-
-
-async def post(office: OfficeStage, login: str, path: str, form: Form | FormData) -> tuple[int, str, str]:
-    headers = {"Origin": office.stage.url}
-    async with (
-        signed_in(office, login) as session,
-        session.post(path, data=form, headers=headers, allow_redirects=False) as answer,
-    ):
-        return answer.status, answer.headers.get("Location", ""), await answer.text()
-
-
-def photo() -> bytes:
-    """Return a photo as a telephone takes it."""
-    held = io.BytesIO()
-    Image.effect_noise((320, 240), 60).convert("RGB").save(held, format="JPEG")
-    return held.getvalue()
-
-
-def local(at: datetime) -> str:
-    """As a browser sends a time of the site."""
-    return (at + timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")
 
 
 # Who may open what
@@ -256,11 +216,6 @@ async def test_a_visit_takes_photos_and_refuses_what_is_none(office: OfficeStage
     picture = visited.visits[0].photos[0]
     assert (await get_type(office, "member", f"/case-files/{picture}?small")) == (200, "image/jpeg")
     assert (await get_type(office, "designer", f"/case-files/{picture}"))[0] == 404
-
-
-async def get_type(office: OfficeStage, login: str, path: str) -> tuple[int, str]:
-    async with signed_in(office, login) as session, session.get(path) as answer:
-        return answer.status, answer.content_type
 
 
 async def test_nothing_that_people_wrote_is_markup(office: OfficeStage) -> None:
@@ -451,108 +406,6 @@ async def test_departments_see_no_money(office: OfficeStage) -> None:
     assert status == 200
     assert "3500" not in page.replace("3500 元", "")
     assert (await get(office, "designer", f"/escalations/{found.escalation_id}"))[0] == 404
-
-
-# The captain
-
-
-async def test_the_captains_way_from_the_call_to_the_settlement(office: OfficeStage) -> None:
-    await office.set_warranty()
-    repair = await office.told()
-    base = f"/captain/{repair.case_id}"
-
-    async def fresh() -> RepairView:
-        return await office.crm.repairs.reader.get(office.who("captain"), repair.case_id)
-
-    async def step(name: str, **form: str) -> None:
-        sent = {"version": str((await fresh()).version), **form}
-        status, _, page = await post(office, "captain", f"{base}/steps/{name}", sent)
-        assert status == 303, page
-
-    _, page = await get(office, "captain", "/captain")
-    assert "先联系客户" in page
-    now = office.clock.now()
-    agreed = {"from_": local(now + HOUR), "until": local(now + 3 * HOUR), "plan": "重做地漏"}
-    await step("contact", says="下午在家", **agreed)
-    await step("depart")
-    office.clock.advance(HOUR)
-    await step("arrive")
-    office.clock.advance(HOUR)
-    await step("finish", outcome="fixed", result="已换地漏", strokes=STROKES)
-    visited = await fresh()
-    assert visited.visits[-1].signature_id is not None
-    _, page = await get(office, "captain", base)
-    assert "核算费用" in page
-    assert visited.visits[-1].signature_id in page
-    sheet = {
-        "version": "0",
-        "labour": "200",
-        "travel": "30",
-        "material-0-item": "地漏",
-        "material-0-kind": "main",
-        "material-0-quantity": "2",
-        "material-0-price": "35.50",
-        "bearers-crew": "300",
-    }
-    status, _, page = await post(office, "captain", f"{base}/costs", sheet)
-    assert status == 400
-    assert "加起来必须等于总额" in page
-    assert "35.50" in page
-    status, location, _ = await post(office, "captain", f"{base}/costs", sheet | {"bearers-crew": "301"})
-    assert status == 303
-    _, page = await get(office, "manager", location)
-    assert "非正常维修" in page
-    assert "301.00" in page
-    cost = await office.crm.repairs.costs.of_repair(office.who("captain"), repair.case_id)
-    path = f"/costs/{cost.cost_id}/steps"
-    assert (await post(office, "boss", f"{path}/sign_service", {"version": str(cost.version)}))[0] == 403
-    for login, name, extra in (
-        ("manager", "sign_service", {}),
-        ("boss", "sign_company", {}),
-        ("spc", "file", {}),
-        ("finance", "reconcile", {"month": "2026-03"}),
-        ("finance", "settle", {}),
-        ("finance", "close", {}),
-    ):
-        cost = await office.crm.repairs.costs.of_repair(office.who("manager"), repair.case_id)
-        status, _, page = await post(office, login, f"{path}/{name}", {"version": str(cost.version)} | extra)
-        assert status == 303, (name, page)
-    cost = await office.crm.repairs.costs.of_repair(office.who("manager"), repair.case_id)
-    assert cost.state is CostState.CLOSED
-    assert cost.total == Decimal("301.00")
-    _, page = await get(office, "captain", "/captain/month?month=2026-03")
-    assert repair.no in page
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"labour": ""}, "请填写"),
-        ({"labour": "12.345"}, "金额写成"),
-        ({"labour": "-1"}, "金额写成"),
-        ({"material-0-item": "", "material-0-quantity": "1", "material-0-price": "9"}, "请填写"),
-        ({"material-0-item": "砖", "material-0-quantity": "NaN", "material-0-price": "9"}, "数量写成"),
-        ({"material-0-item": "砖", "material-0-quantity": "1", "material-0-price": "1e99"}, "单价写成"),
-        ({"bearers-crew": "0", "bearers-customer": "100"}, "收据号"),
-    ],
-)
-async def test_a_wrong_sheet_is_refused(office: OfficeStage, changes: Form, text: str) -> None:
-    await office.set_warranty()
-    repair = await office.repaired()
-    form = {"version": "0", "labour": "100", "bearers-crew": "100"} | changes
-    status, _, page = await post(office, "captain", f"/captain/{repair.case_id}/costs", form)
-    assert status == 400
-    assert text in page
-
-
-async def test_repairs_are_the_captains_and_nobody_elses(office: OfficeStage) -> None:
-    repair = await office.told()
-    for login in ("head", "spc", "manager", "finance", "boss"):
-        assert (await get(office, login, f"/captain/{repair.case_id}"))[0] == 403
-        answer = await post(office, login, f"/captain/{repair.case_id}/steps/depart", {"version": "1"})
-        assert answer[0] == 403
-    assert (await get(office, "captain", "/captain/no-such-repair"))[0] == 404
-    assert (await post(office, "captain", f"/captain/{repair.case_id}/steps/fly", {}))[0] == 404
 
 
 async def test_forms_from_elsewhere_are_refused(office: OfficeStage) -> None:

@@ -32,6 +32,7 @@ from web.pages.office.parts import (
     Attempt,
     ShownStep,
     Step,
+    back,
     masked_phones,
     read_form,
     reader_of,
@@ -46,6 +47,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/captain/{case_id}", show)
     app.router.add_post("/captain/{case_id}/steps/{step}", take_step)
+    app.router.add_get("/captain/{case_id}/steps/{step}", back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

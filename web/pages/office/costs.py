@@ -20,7 +20,7 @@ from web.identity import current_actor
 from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import due_of
 from web.pages.office import cost_words as words
-from web.pages.office.parts import Attempt, Step, read_form, reader_of, show_step, take_refusal
+from web.pages.office.parts import Attempt, Step, back, read_form, reader_of, show_step, take_refusal
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 
@@ -32,6 +32,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/costs/{cost_id}", show)
     app.router.add_post("/costs/{cost_id}/steps/{step}", take_step)
+    app.router.add_get("/costs/{cost_id}/steps/{step}", back)
     app.router.add_get("/captain/{case_id}/costs", show_sheet)
     app.router.add_post("/captain/{case_id}/costs", write)
 

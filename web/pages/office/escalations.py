@@ -37,6 +37,7 @@ from web.pages.office.parts import (
     Attempt,
     ShownStep,
     Step,
+    back,
     masked_phones,
     read_form,
     reader_of,
@@ -58,6 +59,7 @@ def setup(app: web.Application) -> None:
     app.router.add_post("/escalations/new", submit)
     app.router.add_get("/escalations/{escalation_id}", show)
     app.router.add_post("/escalations/{escalation_id}/steps/{step}", take_step)
+    app.router.add_get("/escalations/{escalation_id}/steps/{step}", back)
 
 
 @requires(Permission.CASES_VIEW)

@@ -27,6 +27,7 @@ from web.pages.case_steps import LINE_FORMS, Asked
 from web.pages.office.parts import (
     Attempt,
     Step,
+    back,
     files_of,
     masked_phones,
     read_form,
@@ -44,6 +45,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/lines/{line_id}", show)
     app.router.add_post("/lines/{line_id}/steps/{step}", take_step)
+    app.router.add_get("/lines/{line_id}/steps/{step}", back)
 
 
 async def _accept(asked: Asked) -> object:

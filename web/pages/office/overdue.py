@@ -20,7 +20,7 @@ from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import current_actor
 from web.pages import case_words as words
-from web.pages.case_parts import departments, left_text
+from web.pages.case_parts import calendar_text, departments, left_text
 from web.pages.shell import render
 from web.permissions import Permission, requires
 
@@ -96,6 +96,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "which": which.value,
         "title": gettext(LISTS[which.value]),
         "bars": _bars(summary),
+        "unknown": summary.calendar_missing,
         "most": max((count.count for count in summary.counts), default=1),
         "department": department,
         "names": await departments(request),
@@ -149,7 +150,7 @@ PAGES_OF = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Red:
-    """A limit that was broken more than three service hours ago."""
+    """A limit that was broken more than three service hours ago, or that no calendar says the end of."""
 
     timer: TimerView
     label: str
@@ -195,7 +196,7 @@ def _red(timer: TimerView, case: CaseView | None, names: dict[str, str], now: da
     return Red(
         timer=timer,
         label=labels.word(words.LIMITS, timer.code) or timer.name,
-        late=left_text(timer.due_at - now) if timer.due_at else "",
+        late=left_text(timer.due_at - now) if timer.due_at else calendar_text(timer),
         department=names.get(timer.owner.department or "", "") or gettext("客服"),
         case=case,
         severity=labels.word(words.SEVERITIES, severity) if case else "",

@@ -11,7 +11,8 @@ from kernel.phone import mask
 from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.pages.case_forms import Field, Reader, refusal
-from web.pages.shell import DIRECTORY
+from web.pages.shell import DIRECTORY, see_other
+from web.permissions import Permission, requires
 from web.problems import status_of
 
 UPLOAD_BYTES = 64 * 1024 * 1024
@@ -194,6 +195,12 @@ def files_of(form: Mapping[str, object], name: str) -> list[Upload]:
     found = form.get(name)
     files = found if isinstance(found, list) else []
     return [item for item in files if isinstance(item, Upload) and item.filename][:MAX_PHOTOS]
+
+
+@requires(Permission.CASES_VIEW)
+async def back(request: web.Request) -> web.StreamResponse:
+    """Lead to the page of a form: a refused one has the address of its step, which somebody may reload."""
+    return see_other(request.rel_url.raw_path.rsplit("/steps/", 1)[0])
 
 
 def reader_of(request: web.Request, form: Mapping[str, object]) -> Reader:
