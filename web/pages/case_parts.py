@@ -66,6 +66,11 @@ def left_text(left: timedelta) -> str:
     return (gettext("已超 %(span)s") if late else gettext("还剩 %(span)s")) % {"span": span}
 
 
+def calendar_text(timer: TimerView) -> str:
+    """Return what stands in the place of the time left while nobody knows the end of a limit."""
+    return gettext("缺少 %(year)s 年日历") % {"year": timer.calendar_missing}
+
+
 def due_of(timer: TimerView | None, now: datetime) -> Due | None:
     """Return a running limit as pages show it; ``None`` for one that does not run."""
     if timer is not None and timer.state is TimerState.CALENDAR_MISSING:
@@ -74,7 +79,7 @@ def due_of(timer: TimerView | None, now: datetime) -> Due | None:
             at=start,
             amber_at=start,
             red_at=start,
-            text=gettext("缺少 %(year)s 年日历") % {"year": timer.calendar_missing},
+            text=calendar_text(timer),
             tone="red",
             label=labels.word(words.LIMITS, timer.code),
             ticks=False,
