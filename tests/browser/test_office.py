@@ -1,13 +1,16 @@
 """The office in a real browser: signing on a telephone, deciding, shares that add up, the captain's visit."""
 
+import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from PIL import Image
+from playwright.async_api import Browser, FilePayload, Page, expect
 
+from crm.attachments import Purpose
 from crm.domain.complaint_line import LineStatus
 from crm.domain.escalation import EscalationState
 from kernel.clock import FakeClock
@@ -33,6 +36,13 @@ async def phone(browser: Browser) -> AsyncIterator[Watched]:
     context = await browser.new_context(viewport=TELEPHONE, locale="zh-CN", has_touch=True)
     async with watched_page(context) as found:
         yield found
+
+
+def noise(width: int, height: int) -> bytes:
+    """Return a picture of more than a megabyte, as telephones take them."""
+    held = io.BytesIO()
+    Image.effect_noise((width, height), 90).convert("RGB").save(held, format="PNG")
+    return held.getvalue()
 
 
 async def draw(page: Page) -> None:
@@ -155,10 +165,17 @@ async def test_the_captains_visit_on_a_telephone(office: OfficeStage, phone: Wat
     office.clock.advance(HOUR)
     await page.select_option("#step-finish-outcome", "fixed")
     await page.fill("#step-finish-result", "换了地漏，闭水试验正常")
+    large = FilePayload(name="IMG_1.png", mimeType="image/png", buffer=noise(2600, 1300))
+    await page.set_input_files("#step-finish-photos", [large])
+    await expect(page.locator("[data-chosen]").first).to_have_text("已选 1 张")
     await draw(page)
     await page.click("button:has-text('完成上门')")
     await expect(page.locator("[data-saved]")).to_contain_text("已记录这次上门")
     await expect(page.locator(".ink-picture")).to_be_visible()
+    await expect(page.locator(".pictures img")).to_have_count(1)
+    files = await office.crm.repairs.attachments.of_case(office.who("captain"), repair.case_id)
+    sizes = {(file.width, file.height) for file in files if file.purpose is Purpose.PHOTO}
+    assert sizes == {(2000, 1000)}
     await page.click("a.primary:has-text('核算费用')")
     await page.fill("#labour", "200")
     await page.fill("#material-0-item", "地漏")

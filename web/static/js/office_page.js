@@ -3,10 +3,10 @@ import "./case_due.js";
 import { tendForms } from "./case_form.js";
 import { keepFresh } from "./case_live.js";
 import { tendCosts } from "./office_cost.js";
+import "./office_photos.js";
 import { tendPads } from "./office_sign.js";
 import { tendSums } from "./office_sum.js";
 import "./page.js";
-import { t } from "./texts.js";
 
 function tend(root = document) {
   tendPads(root);
@@ -14,12 +14,6 @@ function tend(root = document) {
   tendSums(root);
   tendCosts(root);
 }
-
-document.addEventListener("change", (event) => {
-  if (!event.target.matches?.("input[type=file][data-photos]")) return;
-  const line = event.target.parentElement.querySelector("[data-chosen]");
-  if (line) line.textContent = event.target.files.length ? t("已选 %(n)s 张", { n: event.target.files.length }) : "";
-});
 
 tend();
 const root = document.querySelector("[data-live-cases]");
