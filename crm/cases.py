@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from crm.domain.case import PREFIXES, CaseKind, CaseStatus, Severity, Source
+from crm.domain.case import PREFIXES, CaseKind, CaseStatus, Severity, Source, summary_of
 from crm.office import current_id
 from crm.tables import CaseNumber, CaseParty, Customer, Department, Project, ServiceCase, Store
 from kernel.access import Actor, Permission
@@ -29,7 +29,6 @@ from kernel.ids import is_ulid, new_ulid
 MAX_CONTENT = 2000
 MAX_EXTERNAL_NO = 60
 MAX_PAGE = 200
-_SUMMARY = 80
 
 
 class AlreadyForwarded(Conflict):
@@ -429,12 +428,6 @@ def tidy_text(raw: str, *, field: str, limit: int, required: bool = True) -> str
     if len(text) > limit:
         raise Invalid(f"at most {limit} characters", field=field)
     return text
-
-
-def summary_of(content: str) -> str:
-    """Return the first line of a content, cut for lists."""
-    line = content.split("\n", 1)[0]
-    return line if len(line) <= _SUMMARY else line[: _SUMMARY - 1] + "…"
 
 
 def write_cursor(at: datetime, key: str) -> str:

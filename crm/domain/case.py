@@ -1,5 +1,6 @@
 """What all cases share: kinds, states, severities, sources (domain.md §1.3–1.5, §4.3, §4.4)."""
 
+import re
 from enum import IntEnum, StrEnum
 
 
@@ -156,3 +157,15 @@ SPOKEN_STATUS = {
     CaseStatus.CONVERTED: "已经作为投诉处理",
 }
 """A sentence that may be read to the caller."""
+
+_SUMMARY = 80
+_MOBILE = re.compile(r"(?<!\d)((?:\+?86[ -]?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)", re.ASCII)
+
+
+def summary_of(content: str) -> str:
+    """Return the first line of a content, cut for lists; a number somebody wrote into it is masked.
+
+    Lists, notices and messages show it to many more people than the case itself.
+    """
+    line = _MOBILE.sub(r"\1****\2", content.split("\n", 1)[0])
+    return line if len(line) <= _SUMMARY else line[: _SUMMARY - 1] + "…"
