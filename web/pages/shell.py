@@ -58,6 +58,10 @@ FIRST_PAGES = {
 """Where ``/`` leads; the other roles go to the first page of their navigation."""
 
 
+SECTIONS = {"/lines": "/inbox", "/costs": "/approvals"}
+"""Pages that are no item of the bar → the item that they belong to."""
+
+
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
     """One page in the top bar."""
@@ -120,7 +124,7 @@ def _frame(request: web.Request) -> dict[str, Any]:
         "user": user,
         "navigation": items[:SHOWN_ITEMS],
         "more_navigation": items[SHOWN_ITEMS:],
-        "here": "/" + request.path.split("/")[1],
+        "here": SECTIONS.get(first := "/" + request.path.split("/")[1], first),
         "path": request.path_qs,
     }
 
