@@ -17,6 +17,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from crm import timeline
 from crm.cases import CaseRegister
 from crm.complaint_tables import Complaint, ComplaintLine, LinePlan
+from crm.confidential import sees_confidential
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.complaint import case_status
 from crm.domain.complaint_line import AcceptMode, Line, LineStatus, Window
@@ -254,8 +255,8 @@ async def case_of(session: AsyncSession, line_id: str) -> str:
 
 
 def may_see(actor: Actor, line: ComplaintLine) -> bool:
-    """Tell whether a line is shown to the actor: confidential ones not to departments."""
-    return not line.confidential or actor.can(Permission.CASES_VIEW_ALL)
+    """Tell whether a line is shown to the actor: confidential ones not to departments, finance and HR."""
+    return not line.confidential or sees_confidential(actor)
 
 
 def check_works(actor: Actor, line: ComplaintLine) -> None:

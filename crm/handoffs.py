@@ -17,6 +17,7 @@ from crm.attachments import Purpose
 from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
+from crm.confidential import sees_confidential
 from crm.domain.case import KIND_LABELS, CaseKind
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
 from crm.domain.complaint_line import AcceptMode
@@ -304,8 +305,10 @@ class Handoffs:
         return {line_id: tuple(views) for line_id, views in found.items()}
 
     def _seen(self, actor: Actor) -> Select[*tuple[Any, ...]]:
-        if actor.can(Permission.CASES_VIEW_ALL):
+        if sees_confidential(actor):
             return _ROWS
+        if actor.can(Permission.CASES_VIEW_ALL):
+            return _ROWS.where(CaseHandoff.confidential.is_(False))
         own = CaseHandoff.department_code == (actor.department or "")
         return _ROWS.where(own, CaseHandoff.confidential.is_(False))
 

@@ -15,7 +15,18 @@ from crm.handoffs import Box
 from crm.tables import Customer
 from kernel.db import Database
 from kernel.errors import Invalid
-from tests.support.complaints import ENGINEER, MANAGER, SPECIALIST, Desk, open_desk
+from tests.support.complaints import (
+    BOSS,
+    ENGINEER,
+    FINANCE,
+    HR,
+    INTEGRITY,
+    MANAGER,
+    SPECIALIST,
+    WORKMANSHIP,
+    Desk,
+    open_desk,
+)
 from tests.support.limits import SettableClock, at
 
 pytestmark = pytest.mark.integration
@@ -113,3 +124,15 @@ async def test_a_case_of_a_merged_customer_is_registered_for_whom_they_turned_ou
     view = await desk.new(customer_id=other)
     assert view.header.customer_id == desk.customer_id
     assert view.header.project_id == desk.project_id
+
+
+async def test_class_9_is_for_customer_service_and_the_managers_only(desk: Desk) -> None:
+    view = await desk.handed_off(WORKMANSHIP, INTEGRITY)
+    secret = next(line for line in view.lines if line.confidential)
+    for actor, shown in (
+        (SPECIALIST, True), (MANAGER, True), (BOSS, True), (FINANCE, False), (HR, False), (ENGINEER, False)
+    ):  # fmt: skip
+        found = await desk.services.complaints.get(actor, view.case_id)
+        assert (secret.line_id in {line.line_id for line in found.lines}) is shown, actor.name
+        page = await desk.services.handoffs.page(actor, Box.ALL)
+        assert (secret.line_id in {item.line_id for item in page.items}) is shown, actor.name
