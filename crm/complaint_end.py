@@ -20,6 +20,7 @@ from crm.domain.case import CaseStatus
 from crm.domain.complaint import (
     Closing,
     NextStep,
+    NotYet,
     Said,
     Verdict,
     check_closing,
@@ -234,13 +235,15 @@ class ComplaintEnd:
         """CN: it becomes no case; the manager alone decides that, with reason.
 
         Raises:
-            NotYet: a department has accepted it already.
+            NotYet: a department has accepted it already, or the hotline that forwarded it waits for a reply.
         """
         actor.need(Permission.CASES_DECIDE)
         reason = why_of(reason)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
             opened.check_open()
             check_not_filed(opened.plain())
+            if owes_reply(opened.header):
+                raise NotYet("the hotline that forwarded it has no reply yet", field="reply_to_source")
             if is_open(await self._reader.escalation(opened.session, case_id)):
                 raise Conflict("it is a major complaint", field="escalation")
             opened.final = CaseStatus.NOT_FILED

@@ -226,7 +226,8 @@ class ComplaintReader:
             found.append("analyse")
         if decides and live:
             found += ["waive"] if row.waived_at is None else []
-            found += ["not_file"] if allowed(lambda: check_not_filed(rules)) else []
+            free = not owes_reply(header) and allowed(lambda: check_not_filed(rules))
+            found += ["not_file"] if free else []
         if actor.can(Permission.ESCALATIONS_SUBMIT) and live and not is_open(escalation):
             found.append("escalate")
         return tuple(found)

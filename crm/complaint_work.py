@@ -3,13 +3,16 @@
 Every change is one transaction, takes the line's version, checks who does it, and returns the line.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from sqlalchemy import select
+
 from crm import timeline
+from crm.attachment_tables import AttachmentRow
 from crm.cases import tidy_text
 from crm.complaint_end import owe_escalation
 from crm.complaint_input import (
@@ -319,6 +322,7 @@ class ComplaintWork:
         photos = read_photos(new.photos)
         async with self._working(actor, line_id, expected) as work:
             moved = line_steps.visit(to_line(work.row), new.arrived_at, new.left_at, work.now)
+            await _check_photos(work, photos)
             row = LineVisit(
                 id=new_ulid(),
                 line_id=line_id,
@@ -375,6 +379,16 @@ class ComplaintWork:
         async with self._changing(actor, line_id, expected) as work:
             check_works(actor, work.row)
             yield work
+
+
+async def _check_photos(work: _Work, photos: Sequence[str]) -> None:
+    """Refuse pictures that are not in the case. Raises Invalid."""
+    query = select(AttachmentRow.id).where(
+        AttachmentRow.case_id == work.opened.header.id, AttachmentRow.id.in_(photos)
+    )
+    known = set(await work.opened.session.scalars(query)) if photos else set()
+    if known != set(photos):
+        raise Invalid("no picture of this case", field="photos")
 
 
 def _tell_visit(work: _Work) -> None:

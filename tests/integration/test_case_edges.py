@@ -1,24 +1,29 @@
 """The edges of cases: papers, closed doors, people who turned out to be one."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
 from crm.attachments import Attachments, FileStore, Purpose
-from crm.complaint_input import Acceptance
+from crm.complaint_input import Acceptance, NewVisit
 from crm.complaint_tables import CaseHandoff
+from crm.domain.case import Source
+from crm.domain.complaint import NotYet
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.domain.handoff import HandoffState, SignatureKind, Signed
 from crm.handoffs import Box
 from crm.tables import Customer
 from kernel.db import Database
 from kernel.errors import Invalid
+from kernel.ids import new_ulid
 from tests.support.complaints import (
     BOSS,
     ENGINEER,
     FINANCE,
+    HOUR,
     HR,
     INTEGRITY,
     MANAGER,
@@ -136,3 +141,27 @@ async def test_class_9_is_for_customer_service_and_the_managers_only(desk: Desk)
         assert (secret.line_id in {line.line_id for line in found.lines}) is shown, actor.name
         page = await desk.services.handoffs.page(actor, Box.ALL)
         assert (secret.line_id in {item.line_id for item in page.items}) is shown, actor.name
+
+
+async def test_a_forwarded_order_is_not_dropped_before_the_hotline_was_told(desk: Desk) -> None:
+    view = await desk.handed_off(source=Source.HOTLINE_FORWARD, external_no="95598-20260320-1")
+    assert "not_file" not in (await desk.get(view)).steps
+    with pytest.raises(NotYet) as refused:
+        await desk.services.end.not_file(MANAGER, view.case_id, view.version, "重复转办")
+    assert refused.value.field == "reply_to_source"
+    view = await desk.services.end.reply_to_source(SPECIALIST, view.case_id, view.version, "已与前单合并处理")
+    view = await desk.services.end.not_file(MANAGER, view.case_id, view.version, "重复转办")
+    assert view.not_filed_why == "重复转办"
+
+
+async def test_a_visit_names_only_pictures_of_its_case(desk: Desk, clock: SettableClock) -> None:
+    view = await desk.handed_off()
+    line = await desk.planned(view.lines[0])
+    clock.advance(timedelta(days=1, hours=3))
+    visit = NewVisit(
+        arrived_at=desk.now - 2 * HOUR, left_at=desk.now, who="刘铁柱", record="重贴", photos=(new_ulid(),)
+    )
+    with pytest.raises(Invalid) as refused:
+        await desk.services.work.record_visit(ENGINEER, line.line_id, line.version, visit)
+    assert refused.value.field == "photos"
+    assert (await desk.line(line)).visits == ()
