@@ -1,6 +1,7 @@
 // What the forms that register cases share: the text to read back follows what is typed, fields come with what
 // they belong to, another project reads the page again.
 import { byId, setText } from "./dom.js";
+import { ownPage } from "./own_page.js";
 
 /** Look after `form`; its draft is kept already. */
 export function followForm(form) {
@@ -43,9 +44,9 @@ function advise(form) {
     if (text.length < SHORTEST || query.toString() === asked) return;
     asked = query.toString();
     try {
-      const answer = await fetch("/cases/new/advice", { method: "POST", body: query, signal: AbortSignal.timeout(5_000) });
-      if (!answer.ok || query.toString() !== asked) return;
-      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const signal = AbortSignal.timeout(5_000);
+      const found = await ownPage("/cases/new/advice", { method: "POST", body: query, signal });
+      if (!found || query.toString() !== asked) return;
       box.replaceChildren(...found.body.childNodes);
       box.hidden = !box.querySelector("li");
     } catch {

@@ -3,6 +3,7 @@
 import { isDirty } from "./case_draft.js";
 import { isTyping } from "./dom.js";
 import { openLive } from "./live.js";
+import { ownPage } from "./own_page.js";
 import { banner } from "./page.js";
 import { t } from "./texts.js";
 
@@ -24,16 +25,13 @@ export function keepFresh(root, drawn = () => {}) {
       return;
     }
     owed = false;
-    let text;
+    let page;
     try {
-      const url = root.dataset.src || window.location.pathname + window.location.search;
-      const answer = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store", redirect: "manual" });
-      if (!answer.ok) return;
-      text = await answer.text();
+      page = await ownPage(root.dataset.src || window.location.pathname + window.location.search);
     } catch {
       return; // no network: the live connection says so, and comes back with everything
     }
-    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(root.id);
+    const fresh = page?.getElementById(root.id);
     if (!fresh) return;
     if (busy()) {
       owed = true;
