@@ -15,6 +15,7 @@ from crm.domain.complaint import NotYet
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.domain.handoff import HandoffState, SignatureKind, Signed
 from crm.handoffs import Box
+from crm.limit_lists import OverdueList
 from crm.tables import Customer
 from kernel.db import Database
 from kernel.errors import Invalid
@@ -165,3 +166,11 @@ async def test_a_visit_names_only_pictures_of_its_case(desk: Desk, clock: Settab
         await desk.services.work.record_visit(ENGINEER, line.line_id, line.version, visit)
     assert refused.value.field == "photos"
     assert (await desk.line(line)).visits == ()
+
+
+async def test_late_lists_name_no_confidential_line_to_finance(desk: Desk, clock: SettableClock) -> None:
+    view = await desk.handed_off(INTEGRITY)
+    clock.advance(timedelta(days=2))
+    for actor, shown in ((MANAGER, True), (FINANCE, False)):
+        page = await desk.services.overdue.overdue_page(actor, OverdueList.NOT_ACCEPTED, limit=200)
+        assert (view.case_id in {row.case_id for row in page.items}) is shown, actor.name
