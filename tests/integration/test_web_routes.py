@@ -70,9 +70,10 @@ def test_the_routes_for_anybody_are_these(whole: web.Application) -> None:
     assert found == FOR_ANYBODY
 
 
-def test_only_the_live_stream_has_no_deadline(whole: web.Application) -> None:
+def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web.Application) -> None:
     assert {name for name, (route, _) in all_routes(whole).items() if is_streaming(route.handler)} == {
-        "GET /live"
+        "GET /live",
+        "POST /api/v1/cases/{case_id}/attachments",
     }
 
 
