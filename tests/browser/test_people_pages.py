@@ -130,6 +130,7 @@ async def test_a_stage_is_registered(stage: Stage, page: Page, watched: Watched)
 
 async def test_a_sheet_is_checked_mended_and_imported(stage: Stage, page: Page, tmp_path: Path) -> None:
     await manager(page, stage)
+    await page.get_by_text("更多", exact=True).click()
     await page.get_by_role("link", name="导入", exact=True).click()
     file = tmp_path / "客户.csv"
     file.write_text(

@@ -152,9 +152,15 @@ async def test_a_shift_from_sign_in_to_sign_out(tmp_path: Path, runtime: Runtime
         customer = await here.customer()
         call = await here.rings()
         await here.shows(AgentState.RINGING)
+        # The board hears of the call and of the agent on two ways; both have arrived in a moment.
+        await eventually(
+            lambda: (
+                [(c.state, c.queue, c.agent) for c in here.board.snapshot().calls]
+                == [("ringing", "repair", "1001")]
+            )
+        )
         board = here.board.snapshot()
         assert not board.stale
-        assert [(c.state, c.queue, c.agent) for c in board.calls] == [("ringing", "repair", "1001")]
         assert [q.waiting for q in board.queues if q.name == "repair"] == [1]
 
         await call.answer()
