@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
+from crm.cases import MAX_PAGE, tidy_text
 from crm.journal import Journal
 from crm.limit_tables import AppraisalProposalRow
 from crm.tables import Department
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, NotFound, StaleVersion
 from kernel.ids import is_ulid

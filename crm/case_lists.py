@@ -13,16 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import (
-    MAX_PAGE,
-    CaseFilter,
-    CaseRegister,
-    CaseView,
-    conditions,
-    read_cursor,
-    seen_by,
-    write_cursor,
-)
+from crm.cases import MAX_PAGE, CaseFilter, CaseRegister, CaseView, conditions, seen_by
 from crm.complaint_store import may_see
 from crm.complaint_tables import ComplaintLine
 from crm.domain.case import CaseStatus
@@ -33,6 +24,7 @@ from crm.limits import LimitBook
 from crm.tables import CaseParty, Department, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database, UtcDateTime
 from kernel.errors import Forbidden
 

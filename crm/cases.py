@@ -4,8 +4,6 @@ Complaints, repairs and tickets have services of their own; those open, load and
 :class:`CaseRegister`, inside their own transactions.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +20,7 @@ from crm.office import current_id
 from crm.tables import CaseNumber, CaseParty, Customer, Department, Project, ServiceCase, Store
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
@@ -428,25 +427,3 @@ def tidy_text(raw: str, *, field: str, limit: int, required: bool = True) -> str
     if len(text) > limit:
         raise Invalid(f"at most {limit} characters", field=field)
     return text
-
-
-def write_cursor(at: datetime, key: str) -> str:
-    """Return the mark of a place in a list ordered by time and id."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {key}".encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """Return the place that a cursor marks.
-
-    Raises:
-        Invalid: it is not one of ours.
-    """
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        at, _, key = base64.urlsafe_b64decode(padded.encode()).decode().partition(" ")
-        moment = datetime.fromisoformat(at)
-    except (binascii.Error, ValueError) as error:
-        raise Invalid("this cursor is not one of ours; begin with the first page", field="cursor") from error
-    if moment.tzinfo is None or not is_ulid(key):
-        raise Invalid("this cursor is not one of ours; begin with the first page", field="cursor")
-    return moment, key

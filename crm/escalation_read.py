@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, CaseRegister, read_cursor, write_cursor
+from crm.cases import MAX_PAGE, CaseRegister
 from crm.complaint_tables import Complaint
 from crm.domain.compensation import (
     Compensation,
@@ -34,6 +34,7 @@ from crm.limits import LimitBook
 from crm.tables import CaseParty, Customer, Project, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Forbidden, NotFound
 from kernel.ids import is_ulid

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import CaseRegister, CaseView, read_cursor, tidy_text, write_cursor
+from crm.cases import CaseRegister, CaseView, tidy_text
 from crm.complaint_tables import Complaint
 from crm.domain.case import CaseKind, Source
 from crm.domain.forwarded import (
@@ -27,6 +27,7 @@ from crm.limits import LimitBook, Owner, RecordRef, TimerView
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import NotFound
 from kernel.ids import new_ulid

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attachment_tables import AttachmentRow
 from crm.attachments import Purpose
-from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
+from crm.cases import MAX_PAGE, tidy_text
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
 from crm.confidential import sees_confidential
@@ -38,6 +38,7 @@ from crm.tables import Crew, Customer, CustomerPhone, Department, Project, Servi
 from crm.ticket_tables import TicketPart
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import is_ulid, new_ulid

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, read_cursor, write_cursor
+from crm.cases import MAX_PAGE
 from crm.complaint_views import OverdueCount, OverduePage, OverdueRow, OverdueSummary
 from crm.domain.case import STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.complaint_line import LINE_LABELS, LineStatus
@@ -24,6 +24,7 @@ from crm.overdue import LIST_LABELS, late_complaints
 from crm.tables import Customer, Department, Project, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 
 

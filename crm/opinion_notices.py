@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, read_cursor, tidy_text, write_cursor
+from crm.cases import MAX_PAGE, tidy_text
 from crm.domain.case import CaseKind
 from crm.domain.ticket import PartStatus, notice_owed
 from crm.events_limits import LimitBreached
@@ -21,6 +21,7 @@ from crm.ticket_tables import OpinionNotice, TicketPart, TicketRow
 from crm.ticket_views import NoticePage, NoticeView
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Conflict, NotFound, StaleVersion
 from kernel.events import Event

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import people_reads
-from crm.cases import read_cursor, write_cursor
 from crm.do_not_call import extend_to_numbers
 from crm.domain.customer import Level
 from crm.domain.customer_rules import (
@@ -29,6 +28,7 @@ from crm.office import Office, customer_for_change, known_store
 from crm.people_views import CustomerPage, CustomerRecord, CustomerSummary
 from crm.tables import Customer, CustomerPhone, Project, Store
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Forbidden, Invalid
 from kernel.ids import new_ulid
 from kernel.phone import Phone, mask

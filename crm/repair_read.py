@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, CaseRegister, CaseView, read_cursor, write_cursor
+from crm.cases import MAX_PAGE, CaseRegister, CaseView
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
@@ -52,6 +52,7 @@ from crm.repair_views import (
 from crm.tables import Project, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, read_cursor, seen_by, write_cursor
+from crm.cases import MAX_PAGE, seen_by
 from crm.deposits import balance_of, owed_by, posting_views
 from crm.domain import repair_cost as rules
 from crm.domain.deposit import NOTHING, read_month
@@ -19,6 +19,7 @@ from crm.repair_tables import CostBearerRow, DepositPostingRow, ReceivableRow, R
 from crm.settlement_views import CostPage, CostView, CrewMonth, MaterialView, SignatureView
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import NotFound
 

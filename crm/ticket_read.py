@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, CaseRegister, CaseView, read_cursor, write_cursor
+from crm.cases import MAX_PAGE, CaseRegister, CaseView
 from crm.domain.case import SPOKEN_STATUS, STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.ticket import (
     PART_LABELS,
@@ -27,6 +27,7 @@ from crm.ticket_store import check_receives, check_works, parts_of, to_ticket
 from crm.ticket_tables import TicketPart, TicketRow
 from crm.ticket_views import EarlierView, PartView, RevisitPage, RevisitView, TicketView
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Forbidden, NotFound
 
 _CARE = frozenset({PartStep.REROUTE, PartStep.UNFOUNDED})

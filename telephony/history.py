@@ -1,14 +1,12 @@
 """The calls that are stored: pages with filters, one call with its time line."""
 
-import base64
-import binascii
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
@@ -44,7 +42,7 @@ class CallHistory:
             raise Invalid(f"limit must be 1 to {MAX_PAGE}", field="limit")
         query = select(CallRow).where(*_conditions(filters or CallFilter()))
         if cursor is not None:
-            query = query.where(tuple_(CallRow.started_at, CallRow.call_id) < _read_cursor(cursor))
+            query = query.where(tuple_(CallRow.started_at, CallRow.call_id) < read_cursor(cursor))
         query = query.order_by(CallRow.started_at.desc(), CallRow.call_id.desc()).limit(limit + 1)
         async with self._database.session() as session:
             rows = (await session.execute(query)).scalars().all()
@@ -53,7 +51,7 @@ class CallHistory:
             legs = await _legs(session, [row.call_id for row in rows])
         return Page(
             items=tuple(_view(row, legs[row.call_id]) for row in rows),
-            next_cursor=_write_cursor(rows[-1]) if more else None,
+            next_cursor=write_cursor(rows[-1].started_at, rows[-1].call_id) if more else None,
         )
 
     async def get(self, call_id: str) -> CallView:
@@ -157,23 +155,6 @@ def _text(raw: str) -> ColumnElement[bool]:
         cast(CallRow.menu_path, String).ilike(like, escape="\\"),
         cast(CallRow.menu_path, String).ilike(menu, escape="\\"),
     )
-
-
-def _write_cursor(row: CallRow) -> str:
-    text = f"{row.started_at.isoformat()}|{row.call_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> Any:
-    try:
-        padded = cursor[:200] + "=" * (-len(cursor[:200]) % 4)
-        at, _, call_id = base64.urlsafe_b64decode(padded.encode()).decode().partition("|")
-        started_at = datetime.fromisoformat(at)
-        if started_at.tzinfo is None or not is_ulid(call_id):
-            raise ValueError("not a cursor")
-    except (ValueError, binascii.Error) as error:
-        raise Invalid("the cursor is not one that this list gave out", field="cursor") from error
-    return (started_at, call_id)
 
 
 def _seconds(millis: int | None) -> float | None:

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import select
 
 from app.demo.seed import seed_company
-from crm.cases import MAX_CONTENT, CaseFilter, CaseRegister, NewCase, read_cursor
+from crm.cases import MAX_CONTENT, CaseFilter, CaseRegister, NewCase
 from crm.domain.case import CaseKind, CaseStatus, Source
 from crm.tables import Customer, Project, ServiceCase
 from kernel.access import GRANTS, Actor, Role
 from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
+from kernel.cursor import read_cursor
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid, NotFound, StaleVersion
 from kernel.ids import new_ulid
