@@ -118,6 +118,7 @@ class ComplaintLine(Base):
         UniqueConstraint("case_id", "position"),
         Index("ix_complaint_line_department_code_status", "department_code", "status"),
         Index("ix_complaint_line_status", "status"),
+        Index("ix_complaint_line_accepted_at", "accepted_at"),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 

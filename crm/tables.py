@@ -19,6 +19,7 @@ from sqlalchemy import (
     Time,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -272,6 +273,12 @@ class ServiceCase(Base):
         Index("ix_service_case_project_id", "project_id"),
         Index("ix_service_case_opened_at", "opened_at"),
         Index("ix_service_case_closed_at", "closed_at"),
+        Index(
+            "ix_service_case_open",
+            "opened_at",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
         Index("uq_service_case_source_external_no", "source", "external_no", unique=True),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
