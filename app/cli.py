@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_facts import facts
 from app.cli_import import import_file
 from app.cli_limits import calendar, limits
 from app.cli_notices import notices
@@ -33,6 +34,7 @@ for _name, _commands in (
     ("user", users),
     ("token", tokens),
     ("audit", audit),
+    ("facts", facts),
     ("search", search),
     ("notice", notices),
     ("limits", limits),

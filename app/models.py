@@ -16,6 +16,7 @@ import crm.tables
 import crm.ticket_tables
 import ivr.tables
 import kernel.audit
+import kernel.failed_facts
 import kernel.outbox
 import telephony.agent_tables
 import telephony.tables
@@ -38,6 +39,7 @@ MODULES = (
     crm.ticket_tables,
     ivr.tables,
     kernel.audit,
+    kernel.failed_facts,
     kernel.outbox,
     telephony.agent_tables,
     telephony.tables,

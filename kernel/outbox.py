@@ -2,7 +2,9 @@
 
 :func:`add_fact` stores the event as a due row. :class:`OutboxRelay` moves rows to a Redis stream, and a
 :class:`FactConsumer` per receiver reads it through a consumer group. A receiver's handler runs in one
-transaction with a mark in ``consumed_fact``, so that a second delivery does nothing.
+transaction with a mark in ``consumed_fact``, so that a second delivery does nothing. A receiver gets facts in
+the order in which they reached the stream, except those that it refused: they are tried again later, and at
+last set aside (:mod:`kernel.failed_facts`).
 
 A fact that was sent stays in the table for a day: a Redis that comes back empty, which a consumer notices by
 its missing group, is given all of them again.
@@ -16,7 +18,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy import LargeBinary, String, delete, select, update
+from sqlalchemy import LargeBinary, String, delete, select, union_all, update
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +29,7 @@ from kernel.db import Base, Database, Ulid, UtcDateTime
 from kernel.due import DueColumns, DueWorker
 from kernel.errors import HuifangError, Invalid
 from kernel.events import Event, decode, encode
+from kernel.failed_facts import SET_ASIDE, FailedFact, FailedFacts, note_failure
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,11 @@ MARKS_KEPT = timedelta(days=30)
 TIDY_EVERY = timedelta(minutes=10)
 OUTAGE = (OperationalError, InterfaceError, NoConnection, RedisError, OSError)
 """Errors of a server that is away; the facts are not at fault."""
+PATIENCE = 5
+"""Interruptions one after the other, while the database answers, until they are put down to a fact."""
+LOOK_EVERY = timedelta(seconds=5)
+"""How often a receiver looks for failed facts whose time has come."""
+RETRIED = 50
 
 
 class OutboxRow(DueColumns, Base):
@@ -169,7 +177,9 @@ class FactConsumer:
         self._redis = redis
         self._clock = clock
         self._worker = worker
-        self._interrupted = False
+        self._failed = FailedFacts(database, clock)
+        self._interruptions = 0
+        self._looked_at: float | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -179,6 +189,7 @@ class FactConsumer:
                 if not ready:
                     await self._make_group()
                     ready = True
+                await self._look()
                 await self.run_once()
             except ResponseError as error:
                 # Redis came back empty: the group is gone with it.
@@ -218,17 +229,53 @@ class FactConsumer:
             await self._handle_each(entries)
         except OUTAGE:
             # They are ours, and nobody else takes them before they have been idle for long.
-            self._interrupted = True
+            self._interruptions += 1
             raise
+        self._interruptions = 0
         return len(entries)
+
+    async def _look(self) -> None:
+        now = self._clock.monotonic()
+        if self._looked_at is None or now - self._looked_at >= LOOK_EVERY.total_seconds():
+            self._looked_at = now
+            await self.retry_once()
+            SET_ASIDE.labels(self.name).set((await self._failed.set_aside()).get(self.name, 0))
+
+    async def retry_once(self) -> int:
+        """Try failed facts whose time has come; return how many they were."""
+        due = (FailedFact.consumer == self.name, FailedFact.due_at <= self._clock.now())
+        query = select(FailedFact.event_id).where(*due)
+        async with self._database.session() as session:
+            order = (FailedFact.due_at, FailedFact.event_id)
+            ids = (await session.scalars(query.order_by(*order).limit(RETRIED))).all()
+        for event_id in ids:
+            chosen = select(FailedFact).where(*due, FailedFact.event_id == event_id)
+            fact: Event | None = None
+            try:
+                async with self._database.transaction() as session:
+                    row = await session.scalar(chosen.with_for_update(skip_locked=True))
+                    if row is None:
+                        continue
+                    fact = self._read(row.payload)
+                    if fact is None:
+                        row.due_at = None  # of another version; it may be back
+                        continue
+                    await session.delete(row)
+                    await session.flush()
+                    await self._apply(session, [fact])
+            except Exception as error:  # the border: whatever a handler raises is written down
+                if fact is None or (isinstance(error, OUTAGE) and not await self._database_answers()):
+                    raise
+                await self._note(fact, error)
+        return len(ids)
 
     async def _next(self, block_ms: int) -> "Sequence[Entry]":
         """Read from Redis what is to be handled now."""
-        if self._interrupted:
+        if self._interruptions:
             answer: Any = await self._redis.xreadgroup(self.name, self._worker, {STREAM: "0"}, count=100)
-            self._interrupted = False
             if found := [entry for _, entries in answer or () for entry in entries]:
                 return found
+            self._interruptions = 0
         claimed: Any = await self._redis.xautoclaim(
             STREAM, self.name, self._worker, min_idle_time=30_000, start_id="0-0", count=50
         )
@@ -240,54 +287,66 @@ class FactConsumer:
         return [entry for _, entries in answer or () for entry in entries]
 
     async def _handle_each(self, entries: "Sequence[Entry]") -> None:
-        """Handle all in one transaction; when one of them is at fault, the others without it.
-
-        Raises:
-            SQLAlchemyError, HuifangError: the handler's, about the last fact that it refused.
-        """
-        try:
-            await self._handle(entries)
-            return
-        except OUTAGE:
-            raise
-        except (SQLAlchemyError, HuifangError):
-            if len(entries) < 2:
-                raise
-        refused: SQLAlchemyError | HuifangError | None = None
-        for entry in entries:
-            try:
-                await self._handle([entry])
-            except OUTAGE:
-                raise
-            except (SQLAlchemyError, HuifangError) as error:
-                refused = error
-        if refused is not None:
-            raise refused
-
-    async def _handle(self, entries: "Sequence[Entry]") -> None:
-        """Handle some entries in one transaction, then tell Redis that they are done."""
+        """Handle all in one transaction; when one of them is at fault, each in its own."""
         # An entry without fields has been trimmed from the stream meanwhile.
-        raw = [fields.get(b"e", b"") for _, fields in entries if fields]
-        facts = [fact for one in raw if (fact := self._read(one)) is not None]
-        if facts:
-            async with self._database.transaction() as session:
-                query = select(ConsumedFact.event_id).where(
-                    ConsumedFact.consumer == self.name,
-                    ConsumedFact.event_id.in_([fact.event_id for fact in facts]),
-                )
-                seen = set((await session.execute(query)).scalars())
+        read = [self._read(fields.get(b"e", b"")) for _, fields in entries if fields]
+        facts = [fact for fact in read if fact is not None]
+        if facts and (error := await self._handle(facts)) is not None:
+            if len(facts) == 1:
+                await self._note(facts[0], error)
+            else:
                 for fact in facts:
-                    if fact.event_id not in seen:
-                        seen.add(fact.event_id)
-                        session.add(
-                            ConsumedFact(
-                                consumer=self.name, event_id=fact.event_id, consumed_at=self._clock.now()
-                            )
-                        )
-                        await self._handler(session, fact)
+                    if (error := await self._handle([fact])) is not None:
+                        await self._note(fact, error)
         if entries:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._redis.xack(STREAM, self.name, *(entry_id for entry_id, _ in entries))
+
+    async def _handle(self, facts: Sequence[Event]) -> Exception | None:
+        """Handle some facts in one transaction; return what they are at fault for.
+
+        Raises:
+            SQLAlchemyError, OSError: a server is away.
+        """
+        try:
+            async with self._database.transaction() as session:
+                await self._apply(session, facts)
+        except OUTAGE as error:
+            if self._interruptions < PATIENCE or not await self._database_answers():
+                raise
+            return error
+        except Exception as error:  # the border: whatever a handler raises is written down
+            return error
+        return None
+
+    async def _apply(self, session: AsyncSession, facts: Sequence[Event]) -> None:
+        """Handle those facts that were neither handled before nor wait for another try."""
+        ids = [fact.event_id for fact in facts]
+        query = union_all(
+            *(
+                select(table.event_id).where(table.consumer == self.name, table.event_id.in_(ids))
+                for table in (ConsumedFact, FailedFact)
+            )
+        )
+        seen = set((await session.execute(query)).scalars())
+        for fact in facts:
+            if fact.event_id not in seen:
+                seen.add(fact.event_id)
+                now = self._clock.now()
+                session.add(ConsumedFact(consumer=self.name, event_id=fact.event_id, consumed_at=now))
+                await self._handler(session, fact)
+
+    async def _note(self, fact: Event, error: Exception) -> None:
+        async with self._database.transaction() as session:
+            await note_failure(session, self.name, fact, error, self._clock.now())
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._database.ping()
+        except (SQLAlchemyError, OSError):
+            return False
+        return True
 
     def _read(self, raw: bytes) -> Event | None:
         """Return a fact that is for us."""

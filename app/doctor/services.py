@@ -13,8 +13,10 @@ from app import schema
 from app.doctor.findings import Finding
 from app.doctor.inputs import DoctorInputs
 from app.runtime.espeak import find_espeak, reads_chinese
-from kernel.db import create_database
+from kernel.clock import Clock
+from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError, HuifangError
+from kernel.failed_facts import FailedFacts
 
 NO_MENUS = "callers of a menu without prompts hear a chime and go to the default queue"
 START = "start the centre: «huifang up» (make run)"
@@ -38,6 +40,7 @@ async def check_database(inputs: DoctorInputs) -> Sequence[Finding]:
                 mend = "run «huifang db upgrade» (make run does)"
                 return [Finding.warning(name, f"{shown} is empty", mend)]
             await schema.check(database)
+            aside = await _facts_set_aside(database, inputs.clock)
     except schema.DatabaseNewer as error:
         said, _, mend = error.message.partition("; ")
         return [Finding.error(name, said, mend or "start the newer version")]
@@ -48,9 +51,19 @@ async def check_database(inputs: DoctorInputs) -> Sequence[Finding]:
     except (OSError, SQLAlchemyError, TimeoutError) as error:
         said = f"{shown} does not answer ({_first_line(error)})"
         return [Finding.error(name, said, "start it, or correct HUIFANG_DATABASE_URL")]
+    else:
+        return [Finding.good(name, f"{shown}, schema revision {revision}"), *aside]
     finally:
         await database.dispose()
-    return [Finding.good(name, f"{shown}, schema revision {revision}")]
+
+
+async def _facts_set_aside(database: Database, clock: Clock) -> Sequence[Finding]:
+    counted = await FailedFacts(database, clock).set_aside()
+    if not counted:
+        return []
+    shown = ", ".join(f"{count} by {consumer}" for consumer, count in sorted(counted.items()))
+    mend = "«huifang facts list» says why; then «huifang facts retry» or «huifang facts drop»"
+    return [Finding.warning("facts", f"some could not be handled and were set aside: {shown}", mend)]
 
 
 async def check_redis(inputs: DoctorInputs) -> Sequence[Finding]:
