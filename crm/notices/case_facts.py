@@ -23,7 +23,7 @@ from crm.events_cases import (
     VisitPlanned,
 )
 from crm.notices.domain import Forget, NoticeRequest, Party
-from crm.notices.links import case_page
+from crm.notices.links import case_page, escalation_page
 from kernel.access import Role
 from kernel.events import Event
 
@@ -194,7 +194,7 @@ def _escalation_submitted(fact: EscalationSubmitted) -> Iterable[Step]:
         code="complaint.major",
         key=f"complaint.major|{fact.escalation_id}",
         parameters={"no": fact.no},
-        link=case_page(fact.case_id),
+        link=escalation_page(fact.escalation_id),
         party=Party(specialist_user_id=fact.specialist_id),
     )
 
@@ -204,7 +204,7 @@ def _compensation_requested(fact: CompensationRequested) -> Iterable[Step]:
         code="compensation.waits",
         key=f"compensation.waits|{fact.compensation_id}|{fact.event_id}",
         parameters={"no": fact.no, "amount": fact.amount, "by": fact.requested_by},
-        link=case_page(fact.case_id),
+        link=escalation_page(fact.escalation_id),
     )
 
 
@@ -213,7 +213,7 @@ def _compensation_decided(fact: CompensationDecided) -> Iterable[Step]:
         code="compensation.decided",
         key=f"compensation.decided|{fact.event_id}",
         parameters={"no": fact.no, "amount": fact.amount, "state": fact.state, "by": fact.by},
-        link=case_page(fact.case_id),
+        link=escalation_page(fact.escalation_id),
         party=Party(owner_user_id=fact.requested_by_id),
     )
 
@@ -223,7 +223,7 @@ def _recovery(fact: RecoverySent) -> Iterable[Step]:
         code="recovery.sent",
         key=f"recovery.sent|{fact.event_id}",
         parameters={"no": fact.no, "month": fact.month, "people": fact.people, "amount": fact.amount},
-        link=case_page(fact.case_id),
+        link=escalation_page(fact.escalation_id),
     )
 
 

@@ -9,6 +9,13 @@ def case_page(case_id: str) -> str:
     return f"/cases/{case_id}"
 
 
+def escalation_page(escalation_id: str) -> str:
+    """Return the page of a major complaint."""
+    return f"/escalations/{escalation_id}"
+
+
 def record_page(kind: str, record_id: str) -> str:
     """Return the page of a record of any kind, "" where it has none."""
+    if kind == "escalation":
+        return escalation_page(record_id)
     return case_page(record_id) if kind in CASE_KINDS else ""

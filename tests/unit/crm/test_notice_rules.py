@@ -26,6 +26,7 @@ from crm.notices.domain import (
     recipients,
     targets_of,
 )
+from crm.notices.links import record_page
 from crm.notices.rules import LANGUAGES, read_rules, shipped
 from kernel.access import Role
 from kernel.errors import ConfigurationError, Invalid
@@ -81,6 +82,23 @@ def test_one_line_takes_no_control_characters() -> None:
     assert one_line("a\r\nBcc: x\x00\u202e\u2028b") == "a Bcc: x b"
     assert one_line("x" * 300) == "x" * 199 + "…"
     assert one_line("王" * 10, 5) == "王王王王…"
+
+
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [
+        ("complaint", "/cases/1"),
+        ("repair", "/cases/1"),
+        ("ticket", "/cases/1"),
+        ("escalation", "/escalations/1"),
+    ],
+)
+def test_a_limit_leads_to_the_page_of_its_record(kind: str, page: str) -> None:
+    assert own_page(record_page(kind, "1")) == page
+
+
+def test_a_record_without_a_page_leads_nowhere() -> None:
+    assert record_page("drawing", "1") == ""
 
 
 @pytest.mark.parametrize("link", ["", "/notices", "/complaints/1?tab=2#x"])
