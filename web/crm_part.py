@@ -15,12 +15,15 @@ from crm.journal import Journal
 from crm.knowledge import Knowledge
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
+from crm.month_causes import MonthCausesReader
 from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
 from crm.office import Office
 from crm.people_services import PeopleServices
+from crm.problem_customers import ProblemCustomers
 from crm.repair_points import RepairPoints
 from crm.repair_services import RepairServices
+from crm.repeat_complaints import RepeatComplaints
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
 from crm.search_whole import whole_feed
@@ -80,6 +83,9 @@ class CrmServices:
     repair_points: RepairPoints
     follow_ups: FollowUps
     figures: CaseFiguresReader
+    repeats: RepeatComplaints
+    problem_customers: ProblemCustomers
+    month_causes: MonthCausesReader
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -153,4 +159,7 @@ def build_crm(deps: CrmDeps) -> CrmServices:
         repair_points=RepairPoints(deps.database, deps.clock, journal, zone=settings.timezone),
         follow_ups=FollowUps(deps.database, deps.clock, cases, journal),
         figures=CaseFiguresReader(deps.database, deps.clock, zone=settings.timezone),
+        repeats=RepeatComplaints(deps.database, deps.clock, cases),
+        problem_customers=ProblemCustomers(deps.database),
+        month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
     )

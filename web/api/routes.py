@@ -20,6 +20,7 @@ from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
 from web.api.v1.handoffs import ROUTES as HANDOFF_ROUTES
 from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
+from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
 from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
 from web.api.v1.people import ROUTES as PEOPLE_ROUTES
 from web.api.v1.people_wishes import ROUTES as WISH_ROUTES
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
     *FIGURE_ROUTES,
+    *OFFICE_LIST_ROUTES,
 )
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""
 
