@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -12,8 +11,8 @@ from crm.limit_tables import LimitTimerRow
 from crm.limits import LimitBook, TimerState, TimerView
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Invalid
-from kernel.ids import is_ulid
 
 MAX_PAGE = 200
 _WAITING = "calendar~"
@@ -149,7 +148,7 @@ class LimitLists:
         rows: list[LimitTimerRow] = []
         for part, moment in parts:
             if cursor is not None:
-                at, timer_id = _read_cursor(cursor)
+                at, timer_id = read_cursor(cursor.removeprefix(_WAITING))
                 part = part.where(or_(moment > at, and_(moment == at, LimitTimerRow.id > timer_id)))
                 cursor = None
             part = part.order_by(moment, LimitTimerRow.id).limit(limit + 1 - len(rows))
@@ -165,16 +164,5 @@ class LimitLists:
 
 def _cursor(row: LimitTimerRow) -> str:
     if row.deadline_at is None:
-        return f"{_WAITING}{row.started_at.isoformat()}~{row.id}"
-    return f"{row.deadline_at.isoformat()}~{row.id}"
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    moment, _, timer_id = cursor.removeprefix(_WAITING).partition("~")
-    try:
-        at = datetime.fromisoformat(moment)
-        if at.tzinfo is None or not is_ulid(timer_id):
-            raise ValueError
-    except ValueError as error:
-        raise Invalid("cursor: not one of ours", field="cursor") from error
-    return at, timer_id
+        return _WAITING + write_cursor(row.started_at, row.id)
+    return write_cursor(row.deadline_at, row.id)
