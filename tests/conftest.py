@@ -32,17 +32,17 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """An empty database with all imported tables, once on SQLite and once on PostgreSQL."""
-    made = sqlite_database(tmp_path) if request.param == "sqlite" else postgres_database()
+    made = sqlite_database() if request.param == "sqlite" else postgres_database()
     async with made as found:
         yield found
 
 
 @pytest.fixture
-async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite() -> AsyncIterator[Database]:
     """An empty SQLite database, for tests where the database is not the point."""
-    async with sqlite_database(tmp_path) as found:
+    async with sqlite_database() as found:
         yield found
 
 

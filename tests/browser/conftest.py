@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.support.chromium import DESKTOP, Watched, chromium, watched_page
 from tests.support.web_stage import PASSWORD, Stage, web_stage
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ async def serving(
 
 
 async def healthy_call(server: AgiServer) -> FakeChannel:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         channel = await call(server.port, FakeChannel())
     assert channel.variables["SEEN"] == "张三"
     return channel
@@ -57,7 +57,7 @@ async def raw_peer(server: AgiServer, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(raw)
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -88,7 +88,7 @@ async def test_hazard_01_slow_loris_ends_at_the_header_deadline_and_others_are_s
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"agi_network: yes\n")
         await healthy_call(server)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             assert await reader.read() == b""
         writer.close()
 
@@ -198,7 +198,7 @@ async def outcome_of(
             writer.write(answer)
         if close:
             writer.close()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             found = await result
         writer.close()
     return found
@@ -246,7 +246,7 @@ async def outcome_of_two(
         for answer in (first, second):
             await reader.readline()
             writer.write(answer)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             found = await result
         writer.close()
     return found
@@ -327,7 +327,7 @@ async def test_hazard_11_cancellation_passes_through() -> None:
         writer.write(environment_bytes())
         await entered.wait()
         await server.stop(timedelta(0))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await reader.read()
         writer.close()
     assert len(seen) == 1

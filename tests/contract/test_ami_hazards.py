@@ -64,7 +64,7 @@ async def test_hazard_03_a_failing_consumer_does_not_hurt_the_link(pbx: FakeAmi)
                 if seen[-1] == "Poison":
                     raise ValueError("a defect in the consumer")
 
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         pbx.raw(event("Before") + event("Poison") + event("After"))
         with pytest.raises(ValueError, match="a defect"):
             await consume()
@@ -79,7 +79,7 @@ async def test_hazard_03_a_failing_consumer_does_not_hurt_the_link(pbx: FakeAmi)
 
 async def test_hazard_03_events_keep_their_order_when_the_consumer_is_slow(pbx: FakeAmi) -> None:
     async with AmiLink(pbx.config(), clock=SystemClock(), node="pbx1") as link:
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         pbx.raw(b"".join(event("Tick", {"Number": str(number)}) for number in range(500)))
         numbers: list[int] = []
         async for item in link.items():
@@ -94,9 +94,9 @@ async def test_hazard_03_events_keep_their_order_when_the_consumer_is_slow(pbx: 
 async def test_hazard_03_overflow_ends_the_epoch_and_a_new_one_starts(pbx: FakeAmi) -> None:
     config = pbx.config(queue_items=50)
     async with AmiLink(config, clock=SystemClock(), node="pbx1") as link:
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         pbx.raw(b"".join(event("Tick", {"Number": str(number)}) for number in range(80)))
-        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=20))
         kinds: list[str] = []
         ticks = 0
         async for item in link.items():
@@ -136,7 +136,7 @@ async def test_hazard_04_an_unanswered_originate_is_never_sent_again(pbx: FakeAm
 async def test_hazard_04_what_is_asked_while_the_link_is_down_is_refused_at_once(pbx: FakeAmi) -> None:
     async with running_link(pbx.config()) as (link, collected):
         await pbx.stop()
-        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=20))
         with pytest.raises(AmiDown) as failure:
             await link.actions.hangup("PJSIP/1001-1")
         assert not failure.value.sent
@@ -226,7 +226,7 @@ async def test_hazard_06_dripping_bytes_are_no_sign_of_life(pbx: FakeAmi) -> Non
 async def test_hazard_07_a_wrong_password_is_tried_once_and_alerts(pbx: FakeAmi) -> None:
     config = pbx.config(secret="falsch")
     async with running_link(config, up=False) as (link, collected):
-        await link.wait_for(LinkState.AUTH_FAILED, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.AUTH_FAILED, timeout=timedelta(seconds=20))
         with pytest.raises(TimeoutError):  # several backoffs long: nothing more comes
             await link.wait_for(LinkState.CONNECTING, timeout=timedelta(seconds=0.3))
         assert len(pbx.seen("Login")) == 1
@@ -240,10 +240,10 @@ async def test_hazard_07_a_wrong_password_is_tried_once_and_alerts(pbx: FakeAmi)
 async def test_hazard_07_a_mended_password_is_used_after_reset(pbx: FakeAmi) -> None:
     pbx.behaviour.refuse_login = True
     async with running_link(pbx.config(), up=False) as (link, collected):
-        await link.wait_for(LinkState.AUTH_FAILED, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.AUTH_FAILED, timeout=timedelta(seconds=20))
         pbx.behaviour.refuse_login = False
         link.reset()
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         await collected.item(EpochStarted)
 
 
@@ -251,9 +251,9 @@ async def test_hazard_07_closing_while_reconnecting_leaves_nothing(pbx: FakeAmi)
     before = asyncio.all_tasks()
     link = AmiLink(pbx.config(backoff_first=timedelta(hours=1)), clock=SystemClock(), node="pbx1")
     async with link:
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         await pbx.stop()
-        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=20))
     assert link.state is LinkState.CLOSED
     assert asyncio.all_tasks() == before
     with pytest.raises(AmiDown):

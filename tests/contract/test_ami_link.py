@@ -123,7 +123,7 @@ async def test_plain_login(world: World) -> None:
 async def test_a_wrong_secret_is_told_and_not_repeated(world: World) -> None:
     before = world.proxy.accepted
     async with running_link(world.config(secret="falsch"), up=False) as (link, _):
-        await link.wait_for(LinkState.AUTH_FAILED, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.AUTH_FAILED, timeout=timedelta(seconds=20))
         with pytest.raises(TimeoutError):
             await link.wait_for(LinkState.CONNECTING, timeout=timedelta(seconds=0.5))
     assert world.proxy.accepted == before + 1
@@ -305,7 +305,7 @@ async def test_a_cut_link_comes_back_as_a_new_epoch(world: World) -> None:
 async def test_a_network_that_is_gone_for_a_while(world: World) -> None:
     async with running_link(world.config()) as (link, collected):
         world.proxy.shut()
-        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.DOWN, timeout=timedelta(seconds=20))
         world.proxy.reopen()
         await collected.item(EpochStarted, count=2)
 

@@ -56,7 +56,7 @@ async def test_a_greeting_that_is_none_is_retried_later(
         assert pbx.actions == []
         await eventually(lambda: reason in reasons(collected.of(LinkMoved)))
         pbx.behaviour.banner = BANNER
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
 
 
 async def test_nobody_listens(pbx: FakeAmi) -> None:
@@ -64,7 +64,7 @@ async def test_nobody_listens(pbx: FakeAmi) -> None:
     async with running_link(pbx.config(), up=False) as (link, collected):
         await eventually(lambda: "unreachable" in reasons(collected.of(LinkMoved)))
         await pbx.listen()
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
 
 
 async def test_a_login_that_is_never_answered(pbx: FakeAmi) -> None:
@@ -72,7 +72,7 @@ async def test_a_login_that_is_never_answered(pbx: FakeAmi) -> None:
     async with running_link(pbx.config(login_timeout=SHORT), up=False) as (link, collected):
         await pbx.asked("Login", count=2)
         pbx.behaviour.silent.clear()
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         assert "silent" in reasons(collected.of(LinkMoved))
         # Connections that never became an epoch leave no mark of one.
         assert [item.epoch for item in collected.of(EpochStarted)] == [1]
@@ -85,7 +85,7 @@ async def test_hanging_up_in_the_middle_of_the_login(pbx: FakeAmi) -> None:
         await pbx.asked("Login")
         pbx.behaviour.silent.clear()
         pbx.hang_up()
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
 
 
 async def test_an_asterisk_that_is_still_loading_is_waited_for(pbx: FakeAmi) -> None:
@@ -95,7 +95,7 @@ async def test_an_asterisk_that_is_still_loading_is_waited_for(pbx: FakeAmi) -> 
         pbx.event("PeerStatus", {"Peer": "PJSIP/1001"})
         assert link.state is LinkState.CONNECTING
         pbx.event("FullyBooted", {"Uptime": "1", "Status": "Fully Booted"})
-        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+        await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
         # What came before the epoch was announced follows its marker.
         await collected.event("PeerStatus")
         kinds = [type(item).__name__ for item in collected.items]
@@ -229,7 +229,7 @@ async def test_cancelling_the_runner_cleans_up(pbx: FakeAmi) -> None:
     before = asyncio.all_tasks()
     link = AmiLink(pbx.config(), clock=SystemClock(), node="pbx1")
     runner = asyncio.create_task(link.run())
-    await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+    await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
     pbx.behaviour.silent.add("Hangup")
     waiting = asyncio.create_task(link.actions.hangup("PJSIP/1001-1"))
     await pbx.asked("Hangup")
@@ -242,7 +242,7 @@ async def test_cancelling_the_runner_cleans_up(pbx: FakeAmi) -> None:
     assert asyncio.all_tasks() - before <= pbx.tasks
     # The supervisor may start it again.
     runner = asyncio.create_task(link.run())
-    await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+    await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
     await link.close()
     await runner
     await link.close()

@@ -349,11 +349,11 @@ async def test_a_fault_of_ours_costs_a_resynchronisation_and_nothing_else(
         )
         async with link:
             work = asyncio.create_task(ingest.run())
-            await asyncio.wait_for(ingest.wait_live(), 5)
+            await asyncio.wait_for(ingest.wait_live(), 20)
             monkeypatch.setattr(book, "handle", None)
             talk(pbx)
             with pytest.raises(ExceptionGroup):
-                await asyncio.wait_for(work, 5)
+                await asyncio.wait_for(work, 20)
             monkeypatch.undo()
             work = asyncio.create_task(ingest.run())
             await eventually(lambda: [call.state for call in ingest.live_calls()] == ["talking"])

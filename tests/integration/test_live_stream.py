@@ -213,7 +213,7 @@ async def test_the_server_stops_at_once_with_pages_open(harness: WebHarness, tmp
     ):
         events = Events(response)
         await events.until("snapshot")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             await runner.cleanup()
         await events.until("closing")
         assert await events.next() == ("", None)

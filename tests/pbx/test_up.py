@@ -105,7 +105,7 @@ async def test_it_starts_tells_how_to_sign_in_and_stops_with_everything(terminal
                 assert page.status == 200
                 assert page.url.path == "/agent"
         up.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(up.wait(), 20) == 0
+        assert await asyncio.wait_for(up.wait(), 60) == 0
         assert terminal.left() == []
     # again, with the data that is there
     async with terminal.start("--no-phones") as up:
@@ -126,7 +126,7 @@ async def others_are_refused(terminal: Terminal) -> None:
     for folder, told in ((other.data, "HUIFANG_WEB__PORT"), (terminal.data, "runs already")):
         other.env["HUIFANG_DATA_DIR"] = str(folder)
         async with other.start() as up:
-            assert await asyncio.wait_for(up.wait(), 20) == 1
+            assert await asyncio.wait_for(up.wait(), 60) == 1
         assert other.said.count("\n") == 1
         assert told in other.said
 
@@ -136,6 +136,6 @@ async def test_ctrl_c_while_it_starts_leaves_nothing(terminal: Terminal, word: s
     async with terminal.start() as up:
         await eventually(lambda: word in terminal.said, timeout=60, what=word)
         up.send_signal(signal.SIGINT)
-        await asyncio.wait_for(up.wait(), 20)
+        await asyncio.wait_for(up.wait(), 60)
         assert READY not in terminal.said
         assert terminal.left() == []

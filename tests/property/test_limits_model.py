@@ -4,10 +4,8 @@ The week is one over New Year's Eve, and the calendar of the new year comes some
 """
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +19,9 @@ from crm.limit_tables import LimitBreachRow
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook, Owner, RecordRef
 from kernel.business_time import SHANGHAI
-from kernel.db import Database, create_database
+from kernel.db import Database
 from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing
+from tests.support.db import sqlite_database
 from tests.support.limits import SettableClock, at, facts
 
 pytestmark = pytest.mark.property
@@ -142,13 +141,12 @@ class Limits(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.runner = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.database: Database = create_database(f"sqlite+aiosqlite:///{Path(self.folder.name) / 'test.db'}")
+        self.opened = sqlite_database()
+        self.database: Database = self.run(self.opened.__aenter__())
         self.clock = SettableClock(BEGIN)
         self.book = LimitBook(self.clock)
         self.models: list[Model] = []
         self.loaded = False
-        self.run(self.database.create_all())
         self.run(self.load_year(2098, set()))
 
     def run(self, work: Any) -> Any:
@@ -296,9 +294,8 @@ class Limits(RuleBasedStateMachine):
         try:
             self.run(self.compare())
         finally:
-            self.run(self.database.dispose())
+            self.run(self.opened.__aexit__(None, None, None))
             self.runner.close()
-            self.folder.cleanup()
 
     async def compare(self) -> None:
         await self.drain("last")

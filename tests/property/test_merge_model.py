@@ -8,7 +8,6 @@ merges leads old ids to the last customer.
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -260,9 +259,9 @@ class MergeMachine(RuleBasedStateMachine):
         self.run(read())
 
 
-def test_merges_move_everything_and_undo_gives_it_back(tmp_path: Path) -> None:
+def test_merges_move_everything_and_undo_gives_it_back() -> None:
     loop = asyncio.new_event_loop()
-    opened = sqlite_database(tmp_path)
+    opened = sqlite_database()
     database = loop.run_until_complete(opened.__aenter__())
     clock = FakeClock(datetime(2026, 3, 2, tzinfo=UTC))
 

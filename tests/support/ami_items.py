@@ -33,7 +33,7 @@ class Collected:
     async def finish(self) -> None:
         """Read what is left of a closed link."""
         if self._task is not None:
-            await asyncio.wait_for(self._task, 5)
+            await asyncio.wait_for(self._task, 20)
 
     async def stop(self) -> None:
         """Stop reading; what was not read stays in the stream."""
@@ -73,7 +73,7 @@ async def running_link(
         collected.start()
         try:
             if up:
-                await link.wait_for(LinkState.UP, timeout=timedelta(seconds=5))
+                await link.wait_for(LinkState.UP, timeout=timedelta(seconds=20))
             yield link, collected
         except BaseException:
             await collected.stop()

@@ -103,7 +103,7 @@ async def service(
     try:
         async with link:
             if live:
-                await asyncio.wait_for(ingest.wait_live(), 5)
+                await asyncio.wait_for(ingest.wait_live(), 20)
             yield found
     finally:
         for task in reversed(tasks):

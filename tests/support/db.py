@@ -1,7 +1,9 @@
 """Databases for tests: SQLite in a file, PostgreSQL from a private server.
 
-Each test gets a copy of a database that was made once in its process: to create all tables anew takes many
-times as long as most tests.
+To create all tables anew takes many times as long as most tests, and so does compiling every statement
+again, which a new engine does. So a test gets the engine of the test before, with new connections: on
+SQLite to a new copy of a file that was made once in its process, on PostgreSQL to a database whose rows
+were deleted.
 """
 
 import atexit
@@ -10,11 +12,27 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from kernel.db import Base, Database, create_database
-from tests.support.postgres import create_test_database, drop_test_database
+from tests.support import postgres
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A database that no test uses now; it is empty, and nobody is connected."""
+
+    engine: AsyncEngine
+    url: str
+    shape: str = ""
+
+
+_kept: dict[tuple[str, str], list[Kept]] = {}
+"""By kind of database and schema."""
 
 
 def schema_name() -> str:
@@ -24,7 +42,7 @@ def schema_name() -> str:
 
 
 @cache
-def _templates() -> Path:
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="huifang-sqlite-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -39,26 +57,45 @@ async def _fill(url: str) -> None:
 
 
 @asynccontextmanager
-async def sqlite_database(folder: Path) -> AsyncIterator[Database]:
+async def sqlite_database() -> AsyncIterator[Database]:
     """Yield an empty SQLite database with every table that is imported."""
-    template = _templates() / f"{schema_name()}.db"
+    name = schema_name()
+    template = _folder() / f"{name}.db"
     if not template.exists():
         await _fill(f"sqlite+aiosqlite:///{template}")
-    shutil.copyfile(template, folder / "test.db")
-    database = create_database(f"sqlite+aiosqlite:///{folder / 'test.db'}")
+    free = _kept.setdefault(("sqlite", name), [])
+    if free:
+        kept = free.pop()
+    else:
+        url = f"sqlite+aiosqlite:///{tempfile.mkdtemp(dir=_folder())}/test.db"
+        kept = Kept(create_database(url).engine, url)
+    path = Path(str(kept.engine.url.database))
+    shutil.copyfile(template, path)
     try:
-        yield database
+        yield Database(kept.engine)
     finally:
-        await database.dispose()
+        await kept.engine.dispose()
+        for leftover in path.parent.iterdir():
+            leftover.unlink()
+        free.append(kept)
 
 
 @asynccontextmanager
 async def postgres_database() -> AsyncIterator[Database]:
     """Yield an empty database on the tests' private PostgreSQL."""
-    url = await create_test_database(template=schema_name(), prepare=_fill)
-    database = create_database(url)
+    name = schema_name()
+    free = _kept.setdefault(("postgresql", name), [])
+    if free:
+        kept = free.pop()
+    else:
+        url = await postgres.create_test_database(template=name, prepare=_fill)
+        kept = Kept(create_database(url).engine, url, postgres.shape(url))
     try:
-        yield database
+        yield Database(kept.engine)
     finally:
-        await database.dispose()
-        await drop_test_database(url)
+        await kept.engine.dispose()
+        # A test that changed a table takes its database with it.
+        if postgres.empty_again(kept.url) == kept.shape:
+            free.append(kept)
+        else:
+            await postgres.drop_test_database(kept.url)

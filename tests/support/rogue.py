@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.pbx import HOTLINE, NETWORK_HOST, Pbx
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 _STATUS = re.compile(rb"SIP/2\.0 (\d{3})")
 _CSEQ = re.compile(rb"\r\nCSeq: *(\d+) (\w+)")
@@ -129,7 +129,7 @@ class Rogue(asyncio.DatagramProtocol):
     @staticmethod
     async def _quietly(done: Callable[[], bool], seconds: float) -> None:
         with contextlib.suppress(AssertionError):
-            await eventually(done, timeout=max(0.0, seconds))
+            await eventually(done, timeout=max(0.0, seconds) / PATIENCE)
 
     def _sdp(self) -> bytes:
         port = self._audio.get_extra_info("sockname")[1]

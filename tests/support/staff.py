@@ -16,10 +16,11 @@ async def in_state(centre: RunningCentre, number: str, *states: AgentState, time
     """Wait until an agent is in one of these states."""
     agent_id = await centre.agent_id(number)
 
-    deadline = asyncio.get_running_loop().time() + timeout
-    while (seen := await centre.service.desk.state(agent_id)).state not in states:
-        assert asyncio.get_running_loop().time() < deadline, f"not {' or '.join(states)}: {seen}"
-        await asyncio.sleep(0.02)
+    async def there() -> bool:
+        return (await centre.service.desk.state(agent_id)).state in states
+
+    what = f"{number} is {' or '.join(states)}"
+    await eventually(there, timeout=timeout, interval=0.02, what=what)
 
 
 async def is_member(centre: RunningCentre, number: str, queue: str = "service", timeout: float = 10) -> None:

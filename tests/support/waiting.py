@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
+PATIENCE = 4
+"""A machine with other work stalls for seconds now and then; a wait that ends well costs nothing more."""
 
 
 @overload
@@ -23,9 +25,10 @@ async def eventually(
     """Return the first true answer of ``predicate`` (a function or a coroutine function).
 
     Raises:
-        AssertionError: it did not become true within ``timeout`` seconds; names ``what`` and the last answer.
+        AssertionError: it did not become true within ``timeout`` seconds of a quiet machine; names ``what``
+            and the last answer.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         answer = predicate()
         if inspect.isawaitable(answer):
@@ -33,5 +36,6 @@ async def eventually(
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what or predicate!r}; last answer {answer!r}")
+            waited = f"not within {timeout * PATIENCE:g} s"
+            raise AssertionError(f"{waited}: {what or predicate!r}; last answer {answer!r}")
         await asyncio.sleep(interval)

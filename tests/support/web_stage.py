@@ -284,7 +284,7 @@ class Stage:
 @asynccontextmanager
 async def web_stage(folder: Path, *, port: int = 0, clock: Clock | None = None) -> AsyncIterator[Stage]:
     """Yield a running server with the demo company."""
-    async with sqlite_database(folder) as database:
+    async with sqlite_database() as database:
         stage = Stage(database, clock or SystemClock(), folder / "files")
         await stage.seed()
         timers = asyncio.create_task(stage.desk.run_timers())

@@ -97,10 +97,10 @@ async def pbx(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pbx]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def database(pbx: Pbx, tmp_path: Path) -> AsyncIterator[Database]:
+async def database(pbx: Pbx) -> AsyncIterator[Database]:
     # What the PBX logged of other tests is in no gap of this one.
     pbx.config.paths.event_log.unlink(missing_ok=True)
-    async with sqlite_database(tmp_path) as found:
+    async with sqlite_database() as found:
         yield found
 
 

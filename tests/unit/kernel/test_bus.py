@@ -62,7 +62,7 @@ async def test_closing_ends_the_reader() -> None:
     bus.publish(TestRang(at=NOW, call_id="1"))
     await asyncio.sleep(0)
     subscription.close()
-    assert len(await asyncio.wait_for(reader, 1)) == 1
+    assert len(await asyncio.wait_for(reader, 20)) == 1
 
 
 async def test_cancelled_reader_loses_nothing() -> None:
@@ -72,7 +72,7 @@ async def test_cancelled_reader_loses_nothing() -> None:
             await asyncio.wait_for(subscription.get(), 0.01)
         sent = TestRang(at=NOW, call_id="1")
         bus.publish(sent)
-        assert await asyncio.wait_for(subscription.get(), 1) is sent
+        assert await asyncio.wait_for(subscription.get(), 20) is sent
 
 
 def test_events_survive_the_wire() -> None:

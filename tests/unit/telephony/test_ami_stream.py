@@ -133,14 +133,14 @@ async def test_waiting_until_there_is_room_again() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     await anext(items)
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 20)
 
 
 async def test_closing_wakes_the_consumer_and_refuses_more() -> None:
     items = stream()
     reading = asyncio.create_task(read_all(items))
     await asyncio.sleep(0)
-    assert await asyncio.wait_for(reading, 1) == []
+    assert await asyncio.wait_for(reading, 20) == []
     assert not items.push(tick(1))
     items.mark(moved(LinkState.CLOSED))
     assert len(items) == 0

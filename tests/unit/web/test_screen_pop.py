@@ -397,7 +397,7 @@ async def test_ring_answer_hang_up_wrap_up_and_done(desktop: Desktop) -> None:
     desktop.desk.drafts[CALL] = written(agent_id="a")
     desktop.bus.publish(end())
     desktop.change(AgentState.WRAP_UP, wrap_up_until=desktop.clock.now() + timedelta(seconds=60))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while pop["wrap_up_until"] is None:
             pop = await desktop.until("pop")
     assert (pop["phase"], pop["talk_seconds"], pop["wrap_up_seconds"]) == ("wrap_up", 75.0, 60.0)
@@ -458,7 +458,7 @@ async def test_what_was_saved_during_the_call_is_done_when_its_wrap_up_begins(de
     desktop.desk.drafts[CALL] = saved = written(agent_id="a", saved_at=desktop.clock.now())
     desktop.pops.wrap_up_saved("a", saved)
     desktop.change(AgentState.WRAP_UP)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while (pop := await desktop.until("pop"))["phase"] != "wrap_up":
             pass
     assert pop["wrap_up"] == "done"
@@ -469,7 +469,7 @@ async def test_a_draft_of_another_page_is_there_when_the_wrap_up_begins(desktop:
     desktop.ring()
     desktop.desk.drafts[CALL] = written(agent_id="a", draft_notes="写到一半")
     desktop.change(AgentState.WRAP_UP)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while not (pop := await desktop.until("pop"))["draft"]:
             pass
     assert (pop["phase"], pop["draft"]["notes"]) == ("wrap_up", "写到一半")
