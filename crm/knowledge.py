@@ -1,8 +1,8 @@
 """Knowledge articles: written, corrected, withdrawn, read, found useful, offered beside a call."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
@@ -10,22 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import tidy_text
 from crm.domain.knowledge import (
-    AREA_LABELS,
     Area,
-    Block,
     Candidate,
     Conversation,
-    blocks_of,
     check_validity,
     choose,
-    is_valid,
-    plain_of,
     tidy_keywords,
 )
 from crm.journal import Journal
+from crm.knowledge_search import ARTICLES
 from crm.knowledge_tables import ArticleRow, ArticleVersion, ArticleVote
-from crm.search import Document, Kind
-from crm.search_feed import SearchFeed, Source
+from crm.knowledge_views import ArticleText, ArticleView, VersionView, text_of, version_of, view_of
+from crm.search import Kind
+from crm.search_feed import SearchFeed
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -41,75 +38,6 @@ MAX_CONVERSATION = 2000
 COMPLAINT_CLASSES = range(1, 11)
 """Codes of ``ComplaintClass`` (domain.md §4.3)."""
 ENTITY = "knowledge_article"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArticleText:
-    """What somebody writes: question and answer, and where they belong.
-
-    Attributes:
-        classes: complaint classes beside which it is offered.
-        valid_to: the last day on which it holds; ``None`` for no end.
-    """
-
-    area: Area
-    question: str
-    answer: str
-    keywords: Sequence[str] = ()
-    classes: Sequence[int] = ()
-    valid_from: date | None = None
-    valid_to: date | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArticleView:
-    """An article as it reads now.
-
-    Attributes:
-        blocks: the answer, parted into paragraphs, headings and lists.
-        valid: it holds today and was not withdrawn.
-        voted: the actor has found it useful.
-    """
-
-    article_id: str
-    area: Area
-    area_label: str
-    question: str
-    answer: str
-    blocks: tuple[Block, ...]
-    keywords: tuple[str, ...]
-    classes: tuple[int, ...]
-    valid_from: date
-    valid_to: date | None
-    active: bool
-    valid: bool
-    owner: str
-    owner_id: str
-    number: int
-    votes: int
-    voted: bool
-    created_at: datetime
-    updated_at: datetime
-    updated_by: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionView:
-    """An article as it was saved once."""
-
-    number: int
-    area: Area
-    question: str
-    answer: str
-    blocks: tuple[Block, ...]
-    keywords: tuple[str, ...]
-    valid_from: date
-    valid_to: date | None
-    active: bool
-    why: str
-    saved_at: datetime
-    saved_by: str
 
 
 class Knowledge:
@@ -151,7 +79,7 @@ class Knowledge:
             )
             session.add(row)
             await self._save(session, actor, row, text, why="", action="knowledge.written")
-            return self._view(row, voted=False)
+            return view_of(row, today=self.today(), voted=False)
 
     async def correct(
         self, actor: Actor, article_id: str, text: ArticleText, *, expected: int, why: str = ""
@@ -170,7 +98,7 @@ class Knowledge:
             row = await self._load(session, article_id, expected)
             row.active = True
             await self._save(session, actor, row, text, why=why, action="knowledge.corrected")
-            return self._view(row, voted=await self._voted(session, actor, article_id))
+            return view_of(row, today=self.today(), voted=await self._voted(session, actor, article_id))
 
     async def withdraw(self, actor: Actor, article_id: str, *, expected: int, why: str) -> ArticleView:
         """Offer an article no more. It stays readable, with all its versions. Raises as :meth:`correct`."""
@@ -179,8 +107,8 @@ class Knowledge:
         async with self._database.transaction() as session:
             row = await self._load(session, article_id, expected)
             row.active = False
-            await self._save(session, actor, row, _text_of(row), why=why, action="knowledge.withdrawn")
-            return self._view(row, voted=await self._voted(session, actor, article_id))
+            await self._save(session, actor, row, text_of(row), why=why, action="knowledge.withdrawn")
+            return view_of(row, today=self.today(), voted=await self._voted(session, actor, article_id))
 
     async def vote(self, actor: Actor, article_id: str, *, useful: bool = True) -> ArticleView:
         """Say that an article was useful, or take that back; each person counts once.
@@ -194,7 +122,7 @@ class Knowledge:
             row = await self._load(session, article_id, None)
             mine = await session.get(ArticleVote, (article_id, actor.user_id))
             if useful is (mine is not None):
-                return self._view(row, voted=useful)
+                return view_of(row, today=self.today(), voted=useful)
             if mine is None:
                 session.add(ArticleVote(article_id=article_id, user_id=actor.user_id, at=self._clock.now()))
             else:
@@ -207,7 +135,7 @@ class Knowledge:
             )
             await session.refresh(row)
             await session.flush()
-            return self._view(row, voted=useful)
+            return view_of(row, today=self.today(), voted=useful)
 
     async def read(self, actor: Actor, article_id: str) -> ArticleView:
         """Return an article. Raises Forbidden, NotFound."""
@@ -216,7 +144,7 @@ class Knowledge:
             row = await session.get(ArticleRow, article_id) if is_ulid(article_id) else None
             if row is None:
                 raise NotFound("no such article", field="article_id")
-            return self._view(row, voted=await self._voted(session, actor, article_id))
+            return view_of(row, today=self.today(), voted=await self._voted(session, actor, article_id))
 
     async def versions(self, actor: Actor, article_id: str) -> tuple[VersionView, ...]:
         """Return all that an article ever was, newest first. Raises Forbidden, NotFound."""
@@ -226,7 +154,7 @@ class Knowledge:
             rows = (await session.execute(query.order_by(ArticleVersion.number.desc()))).scalars().all()
         if not rows:
             raise NotFound("no such article", field="article_id")
-        return tuple(_version(row) for row in rows)
+        return tuple(version_of(row) for row in rows)
 
     async def articles(
         self,
@@ -393,82 +321,5 @@ class Knowledge:
     ) -> tuple[ArticleView, ...]:
         mine = select(ArticleVote.article_id).where(ArticleVote.user_id == actor.user_id)
         voted = set((await session.execute(mine)).scalars())
-        views = [self._view(row, voted=row.id in voted) for row in rows]
+        views = [view_of(row, today=self.today(), voted=row.id in voted) for row in rows]
         return tuple([view for view in views if view.valid or not valid_only][: max(1, min(limit, MAX_PAGE))])
-
-    def _view(self, row: ArticleRow, *, voted: bool) -> ArticleView:
-        area = Area(row.area)
-        return ArticleView(
-            article_id=row.id,
-            area=area,
-            area_label=AREA_LABELS[area],
-            question=row.question,
-            answer=row.answer,
-            blocks=blocks_of(row.answer),
-            keywords=tuple(row.keywords),
-            classes=tuple(row.classes),
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-            active=row.active,
-            valid=row.active and is_valid(row.valid_from, row.valid_to, self.today()),
-            owner=row.owner,
-            owner_id=row.owner_id,
-            number=row.number,
-            votes=row.votes,
-            voted=voted,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            updated_by=row.updated_by,
-            version=row.version,
-        )
-
-
-def _text_of(row: ArticleRow) -> ArticleText:
-    return ArticleText(
-        area=Area(row.area),
-        question=row.question,
-        answer=row.answer,
-        keywords=tuple(row.keywords),
-        classes=tuple(row.classes),
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-    )
-
-
-def _version(row: ArticleVersion) -> VersionView:
-    return VersionView(
-        number=row.number,
-        area=Area(row.area),
-        question=row.question,
-        answer=row.answer,
-        blocks=blocks_of(row.answer),
-        keywords=tuple(row.keywords),
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        active=row.active,
-        why=row.why,
-        saved_at=row.saved_at,
-        saved_by=row.saved_by,
-    )
-
-
-async def article_documents(session: AsyncSession, ids: Sequence[str]) -> list[Document]:
-    """Return articles as the search knows them; one that was withdrawn is not found."""
-    query = select(ArticleRow).where(ArticleRow.id.in_(ids), ArticleRow.active.is_(True))
-    return [
-        Document(
-            kind=Kind.ARTICLE,
-            ref_id=row.id,
-            customer_id=None,
-            title=row.question,
-            texts=(plain_of(row.answer), " ".join(row.keywords)),
-            updated_at=row.updated_at,
-        )
-        for row in (await session.execute(query)).scalars()
-    ]
-
-
-ARTICLES = Source(
-    kind=Kind.ARTICLE, key=ArticleRow.id, load=article_documents, only=ArticleRow.active.is_(True)
-)
-"""What makes a :class:`SearchFeed` read articles: ``feed.add(ARTICLES)``."""

@@ -1,7 +1,7 @@
 """The search's feed with everything that any part adds to it: for the service, the commands and imports."""
 
 from crm import complaint_store, repair_store, ticket_store
-from crm.knowledge import ARTICLES
+from crm.knowledge_search import ARTICLES
 from crm.search import Kind
 from crm.search_feed import SearchFeed
 

@@ -8,7 +8,8 @@ import yaml
 
 from crm.domain.knowledge import Area
 from crm.journal import Journal
-from crm.knowledge import ArticleText, Knowledge
+from crm.knowledge import Knowledge
+from crm.knowledge_views import ArticleText
 from crm.search_feed import SearchFeed
 from kernel.access import Actor
 from kernel.audit import AuditLog

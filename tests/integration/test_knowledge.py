@@ -9,8 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from app.demo.articles import demo_articles, seed_articles
 from crm.domain.knowledge import Area
 from crm.journal import Journal
-from crm.knowledge import ArticleText, ArticleView, Knowledge
+from crm.knowledge import Knowledge
 from crm.knowledge_tables import ArticleVersion
+from crm.knowledge_views import ArticleText, ArticleView
 from crm.search import Kind
 from crm.search_feed import SearchFeed
 from crm.search_query import Search

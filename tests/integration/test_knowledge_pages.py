@@ -10,7 +10,7 @@ import pytest
 
 from app.demo.articles import seed_articles
 from crm.domain.knowledge import Area
-from crm.knowledge import ArticleText, ArticleView
+from crm.knowledge_views import ArticleText, ArticleView
 from kernel.access import Actor
 from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from crm.knowledge import ArticleView
+from crm.knowledge_views import ArticleView
 from web.crm_part import CRM
 from web.identity import current_actor, current_user
 from web.pages.shell import render

@@ -9,7 +9,8 @@ from aiohttp import web
 from crm.domain.complaint import ComplaintClass
 from crm.domain.knowledge import Area
 from crm.domain.search_text import MAX_QUERY
-from crm.knowledge import MAX_ANSWER, MAX_QUESTION, MAX_WHY, ArticleText, ArticleView, Knowledge
+from crm.knowledge import MAX_ANSWER, MAX_QUESTION, MAX_WHY, Knowledge
+from crm.knowledge_views import ArticleText, ArticleView
 from crm.search import Kind
 from crm.search_asked import SearchRefused
 from kernel.errors import DeadlineExceeded, Invalid, StaleVersion

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from crm.classification import suggest_class
 from crm.domain.classification import NATURE_LABELS, URGENCY_LABELS
-from crm.knowledge import ArticleText, Knowledge
+from crm.knowledge import Knowledge
+from crm.knowledge_views import ArticleText
 from web.api.operation import Call, operation
 from web.api.v1.knowledge_schemas import (
     ArticleCorrectionIn,
