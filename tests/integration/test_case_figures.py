@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from crm.case_figures import Asked, CaseFigures, CaseFiguresReader
+from crm.case_figures import CaseFigures, CaseFiguresReader
 from crm.complaint_input import Timeliness
 from crm.complaint_tables import Complaint, ComplaintLine
 from crm.domain.case_figures import Figure, FigureCode
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
+from crm.figure_period import Asked
 from crm.handoffs import Dispatch
 from crm.repair_tables import RepairRow
 from crm.tables import CaseParty, Crew, Project, ServiceCase

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select, update
 
-from crm.case_figures import Asked, CaseFiguresReader
+from crm.case_figures import CaseFiguresReader
 from crm.complaint_input import NewLine
 from crm.complaint_tables import ComplaintLine
 from crm.complaint_views import ComplaintView
@@ -14,6 +14,7 @@ from crm.domain.case_figures import FigureCode
 from crm.domain.compensation import LiableParty
 from crm.domain.complaint import ComplaintClass
 from crm.escalation_tables import CompensationRow, EscalationRow
+from crm.figure_period import Asked
 from crm.month_causes import MonthCausesReader
 from crm.problem_customers import ProblemCustomers
 from crm.repeat_complaints import RepeatComplaints, RepeatFilter

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from crm.case_figures import Asked
 from crm.domain.case_figures import OF_COMPANY
+from crm.figure_period import Asked
 from web.api.operation import Call, operation
 from web.api.v1.case_figures_schemas import CaseFiguresOut, CaseFiguresQuery, FigureOut, SpreadOut
 from web.crm_part import CRM
