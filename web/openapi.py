@@ -42,6 +42,7 @@ TAGS = {
     "settlements": "What repairs cost, who bears it, and crews' deposits",
     "tickets": "Problem tickets from callbacks, and notices one level up",
     "forwarded": "Orders of other hotlines, and what they were told",
+    "office-lists": "What repeats, who is flagged, what a month was about",
     "figures": "Complaints and repairs in figures",
     "knowledge": "Articles, and what customers' words look like",
     "repair points": "The network of repair points: agreements, parts, accounts, quality",

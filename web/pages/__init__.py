@@ -14,6 +14,7 @@ from web.pages import (
     cases,
     figures,
     knowledge,
+    lists,
     my_day,
     notices,
     office,
@@ -48,3 +49,4 @@ def setup(app: web.Application) -> None:
     office.setup(app)
     knowledge.setup(app)
     figures.setup(app)
+    lists.setup(app)

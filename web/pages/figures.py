@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import select
 
-from crm.case_figures import Asked
 from crm.domain.case_figures import OF_COMPANY, Figure, FigureCode, Spread, Unit
+from crm.figure_period import Asked
 from crm.tables import Store
 from web import labels
 from web.crm_part import CRM
@@ -127,7 +127,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     zone, now = app[DEPS].settings.timezone, app[DEPS].clock.now()
     first = _month(request.query.get("month", ""), now.astimezone(zone).date())
     following = (first + timedelta(days=32)).replace(day=1)
-    names, stores = await departments(request), await _stores(request)
+    names, stores = await departments(request), await stores_of(request)
     department, store = request.query.get("department", ""), request.query.get("store", "")
     asked = Asked(
         since=day_start(first, zone),
@@ -155,7 +155,8 @@ def _month(asked: str, today: date) -> date:
     return date(int(match[1]), int(match[2]), 1) if match else today.replace(day=1)
 
 
-async def _stores(request: web.Request) -> list[str]:
+async def stores_of(request: web.Request) -> list[str]:
+    """Return the names of the stores."""
     async with request.app[DEPS].database.session() as session:
         return [str(name) for name in await session.scalars(select(Store.name).order_by(Store.name))]
 

@@ -26,6 +26,7 @@ from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, current_user
 from web.labels import PROBLEMS, word
 from web.middleware import ERROR_PAGE
 from web.pages import times
+from web.pages.list_tabs import tabs_of
 from web.permissions import Permission, Role, public, signed_in
 from web.problems import Problem
 
@@ -152,6 +153,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/knowledge", gettext("知识库")))
     if user.can(Permission.RED_LIST_VIEW):
         items.append(NavigationItem("/figures", gettext("数字")))
+    if lists := tabs_of(user):
+        items.append(NavigationItem("/lists", lists[0][1] if len(lists) == 1 else gettext("名单")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
     return items

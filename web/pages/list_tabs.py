@@ -1,0 +1,37 @@
+"""Which lists somebody has: one item of the bar leads to all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from web.i18n import N_, gettext
+from web.identity import CurrentUser
+from web.permissions import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A list and who has it."""
+
+    href: str
+    label: str
+    shown_to: Callable[[CurrentUser], bool]
+
+
+def _leads(user: CurrentUser) -> bool:
+    return user.can(Permission.RED_LIST_VIEW)
+
+
+def _has_causes(user: CurrentUser) -> bool:
+    return _leads(user) or (user.can(Permission.CASES_SIGN) and user.department is not None)
+
+
+TABS = (
+    Tab("/lists/repeats", N_("重复投诉"), _leads),
+    Tab("/lists/problem-customers", N_("重点客户"), _leads),
+    Tab("/lists/causes", N_("月度原因"), _has_causes),
+)
+
+
+def tabs_of(user: CurrentUser) -> list[tuple[str, str]]:
+    """Return address and name of the lists that somebody has."""
+    return [(tab.href, gettext(tab.label)) for tab in TABS if tab.shown_to(user)]

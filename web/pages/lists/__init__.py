@@ -1,0 +1,23 @@
+"""Lists for whoever looks after the work of others: what repeats, who is flagged, a month's causes."""
+
+from aiohttp import web
+
+from web.identity import current_user
+from web.pages.list_tabs import tabs_of
+from web.pages.lists import causes, problem, repeats
+from web.pages.shell import see_other
+from web.permissions import Permission, requires
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/lists", home)
+    for part in (repeats, problem, causes):
+        part.setup(app)
+
+
+@requires(Permission.CASES_VIEW)
+async def home(request: web.Request) -> web.StreamResponse:
+    """Lead to the first list that somebody has."""
+    found = tabs_of(current_user(request))
+    return see_other(found[0][0] if found else "/")
