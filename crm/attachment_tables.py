@@ -15,6 +15,7 @@ class AttachmentRow(Base):
         name: what the person called it; it is shown, and never part of a path.
         sha256: of the file as it is stored, under which it lies; ``thumb_sha256`` that of its small picture.
         visit_id: the visit it was taken at.
+        line_id: the line of a complaint that it belongs to; ``None``: the case as a whole.
     """
 
     __tablename__ = "attachment"
@@ -30,6 +31,7 @@ class AttachmentRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     thumb_sha256: Mapped[str | None] = mapped_column(String(64))
     visit_id: Mapped[str | None] = mapped_column(Ulid)
+    line_id: Mapped[str | None] = mapped_column(Ulid)
     uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     uploaded_by: Mapped[str] = mapped_column(String(80))
     uploader_id: Mapped[str] = mapped_column(String(26))

@@ -1,5 +1,8 @@
 """Photos and scans of cases: kept under their hash, seen by whoever may see the case.
 
+Where a complaint has a confidential line, a file is shown to the departments only when it belongs to a line
+that they see: what was put into the case as a whole may be about the other one.
+
 A file lies at ``files/ab/abcdef…`` below the data directory, named by what is in it; what the person called
 it is only shown. The same file sent twice is stored once and stands in the case once.
 """
@@ -12,14 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attachment_tables import AttachmentRow
 from crm.cases import CaseRegister
-from crm.domain.case import CaseKind
+from crm.complaint_tables import ComplaintLine
+from crm.confidential import sees_confidential
 from crm.domain.lines import maybe_line
 from crm.journal import Journal
 from crm.pictures import Kept, MediaType, read_file
@@ -67,6 +70,7 @@ class AttachmentView:
     height: int | None
     has_thumbnail: bool
     visit_id: str | None
+    line_id: str | None
     sha256: str
     uploaded_at: datetime
     uploaded_by: str
@@ -79,14 +83,6 @@ class StoredFile:
     path: Path
     media_type: MediaType
     filename: str
-
-
-class CaseGuard(Protocol):
-    """Says who may see a case of one kind, beyond what holds for all."""
-
-    async def __call__(self, session: AsyncSession, actor: Actor, case_id: str) -> bool:
-        """Tell whether ``actor`` may see the case."""
-        ...
 
 
 class FileStore:
@@ -130,12 +126,7 @@ class Attachments:
         self._cases = cases
         self._journal = journal
         self._store = store
-        self._guards: dict[str, CaseGuard] = {}
         self._turn = asyncio.Semaphore(AT_ONCE)
-
-    def restrict(self, kind: CaseKind, guard: CaseGuard) -> None:
-        """Ask ``guard`` too before a file of that kind of case is shown or taken."""
-        self._guards[kind.value] = guard
 
     async def add(
         self,
@@ -146,12 +137,18 @@ class Attachments:
         name: str,
         purpose: Purpose = Purpose.PHOTO,
         visit_id: str | None = None,
+        line_id: str | None = None,
     ) -> AttachmentView:
         """Put a file into a case.
+
+        Args:
+            line_id: the line of a complaint that it belongs to; without it a department's only line, or the
+                case as a whole.
 
         Raises:
             Forbidden: the role does not work on cases.
             NotFound: no such case, or none that the actor may see.
+            Invalid: no such line of the case, or visit.
             BadFile: it is no picture (or PDF), damaged, or too large.
             QuotaReached: the case has as many as it may have.
         """
@@ -165,7 +162,8 @@ class Attachments:
         async with self._database.transaction() as session:
             locked = select(ServiceCase.id).where(ServiceCase.id == case_id).with_for_update()
             await session.execute(locked)
-            before = await self._same(session, case_id, sha256, purpose)
+            line_id = await _line_for(session, actor, case_id, line_id)
+            before = await self._same(session, case_id, sha256, purpose, line_id)
             if before is not None:
                 return _view(before)
             await _check_quota(session, case_id, len(kept.content))
@@ -181,6 +179,7 @@ class Attachments:
                 sha256=sha256,
                 thumb_sha256=thumb,
                 visit_id=visit_id,
+                line_id=line_id,
                 uploaded_at=self._clock.now(),
                 uploaded_by=actor.name,
                 uploader_id=actor.user_id,
@@ -203,7 +202,8 @@ class Attachments:
             NotFound: no such case, or none that the actor may see.
         """
         await self._check(actor, case_id)
-        query = select(AttachmentRow).where(AttachmentRow.case_id == case_id).order_by(AttachmentRow.id)
+        query = select(AttachmentRow).where(AttachmentRow.case_id == case_id, _shown(actor))
+        query = query.order_by(AttachmentRow.id)
         async with self._database.session() as session:
             return tuple(_view(row) for row in await session.scalars(query))
 
@@ -215,7 +215,8 @@ class Attachments:
         """
         actor.need(Permission.CASES_VIEW)
         async with self._database.session() as session:
-            row = await session.get(AttachmentRow, attachment_id) if is_ulid(attachment_id) else None
+            query = select(AttachmentRow).where(AttachmentRow.id == attachment_id, _shown(actor))
+            row = await session.scalar(query) if is_ulid(attachment_id) else None
         if row is None or (thumbnail and row.thumb_sha256 is None):
             raise NotFound("no such file", field="attachment_id")
         await self._check(actor, row.case_id, field="attachment_id")
@@ -236,13 +237,7 @@ class Attachments:
     async def _check(self, actor: Actor, case_id: str, *, field: str = "case_id") -> None:
         if not is_ulid(case_id):
             raise NotFound("no such case", field=field)
-        case = await self._cases.get(actor, case_id)
-        guard = self._guards.get(case.kind.value)
-        if guard is None:
-            return
-        async with self._database.session() as session:
-            if not await guard(session, actor, case_id):
-                raise NotFound("no such case", field=field)
+        await self._cases.get(actor, case_id)
 
     async def _read(self, content: bytes, purpose: Purpose) -> Kept:
         async with self._turn:
@@ -253,12 +248,13 @@ class Attachments:
         return sha256, self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
 
     async def _same(
-        self, session: AsyncSession, case_id: str, sha256: str, purpose: Purpose
+        self, session: AsyncSession, case_id: str, sha256: str, purpose: Purpose, line_id: str | None
     ) -> AttachmentRow | None:
         query = select(AttachmentRow).where(
             AttachmentRow.case_id == case_id,
             AttachmentRow.sha256 == sha256,
             AttachmentRow.purpose == purpose.value,
+            AttachmentRow.line_id.is_not_distinct_from(line_id),
         )
         found: Sequence[AttachmentRow] = (await session.scalars(query.limit(1))).all()
         return found[0] if found else None
@@ -275,6 +271,32 @@ def clean_name(raw: str) -> str:
     last = raw.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(char for char in last if char not in '<>:"|?*\u202a\u202b\u202c\u202d\u202e')
     return maybe_line(kept[:MAX_NAME], field="name", limit=MAX_NAME) or "file"
+
+
+def _shown(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition that a file of a case that the actor sees is shown to them."""
+    if sees_confidential(actor):
+        return true()
+    whole = ComplaintLine.case_id == AttachmentRow.case_id
+    return or_(
+        ~exists().where(whole, ComplaintLine.confidential.is_(True)),
+        exists().where(ComplaintLine.id == AttachmentRow.line_id, ComplaintLine.confidential.is_(False)),
+        AttachmentRow.uploader_id == actor.user_id,
+    )
+
+
+async def _line_for(session: AsyncSession, actor: Actor, case_id: str, line_id: str | None) -> str | None:
+    """Return the line that a file belongs to. Raises Invalid."""
+    query = select(ComplaintLine).where(ComplaintLine.case_id == case_id)
+    if not sees_confidential(actor):
+        query = query.where(ComplaintLine.confidential.is_(False))
+    lines = (await session.scalars(query)).all()
+    if line_id is not None:
+        if line_id not in {line.id for line in lines}:
+            raise Invalid("no such line of this case", field="line_id")
+        return line_id
+    mine = [line.id for line in lines if line.department_code == actor.department]
+    return mine[0] if len(mine) == 1 and not actor.can(Permission.CASES_VIEW_ALL) else None
 
 
 def _may_add(actor: Actor) -> None:
@@ -310,6 +332,7 @@ def _view(row: AttachmentRow) -> AttachmentView:
         height=row.height,
         has_thumbnail=row.thumb_sha256 is not None,
         visit_id=row.visit_id,
+        line_id=row.line_id,
         sha256=row.sha256,
         uploaded_at=row.uploaded_at,
         uploaded_by=row.uploaded_by,

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.cases import MAX_PAGE, CaseFilter, CaseRegister, CaseView, conditions, seen_by
 from crm.complaint_store import may_see
 from crm.complaint_tables import ComplaintLine
+from crm.confidential import sees_confidential
 from crm.domain.case import CaseStatus
 from crm.domain.complaint_line import LINE_FINAL, LineStatus
 from crm.limit_tables import LimitTimerRow
@@ -142,6 +143,15 @@ class CaseLists:
         return BoardPage(
             items=rows, next_cursor=write_cursor(found[limit - 1][1], found[limit - 1][0]) if more else None
         )
+
+    async def count(self, actor: Actor, wanted: CaseFilter, *, overdue: bool = False) -> int:
+        """Return how many cases a board has, all its pages together. Raises Forbidden."""
+        actor.need(Permission.CASES_VIEW)
+        query = select(func.count()).select_from(ServiceCase).where(*conditions(wanted), seen_by(actor))
+        if overdue:
+            query = query.where(_due(actor, wanted) < self._clock.now())
+        async with self._database.session() as session:
+            return int(await session.scalar(query) or 0)
 
     async def counts(self, actor: Actor, wanted: CaseFilter) -> dict[str, int]:
         """Return how many cases are in each state, of those that fulfil the rest of the filter."""
@@ -284,13 +294,14 @@ class CaseLists:
             .where(CaseParty.case_id.in_(ids))
             .order_by(Department.name)
         )
+        secret = await _secret_lines(session, actor, ids)
         departments: dict[str, list[str]] = {}
         for case_id, name in parties:
             departments.setdefault(case_id, []).append(name)
         return tuple(
             BoardRow(
                 case=cases[case_id],
-                limit=_first(actor, timers.get(case_id, ())),
+                limit=_first(actor, timers.get(case_id, ()), secret),
                 departments=tuple(departments.get(case_id, ())),
             )
             for case_id in ids
@@ -298,13 +309,24 @@ class CaseLists:
         )
 
 
-def _first(actor: Actor, timers: Sequence[TimerView]) -> TimerView | None:
+async def _secret_lines(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> frozenset[str]:
+    """Return the lines of cases that the actor is not to know of."""
+    if sees_confidential(actor):
+        return frozenset()
+    query = select(ComplaintLine.id).where(
+        ComplaintLine.case_id.in_(ids), ComplaintLine.confidential.is_(True)
+    )
+    return frozenset((await session.scalars(query)).all())
+
+
+def _first(actor: Actor, timers: Sequence[TimerView], secret: frozenset[str]) -> TimerView | None:
     whole = actor.can(Permission.CASES_VIEW_ALL)
     running = [
         (timer.due_at is not None, timer.due_at or timer.started_at, timer.timer_id, timer)
         for timer in timers
         if timer.state in {TimerState.RUNNING, TimerState.CALENDAR_MISSING}
         and (whole or timer.owner.department == actor.department)
+        and timer.record.line_id not in secret
     ]
     # First what nobody knows the end of.
     return min(running, key=lambda found: found[:3])[3] if running else None

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from crm.confidential import address_for, hide, name_for, texts_hidden
 from crm.domain.case import PREFIXES, CaseKind, CaseStatus, Severity, Source, summary_of
 from crm.office import current_id
 from crm.tables import CaseNumber, CaseParty, Customer, Department, Project, ServiceCase, Store
@@ -53,7 +54,10 @@ class NewCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView:
-    """The header of a case, as lists show it."""
+    """The header of a case, as lists show it.
+
+    ``texts_hidden``: what is written about the whole case is not for who reads it (:mod:`crm.confidential`).
+    """
 
     case_id: str
     no: str
@@ -85,6 +89,7 @@ class CaseView:
     updated_at: datetime | None
     closed_at: datetime | None
     version: int
+    texts_hidden: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,7 +311,7 @@ class CaseRegister:
     ) -> Sequence[CaseView]:
         """Return headers that fulfil the conditions and that the actor may see, newest first."""
         query = (
-            select(ServiceCase, Customer.name, Project.contract_no, Project.address)
+            select(ServiceCase, Customer.name, Project.contract_no, Project.address, texts_hidden(actor))
             .join(Customer, Customer.id == ServiceCase.customer_id)
             .outerjoin(Project, Project.id == ServiceCase.project_id)
             .options(joinedload(ServiceCase.department))
@@ -316,25 +321,32 @@ class CaseRegister:
         )
         if not actor.can(Permission.CASES_VIEW_ALL):
             query = query.where(_party(actor))
-        return [view_of(*row) for row in (await session.execute(query)).all()]
+        return [view_of(actor, *row) for row in (await session.execute(query)).all()]
 
 
-def view_of(row: ServiceCase, customer: str, contract_no: str | None, address: str | None) -> CaseView:
-    """Return a header as lists show it; its department must be loaded."""
+def view_of(
+    actor: Actor,
+    row: ServiceCase,
+    customer: str,
+    contract_no: str | None,
+    address: str | None,
+    hidden: bool,
+) -> CaseView:
+    """Return a header as lists show it to the actor; its department must be loaded."""
     return CaseView(
         case_id=row.id,
         no=row.no,
         kind=CaseKind(row.kind),
         status=CaseStatus(row.status),
         customer_id=row.customer_id,
-        customer_name=customer,
+        customer_name=name_for(actor, row, customer),
         project_id=row.project_id,
         contract_no=contract_no,
-        address=address,
+        address=address_for(actor, row, address),
         department=row.department_code,
         department_name=row.department.name if row.department else None,
-        summary=row.summary,
-        content=row.content or row.summary,
+        summary=hide(row.summary, hidden=bool(hidden)),
+        content=hide(row.content or row.summary, hidden=bool(hidden)),
         severity=row.severity,
         major=row.major,
         source=row.source,
@@ -352,6 +364,7 @@ def view_of(row: ServiceCase, customer: str, contract_no: str | None, address: s
         updated_at=row.updated_at,
         closed_at=row.closed_at,
         version=row.version,
+        texts_hidden=bool(hidden),
     )
 
 

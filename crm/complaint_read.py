@@ -25,6 +25,7 @@ from crm.complaint_views import (
     PlanView,
     VisitView,
 )
+from crm.confidential import hide
 from crm.domain.case import SPOKEN_STATUS, STATUS_LABELS, CaseKind
 from crm.domain.complaint import (
     MAX_LINES,
@@ -85,6 +86,7 @@ class ComplaintReader:
             select(ComplaintCall).where(ComplaintCall.case_id == case_id).order_by(ComplaintCall.id)
         )
         step = self._next(header, row, lines, escalation)
+        hidden, seen = header.texts_hidden, {line.id for line in lines if may_see(actor, line)}
         return ComplaintView(
             header=header,
             version=header.version,
@@ -93,14 +95,19 @@ class ComplaintReader:
             next_step=step,
             next_label=NEXT_LABELS[step],
             steps=self._steps(actor, header, row, lines, escalation),
-            demand=row.demand,
+            demand=hide(row.demand, hidden=hidden),
             want_by=row.want_by,
             complained_at=row.complained_at,
             registered_by_id=row.registered_by_id,
             lines=await self._lines(session, actor, lines, timers),
-            callbacks=tuple(callback_view(found) for found in callbacks),
+            callbacks=tuple(callback_view(found, seen, hidden=hidden) for found in callbacks),
             calls=tuple(
-                CallRefView(at=call.at, call_id=call.call_id, noted_by=call.noted_by, note=call.note)
+                CallRefView(
+                    at=call.at,
+                    call_id=call.call_id,
+                    noted_by=call.noted_by,
+                    note=hide(call.note, hidden=hidden),
+                )
                 for call in calls
             ),
             limits=tuple(timer for timer in timers if not timer.record.line_id),
@@ -112,16 +119,16 @@ class ComplaintReader:
             contacted_in_time=row.contacted_in_time,
             waived_at=row.waived_at,
             waived_by=row.waived_by,
-            waived_why=row.waived_why,
+            waived_why=hide(row.waived_why, hidden=hidden),
             escalation_owed=row.escalation_owed,
             escalation_why=row.escalation_why,
             escalation=escalation,
             reply_owed=owes_reply(header),
-            reply_text=row.reply_text,
+            reply_text=hide(row.reply_text, hidden=hidden),
             replied_by=row.replied_by,
-            not_filed_why=row.not_filed_why,
+            not_filed_why=hide(row.not_filed_why, hidden=hidden),
             not_filed_by=row.not_filed_by,
-            analysis=analysis_view(row),
+            analysis=analysis_view(row, hidden=hidden),
             closed_by=row.closed_by,
         )
 
@@ -160,7 +167,7 @@ class ComplaintReader:
             select(LineVisit).where(LineVisit.line_id.in_(ids)).order_by(LineVisit.id)
         ):
             visits.setdefault(visit.line_id, []).append(visit_view(visit))
-        handoffs = await self._handoffs.of_lines(session, ids)
+        handoffs = await self._handoffs.of_lines(session, actor, ids)
         now = self._clock.now()
         return tuple(
             line_view(

@@ -1,6 +1,6 @@
 """What the rows of complaints look like, and what an actor may do with a line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from crm.complaint_store import check_receives, check_works, to_line
@@ -13,6 +13,7 @@ from crm.complaint_views import (
     PlanView,
     VisitView,
 )
+from crm.confidential import hide
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass, NextStep
 from crm.domain.complaint_line import LINE_LABELS, AcceptMode, LineStatus, Step, steps_from
 from crm.limits import TimerView
@@ -161,8 +162,8 @@ def visit_view(row: LineVisit) -> VisitView:
     )
 
 
-def callback_view(row: ComplaintCallback) -> CallbackView:
-    """Return a callback."""
+def callback_view(row: ComplaintCallback, seen: Collection[str], *, hidden: bool) -> CallbackView:
+    """Return a callback; of the lines only those that are ``seen``."""
     return CallbackView(
         callback_id=row.id,
         round=row.round,
@@ -170,23 +171,23 @@ def callback_view(row: ComplaintCallback) -> CallbackView:
         by=row.by,
         call_id=row.call_id,
         verdict=row.verdict,
-        lines=dict(row.lines),
+        lines={line_id: problem for line_id, problem in row.lines.items() if line_id in seen},
         satisfaction=row.satisfaction,
         timeliness=row.timeliness,
         contacted_in_time=row.contacted_in_time,
         compensation_mentioned=row.compensation_mentioned,
-        note=row.note,
+        note=hide(row.note, hidden=hidden),
         leads_to=NextStep(row.leads_to),
     )
 
 
-def analysis_view(row: Complaint) -> AnalysisView | None:
+def analysis_view(row: Complaint, *, hidden: bool) -> AnalysisView | None:
     """Return the analysis, ``None`` while there is none."""
     if row.analysed_at is None:
         return None
     return AnalysisView(
-        root_cause=row.root_cause or "",
-        preventive_step=row.preventive_step or "",
+        root_cause=hide(row.root_cause or "", hidden=hidden),
+        preventive_step=hide(row.preventive_step or "", hidden=hidden),
         owner=row.analysis_owner or "",
         at=row.analysed_at,
         by=row.analysed_by or "",

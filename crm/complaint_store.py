@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from crm import timeline
 from crm.cases import CaseRegister
 from crm.complaint_tables import Complaint, ComplaintLine, LinePlan
-from crm.confidential import sees_confidential
+from crm.confidential import hide, sees_confidential
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.complaint import case_status
 from crm.domain.complaint_line import AcceptMode, Line, LineStatus, Window
@@ -111,6 +111,10 @@ class Opened:
         """Raise CaseOver once the complaint is closed or not filed."""
         if self.header.closed_at is not None:
             raise CaseOver("the complaint is closed", field="status")
+
+    def summary(self) -> str:
+        """Return the summary for facts, which reach departments and telephones too."""
+        return hide(self.header.summary, hidden=any(line.confidential for line in self.lines))
 
     def departments(self) -> tuple[str, ...]:
         """Return the departments that have, or had, a part, confidential ones left out."""
@@ -305,6 +309,7 @@ async def search_extras(session: AsyncSession, case_ids: Sequence[str]) -> dict[
             names=tuple(line.person for line in shown if line.person),
             users=(row.registered_by_id,),
             confidential=bool(mine) and not shown,
+            insiders_only=len(shown) < len(mine),
         )
     return found
 

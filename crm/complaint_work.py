@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crm import timeline
 from crm.attachment_tables import AttachmentRow
@@ -389,6 +389,9 @@ async def _check_photos(work: _Work, photos: Sequence[str]) -> None:
     known = set(await work.opened.session.scalars(query)) if photos else set()
     if known != set(photos):
         raise Invalid("no picture of this case", field="photos")
+    if photos:
+        of_visit = update(AttachmentRow).where(AttachmentRow.id.in_(photos), AttachmentRow.line_id.is_(None))
+        await work.opened.session.execute(of_visit.values(line_id=work.row.id))
 
 
 def _tell_visit(work: _Work) -> None:

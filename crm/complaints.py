@@ -157,7 +157,7 @@ class Complaints:
                 source=header.source,
                 departments=opened.departments(),
                 specialist_id=header.specialist_id,
-                summary=header.summary,
+                summary=opened.summary(),
             )
         )
         if new.hand_off is not None:
@@ -418,7 +418,7 @@ class Complaints:
                     receipt_no=sent.receipt_no,
                     department=None if line.confidential else line.department_code,
                     specialist_id=opened.header.specialist_id,
-                    summary=opened.header.summary,
+                    summary=opened.summary(),
                     due_at=sent.due_at,
                 )
             )

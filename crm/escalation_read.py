@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.cases import MAX_PAGE, CaseRegister
+from crm.cases import MAX_PAGE, CaseRegister, CaseView
 from crm.complaint_tables import Complaint
+from crm.confidential import address_for, hide, name_for, texts_hidden
 from crm.domain.compensation import (
     Compensation,
     CompensationState,
@@ -103,9 +104,9 @@ class EscalationReader:
             if not headers:
                 raise NotFound("no such major complaint", field="escalation_id")
             complaint = await session.get(Complaint, row.case_id)
-            money = await self._money(session, actor, row.id) if _sees_money(actor) else ()
+            money = await self._money(session, actor, headers[0], row.id) if _sees_money(actor) else ()
             limits = (await self._book.timers(session, [row.id]))[row.id]
-        state = EscalationState(row.state)
+        state, hidden = EscalationState(row.state), headers[0].texts_hidden
         steps = _steps(actor, row, money[-1] if money else None)
         return EscalationView(
             escalation_id=row.id,
@@ -115,30 +116,32 @@ class EscalationReader:
             code=state.code,
             label=ESCALATION_LABELS[state],
             steps=steps,
-            cause=row.cause,
-            process_so_far=row.process_so_far,
-            demand=row.demand,
+            cause=hide(row.cause, hidden=hidden),
+            process_so_far=hide(row.process_so_far, hidden=hidden),
+            demand=hide(row.demand, hidden=hidden),
             submitted_at=row.submitted_at,
             submitted_by=row.submitted_by,
             submitted_by_id=row.submitted_by_id,
             reviewed_at=row.reviewed_at,
             reviewed_by=row.reviewed_by,
-            review_note=row.review_note,
+            review_note=hide(row.review_note, hidden=hidden),
             visit_needed=row.visit_needed,
             visit_due_at=row.visit_due_at,
             visit_overdue=_visit_overdue(row, self._clock.now()),
             visit_from=row.visit_from,
             visit_until=row.visit_until,
-            visit_with=row.visit_with,
+            visit_with=hide(row.visit_with, hidden=hidden),
             visited_at=row.visited_at,
-            visit_record=row.visit_record,
+            visit_record=hide(row.visit_record, hidden=hidden),
             shares={party: Decimal(share) for party, share in row.shares.items()} if row.shares else None,
-            persons=tuple(_person(found) for found in row.persons) if _sees_money(actor) else (),
+            persons=tuple(_person(found) for found in row.persons)
+            if _sees_money(actor) and not hidden
+            else (),
             liability_with=row.liability_with,
-            liability_note=row.liability_note,
+            liability_note=hide(row.liability_note, hidden=hidden),
             liability_at=row.liability_at,
             liability_by=row.liability_by,
-            plan=row.plan,
+            plan=hide(row.plan, hidden=hidden),
             costs=row.costs,
             planned_at=row.planned_at,
             planned_by=row.planned_by,
@@ -148,7 +151,7 @@ class EscalationReader:
             and (complaint.called_back_at is not None or complaint.waived_at is not None),
             closed_at=row.closed_at,
             closed_by=row.closed_by,
-            outcome=row.outcome,
+            outcome=hide(row.outcome, hidden=hidden),
         )
 
     async def page(
@@ -163,7 +166,7 @@ class EscalationReader:
         actor.need(Permission.CASES_VIEW)
         limit = max(1, min(limit, MAX_PAGE))
         query = (
-            select(EscalationRow, ServiceCase, Customer.name, Project.address)
+            select(EscalationRow, ServiceCase, Customer.name, Project.address, texts_hidden(actor))
             .join(ServiceCase, ServiceCase.id == EscalationRow.case_id)
             .join(Customer, Customer.id == ServiceCase.customer_id)
             .outerjoin(Project, Project.id == ServiceCase.project_id)
@@ -193,7 +196,7 @@ class EscalationReader:
             ids = [row.EscalationRow.id for row in rows[:limit]]
             money = await _newest_money(session, ids) if _sees_money(actor) else {}
         now = self._clock.now()
-        items = tuple(_row(row, money, now) for row in rows[:limit])
+        items = tuple(_row(actor, row, money, now) for row in rows[:limit])
         more = len(rows) > limit
         return EscalationPage(
             items=items,
@@ -239,7 +242,7 @@ class EscalationReader:
         )
 
     async def _money(
-        self, session: AsyncSession, actor: Actor, escalation_id: str
+        self, session: AsyncSession, actor: Actor, header: CaseView, escalation_id: str
     ) -> tuple[CompensationView, ...]:
         query = select(CompensationRow).where(CompensationRow.escalation_id == escalation_id)
         rows = list(await session.scalars(query.order_by(CompensationRow.id)))
@@ -247,10 +250,11 @@ class EscalationReader:
         people = select(RecoveryRow).where(RecoveryRow.compensation_id.in_([row.id for row in rows]))
         for share in await session.scalars(people.order_by(RecoveryRow.position)):
             shares.setdefault(share.compensation_id, []).append(share)
-        return tuple(self._compensation(actor, row, shares.get(row.id, ())) for row in rows)
+        hidden = header.texts_hidden
+        return tuple(self._compensation(actor, row, shares.get(row.id, ()), hidden=hidden) for row in rows)
 
     def _compensation(
-        self, actor: Actor, row: CompensationRow, shares: Sequence[RecoveryRow]
+        self, actor: Actor, row: CompensationRow, shares: Sequence[RecoveryRow], *, hidden: bool
     ) -> CompensationView:
         waits = row.state in {CompensationState.REQUESTED.value, CompensationState.VOUCHERED.value}
         return CompensationView(
@@ -260,7 +264,7 @@ class EscalationReader:
             amount=row.amount,
             bearers={bearer: Decimal(part) for bearer, part in row.bearers.items()},
             recovery=tuple(_recovery(share) for share in shares),
-            reason=row.reason,
+            reason=hide(row.reason, hidden=hidden),
             over_threshold=row.amount > self.threshold,
             may_decide=waits and self._may_decide(actor, row),
             requested_at=row.requested_at,
@@ -275,7 +279,7 @@ class EscalationReader:
             approved_by=row.approved_by,
             refused_at=row.refused_at,
             refused_by=row.refused_by,
-            refused_why=row.refused_why,
+            refused_why=hide(row.refused_why, hidden=hidden),
             paid_at=row.paid_at,
             paid_by=row.paid_by,
             receipt_no=row.receipt_no,
@@ -348,16 +352,16 @@ async def _newest_money(session: AsyncSession, ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def _row(found: Any, money: dict[str, CompensationRow], now: datetime) -> EscalationRowView:
-    row, header, customer, address = found
+def _row(actor: Actor, found: Any, money: dict[str, CompensationRow], now: datetime) -> EscalationRowView:
+    row, header, customer, address, hidden = found
     state, newest = EscalationState(row.state), money.get(row.id)
     return EscalationRowView(
         escalation_id=row.id,
         case_id=row.case_id,
         no=header.no,
-        customer_name=customer,
-        address=address,
-        summary=header.summary,
+        customer_name=name_for(actor, header, customer),
+        address=address_for(actor, header, address),
+        summary=hide(header.summary, hidden=bool(hidden)),
         state=state,
         code=state.code,
         label=ESCALATION_LABELS[state],

@@ -17,7 +17,7 @@ from crm.attachments import Purpose
 from crm.cases import MAX_PAGE, tidy_text
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
-from crm.confidential import sees_confidential
+from crm.confidential import address_for, hide, name_for, sees_confidential, texts_hidden
 from crm.domain.case import KIND_LABELS, CaseKind
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
 from crm.domain.complaint_line import AcceptMode
@@ -86,6 +86,10 @@ _ROWS: Select[*tuple[Any, ...]] = (
     .outerjoin(TicketPart, TicketPart.id == CaseHandoff.line_id)
     .outerjoin(Project, Project.id == ServiceCase.project_id)
 )
+
+
+def _rows(actor: Actor) -> Select[*tuple[Any, ...]]:
+    return _ROWS.add_columns(texts_hidden(actor))
 
 
 class Handoffs:
@@ -243,7 +247,7 @@ class Handoffs:
         async with self._database.session() as session:
             rows = (await session.execute(query)).all()
         now = self._clock.now()
-        items = tuple(handoff_view(row, now) for row in rows[:limit])
+        items = tuple(handoff_view(actor, row, now) for row in rows[:limit])
         more = len(rows) > limit
         return HandoffPage(
             items=items,
@@ -286,6 +290,7 @@ class Handoffs:
                     session, actor, "phones_shown", entity="case_handoff", entity_id=handoff_id
                 )
         return _sheet(
+            actor,
             found,
             complaint,
             project,
@@ -295,23 +300,23 @@ class Handoffs:
         )
 
     async def of_lines(
-        self, session: AsyncSession, line_ids: Sequence[str]
+        self, session: AsyncSession, actor: Actor, line_ids: Sequence[str]
     ) -> dict[str, tuple[HandoffView, ...]]:
-        """Return the hand-offs of lines, oldest first."""
-        query = _ROWS.where(CaseHandoff.line_id.in_(line_ids)).order_by(CaseHandoff.id)
+        """Return the hand-offs of lines that the actor sees, oldest first."""
+        query = _rows(actor).where(CaseHandoff.line_id.in_(line_ids)).order_by(CaseHandoff.id)
         found: dict[str, list[HandoffView]] = {}
         now = self._clock.now()
         for row in (await session.execute(query)).all():
-            found.setdefault(row[0].line_id, []).append(handoff_view(row, now))
+            found.setdefault(row[0].line_id, []).append(handoff_view(actor, row, now))
         return {line_id: tuple(views) for line_id, views in found.items()}
 
     def _seen(self, actor: Actor) -> Select[*tuple[Any, ...]]:
         if sees_confidential(actor):
-            return _ROWS
+            return _rows(actor)
         if actor.can(Permission.CASES_VIEW_ALL):
-            return _ROWS.where(CaseHandoff.confidential.is_(False))
+            return _rows(actor).where(CaseHandoff.confidential.is_(False))
         own = CaseHandoff.department_code == (actor.department or "")
-        return _ROWS.where(own, CaseHandoff.confidential.is_(False))
+        return _rows(actor).where(own, CaseHandoff.confidential.is_(False))
 
     def _in_box(self, actor: Actor, box: Box) -> list[ColumnElement[bool]]:
         match box:
@@ -345,9 +350,9 @@ def _receipt(row: CaseHandoff, header: ServiceCase, line: HandedOff) -> dict[str
     }
 
 
-def handoff_view(found: Any, now: datetime) -> HandoffView:
-    """Return a hand-off as lists show it."""
-    row, header, line, department, customer, address, part = found
+def handoff_view(actor: Actor, found: Any, now: datetime) -> HandoffView:
+    """Return a hand-off as lists show it to the actor."""
+    row, header, line, department, customer, address, part, hidden = found
     given = line if line is not None else part
     waits = row.state == HandoffState.WAITING.value
     return HandoffView(
@@ -375,9 +380,9 @@ def handoff_view(found: Any, now: datetime) -> HandoffView:
         signature_hash=row.signature_hash,
         reject_reason=row.reject_reason,
         verification=row.verification,
-        customer_name=customer,
-        address=address,
-        summary=header.summary,
+        customer_name=name_for(actor, header, customer),
+        address=address_for(actor, header, address),
+        summary=hide(header.summary, hidden=bool(hidden)),
         severity=header.severity,
         class_label=CLASS_LABELS[ComplaintClass(line.class_code)]
         if line is not None
@@ -386,6 +391,7 @@ def handoff_view(found: Any, now: datetime) -> HandoffView:
 
 
 def _sheet(
+    actor: Actor,
     found: Any,
     complaint: Complaint | None,
     project: Project | None,
@@ -393,20 +399,20 @@ def _sheet(
     phone: str | None,
     now: datetime,
 ) -> HandoffSheet:
-    row, header, line, department, customer, address, part = found
+    row, header, line, department, customer, address, part, hidden = found
     given = line if line is not None else part
     class_ = ComplaintClass(line.class_code) if line is not None else None
     mode = AcceptMode(line.mode) if line is not None and line.mode else None
     sealed = verification({**_receipt(row, header, given), "mode": mode.value if mode else ""})
     strokes: Strokes = tuple(tuple((int(x), int(y)) for x, y in stroke) for stroke in (row.strokes or ()))
     return HandoffSheet(
-        handoff=handoff_view(found, now),
+        handoff=handoff_view(actor, found, now),
         sound=row.verification is not None and row.verification == sealed,
         strokes=strokes,
-        customer_name=customer,
+        customer_name=name_for(actor, header, customer),
         phone=phone,
         contract_no=project.contract_no if project else None,
-        address=address,
+        address=address_for(actor, header, address),
         store=header.store,
         project_manager=project.project_manager if project else None,
         designer=project.designer if project else None,
@@ -416,8 +422,8 @@ def _sheet(
         registered_at=header.opened_at,
         source=header.source,
         severity=header.severity,
-        content=header.content or header.summary,
-        demand=complaint.demand if complaint else "",
+        content=hide(header.content or header.summary, hidden=bool(hidden)),
+        demand=hide(complaint.demand, hidden=bool(hidden)) if complaint else "",
         want_by=complaint.want_by if complaint else None,
         class_label=CLASS_LABELS[class_] if class_ else KIND_LABELS[CaseKind.TICKET],
         subclass_label=SUBCLASSES[class_].get(line.subclass or "") if class_ else None,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE
 from crm.complaint_views import OverdueCount, OverduePage, OverdueRow, OverdueSummary
+from crm.confidential import address_for, hide, name_for, texts_hidden
 from crm.domain.case import STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.complaint_line import LINE_LABELS, LineStatus
 from crm.domain.ticket import PART_LABELS, PartStatus
@@ -67,7 +68,7 @@ class LateLists:
         limit, now = max(1, min(limit, MAX_PAGE)), self._clock.now()
         late = _late(actor, which, now)
         query = (
-            select(late, ServiceCase, Customer.name, Project.address, Department.name)
+            select(late, ServiceCase, texts_hidden(actor), Customer.name, Project.address, Department.name)
             .join(ServiceCase, ServiceCase.id == late.c.case_id)
             .join(Customer, Customer.id == ServiceCase.customer_id)
             .outerjoin(Project, Project.id == ServiceCase.project_id)
@@ -88,7 +89,7 @@ class LateLists:
         more = len(rows) > limit
         last = rows[limit - 1] if more else None
         return OverduePage(
-            items=tuple(_row(row, now) for row in rows[:limit]),
+            items=tuple(_row(actor, row, now) for row in rows[:limit]),
             next_cursor=write_cursor(last.since, last.key) if last is not None else None,
         )
 
@@ -142,11 +143,11 @@ def _label(kind: CaseKind, status: str, line_id: str | None) -> str:
     return PART_LABELS[PartStatus(status)] if kind is CaseKind.TICKET else LINE_LABELS[LineStatus(status)]
 
 
-def _row(row: Any, now: datetime) -> OverdueRow:
+def _row(actor: Actor, row: Any, now: datetime) -> OverdueRow:
     header: ServiceCase = row.ServiceCase
     kind = CaseKind(header.kind)
-    # Of the columns that follow the header: the customer's name, the address, the department's name.
-    customer_name, address, department_name = row[-3:]
+    # The columns that follow the header.
+    hidden, customer_name, address, department_name = row[-4:]
     return OverdueRow(
         case_id=header.id,
         no=header.no,
@@ -156,9 +157,9 @@ def _row(row: Any, now: datetime) -> OverdueRow:
         department_name=department_name,
         person=row.person,
         specialist=header.specialist_name,
-        customer_name=customer_name,
-        address=address,
-        summary=header.summary,
+        customer_name=name_for(actor, header, customer_name),
+        address=address_for(actor, header, address),
+        summary=hide(header.summary, hidden=bool(hidden)),
         severity=header.severity,
         status=row.status,
         status_label=_label(kind, row.status, row.line_id),

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from crm.complaint_tables import CaseHandoff, ComplaintLine
+from crm.confidential import sees_confidential
 from crm.domain.complaint_line import LINE_FINAL, LineStatus
 from crm.limit_views import TimerState, TimerView
 from crm.limits import LimitBook
@@ -134,9 +135,10 @@ class LineLists:
         query = select(CaseHandoff.case_id, CaseHandoff.line_id, ComplaintLine.id).outerjoin(
             ComplaintLine, ComplaintLine.id == CaseHandoff.line_id
         )
+        if not sees_confidential(actor):
+            query = query.where(CaseHandoff.confidential.is_(False))
         if not actor.can(Permission.CASES_VIEW_ALL):
-            own = CaseHandoff.department_code == (actor.department or "")
-            query = query.where(own, CaseHandoff.confidential.is_(False))
+            query = query.where(CaseHandoff.department_code == (actor.department or ""))
         async with self._database.session() as session:
             found = (await session.execute(query.where(CaseHandoff.id == handoff_id))).one_or_none()
         if found is None or not is_ulid(handoff_id):

@@ -59,6 +59,7 @@ class Document:
         departments: codes of those whose people may find a case; others need ``cases.view_all``.
         users: ids of users who may find it too.
         confidential: only who decides cases (the manager) finds it.
+        insiders_only: only who sees confidential lines finds it: customer service and the managers.
         updated_at: newer ones come first.
     """
 
@@ -75,9 +76,11 @@ class Document:
     departments: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     confidential: bool = False
+    insiders_only: bool = False
 
 
 CONFIDENTIAL = "!confidential"
+INSIDERS = "!insiders"
 
 
 def department_audience(code: str) -> str:
@@ -211,6 +214,7 @@ def prepare(document: Document) -> Prepared:
         *(department_audience(code) for code in document.departments),
         *(user_audience(user_id) for user_id in document.users),
         *([CONFIDENTIAL] if document.confidential else []),
+        *([INSIDERS] if document.insiders_only else []),
     ]
     stored = stored_text(
         kind=document.kind.value,

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from crm.confidential import sees_confidential
 from crm.domain.search_text import MAX_QUERY, MAX_TERMS, Term, normalise, terms_of
 from crm.search import Kind, department_audience, user_audience
 from kernel.access import Actor, Permission, Role
@@ -73,12 +74,14 @@ class Scope:
 
     Attributes:
         confidential: also what is confidential; otherwise only what names the person (``me``).
+        insider: also complaints that have a confidential line among others.
     """
 
     open: frozenset[Kind]
     audience_only: frozenset[Kind]
     audience: tuple[str, ...]
     confidential: bool
+    insider: bool
     me: str
 
     @property
@@ -94,10 +97,10 @@ def scope_of(actor: Actor, kinds: Collection[Kind] | None = None) -> Scope:
     of those only the repairs.
     """
     wanted = {kind for kind, need in NEEDED.items() if actor.can(need) and (kinds is None or kind in kinds)}
-    confidential = actor.can(Permission.CASES_DECIDE)
+    confidential, insider = actor.can(Permission.CASES_DECIDE), sees_confidential(actor)
     me = user_audience(actor.user_id)
     if actor.can(Permission.CASES_VIEW_ALL):
-        return Scope(frozenset(wanted), frozenset(), (), confidential, me)
+        return Scope(frozenset(wanted), frozenset(), (), confidential, insider, me)
     own = {Kind.REPAIR} if actor.role is Role.CAPTAIN else CASES
     audience = [me]
     if actor.department:
@@ -107,5 +110,6 @@ def scope_of(actor: Actor, kinds: Collection[Kind] | None = None) -> Scope:
         frozenset(wanted & own),
         tuple(audience),
         confidential,
+        insider,
         me,
     )

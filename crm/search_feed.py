@@ -61,6 +61,7 @@ class CaseExtra:
     users: tuple[str, ...] = ()
     departments: tuple[str, ...] = ()
     confidential: bool = False
+    insiders_only: bool = False
 
 
 Progress = Callable[[Kind, int, int], None]
@@ -262,6 +263,7 @@ def case_document(
         departments=(*departments, *extra.departments),
         users=extra.users,
         confidential=extra.confidential,
+        insiders_only=extra.insiders_only,
         updated_at=row.updated_at or row.opened_at,
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.search_match import Match, both, either, of_term, phone_tail, written
 from crm.domain.search_text import FIELD, Term, audience_token, exact_token, kind_token, marked
-from crm.search import CONFIDENTIAL, Kind
+from crm.search import CONFIDENTIAL, INSIDERS, Kind
 from crm.search_asked import Query, Scope
 from kernel.db import Json, UtcDateTime
 
@@ -111,6 +111,9 @@ def _allowed(scope: Scope, find: str, values: dict[str, Any]) -> tuple[list[Matc
         values["confidential"] = f" {CONFIDENTIAL} "
         values["me"] = f" {scope.me} "
         condition += f" AND ({find}(d.audience, :confidential) = 0 OR {find}(d.audience, :me) > 0)"
+    if not scope.insider:
+        values["insiders"] = f" {INSIDERS} "
+        condition += f" AND {find}(d.audience, :insiders) = 0"
     everything = len(scope.open) == len(Kind)
     return ([] if everything else [either(narrow)]), condition
 

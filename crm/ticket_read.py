@@ -155,7 +155,7 @@ class TicketReader:
         codes = {row.department_code for row in rows}
         found = await session.scalars(select(Department).where(Department.code.in_(codes)))
         departments = {department.code: department for department in found}
-        handoffs = await self._handoffs.of_lines(session, [row.id for row in rows])
+        handoffs = await self._handoffs.of_lines(session, actor, [row.id for row in rows])
         shown: list[PartView] = []
         for row, part in zip(rows, ticket.parts, strict=True):
             mine = tuple(timer for timer in timers if timer.record.line_id == row.id)

@@ -1,13 +1,14 @@
 """Forms and happenings of cases as the pages show them, whatever the kind of the case."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
 from crm.case_history import Happening
+from crm.confidential import HIDDEN
 from web import labels
 from web.i18n import gettext
 from web.pages import case_words as words
@@ -111,11 +112,28 @@ def _field(item: Field, ident: str, attempt: Attempt | None, call_id: str) -> Sh
 
 
 async def history_of(
-    request: web.Request, entity: str, case_id: str, lines: Mapping[str, str], *, part: str = "line"
+    request: web.Request,
+    entity: str,
+    case_id: str,
+    lines: Mapping[str, str],
+    *,
+    part: str = "line",
+    texts_hidden: bool = False,
 ) -> list[ShownHappening]:
-    """Return what happened to a case, newest first; ``lines``: id → what the page calls it."""
+    """Return what happened to a case, newest first; ``lines``: id → what the page calls it.
+
+    ``texts_hidden``: what was written about the case as a whole is not for who reads it.
+    """
     happened = await request.app[CASE_HISTORY].of(entity, case_id, list(lines), part=part)
-    return [_happening(item, lines) for item in happened if item.action not in FOLLOWS]
+    shown = [item for item in happened if item.action not in FOLLOWS]
+    return [_happening(_without_texts(item) if texts_hidden else item, lines) for item in shown]
+
+
+def _without_texts(item: Happening) -> Happening:
+    if item.line_id:
+        return item
+    after = {key: value for key, value in item.after.items() if key != "root_cause"}
+    return replace(item, after=after, why=HIDDEN if item.why else "")
 
 
 def since(history: Sequence[ShownHappening], seen: str) -> list[ShownHappening]:

@@ -70,7 +70,7 @@ async def page(
     view = await app[CRM].complaints.complaints.get(actor, case_id)
     now, zone = app[DEPS].clock.now(), app[DEPS].settings.timezone
     names = {line.line_id: line.department_name for line in view.lines}
-    history = await history_of(request, "complaint", case_id, names)
+    history = await history_of(request, "complaint", case_id, names, texts_hidden=view.header.texts_hidden)
     if attempt.seen:
         attempt.changed = since(history, attempt.seen)
     forms = _Forms(view, attempt, await departments(request), request.query.get("call", "")[:26])

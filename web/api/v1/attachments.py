@@ -40,6 +40,7 @@ async def add_attachment(call: Call[NoQuery], sent: Upload) -> Attachment:
         name=sent.name,
         purpose=form.purpose,
         visit_id=form.visit_id,
+        line_id=form.line_id,
     )
     return Attachment.model_validate(view)
 

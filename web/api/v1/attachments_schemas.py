@@ -16,6 +16,12 @@ class AttachmentForm(BaseModel):
 
     purpose: Purpose = Field(Purpose.PHOTO, description="Only a `scan` may be a PDF.")
     visit_id: str | None = Field(None, pattern=ULID, description="The visit it was taken at.")
+    line_id: str | None = Field(
+        None,
+        pattern=ULID,
+        description="The line of a complaint that it belongs to; without it the department's only line, "
+        "or the case as a whole.",
+    )
 
 
 class Attachment(Out):
@@ -31,6 +37,7 @@ class Attachment(Out):
     height: int | None
     has_thumbnail: bool
     visit_id: str | None
+    line_id: str | None
     sha256: str
     uploaded_at: SiteTime
     uploaded_by: str

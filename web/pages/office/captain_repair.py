@@ -257,7 +257,7 @@ async def page(
         "reason": labels.word(repair_words.REASONS, view.route_reason.value) if view.route_reason else "",
         "outcomes": labels.words(repair_words.OUTCOMES),
         "dues": [due for due in (due_of(timer, now) for timer in owed) if due is not None],
-        "phones": await masked_phones(app, view.case.customer_id),
+        "phones": await masked_phones(app, actor, view.case),
         "open_visit": open_visit,
         "steps": steps,
         "attempt": attempt,

@@ -224,7 +224,7 @@ async def page(
         "shares": [(labels.word(PARTIES, code), amount) for code, amount in (view.shares or {}).items()],
         "money": [_money(item) for item in reversed(view.compensations)],
         "dues": [due for due in (due_of(timer, now) for timer in view.limits) if due is not None],
-        "phones": await masked_phones(app, view.header.customer_id),
+        "phones": await masked_phones(app, actor, view.header),
     }
     return render(request, "office/escalation.html", context, status=status)
 

@@ -239,7 +239,7 @@ async def page(
         "attempt": attempt,
         "kept": attempt.kept(tuple(STEPS.values()), steps),
         "done_text": gettext(done.done) if done else "",
-        "phones": await masked_phones(app, view.header.customer_id),
+        "phones": await masked_phones(app, actor, view.header),
         "waiting": waiting,
         "own_hand_off": waiting is not None and waiting.sent_by_id == actor.user_id,
         "may_sign": actor.can(Permission.CASES_SIGN),
@@ -282,7 +282,7 @@ async def take_step(request: web.Request) -> web.StreamResponse:
         return await page(request, line_id, attempt, status=400)
     try:
         if step.photos:
-            values["photos"] = await upload(app, actor, line.case_id, form)
+            values["photos"] = await upload(app, actor, line.case_id, form, line_id=line_id)
         asked = Asked(
             services=app[CRM].complaints,
             actor=actor,
@@ -307,6 +307,7 @@ async def upload(
     form: Mapping[str, object],
     *,
     visit_id: str | None = None,
+    line_id: str | None = None,
     purpose: Purpose = Purpose.PHOTO,
     name: str = "photos",
 ) -> tuple[str, ...]:
@@ -314,7 +315,13 @@ async def upload(
     found: list[str] = []
     for file in files_of(form, name):
         kept = await app[CRM].repairs.attachments.add(
-            actor, case_id, content=file.content, name=file.filename, purpose=purpose, visit_id=visit_id
+            actor,
+            case_id,
+            content=file.content,
+            name=file.filename,
+            purpose=purpose,
+            visit_id=visit_id,
+            line_id=line_id,
         )
         found.append(kept.attachment_id)
     return tuple(dict.fromkeys(found))

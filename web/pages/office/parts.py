@@ -6,6 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from crm.cases import CaseView
+from kernel.access import Actor
 from kernel.errors import HuifangError, NotFound, StaleVersion
 from kernel.phone import mask
 from web.deps import DEPS
@@ -284,10 +286,12 @@ def take_refusal(error: HuifangError, attempt: Attempt, names: frozenset[str]) -
     return status
 
 
-async def masked_phones(app: web.Application, customer_id: str) -> tuple[str, ...]:
-    """Return a customer's numbers, always masked."""
+async def masked_phones(app: web.Application, actor: Actor, case: CaseView) -> tuple[str, ...]:
+    """Return the numbers of a case's customer, always masked; none to a department once it is closed."""
+    if case.closed_at is not None and not actor.can(Permission.CASES_VIEW_ALL):
+        return ()
     try:
-        card = await app[DIRECTORY].card(customer_id)
+        card = await app[DIRECTORY].card(case.customer_id)
     except NotFound:
         return ()
     return tuple(card.phones_masked)

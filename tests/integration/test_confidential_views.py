@@ -1,0 +1,169 @@
+"""What of cases is hidden from whom: every role before every view, over pages and the API."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from crm.attachments import AttachmentView
+from crm.complaint_input import NewLine
+from crm.complaint_views import ComplaintView
+from crm.confidential import HIDDEN
+from crm.domain.complaint import ComplaintClass, Verdict
+from crm.domain.complaint_line import ProblemStatus
+from crm.escalations import NewEscalation
+from kernel.clock import FakeClock
+from tests.support.office import DAY, TILE, OfficeStage
+from tests.support.office_web import photo, signed_in
+from tests.support.web_stage import web_stage
+
+pytestmark = pytest.mark.integration
+
+START = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)  # a Tuesday, 09:00 at the site
+SECRET = "两千元红包"
+BRIBE = NewLine(class_=ComplaintClass.INTEGRITY, subclass="private_charge", cause=f"监理收了{SECRET}")
+INSIDERS = ("spc", "supervisor", "manager", "boss", "admin")
+OTHERS = ("head", "member", "designer", "captain", "finance", "hr")
+
+
+@dataclass
+class Mixed:
+    """A complaint with a line about integrity and one of the engineers', and everything written about it."""
+
+    view: ComplaintView
+    secret_line: str
+    own_line: str
+    sheets: dict[str, str]
+    escalation_id: str
+    whole: AttachmentView
+    secret: AttachmentView
+    own: AttachmentView
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody but insiders may read anywhere."""
+        return (SECRET, self.secret_line, self.whole.attachment_id, self.secret.attachment_id)
+
+    def pages(self) -> list[str]:
+        """Every page on which a case may stand."""
+        case = self.view.case_id
+        lists = [
+            "/cases",
+            "/handoffs",
+            "/handoffs?box=all",
+            "/inbox",
+            "/escalations",
+            "/approvals",
+            "/overdue",
+        ]
+        lists += [f"/overdue?which={which}" for which in ("not_accepted", "plan_late", "not_solved")]
+        lists += ["/my-day", "/red-list", "/captain", "/notices", "/figures", "/search?q=厨房暗格"]
+        one = [f"/cases/{case}", f"/lines/{self.own_line}", f"/lines/{self.secret_line}"]
+        one += [f"/handoffs/{sheet}/sheet" for sheet in self.sheets.values()]
+        return [*lists, *one, f"/escalations/{self.escalation_id}"]
+
+    def resources(self) -> list[str]:
+        """Every resource in which a case may stand."""
+        case = self.view.case_id
+        lists = ["/complaints", "/handoffs?box=all", "/escalations", "/overdue-lists", "/notices"]
+        lists += ["/overdue?which=not_accepted", "/overdue?which=not_solved", "/search?q=厨房暗格"]
+        one = [f"/complaints/{case}", f"/cases/{case}/attachments", f"/escalations/{self.escalation_id}"]
+        one += [f"/complaint-lines/{line}" for line in (self.own_line, self.secret_line)]
+        one += [f"/handoffs/{sheet}" for sheet in self.sheets.values()]
+        return [f"/api/v1{path}" for path in (*lists, *one)]
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[OfficeStage]:
+    clock = FakeClock(START)
+    async with web_stage(tmp_path, clock=clock) as stage:
+        found = OfficeStage(stage, clock)
+        await found.open()
+        yield found
+
+
+async def mixed(office: OfficeStage) -> Mixed:
+    """Write it all down, and let it become late."""
+    complaints, files = office.crm.complaints, office.crm.repairs.attachments
+    view = await office.new(
+        TILE,
+        BRIBE,
+        content=f"监理收了{SECRET}藏在厨房暗格，另外墙砖空鼓",
+        demand=f"退回{SECRET}",
+        want_by=START + DAY,
+    )
+    own = next(line for line in view.lines if not line.confidential)
+    secret = next(line for line in view.lines if line.confidential)
+
+    async def keep(login: str, line_id: str | None) -> AttachmentView:
+        return await files.add(
+            office.who(login),
+            view.case_id,
+            content=photo(),
+            name="厨房.jpg",
+            line_id=line_id,
+        )
+
+    whole, hidden = await keep("spc", None), await keep("manager", secret.line_id)
+    shown = await keep("head", None)
+    assert shown.line_id == own.line_id
+    await complaints.complaints.called_again(office.who("spc"), view.case_id, note=f"又提到{SECRET}")
+    await office.visit(view, 0 if not view.lines[0].confidential else 1)
+    await office.call_back(
+        view, verdict=Verdict.DISSATISFIED, problem=ProblemStatus.NOT_HANDLED, note=f"问{SECRET}"
+    )
+    found = await office.fresh(view)
+    told = NewEscalation(cause=f"监理收{SECRET}", process_so_far=f"核实{SECRET}", demand=f"退{SECRET}")
+    escalation = await complaints.escalations.submit(office.who("spc"), found.case_id, found.version, told)
+    office.clock.advance(timedelta(days=5))
+    return Mixed(
+        view=await office.fresh(view),
+        secret_line=secret.line_id,
+        own_line=own.line_id,
+        sheets={line.line_id: line.handoffs[0].handoff_id for line in found.lines if line.handoffs},
+        escalation_id=escalation.escalation_id,
+        whole=whole,
+        secret=hidden,
+        own=shown,
+    )
+
+
+async def test_class_9_is_hidden_from_every_other_role_in_every_view(office: OfficeStage) -> None:
+    case = await mixed(office)
+    assert len(case.sheets) == 2
+    for login in (*INSIDERS, *OTHERS):
+        async with signed_in(office, login) as session:
+            for path in (*case.pages(), *case.resources()):
+                async with session.get(path, allow_redirects=False) as answer:
+                    status, body = answer.status, await answer.text()
+                assert status in (200, 302, 303, 403, 404), (login, path, body)
+                if login == "manager":
+                    assert status in (200, 303) or path in ("/inbox", "/captain"), (path, status)
+                if login in OTHERS:
+                    found = [word for word in case.secrets if word in body and word not in path]
+                    assert found == [], (login, path)
+                    if "search" in path and status == 200:
+                        assert case.view.no not in body, (login, path)
+            for file in (case.whole, case.secret, case.own):
+                async with session.get(f"/api/v1/attachments/{file.attachment_id}") as answer:
+                    seen = login in INSIDERS or (file is case.own and login not in ("designer", "captain"))
+                    assert (answer.status == 200) is seen, (login, file)
+
+    for login in (*INSIDERS, "head", "finance", "hr"):
+        async with (
+            signed_in(office, login) as session,
+            session.get(f"/api/v1/complaints/{case.view.case_id}") as answer,
+        ):
+            body = await answer.text()
+        assert ((SECRET in body), (HIDDEN in body)) == ((True, False) if login in INSIDERS else (False, True))
+    async with signed_in(office, "spc") as session, session.get("/api/v1/search?q=厨房暗格") as answer:
+        assert case.view.no in await answer.text()
+    async with signed_in(office, "head") as session:
+        for path in (f"/lines/{case.own_line}", f"/handoffs/{case.sheets[case.own_line]}/sheet"):
+            async with session.get(path) as answer:
+                body = await answer.text()
+            assert HIDDEN in body
+            assert TILE.cause in body
+            assert str(case.view.header.address) in body
