@@ -7,7 +7,7 @@ their reason and its proof.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,11 +28,14 @@ from crm.people_tables import ConsentRow, DoNotCallNumber, DoNotCallRow
 from crm.people_views import RefusalView
 from crm.tables import Customer, CustomerPhone
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import new_ulid
 from kernel.outbox import add_fact
+from kernel.phone import Phone
 
 MAX_EVIDENCE = 400
+MAX_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,37 @@ class Refusal:
 
     code: str
     entry: RefusalView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalFilter:
+    """Which entries to list; what is ``None`` does not matter.
+
+    Attributes:
+        in_force: ``False``: those that were lifted.
+        phone: a whole number; entries that hold for it.
+    """
+
+    level: RefusalLevel | None = None
+    source: RefusalSource | None = None
+    in_force: bool | None = True
+    phone: Phone | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRefusal:
+    """An entry with the name of its customer; ``None`` when it holds for a number alone."""
+
+    entry: RefusalView
+    customer_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalPage:
+    """A page of entries, newest first."""
+
+    items: tuple[ListedRefusal, ...]
+    next_cursor: str | None
 
 
 class DoNotCall:
@@ -205,6 +239,40 @@ class DoNotCall:
             holds = or_(DoNotCallRow.customer_id == found, _lists(listed))
             return await people_reads.refusals(session, holds, in_force=False)
 
+    async def page(
+        self, actor: Actor, wanted: RefusalFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> RefusalPage:
+        """Return a page of the list, newest first.
+
+        Raises:
+            Forbidden: the role sees no customers.
+            Invalid: the cursor is not one of ours.
+        """
+        actor.need(Permission.CUSTOMERS_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
+        query = (
+            select(DoNotCallRow.id, DoNotCallRow.since, Customer.name)
+            .outerjoin(Customer, Customer.id == DoNotCallRow.customer_id)
+            .where(*_listed(wanted))
+            .order_by(DoNotCallRow.since.desc(), DoNotCallRow.id.desc())
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            before = and_(DoNotCallRow.since == at, DoNotCallRow.id < key)
+            query = query.where(or_(DoNotCallRow.since < at, before))
+        async with self._office.database.session() as session:
+            rows = (await session.execute(query)).all()
+            shown = rows[:limit]
+            chosen = DoNotCallRow.id.in_([row.id for row in shown])
+            entries = {
+                view.entry_id: view for view in await people_reads.refusals(session, chosen, in_force=False)
+            }
+        return RefusalPage(
+            items=tuple(ListedRefusal(entry=entries[row.id], customer_name=row.name) for row in shown),
+            next_cursor=write_cursor(shown[-1].since, shown[-1].id) if len(rows) > limit else None,
+        )
+
     @staticmethod
     async def _same(
         session: AsyncSession, customer_id: str | None, level: RefusalLevel, listed: set[str]
@@ -219,6 +287,20 @@ class DoNotCall:
 
 def _lists(listed: Sequence[str]) -> ColumnElement[bool]:
     return DoNotCallRow.id.in_(select(DoNotCallNumber.entry_id).where(DoNotCallNumber.e164.in_(listed)))
+
+
+def _listed(wanted: RefusalFilter) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = []
+    if wanted.level is not None:
+        chosen.append(DoNotCallRow.level == int(wanted.level))
+    if wanted.source is not None:
+        chosen.append(DoNotCallRow.source == wanted.source.value)
+    if wanted.in_force is not None:
+        lifted = DoNotCallRow.lifted_at
+        chosen.append(lifted.is_(None) if wanted.in_force else lifted.is_not(None))
+    if wanted.phone is not None:
+        chosen.append(_lists([wanted.phone.e164]))
+    return chosen
 
 
 def _against(e164: str | None, customer_id: str | None) -> ColumnElement[bool] | None:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    func,
-    select,
-)
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from crm import people_reads
 from crm.do_not_call import extend_to_numbers
@@ -28,10 +26,12 @@ from crm.people_tables import MergeRow
 from crm.people_views import CustomerRecord
 from crm.tables import Customer, CustomerPhone
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
 from kernel.outbox import add_fact
 
+MAX_PAGE = 200
 FILLED = (
     "salutation",
     "store_id",
@@ -68,6 +68,23 @@ class MergeView:
     undone_at: datetime | None
     undone_by: str | None
     undo_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedMerge:
+    """A merge with the names that both customers have now."""
+
+    merge: MergeView
+    kept_name: str
+    gone_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergePage:
+    """A page of merges, newest first."""
+
+    items: tuple[ListedMerge, ...]
+    next_cursor: str | None
 
 
 class Merging:
@@ -249,6 +266,38 @@ class Merging:
                 .all()
             )
         return tuple(_view(row) for row in rows)
+
+    async def page(self, actor: Actor, *, cursor: str | None = None, limit: int = 50) -> MergePage:
+        """Return a page of all merges, undone ones too, newest first.
+
+        Raises:
+            Forbidden: the role merges no customers.
+            Invalid: the cursor is not one of ours.
+        """
+        actor.need(Permission.CUSTOMERS_MERGE)
+        limit = max(1, min(limit, MAX_PAGE))
+        kept, gone = aliased(Customer), aliased(Customer)
+        query = (
+            select(MergeRow, kept.name, gone.name)
+            .join(kept, kept.id == MergeRow.kept_id)
+            .join(gone, gone.id == MergeRow.gone_id)
+            .order_by(MergeRow.at.desc(), MergeRow.id.desc())
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            query = query.where(or_(MergeRow.at < at, and_(MergeRow.at == at, MergeRow.id < key)))
+        async with self._office.database.session() as session:
+            rows = (await session.execute(query)).all()
+        shown = rows[:limit]
+        last = shown[-1][0] if len(rows) > limit else None
+        return MergePage(
+            items=tuple(
+                ListedMerge(merge=_view(row), kept_name=kept_name, gone_name=gone_name)
+                for row, kept_name, gone_name in shown
+            ),
+            next_cursor=write_cursor(last.at, last.id) if last is not None else None,
+        )
 
     @staticmethod
     async def _both(session: AsyncSession, kept_id: str, gone_id: str) -> tuple[Customer, Customer]:

@@ -175,7 +175,8 @@ async def _freeze(people: PeopleServices, actor: Actor, key: str, form: Form) ->
     )
 
 
-def _answer(form: Form) -> FollowUp:
+def read_answer(form: Form) -> FollowUp:
+    """Return what was said about a callback after a thaw. Raises Invalid."""
     needed = forms.text(form, "callback_needed")
     if needed not in {"yes", "no"}:
         raise Invalid("say whether a callback is needed", field="callback_kind")
@@ -192,13 +193,13 @@ async def _thaw(people: PeopleServices, actor: Actor, key: str, form: Form) -> A
         actor,
         key,
         reason=forms.text(form, "reason"),
-        answer=_answer(form),
+        answer=read_answer(form),
         expected=forms.version_of(form),
     )
 
 
 async def _thaw_answer(people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
-    return await people.freezes.answer(actor, forms.text(form, "freeze_id"), _answer(form))
+    return await people.freezes.answer(actor, forms.text(form, "freeze_id"), read_answer(form))
 
 
 async def _refuse(people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:

@@ -167,3 +167,29 @@ def phone_entries(form: Form) -> list[PhoneEntry]:
             )
         )
     return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something that is not any more as the page showed it."""
+
+    label: str
+    was: str
+    now: str
+
+
+def changed_since(form: Form, shown: Mapping[str, tuple[str, str]]) -> list[Changed]:
+    """Return what differs from what the page showed when somebody began to type.
+
+    The form brings that along in fields ``was-NAME``; ``shown`` has name → label and present text.
+    """
+    return [
+        Changed(label, form[f"was-{name}"], now)
+        for name, (label, now) in shown.items()
+        if f"was-{name}" in form and _plain(form[f"was-{name}"]) != _plain(now)
+    ]
+
+
+def _plain(text: str) -> str:
+    """Browsers send line ends of their own."""
+    return " ".join(text.split())

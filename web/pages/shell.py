@@ -59,7 +59,14 @@ FIRST_PAGES = {
 """Where ``/`` leads; the other roles go to the first page of their navigation."""
 
 
-SECTIONS = {"/lines": "/inbox", "/costs": "/approvals"}
+SECTIONS = {
+    "/lines": "/inbox",
+    "/costs": "/approvals",
+    "/duplicates": "/customers",
+    "/freezes": "/customers",
+    "/do-not-call": "/customers",
+    "/projects": "/customers",
+}
 """Pages that are no item of the bar → the item that they belong to."""
 
 
@@ -149,12 +156,16 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/callbacks", gettext("待回电")))
     if not user.can(Permission.RED_LIST_VIEW):
         items += _late_navigation(user)
+    if user.can(Permission.CUSTOMERS_VIEW):
+        items.append(NavigationItem("/customers", gettext("客户")))
     if user.can(Permission.KNOWLEDGE_VIEW):
         items.append(NavigationItem("/knowledge", gettext("知识库")))
     if user.can(Permission.RED_LIST_VIEW):
         items.append(NavigationItem("/figures", gettext("数字")))
     if lists := tabs_of(user):
         items.append(NavigationItem("/lists", lists[0][1] if len(lists) == 1 else gettext("名单")))
+    if user.can(Permission.STAFF_EDIT):
+        items.append(NavigationItem("/organisation", gettext("组织")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
     return items

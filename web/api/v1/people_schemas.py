@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from crm.domain.customer_rules import BadNumber
-from crm.domain.freeze import CallbackKind
+from crm.domain.freeze import CallbackKind, RefusalSource
 from web.api.v1.schemas import Out, Query, SiteTime
 
 Text = Annotated[str, Field(max_length=2000)]
@@ -253,6 +253,30 @@ class RefusalList(Out):
     items: tuple[RefusalOut, ...]
 
 
+class RefusalsQuery(Query):
+    """Which entries of the do-not-call list; without ``in_force`` lifted ones too."""
+
+    level: Annotated[int, Field(ge=1, le=3)] | None = None
+    source: RefusalSource | None = None
+    in_force: bool | None = None
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class ListedRefusalOut(RefusalOut):
+    """An entry of the list; ``customer_name`` is null where it holds for a number alone."""
+
+    customer_name: str | None
+    numbers_masked: tuple[str, ...]
+
+
+class RefusalPageOut(Out):
+    """A page of the list, newest first."""
+
+    items: tuple[ListedRefusalOut, ...]
+    next_cursor: str | None
+
+
 class ConsentOut(Out):
     """A consent; ``withdrawn_at`` is null while it holds."""
 
@@ -337,3 +361,24 @@ class MergeList(Out):
     """Merges of a customer, newest first."""
 
     items: tuple[MergeOut, ...]
+
+
+class MergesQuery(Query):
+    """Where to go on in the list of merges."""
+
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class ListedMergeOut(MergeOut):
+    """A merge with the names that both have now."""
+
+    kept_name: str
+    gone_name: str
+
+
+class MergePageOut(Out):
+    """A page of merges, newest first."""
+
+    items: tuple[ListedMergeOut, ...]
+    next_cursor: str | None

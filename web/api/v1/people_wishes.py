@@ -1,5 +1,10 @@
 """``/api/v1``: what customers refused and agreed to, and customers who turned out to be one."""
 
+import dataclasses
+
+from crm.do_not_call import RefusalFilter
+from crm.domain.freeze import RefusalLevel
+from kernel.phone import mask
 from web.api.operation import Call, operation
 from web.api.v1.people import CUSTOMER_ID, EDIT, MERGE, VIEW, Route, services, shown
 from web.api.v1.people_schemas import (
@@ -10,14 +15,20 @@ from web.api.v1.people_schemas import (
     ConsentOut,
     CustomerRecordOut,
     LiftIn,
+    ListedMergeOut,
+    ListedRefusalOut,
     MergeIn,
     MergeList,
     MergeOut,
+    MergePageOut,
+    MergesQuery,
     NumberRefusalIn,
     RecordReasonIn,
     RefusalIn,
     RefusalList,
     RefusalOut,
+    RefusalPageOut,
+    RefusalsQuery,
     WithdrawIn,
 )
 from web.api.v1.schemas import NoQuery
@@ -67,6 +78,32 @@ async def refuse_calls(call: Call[NoQuery]) -> RefusalOut:
         customer_id=_key(call),
     )
     return RefusalOut.model_validate(view)
+
+
+@operation(
+    query=RefusalsQuery,
+    response=RefusalPageOut,
+    permission=VIEW,
+    summary="List the do-not-call list",
+    tag="customers",
+)
+async def list_do_not_call(call: Call[RefusalsQuery]) -> RefusalPageOut:
+    """Return a page of the whole list; numbers are masked."""
+    asked = call.query
+    wanted = RefusalFilter(
+        level=RefusalLevel(asked.level) if asked.level else None,
+        source=asked.source,
+        in_force=asked.in_force,
+    )
+    page = await services(call.request).do_not_call.page(
+        call.actor, wanted, cursor=asked.cursor, limit=asked.limit
+    )
+    items = []
+    for item in page.items:
+        fields = dataclasses.asdict(item.entry)
+        numbers = tuple(mask(number) for number in fields.pop("numbers"))
+        items.append(ListedRefusalOut(**fields, customer_name=item.customer_name, numbers_masked=numbers))
+    return RefusalPageOut(items=tuple(items), next_cursor=page.next_cursor)
 
 
 @operation(
@@ -206,6 +243,24 @@ async def list_merges(call: Call[NoQuery]) -> MergeList:
 
 
 @operation(
+    query=MergesQuery,
+    response=MergePageOut,
+    permission=MERGE,
+    summary="List all merges",
+    tag="customers",
+)
+async def list_all_merges(call: Call[MergesQuery]) -> MergePageOut:
+    """Return a page of merges, undone ones too."""
+    asked = call.query
+    page = await services(call.request).merging.page(call.actor, cursor=asked.cursor, limit=asked.limit)
+    items = tuple(
+        ListedMergeOut(**dataclasses.asdict(item.merge), kept_name=item.kept_name, gone_name=item.gone_name)
+        for item in page.items
+    )
+    return MergePageOut(items=items, next_cursor=page.next_cursor)
+
+
+@operation(
     query=NoQuery,
     response=CustomerRecordOut,
     permission=MERGE,
@@ -228,9 +283,11 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/customers/{customer_id}/consents", give_consent),
     ("POST", "/customers/{customer_id}/merge", merge_customers),
     ("GET", "/customers/{customer_id}/merges", list_merges),
+    ("GET", "/do-not-call", list_do_not_call),
     ("POST", "/do-not-call", refuse_calls_to_number),
     ("POST", "/do-not-call/{entry_id}/lift", lift_refusal),
     ("POST", "/consents/{consent_id}/withdraw", withdraw_consent),
     ("GET", "/duplicates", list_duplicates),
+    ("GET", "/merges", list_all_merges),
     ("POST", "/merges/{merge_id}/undo", undo_merge),
 )
