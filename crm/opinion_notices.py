@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE, tidy_text
+from crm.confidential import address_for, name_for
 from crm.domain.case import CaseKind
 from crm.domain.ticket import PartStatus, notice_owed
 from crm.events_limits import LimitBreached
@@ -283,7 +284,7 @@ class OpinionNotices:
         self, session: AsyncSession, actor: Actor, *chosen: ColumnElement[bool], limit: int
     ) -> list[NoticeView]:
         query = (
-            select(OpinionNotice, ServiceCase.no, Department.name)
+            select(OpinionNotice, ServiceCase, Department.name)
             .join(ServiceCase, ServiceCase.id == OpinionNotice.case_id)
             .join(Department, Department.code == OpinionNotice.department_code)
             .where(*chosen)
@@ -292,15 +293,18 @@ class OpinionNotices:
         )
         if not actor.can(Permission.CASES_VIEW_ALL):
             query = query.where(OpinionNotice.department_code == (actor.department or ""))
-        return [_view(*row) for row in (await session.execute(query)).all()]
+        return [_view(actor, *row) for row in (await session.execute(query)).all()]
 
 
-def _view(row: OpinionNotice, case_no: str, department: str) -> NoticeView:
+def _view(actor: Actor, row: OpinionNotice, header: ServiceCase, department: str) -> NoticeView:
+    sheet = dict(row.sheet)
+    sheet["customer"] = name_for(actor, header, sheet["customer"])
+    sheet["address"] = address_for(actor, header, sheet["address"])
     return NoticeView(
         notice_id=row.id,
         no=row.no,
         case_id=row.case_id,
-        case_no=case_no,
+        case_no=header.no,
         department=row.department_code,
         department_name=department,
         addressed_to=row.addressed_to,
@@ -313,5 +317,5 @@ def _view(row: OpinionNotice, case_no: str, department: str) -> NoticeView:
         answered_by=row.answered_by,
         answer=row.answer,
         version=row.version,
-        sheet=dict(row.sheet),
+        sheet=sheet,
     )

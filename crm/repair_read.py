@@ -260,7 +260,8 @@ class RepairReader:
             "crew": crews.get(row.crew_id or ""),
             "original_crew": row.original_crew_name,
             "original_crew_left": row.original_crew_left,
-            "community": community,
+            # Where somebody lives is shown as long as their address is.
+            "community": community if case.address is not None else None,
             "appointed_from": row.appointed_from,
             "appointed_until": row.appointed_until,
             "callback_due": callback_due(repair, latest),

@@ -6,15 +6,20 @@ newest first. The indexes are read newest first and no further than the page nee
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.confidential import mask_name
 from crm.domain.snippet import Shown, shown, snippet
 from crm.search import Kind
 from crm.search_asked import Query, parse, scope_of
 from crm.search_statements import find
+from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.db import Database
 from kernel.errors import DeadlineExceeded, Invalid
@@ -87,10 +92,14 @@ class Search:
         try:
             async with asyncio.timeout(self._timeout), self._slots, self._database.session() as session:
                 rows = await find(session, asked, scope, level, before, limit + 1)
+                closed = await _closed(session, actor, [row.ref_id for _, row in rows])
         except TimeoutError as error:
             raise DeadlineExceeded("the search takes too long: add a word", field="q") from error
         whole_phones = actor.can(Permission.PHONES_FULL)
-        hits = tuple(_hit(found, row, asked, whole_phones=whole_phones) for found, row in rows[:limit])
+        hits = tuple(
+            _hit(found, row, asked, whole_phones=whole_phones, nameless=row.ref_id in closed)
+            for found, row in rows[:limit]
+        )
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(hits, f"{last[0]}.{last[1].id}" if last else None)
 
@@ -104,14 +113,24 @@ def _read_cursor(cursor: str | None) -> tuple[int, int | None]:
     return int(match[1]), int(match[2])
 
 
-def _hit(level: int, row: Any, asked: Query, *, whole_phones: bool) -> Hit:
+async def _closed(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> frozenset[str]:
+    """Return the cases whose customer the actor is not to know any more (:mod:`crm.confidential`)."""
+    if actor.can(Permission.CASES_VIEW_ALL):
+        return frozenset()
+    query = select(ServiceCase.id).where(ServiceCase.id.in_(ids), ServiceCase.closed_at.is_not(None))
+    return frozenset((await session.scalars(query)).all())
+
+
+def _hit(level: int, row: Any, asked: Query, *, whole_phones: bool, nameless: bool) -> Hit:
     phones = row.phones.split()
+    number, _, name = row.label.partition(" ")
+    label = f"{number} {mask_name(name)}" if nameless else row.label
     return Hit(
         kind=Kind(row.kind),
         ref_id=row.ref_id,
         customer_id=row.customer_id,
         title=shown(row.title, asked.terms),
-        label=shown(row.label, asked.terms),
+        label=shown(label, asked.terms),
         snippet=snippet([item for item in row.texts if item != row.title], asked.terms),
         phones=tuple(phone if whole_phones else mask(phone) for phone in phones),
         updated_at=row.updated_at,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from crm.attachments import AttachmentView
 from crm.complaint_input import NewLine
@@ -14,6 +15,7 @@ from crm.confidential import HIDDEN
 from crm.domain.complaint import ComplaintClass, Verdict
 from crm.domain.complaint_line import ProblemStatus
 from crm.escalations import NewEscalation
+from crm.tables import ServiceCase
 from kernel.clock import FakeClock
 from tests.support.office import DAY, TILE, OfficeStage
 from tests.support.office_web import photo, signed_in
@@ -167,3 +169,32 @@ async def test_class_9_is_hidden_from_every_other_role_in_every_view(office: Off
             assert HIDDEN in body
             assert TILE.cause in body
             assert str(case.view.header.address) in body
+
+
+async def test_6_4_a_department_knows_the_customer_only_while_the_case_is_open(office: OfficeStage) -> None:
+    view = await office.new(TILE)
+    await office.done(view)
+    view = await office.call_back(view)
+    header, sheet = view.header, view.lines[0].handoffs[0].handoff_id
+    assert header.address is not None
+    places = [f"/api/v1/complaints/{view.case_id}", "/api/v1/complaints", f"/api/v1/handoffs/{sheet}"]
+    places += ["/api/v1/handoffs?box=signed", f"/api/v1/search?q={view.no}", f"/cases/{view.case_id}"]
+    places += [f"/lines/{view.lines[0].line_id}", f"/handoffs/{sheet}/sheet"]
+
+    async def known(login: str) -> dict[str, bool]:
+        found = {}
+        async with signed_in(office, login) as session:
+            for path in places:
+                async with session.get(path) as answer:
+                    assert answer.status == 200, path
+                    body = await answer.text()
+                assert view.no in body, path
+                found[path] = header.customer_name in body or str(header.address) in body
+        return found
+
+    assert set((await known("head")).values()) == {True}
+    async with office.stage.database.transaction() as session:
+        # What it takes to close it is another test's matter.
+        await session.execute(update(ServiceCase).values(closed_at=office.clock.now(), status="closed"))
+    assert set((await known("head")).values()) == {False}
+    assert set((await known("spc")).values()) == {True}
