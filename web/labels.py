@@ -168,6 +168,7 @@ PROBLEMS = {
     "wrong_old_password": N_("现在的密码不对。"),
     "too_many_attempts": N_("尝试太多次了，请稍后再登录。"),
     "cross_site": N_("请求不是从本站页面发出的，请刷新页面后再试。"),
+    "too_many_rows": N_("一次最多导出一万行，请先把筛选范围缩小，再导出。"),
     "internal": N_("系统出错了，我们已记录下来，请再试一次。"),
 }
 

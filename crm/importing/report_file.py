@@ -8,16 +8,11 @@ from openpyxl import Workbook
 
 from crm.domain.import_columns import PROBLEMS
 from crm.domain.import_rows import RowProblem
+from crm.sheets import guard
 
-_GUARDED = ("=", "+", "-", "@", "\t", "\r")
 Words = Callable[[str], tuple[str, str]]
 """Code → what is wrong and what to do, in somebody's language."""
 TITLES = ("row", "column", "value", "problem", "what to do")
-
-
-def guard(text: str) -> str:
-    """Return a cell's text so that a spreadsheet takes it for text."""
-    return "'" + text if text.startswith(_GUARDED) else text
 
 
 def english(code: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from web.pages import (
     case_new,
     case_parts,
     cases,
+    exports,
     figures,
     knowledge,
     lists,
@@ -45,6 +46,7 @@ def setup(app: web.Application) -> None:
     case_advice.setup(app)
     repair_new.setup(app)
     cases.setup(app)
+    exports.setup(app)
     my_day.setup(app)
     office.setup(app)
     knowledge.setup(app)

@@ -60,15 +60,10 @@ class Row:
 async def show_board(request: web.Request) -> web.StreamResponse:
     """Show a page of cases with the counts of their states."""
     app, actor, user = request.app, current_actor(request), current_user(request)
-    form = {
-        name: request.query.get(name, "").strip()[:LONGEST]
-        for name in ("whose", "kind", "state", "department", "severity", "overdue")
-    }
-    # Who registers cases has cases of their own and begins with them; a department has its own anyway.
+    form = asked_form(request)
     own = user.can(Permission.CASES_REGISTER)
-    form["whose"] = (form["whose"] if form["whose"] in WHOSE else "mine") if own else "all"
     known = await departments(request)
-    wanted, problem = _wanted(form, actor.user_id, known), ""
+    wanted, problem = wanted_of(form, actor.user_id, known), ""
     rows: list[Row] = []
     counts: dict[str, int] = {}
     more = ""
@@ -85,7 +80,7 @@ async def show_board(request: web.Request) -> web.StreamResponse:
         rows = [row_of(item, now) for item in page.items]
         if page.next_cursor:
             more = "/cases?" + urlencode({**kept, "cursor": page.next_cursor})
-        counts = await app[CASE_LISTS].counts(actor, _wanted({**form, "state": ""}, actor.user_id, known))
+        counts = await app[CASE_LISTS].counts(actor, wanted_of({**form, "state": ""}, actor.user_id, known))
     except Invalid:
         problem = gettext("这一页已经过期，请从第一页开始。")
     context = {
@@ -112,6 +107,7 @@ async def show_board(request: web.Request) -> web.StreamResponse:
         "departments": known,
         "severities": labels.words(words.SEVERITIES),
         "may_register": own,
+        "export_query": urlencode(kept) if user.can(Permission.EXPORT) else None,
     }
     return render(request, "cases/board.html", context, status=400 if problem else 200)
 
@@ -130,7 +126,20 @@ def row_of(item: BoardRow, now: datetime) -> Row:
     )
 
 
-def _wanted(form: dict[str, str], user_id: str, known: dict[str, str]) -> CaseFilter:
+def asked_form(request: web.Request) -> dict[str, str]:
+    """Return the filter's fields as they stand in the address."""
+    form = {
+        name: request.query.get(name, "").strip()[:LONGEST]
+        for name in ("whose", "kind", "state", "department", "severity", "overdue")
+    }
+    # Who registers cases has cases of their own and begins with them; a department has its own anyway.
+    own = current_user(request).can(Permission.CASES_REGISTER)
+    form["whose"] = (form["whose"] if form["whose"] in WHOSE else "mine") if own else "all"
+    return form
+
+
+def wanted_of(form: dict[str, str], user_id: str, known: dict[str, str]) -> CaseFilter:
+    """Return the filter; what cannot be is as if it were not asked for."""
     states = {status.value: status for status in CaseStatus}
     state = states.get(form["state"])
     kinds = {kind.value: kind for kind in CaseKind}

@@ -118,7 +118,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "departments": await departments(request),
         "stores": {name: name for name in await stores_of(request)},
         "problem": problem,
-        "query": urlencode(kept),
+        "export_query": urlencode(kept) if actor.can(Permission.EXPORT) else None,
         "more": "/lists/repeats?" + urlencode({**kept, "cursor": page.next_cursor})
         if page.next_cursor
         else "",

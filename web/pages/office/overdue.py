@@ -104,6 +104,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "problem": problem,
         "more": "/overdue?" + urlencode(chosen | {"cursor": page.next_cursor}) if page.next_cursor else "",
         "first": "/overdue?" + urlencode(chosen) if cursor else "",
+        "export_query": urlencode(chosen) if actor.can(Permission.EXPORT) else None,
     }
     return render(request, "office/overdue.html", context, status=400 if problem else 200)
 
