@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -86,6 +87,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+@lru_cache(maxsize=32)
 def parse_policy(text: str, source: str = "limits.yaml", *, complete: bool = True) -> Policy:
     """Read a limit set.
 

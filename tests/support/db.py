@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import app.models  # noqa: F401  (every table)
 from kernel.db import Base, Database, create_database
 from tests.support import postgres
 
@@ -58,7 +59,7 @@ async def _fill(url: str) -> None:
 
 @asynccontextmanager
 async def sqlite_database() -> AsyncIterator[Database]:
-    """Yield an empty SQLite database with every table that is imported."""
+    """Yield an empty SQLite database with every table."""
     name = schema_name()
     template = _folder() / f"{name}.db"
     if not template.exists():
