@@ -96,13 +96,17 @@ def setup(app: web.Application) -> None:
     app[CRM] = build_crm(app[DEPS])
 
 
-def build_crm(deps: CrmDeps) -> CrmServices:
-    """Return the services over a database, a clock, a bus and the settings."""
+def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None) -> CrmServices:
+    """Return the services over a database, a clock, a bus and the settings.
+
+    Args:
+        feed: keeps the search up to date; the usual one unless given.
+    """
     journal = Journal(AuditLog(deps.database, deps.clock))
     cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
     settings = deps.settings
     limits = LimitBook(deps.clock, hours=settings.service_hours, default_set=settings.limit_set)
-    feed = whole_feed()
+    feed = whole_feed(feed)
     office = Office(
         database=deps.database,
         clock=deps.clock,
