@@ -204,7 +204,7 @@ def _tell_end(ended: ProcessEnded) -> None:
 
 async def _data(settings: Settings) -> dict[str, str]:
     """Bring the database up to date and fill it where it is empty; return the demo's passwords."""
-    database = create_database(settings.sql_url)
+    database = create_database(settings.sql_url, alone=True)
     try:
         with step("database") as current:
             await upgrade(database)

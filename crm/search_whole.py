@@ -6,9 +6,9 @@ from crm.search import Kind
 from crm.search_feed import SearchFeed
 
 
-def whole_feed() -> SearchFeed:
-    """Return a feed that knows every kind."""
-    feed = SearchFeed()
+def whole_feed(feed: SearchFeed | None = None) -> SearchFeed:
+    """Return a feed, or the given one, that knows every kind."""
+    feed = feed or SearchFeed()
     feed.add(ARTICLES)
     feed.extend(Kind.COMPLAINT, complaint_store.search_extras)
     feed.extend(Kind.REPAIR, repair_store.search_extras)

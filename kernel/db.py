@@ -150,8 +150,11 @@ async def _committing(session: AsyncSession) -> AsyncIterator[None]:
         raise
 
 
-def create_database(url: str, *, pool_size: int = 10) -> Database:
+def create_database(url: str, *, pool_size: int = 10, alone: bool = False) -> Database:
     """Return a database for an SQLAlchemy URL (``sqlite+aiosqlite:///…``, ``postgresql+psycopg://…``).
+
+    Args:
+        alone: nobody else wants it meanwhile, nor the event loop: SQLite works in the caller's thread.
 
     Raises:
         ConfigurationError: the URL is malformed or names another database.
@@ -164,7 +167,7 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
         ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = _sqlite_engine(parsed.set(drivername="sqlite+aiosqlite"))
+        engine = _sqlite_engine(parsed.set(drivername="sqlite+aiosqlite"), alone=alone)
         _prepare_sqlite(engine)
     elif backend == "postgresql":
         engine = create_async_engine(
@@ -184,14 +187,14 @@ def create_database(url: str, *, pool_size: int = 10) -> Database:
     return Database(engine)
 
 
-def _sqlite_engine(url: URL) -> AsyncEngine:
+def _sqlite_engine(url: URL, *, alone: bool) -> AsyncEngine:
     if url.database in {None, "", ":memory:"}:
         return create_async_engine(url, hide_parameters=True)
     arguments, options = SQLiteDialect_aiosqlite().create_connect_args(url)
     options["timeout"] = SQLITE_WAIT_SECONDS
     return create_async_engine(
         url,
-        async_creator=partial(sqlite.connect, *arguments, **options),
+        async_creator=partial(sqlite.connect, *arguments, alone=alone, **options),
         hide_parameters=True,
         # Each connection is a thread: they are kept, not made and thrown away under load.
         pool_size=SQLITE_CONNECTIONS,

@@ -91,9 +91,20 @@ class QuickConnection(aiosqlite.Connection):
             await super().rollback()
 
 
-async def connect(*args: Any, **options: Any) -> QuickConnection:
+class LoneConnection(QuickConnection):
+    """A connection whose statements run in the caller's thread, for who has the database to themselves.
+
+    The event loop stands still meanwhile. Nobody else may want it, nor the database: a start that fills it.
+    """
+
+    async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **kwargs)
+
+
+async def connect(*args: Any, alone: bool = False, **options: Any) -> QuickConnection:
     """Open a connection; takes what ``sqlite3.connect`` takes."""
-    connection = QuickConnection(lambda: sqlite3.connect(*args, **options), iter_chunk_size=64)
+    kind = LoneConnection if alone else QuickConnection
+    connection = kind(lambda: sqlite3.connect(*args, **options), iter_chunk_size=64)
     # A process that is being killed does not wait for its readers.
     connection._thread.daemon = True
     await connection

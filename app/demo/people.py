@@ -40,8 +40,12 @@ class Office:
     """The company's people as actors."""
 
     specialists: tuple[Actor, ...]
+    supervisor: Actor
     manager: Actor
     captain: Actor
+    general_manager: Actor
+    finance: Actor
+    hr: Actor
     heads: Mapping[str, Actor]
 
     def head_of(self, department: str | None) -> Actor | None:
@@ -71,8 +75,8 @@ async def open_office(database: Database) -> Office:
             for user in OFFICE
             if user.role is Role.DEPARTMENT_HEAD and user.department is not None
         }
-        captain = next(people[user.login] for user in OFFICE if user.role is Role.CAPTAIN)
-        manager = next(people[user.login] for user in OFFICE if user.role is Role.MANAGER)
+        roles = {user.role: people[user.login] for user in OFFICE if user.role is not Role.DEPARTMENT_HEAD}
+        captain, manager = roles[Role.CAPTAIN], roles[Role.MANAGER]
         for code, head in {**heads, "CS": manager}.items():
             await session.execute(
                 update(Department).where(Department.code == code).values(head_user_id=head.user_id)
@@ -82,7 +86,11 @@ async def open_office(database: Database) -> Office:
         )
     return Office(
         specialists=tuple(people[agent.login] for agent in company.AGENTS),
+        supervisor=people[company.SUPERVISOR[0]],
         manager=manager,
         captain=captain,
+        general_manager=roles[Role.GENERAL_MANAGER],
+        finance=roles[Role.FINANCE],
+        hr=roles[Role.HR],
         heads={**heads, "CS": captain},
     )

@@ -1,7 +1,6 @@
 """Writes the demo company into an empty database, once, in one transaction."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -140,6 +139,7 @@ async def _customer(
             contract_no=found.contract_no,
             customer_id=customer_id,
             address=found.address,
+            store_id=stores[found.store],
             stage=int(found.stage),
             crew_id=crews[found.crew] if found.crew is not None else None,
             project_manager=found.manager,
@@ -155,16 +155,6 @@ async def _customer(
     )
     await session.flush()
     return customer_id, project_id
-
-
-async def seed_homes(database: Database, customers: Sequence[company.DemoCustomer], *, now: datetime) -> None:
-    """Add further customers to the demo company, in one transaction."""
-    async with database.transaction() as session:
-        stores = {store.name: store.id for store in (await session.execute(select(Store))).scalars()}
-        crews = {crew.name: crew.id for crew in (await session.execute(select(Crew))).scalars()}
-        ids = [crews[name] for name, _, _ in company.CREWS]
-        for found in customers:
-            await _customer(session, found, stores, ids, now)
 
 
 def _history(session: AsyncSession, owners: dict[str, tuple[str, str]], now: datetime) -> None:
