@@ -12,6 +12,7 @@ from web import crm_part, health, live, pages
 from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
 from web.deps import DEPS, WebDeps
+from web.idempotency import ONCE, Once
 from web.middleware import MIDDLEWARES, add_security_headers
 from web.permissions import check_routes
 
@@ -42,6 +43,7 @@ def create_app(
         session_idle=settings.session_idle,
         session_absolute=settings.session_absolute,
     )
+    app[ONCE] = Once(deps.database, deps.clock)
     app.on_response_prepare.append(add_security_headers)
     for setup in (crm_part.setup, health.setup, routes.setup, *parts):
         setup(app)

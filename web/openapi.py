@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from kernel.errors import ConfigurationError
 from web.api.operation import Operation, operation_of
 from web.api.v1.schemas import ProblemDetails
+from web.idempotency import HEADER, REPLAYED, Idempotency
 from web.permissions import routes_of
 from web.problems import PROBLEM_JSON
 
@@ -33,6 +34,7 @@ TAGS = {
     "customers": "Customers: their numbers, freezes, refusals, consents, merges",
     "projects": "Projects, their stages and payments",
     "organisation": "Stores, departments, crews, staff",
+    "imports": "Sheets of customers and projects: checked, then written",
     "search": "Everything that can be found",
     "notices": "Notices, outgoing messages, and who hears of what",
     "complaints": "Complaints, their cause lines, hand-offs, and what is late",
@@ -139,6 +141,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         failures.append("409")
     if operation.if_match:
         failures += ["412", "428"]
+    if operation.idempotent is not Idempotency.NONE:
+        failures += ["409", "422"]
+    if operation.idempotent is Idempotency.REQUIRED:
+        failures.append("428")
     described: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": operation.summary,
@@ -149,6 +155,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
             *_path_parameters(operation),
             *_query_parameters(operation.query),
             *([_IF_MATCH] if operation.if_match else []),
+            *_idempotency_key(operation.idempotent),
         ],
         "responses": {
             str(operation.status): {"description": "Done", "content": _answer(operation)},
@@ -168,6 +175,22 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.description:
         described["description"] = operation.description
     return described
+
+
+def _idempotency_key(mode: Idempotency) -> list[dict[str, Any]]:
+    if mode is Idempotency.NONE:
+        return []
+    return [
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": mode is Idempotency.REQUIRED,
+            "description": "Any word of your own, new for each thing to be done. The same request "
+            "with the same key within 24 hours is not carried out again: it gets the first answer, with "
+            f"`{REPLAYED}: true`. With another body it is refused (422); while the first runs, 409.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 100},
+        }
+    ]
 
 
 def _answer(operation: Operation) -> dict[str, Any]:

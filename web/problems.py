@@ -33,12 +33,32 @@ class VersionMissing(Invalid):
     code = "version_missing"
 
 
+class KeyMissing(Invalid):
+    """What moves money must carry a key, so that a repetition moves it once."""
+
+    code = "idempotency_key_missing"
+
+
+class KeyReused(Invalid):
+    """The key belongs to another request."""
+
+    code = "idempotency_key_reused"
+
+
+class StillRunning(Conflict):
+    """The same request is being carried out at this moment."""
+
+    code = "request_running"
+
+
 STATUS_OF: dict[type[HuifangError], HTTPStatus] = {
     Invalid: HTTPStatus.BAD_REQUEST,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     VersionMissing: HTTPStatus.PRECONDITION_REQUIRED,
+    KeyMissing: HTTPStatus.PRECONDITION_REQUIRED,
+    KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     Conflict: HTTPStatus.CONFLICT,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
@@ -136,6 +156,8 @@ def _expected(error: HuifangError) -> Problem:
     retry_after = None
     if isinstance(error, SlowDown):
         retry_after = int(error.retry_after.total_seconds())
+    elif isinstance(error, StillRunning):
+        retry_after = 1
     elif isinstance(error, Unavailable):
         retry_after = 5
     return Problem(

@@ -13,7 +13,7 @@ from kernel.db import Database
 from web.identity import CurrentUser, Via
 from web.permissions import Role
 from web.secret import fingerprint, new_secret
-from web.tables import DeviceRow, SessionRow, UserRow
+from web.tables import ApiAnswerRow, DeviceRow, SessionRow, UserRow
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +69,12 @@ class SessionService:
         self._absolute = absolute
 
     async def open(self, session: AsyncSession, user_id: str, *, ip: str, user_agent: str) -> OpenSession:
-        """Open a session inside the caller's transaction, and clear away expired ones."""
+        """Open a session inside the caller's transaction, and clear away what is expired.
+
+        That is sessions, and the answers that were kept for repeated requests.
+        """
         now = self._clock.now()
+        await session.execute(delete(ApiAnswerRow).where(ApiAnswerRow.expires_at <= now))
         await session.execute(
             delete(SessionRow).where(
                 or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - self._idle)

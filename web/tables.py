@@ -1,8 +1,8 @@
-"""Tables of the web shell: users, sessions, known devices and API tokens."""
+"""Tables of the web shell: users, sessions, known devices, API tokens and kept answers."""
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, String
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Ulid, UtcDateTime
@@ -74,3 +74,27 @@ class TokenRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ApiAnswerRow(Base):
+    """A request with an ``Idempotency-Key`` and its answer (:mod:`web.idempotency`).
+
+    Attributes:
+        user_id: person or token that sent it; ``route`` is method and path.
+        token: of whoever carries it out now.
+        claimed_until: from then on somebody else may carry it out, unless it was committed.
+    """
+
+    __tablename__ = "api_answer"
+
+    user_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    token: Mapped[str] = mapped_column(Ulid, unique=True)
+    body_hash: Mapped[str] = mapped_column(String(HASH_LENGTH))
+    state: Mapped[str] = mapped_column(String(12))
+    status: Mapped[int | None] = mapped_column(Integer)
+    etag: Mapped[str | None] = mapped_column(String(40))
+    answer: Mapped[str | None] = mapped_column(Text)
+    claimed_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

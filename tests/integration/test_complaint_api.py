@@ -64,6 +64,7 @@ class Line:
         headers = same_origin(self.client) | {
             "Cookie": self.cookies[login],
             "Content-Type": "application/json",
+            "Idempotency-Key": new_ulid(),
         }
         if version is not None:
             headers["If-Match"] = version if isinstance(version, str) else f'"{version}"'

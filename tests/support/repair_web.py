@@ -8,6 +8,7 @@ from aiohttp import FormData
 from PIL import Image
 
 from kernel.access import Role
+from kernel.ids import new_ulid
 from tests.support.web import PASSWORD, Client, WebHarness, same_origin
 from web.auth import SESSION_COOKIE, Visitor
 
@@ -20,9 +21,19 @@ class Person:
         self.headers = {"Cookie": f"{SESSION_COOKIE}={cookie}", **same_origin(client)}
 
     async def __call__(
-        self, method: str, path: str, body: Any = None, *, version: int | None = None, status: int = 200
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: int | None = None,
+        status: int = 200,
+        key: str | None = "",
     ) -> Any:
+        """Ask, with a key of its own unless ``key`` is another, or ``None`` for none."""
         headers = dict(self.headers)
+        if key is not None:
+            headers["Idempotency-Key"] = key or new_ulid()
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         kind: dict[str, Any] = {"data": body}

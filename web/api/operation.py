@@ -15,6 +15,7 @@ from kernel.access import Actor
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from web.deps import DEPS
+from web.idempotency import HEADER, ONCE, Idempotency
 from web.identity import current_actor
 from web.permissions import Permission, requires
 from web.problems import FieldError, InvalidFields, VersionMissing
@@ -48,6 +49,7 @@ class Operation:
     path_parameters: tuple[tuple[str, str], ...] = ()
     body: type[BaseModel] | None = None
     if_match: bool = False
+    idempotent: Idempotency = Idempotency.NONE
     status: int = 200
     form: type[BaseModel] | None = None
     media_types: tuple[str, ...] = ()
@@ -90,6 +92,7 @@ def operation(
     path_parameters: tuple[tuple[str, str], ...] = (),
     body: type[BaseModel] | None = None,
     if_match: bool = False,
+    idempotent: Idempotency = Idempotency.NONE,
     status: int = 200,
 ) -> Callable[[Callable[[Call[Q]], Awaitable[R]]], Callable[[web.Request], Awaitable[web.Response]]]:
     """Make an API handler of a function from a validated request to a response model.
@@ -98,6 +101,7 @@ def operation(
         path_parameters: pairs of name and description; each is a ULID, but one that ends with ``_code``.
         body: model of the JSON body; unknown members are refused when the model forbids them.
         if_match: the request must say in ``If-Match`` which version it changes.
+        idempotent: whether it takes ``Idempotency-Key``: what makes a record, and what moves money, does.
         status: of the answer; an answer with a ``version`` carries it as ``ETag``.
     """
 
@@ -113,8 +117,21 @@ def operation(
             asked = read_query(request, query)
             content = await read_body(request, body) if body is not None else None
             expected = read_if_match(request) if if_match else 0
-            answer = await function(Call(request, asked, content, expected))
-            return json_response(request, answer, status=status)
+            call = Call(request, asked, content, expected)
+
+            async def carry_out() -> web.Response:
+                return json_response(request, await function(call), status=status)
+
+            if idempotent is Idempotency.NONE:
+                return await carry_out()
+            return await request.app[ONCE].run(
+                user_id=call.actor.user_id,
+                route=f"{request.method} {request.path}",
+                key=request.headers.get(HEADER),
+                body=await request.read(),
+                required=idempotent is Idempotency.REQUIRED,
+                handle=carry_out,
+            )
 
         declared = Operation(
             operation_id=function.__name__,
@@ -127,6 +144,7 @@ def operation(
             path_parameters=path_parameters,
             body=body,
             if_match=if_match,
+            idempotent=idempotent,
             status=status,
         )
         return declare_operation(handle, declared)

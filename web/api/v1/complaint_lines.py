@@ -19,6 +19,7 @@ from web.api.v1.complaints_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 
@@ -162,6 +163,7 @@ async def agree_line_visit(call: Call[NoQuery]) -> CauseLine:
     path_parameters=LINE,
     body=PlanIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def plan_line(call: Call[NoQuery]) -> CauseLine:
     """File a plan."""
@@ -208,6 +210,7 @@ async def decide_line_plan(call: Call[NoQuery]) -> CauseLine:
     path_parameters=LINE,
     body=VisitIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def record_line_visit(call: Call[NoQuery]) -> CauseLine:
     """Note a visit."""

@@ -29,6 +29,7 @@ from web.api.v1.complaints_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 CASE = (("case_id", "Id of the complaint."),)
@@ -98,6 +99,7 @@ async def list_complaints(call: Call[ComplaintsQuery]) -> ComplaintList:
     tag=TAG,
     body=ComplaintIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def register_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     """Register a complaint."""
@@ -142,6 +144,7 @@ async def get_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     tag=TAG,
     path_parameters=CASE,
     body=CalledAgainIn,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def called_again(call: Call[NoQuery]) -> ComplaintDetail:
     """Count a call."""
@@ -162,6 +165,7 @@ async def called_again(call: Call[NoQuery]) -> ComplaintDetail:
     path_parameters=CASE,
     body=AddLineIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def add_complaint_line(call: Call[NoQuery]) -> ComplaintDetail:
     """Add a cause."""
@@ -204,6 +208,7 @@ async def set_complaint_severity(call: Call[NoQuery]) -> ComplaintDetail:
     path_parameters=CASE,
     body=HandOffIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def hand_off_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     """Hand lines off."""
@@ -228,6 +233,7 @@ async def hand_off_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     path_parameters=LINE,
     body=RerouteIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def reroute_line(call: Call[NoQuery]) -> CauseLine:
     """Re-route a line."""
@@ -271,6 +277,7 @@ async def close_line_unfounded(call: Call[NoQuery]) -> CauseLine:
     path_parameters=CASE,
     body=CallbackIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def call_back_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     """Note a callback."""

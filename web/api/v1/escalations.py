@@ -29,6 +29,7 @@ from web.api.v1.escalations_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 ESCALATION = (("escalation_id", "Id of the major complaint."),)
@@ -50,11 +51,8 @@ def _at(call: Call[NoQuery]) -> tuple[ComplaintServices, str]:
 async def list_escalations(call: Call[EscalationsQuery]) -> EscalationList:
     """Return a page of major complaints."""
     asked = call.query
-    wanted = EscalationFilter(
-        states=(asked.state,) if asked.state else (),
-        is_open=asked.is_open,
-        for_decision=asked.for_decision,
-    )
+    states = (asked.state,) if asked.state else ()
+    wanted = EscalationFilter(states=states, is_open=asked.is_open, for_decision=asked.for_decision)
     escalations = call.request.app[CRM].complaints.escalations
     page = await escalations.page(call.actor, wanted, cursor=asked.cursor, limit=asked.limit)
     return EscalationList.model_validate(page)
@@ -71,6 +69,7 @@ async def list_escalations(call: Call[EscalationsQuery]) -> EscalationList:
     body=EscalationIn,
     if_match=True,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def submit_escalation(call: Call[NoQuery]) -> EscalationDetail:
     """E0."""
@@ -222,6 +221,7 @@ async def plan_escalation(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=CompensationIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def request_compensation(call: Call[NoQuery]) -> EscalationDetail:
     """E5."""
@@ -242,6 +242,7 @@ async def request_compensation(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=CompensationIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def change_compensation(call: Call[NoQuery]) -> EscalationDetail:
     """E5."""
@@ -262,6 +263,7 @@ async def change_compensation(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=MoneyReviewIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def review_compensation(call: Call[NoQuery]) -> EscalationDetail:
     """E5 → E6 or E4."""
@@ -282,6 +284,7 @@ async def review_compensation(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=VoucherIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def write_voucher(call: Call[NoQuery]) -> EscalationDetail:
     """E6."""
@@ -303,6 +306,7 @@ async def write_voucher(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=MoneyApprovalIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def approve_compensation(call: Call[NoQuery]) -> EscalationDetail:
     """E7 or E4."""
@@ -323,6 +327,7 @@ async def approve_compensation(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=CompensationPaymentIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def pay_compensation(call: Call[NoQuery]) -> EscalationDetail:
     """E8."""
@@ -342,6 +347,7 @@ async def pay_compensation(call: Call[NoQuery]) -> EscalationDetail:
     tag=TAG,
     path_parameters=ESCALATION,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def send_recovery(call: Call[NoQuery]) -> EscalationDetail:
     """E9."""
@@ -359,6 +365,7 @@ async def send_recovery(call: Call[NoQuery]) -> EscalationDetail:
     path_parameters=ESCALATION,
     body=RecoveredIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def settle_recovery(call: Call[NoQuery]) -> EscalationDetail:
     """E9."""

@@ -24,6 +24,7 @@ from web.api.v1.knowledge_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 ARTICLE = (("article_id", "Id of the article."),)
@@ -95,6 +96,7 @@ async def suggest_articles(call: Call[NoQuery]) -> ArticleList:
     tag=TAG,
     body=ArticleIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def write_article(call: Call[NoQuery]) -> ArticleOut:
     """Write an article."""

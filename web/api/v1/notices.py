@@ -31,6 +31,7 @@ from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import current_language
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 OWN = Permission.CASES_VIEW
@@ -116,6 +117,7 @@ async def list_outgoing(call: Call[OutgoingQuery]) -> OutgoingList:
     summary="Try a failed message again",
     tag="notices",
     path_parameters=MESSAGE_ID,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def retry_outgoing(call: Call[NoQuery]) -> OutgoingOut:
     """Put a failed message back into the queue; 409 when it did not fail."""

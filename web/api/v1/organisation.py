@@ -12,6 +12,7 @@ from web.api.operation import Call, operation
 from web.api.v1.people import services
 from web.api.v1.people_schemas import Body, Key, Text
 from web.api.v1.schemas import NoQuery, Out, Query
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 VIEW, EDIT = Permission.PROJECTS_VIEW, Permission.STAFF_EDIT
@@ -184,6 +185,7 @@ async def list_stores(call: Call[NoQuery]) -> StoreList:
     tag="organisation",
     body=StoreIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_store(call: Call[NoQuery]) -> StoreOut:
     """Add a store."""
@@ -225,6 +227,7 @@ async def list_departments(call: Call[NoQuery]) -> DepartmentList:
     tag="organisation",
     body=NewDepartment,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_department(call: Call[NoQuery]) -> DepartmentOut:
     """Add a department."""
@@ -268,6 +271,7 @@ async def list_crews(call: Call[CrewsQuery]) -> CrewList:
     tag="organisation",
     body=CrewIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_crew(call: Call[NoQuery]) -> CrewOut:
     """Add a crew."""
@@ -308,6 +312,7 @@ async def list_staff(call: Call[StaffQuery]) -> StaffList:
     tag="organisation",
     body=StaffIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_staff(call: Call[NoQuery]) -> StaffOut:
     """Add somebody who works for the company."""

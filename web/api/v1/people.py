@@ -28,6 +28,7 @@ from web.api.v1.people_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.numbers import whole_numbers
 from web.permissions import Permission
 
@@ -105,6 +106,7 @@ def entries_of(phones: Iterable[PhoneIn]) -> list[PhoneEntry]:
     tag="customers",
     body=CustomerIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_customer(call: Call[NoQuery]) -> CustomerRecordOut:
     """Add a customer."""
@@ -190,6 +192,7 @@ async def set_customer_level(call: Call[NoQuery]) -> CustomerRecordOut:
     body=FreezeIn,
     if_match=True,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def freeze_customer(call: Call[NoQuery]) -> FreezeOut:
     """Hold callbacks back."""

@@ -32,6 +32,7 @@ from web.api.v1.people_schemas import (
     WithdrawIn,
 )
 from web.api.v1.schemas import NoQuery
+from web.idempotency import Idempotency
 
 ENTRY_ID = (("entry_id", "Id of the entry"),)
 CONSENT_ID = (("consent_id", "Id of the consent"),)
@@ -66,6 +67,7 @@ async def list_refusals(call: Call[NoQuery]) -> RefusalList:
     path_parameters=CUSTOMER_ID,
     body=RefusalIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def refuse_calls(call: Call[NoQuery]) -> RefusalOut:
     """Add an entry for a customer."""
@@ -114,6 +116,7 @@ async def list_do_not_call(call: Call[RefusalsQuery]) -> RefusalPageOut:
     tag="customers",
     body=NumberRefusalIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def refuse_calls_to_number(call: Call[NoQuery]) -> RefusalOut:
     """Add an entry for whoever has a number."""
@@ -151,6 +154,7 @@ async def lift_refusal(call: Call[NoQuery]) -> RefusalOut:
     path_parameters=CUSTOMER_ID,
     body=ConsentIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def give_consent(call: Call[NoQuery]) -> ConsentOut:
     """Add a consent with its proof."""
@@ -213,6 +217,7 @@ async def list_duplicates(call: Call[NoQuery]) -> CandidateList:
     path_parameters=CUSTOMER_ID,
     body=MergeIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def merge_customers(call: Call[NoQuery]) -> CustomerRecordOut:
     """Make two customers one."""

@@ -32,6 +32,7 @@ from web.api.v1.projects_schemas import (
     SuspensionOut,
 )
 from web.api.v1.schemas import NoQuery
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 PROJECT_ID = (("project_id", "Id of the project"),)
@@ -93,6 +94,7 @@ async def list_projects(call: Call[ProjectsQuery]) -> ProjectPageOut:
     tag="projects",
     body=ProjectIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_project(call: Call[NoQuery]) -> ProjectRecordOut:
     """Add a project of a customer."""
@@ -142,6 +144,7 @@ async def change_project(call: Call[NoQuery]) -> ProjectRecordOut:
     path_parameters=PROJECT_ID,
     body=StageIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def register_stage(call: Call[NoQuery]) -> ProjectRecordOut:
     """Register that a stage was reached."""
@@ -232,6 +235,7 @@ async def move_delivery(call: Call[NoQuery]) -> ProjectRecordOut:
     path_parameters=PROJECT_ID,
     body=PaymentIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def post_payment(call: Call[NoQuery]) -> ProjectRecordOut:
     """Post a payment of the customer."""
@@ -247,6 +251,7 @@ async def post_payment(call: Call[NoQuery]) -> ProjectRecordOut:
     tag="projects",
     path_parameters=PAYMENT_ID,
     body=RecordReasonIn,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def reverse_payment(call: Call[NoQuery]) -> ProjectRecordOut:
     """Take a payment back."""

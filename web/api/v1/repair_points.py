@@ -35,6 +35,7 @@ from web.api.v1.repair_points_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 POINT = (("point_id", "Id of the point."),)
@@ -73,6 +74,7 @@ async def list_repair_points(call: Call[PointsQuery]) -> PointList:
     tag=TAG,
     body=PointIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def create_repair_point(call: Call[NoQuery]) -> PointOut:
     """Write down a point."""
@@ -126,6 +128,7 @@ async def list_spare_parts(call: Call[SparePartsQuery]) -> PartList:
     path_parameters=POINT,
     body=PartIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def move_spare_part(call: Call[NoQuery]) -> PartOut:
     """Write down spare parts."""
@@ -166,6 +169,7 @@ async def list_repair_accounts(call: Call[AccountsQuery]) -> AccountList:
     tag=TAG,
     path_parameters=POINT,
     body=AccountIn,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def put_repair_account(call: Call[NoQuery]) -> AccountOut:
     """Write down a month."""
@@ -224,6 +228,7 @@ async def list_quality_feedback(call: Call[FeedbackQuery]) -> FeedbackList:
     tag=TAG,
     body=FeedbackIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def add_quality_feedback(call: Call[NoQuery]) -> FeedbackOut:
     """Add a row."""
@@ -296,6 +301,7 @@ async def list_follow_up_ratios(call: Call[FollowUpQuery]) -> RatioList:
     tag=FOLLOW_UPS,
     path_parameters=CASE,
     body=FollowUpIn,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def note_follow_up(call: Call[NoQuery]) -> FollowUpOut:
     """Note a follow-up."""

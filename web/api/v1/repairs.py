@@ -32,6 +32,7 @@ from web.api.v1.repairs_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 REPAIR = (("case_id", "Id of the repair."),)
@@ -124,6 +125,7 @@ async def preview_repair(call: Call[PreviewQuery]) -> RepairPreviewShown:
     description="Warnings about warranty and construction are in the answer; they stop nothing.",
     tag=TAG,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def register_repair(call: Call[NoQuery]) -> RepairDetail:
     """Write a repair down."""
@@ -191,6 +193,7 @@ async def correct_repair(call: Call[NoQuery]) -> RepairDetail:
     tag=TAG,
     path_parameters=REPAIR,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def route_repair(call: Call[NoQuery]) -> RepairDetail:
     """Decide who repairs."""
@@ -227,6 +230,7 @@ async def notify_repairer(call: Call[NoQuery]) -> RepairDetail:
     tag=TAG,
     path_parameters=REPAIR,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def contact_customer(call: Call[NoQuery]) -> RepairDetail:
     """Note what the customer said, perhaps with the appointment."""
@@ -246,6 +250,7 @@ async def contact_customer(call: Call[NoQuery]) -> RepairDetail:
     tag=TAG,
     path_parameters=REPAIR,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def appoint_repair(call: Call[NoQuery]) -> RepairDetail:
     """Agree on a visit."""
@@ -322,6 +327,7 @@ async def finish_visit(call: Call[NoQuery]) -> RepairDetail:
     tag=TAG,
     path_parameters=REPAIR,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def call_back_repair(call: Call[NoQuery]) -> RepairDetail:
     """Note a callback."""

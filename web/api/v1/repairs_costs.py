@@ -24,6 +24,7 @@ from web.api.v1.repairs_costs_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 COST = (("cost_id", "Id of the settlement."),)
@@ -51,6 +52,7 @@ def _shown(view: CostView) -> CostSheet:
     tag=TAG,
     path_parameters=REPAIR,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def write_cost(call: Call[NoQuery]) -> CostSheet:
     """Write or change a cost sheet."""
@@ -128,6 +130,7 @@ async def get_cost(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def sign_cost_service(call: Call[NoQuery]) -> CostSheet:
     """Sign as the head of customer service; never one's own sheet."""
@@ -144,6 +147,7 @@ async def sign_cost_service(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def sign_cost_company(call: Call[NoQuery]) -> CostSheet:
     """Sign as the head of the company."""
@@ -162,6 +166,7 @@ async def sign_cost_company(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def send_cost_back(call: Call[NoQuery]) -> CostSheet:
     """Send a sheet back to be written anew."""
@@ -180,6 +185,7 @@ async def send_cost_back(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def file_cost(call: Call[NoQuery]) -> CostSheet:
     """File a signed sheet."""
@@ -196,6 +202,7 @@ async def file_cost(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def reconcile_cost(call: Call[NoQuery]) -> CostSheet:
     """Reconcile a settlement with a month's books."""
@@ -215,6 +222,7 @@ async def reconcile_cost(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def settle_cost(call: Call[NoQuery]) -> CostSheet:
     """Settle."""
@@ -230,6 +238,7 @@ async def settle_cost(call: Call[NoQuery]) -> CostSheet:
     tag=TAG,
     path_parameters=COST,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def close_cost(call: Call[NoQuery]) -> CostSheet:
     """Close a settlement."""
@@ -274,6 +283,7 @@ async def get_deposit(call: Call[NoQuery]) -> Deposit:
     tag=TAG,
     path_parameters=CREW,
     status=201,
+    idempotent=Idempotency.REQUIRED,
 )
 async def post_deposit(call: Call[NoQuery]) -> Deposit:
     """Post to a crew's deposit."""
@@ -312,6 +322,7 @@ async def list_receivables(call: Call[ReceivablesQuery]) -> Receivables:
     tag=TAG,
     path_parameters=RECEIVABLE,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def clear_receivable(call: Call[NoQuery]) -> Receivable:
     """Note that a receivable was settled."""

@@ -34,6 +34,7 @@ from web.api.v1.tickets_schemas import (
     WaitingRevisits,
 )
 from web.crm_part import CRM
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 CASE = (("case_id", "Id of the ticket."),)
@@ -85,6 +86,7 @@ async def list_tickets(call: Call[TicketsQuery]) -> TicketList:
     tag=TAG,
     body=TicketIn,
     status=201,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def open_ticket(call: Call[NoQuery]) -> TicketDetail:
     """Open a ticket."""
@@ -152,6 +154,7 @@ async def list_revisits(call: Call[RevisitsQuery]) -> WaitingRevisits:
     path_parameters=CASE,
     body=AddPartIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def add_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     """Add a department."""
@@ -170,6 +173,7 @@ async def add_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     path_parameters=CASE,
     body=RevisitIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def revisit_ticket(call: Call[NoQuery]) -> TicketDetail:
     """Note a revisit."""
@@ -227,6 +231,7 @@ async def close_ticket(call: Call[NoQuery]) -> TicketDetail:
     path_parameters=CASE,
     body=ConvertIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def convert_ticket(call: Call[NoQuery]) -> TicketDetail:
     """Convert a ticket."""
@@ -326,6 +331,7 @@ async def solve_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     path_parameters=PART,
     body=ReroutePartIn,
     if_match=True,
+    idempotent=Idempotency.OPTIONAL,
 )
 async def reroute_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     """Reroute a part."""
