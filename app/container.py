@@ -29,6 +29,7 @@ from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from crm.case_watch import watch_cases
 from crm.events_limits import LimitBreached
+from crm.file_store import FileStore, FileSweep
 from crm.journal import Journal
 from crm.limit_worker import LimitWorker
 from crm.limits import LimitBook
@@ -161,6 +162,8 @@ async def open_centre(
             start_telephony(telephony, tasks)
         if Role.WEB in roles:
             tasks.spawn("limits", _limit_worker(base).run)
+            files = FileStore(web_settings(settings).files_dir)
+            tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
             web_port = await _open_web(base, stack, desk, telephony)
         yield Centre(

@@ -8,8 +8,6 @@ it is only shown. The same file sent twice is stored once and stands in the case
 """
 
 import asyncio
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +22,7 @@ from crm.cases import CaseRegister
 from crm.complaint_tables import ComplaintLine
 from crm.confidential import sees_confidential
 from crm.domain.lines import maybe_line
+from crm.file_store import FileStore, name_of
 from crm.journal import Journal
 from crm.pictures import Kept, MediaType, read_file
 from crm.tables import ServiceCase
@@ -85,36 +84,6 @@ class StoredFile:
     filename: str
 
 
-class FileStore:
-    """Keeps files by their hash below a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, sha256: str) -> Path:
-        """Return where a file lies; the hash is one of ours, never a person's text."""
-        return self._folder / sha256[:2] / sha256
-
-    def put(self, content: bytes) -> str:
-        """Store a file unless it is there, and return its hash. Blocking: call it in a thread."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        path = self.path(sha256)
-        if path.exists():
-            return sha256
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        half = path.with_name(f".{sha256}.{new_ulid()}")
-        try:
-            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
-        return sha256
-
-
 class Attachments:
     """Takes, lists and hands out the files of cases."""
 
@@ -158,15 +127,19 @@ class Attachments:
         shown = clean_name(name)
         await self._check(actor, case_id)
         kept = await self._read(content, purpose)
-        sha256, thumb = await asyncio.to_thread(self._keep, kept)
+        sha256 = await asyncio.to_thread(name_of, kept.content)
+        async with self._database.session() as session:
+            # Asked again below; but what is refused now is not even written.
+            await self._place(session, actor, case_id, sha256, len(kept.content), purpose, line_id)
+        thumb = await asyncio.to_thread(self._keep, kept)
         async with self._database.transaction() as session:
             locked = select(ServiceCase.id).where(ServiceCase.id == case_id).with_for_update()
             await session.execute(locked)
-            line_id = await _line_for(session, actor, case_id, line_id)
-            before = await self._same(session, case_id, sha256, purpose, line_id)
+            line_id, before = await self._place(
+                session, actor, case_id, sha256, len(kept.content), purpose, line_id
+            )
             if before is not None:
                 return _view(before)
-            await _check_quota(session, case_id, len(kept.content))
             row = AttachmentRow(
                 id=new_ulid(),
                 case_id=case_id,
@@ -243,9 +216,31 @@ class Attachments:
         async with self._turn:
             return await asyncio.to_thread(read_file, content, allow_pdf=purpose is Purpose.SCAN)
 
-    def _keep(self, kept: Kept) -> tuple[str, str | None]:
-        sha256 = self._store.put(kept.content)
-        return sha256, self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
+    def _keep(self, kept: Kept) -> str | None:
+        self._store.put(kept.content)
+        return self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
+
+    async def _place(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        case_id: str,
+        sha256: str,
+        size: int,
+        purpose: Purpose,
+        line_id: str | None,
+    ) -> tuple[str | None, AttachmentRow | None]:
+        """Return the line that a file belongs to, and the file if it is there already.
+
+        Raises:
+            Invalid: no such line.
+            QuotaReached: there is no room for it.
+        """
+        line_id = await _line_for(session, actor, case_id, line_id)
+        before = await self._same(session, case_id, sha256, purpose, line_id)
+        if before is None:
+            await _check_quota(session, case_id, size)
+        return line_id, before
 
     async def _same(
         self, session: AsyncSession, case_id: str, sha256: str, purpose: Purpose, line_id: str | None

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from crm.attachments import Attachments, FileStore
+from crm.attachments import Attachments
 from crm.cases import CaseRegister
 from crm.deposits import Deposits
+from crm.file_store import FileStore
 from crm.journal import Journal
 from crm.limits import LimitBook
 from crm.repair_read import RepairReader

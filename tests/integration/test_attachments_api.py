@@ -225,8 +225,12 @@ async def test_a_case_has_a_quota(harness: WebHarness, client: Client, company: 
     path = f"/cases/{repair.case_id}/attachments"
     for shade in range(MAX_FILES):
         await agent("POST", path, form(photo((16, 16), "PNG", shade)), status=201)
+    stored = len(list(harness.settings.files_dir.rglob("*")))
     problem = await agent("POST", path, form(photo((16, 16), "PNG", 200)), status=409)
     assert problem["code"] == "quota_reached"
+    assert len(list(harness.settings.files_dir.rglob("*"))) == stored
+    # What is there already may be sent again.
+    await agent("POST", path, form(photo((16, 16), "PNG", 0)), status=201)
     assert len((await agent("GET", path))["items"]) == MAX_FILES
 
 

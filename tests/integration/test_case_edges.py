@@ -7,13 +7,14 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
-from crm.attachments import Attachments, FileStore, Purpose
+from crm.attachments import Attachments, Purpose
 from crm.complaint_input import Acceptance, NewVisit
 from crm.complaint_tables import CaseHandoff
 from crm.domain.case import Source
 from crm.domain.complaint import NotYet
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.domain.handoff import HandoffState, SignatureKind, Signed
+from crm.file_store import FileStore
 from crm.handoffs import Box
 from crm.limit_lists import OverdueList
 from crm.tables import Customer
