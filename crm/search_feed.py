@@ -130,10 +130,6 @@ class SearchFeed:
         if kind is not None:
             await self.put(session, Kind(kind), case_id)
 
-    async def call_note(self, session: AsyncSession, call_id: str) -> None:
-        """Index what an agent noted about a call."""
-        await self.put(session, Kind.CALL_NOTE, call_id)
-
     async def put(self, session: AsyncSession, kind: Kind, ref_id: str) -> None:
         """Index a thing as it is now; one that is gone is removed."""
         await session.flush()

@@ -159,19 +159,6 @@ def _card(
     )
 
 
-class Cases:
-    """What is open for a customer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def open_for(self, customer_id: str) -> tuple[CaseBrief, ...]:
-        """Return the customer's open cases, newest first."""
-        async with self._database.session() as session:
-            rows = await repository.open_cases(session, [customer_id])
-        return tuple(_case(row) for row in rows)
-
-
 class ContactLog:
     """Writes calls onto the customers' time lines.
 

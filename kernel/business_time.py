@@ -307,10 +307,6 @@ class BusinessClocks:
             total += self._service_on(day, start, end) if clock is ClockKind.SVC else self._share_on(day, end)
         return total
 
-    def remaining(self, clock: ClockKind, start: datetime, length: timedelta, now: datetime) -> timedelta:
-        """Return what is left of ``length`` at ``now``; negative once it is over."""
-        return length - self.elapsed(clock, start, now)
-
     def _days_from(self, start: datetime, offset: int) -> Iterator[date]:
         first = start.astimezone(self.hours.zone).date()
         return (first + timedelta(days=number) for number in count(offset))

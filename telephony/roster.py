@@ -228,12 +228,6 @@ class Roster:
         return [Choice(code=row.code, label_zh=row.label_zh, label_en=row.label_en) for row in rows]
 
 
-async def agent_name(session: AsyncSession, agent_id: str) -> str | None:
-    """Return an agent's name, also of one who works here no more; ``None`` when there never was one."""
-    row = await session.get(AgentRow, agent_id)
-    return None if row is None else row.name
-
-
 def _settings(row: QueueRow) -> QueueSettings:
     return QueueSettings(
         name=row.name,

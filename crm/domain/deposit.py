@@ -31,13 +31,6 @@ class PostingKind(StrEnum):
     """A correction, up or down, with reason."""
 
 
-POSTING_LABELS = {
-    PostingKind.INITIAL: "首次缴纳",
-    PostingKind.WITHHOLD: "工程款预留",
-    PostingKind.DEDUCT: "维修扣款",
-    PostingKind.RELEASE: "退还",
-    PostingKind.ADJUST: "调整",
-}
 _SIGN = {
     PostingKind.INITIAL: 1,
     PostingKind.WITHHOLD: 1,

@@ -18,15 +18,6 @@ class ReplyWay(StrEnum):
     VISIT = "visit"
 
 
-WAY_LABELS = {
-    ReplyWay.PHONE: "电话",
-    ReplyWay.ORDER_SYSTEM: "工单系统",
-    ReplyWay.EMAIL: "邮件",
-    ReplyWay.LETTER: "书面函",
-    ReplyWay.VISIT: "当面",
-}
-
-
 class ReplyOwed(Conflict):
     """The hotline that forwarded the case has no reply yet."""
 

@@ -48,17 +48,6 @@ class CostState(StrEnum):
     CLOSED = "closed"
 
 
-STATE_LABELS = {
-    CostState.COSTED: "已核算,待客服部主管签字",
-    CostState.CS_SIGNED: "待公司主管签字",
-    CostState.COMPANY_SIGNED: "待客服中心备案",
-    CostState.FILED: "已备案,待月底对账",
-    CostState.RECONCILED: "已对账,待财务结算",
-    CostState.SETTLED: "财务已结算",
-    CostState.CLOSED: "已完结",
-}
-
-
 class CostKind(StrEnum):
     """Normal: labour only. Abnormal: main or auxiliary material was replaced (非正常维修)."""
 
@@ -84,14 +73,6 @@ class CostBearer(StrEnum):
 
 
 KIND_LABELS = {CostKind.NORMAL: "正常维修", CostKind.ABNORMAL: "非正常维修"}
-MATERIAL_LABELS = {MaterialKind.MAIN: "主材", MaterialKind.AUXILIARY: "辅材"}
-BEARER_LABELS = {
-    CostBearer.CREW: "施工队",
-    CostBearer.CUSTOMER: "客户",
-    CostBearer.COMPANY: "公司",
-    CostBearer.MANUFACTURER: "厂商",
-    CostBearer.OTHER: "其他",
-}
 
 
 class CostStep(StrEnum):

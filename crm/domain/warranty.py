@@ -24,16 +24,6 @@ class WarrantyFlag(StrEnum):
     EXPIRED = "expired"
 
 
-WARRANTY_LABELS = {
-    WarrantyFlag.NONE: "未办理保修",
-    WarrantyFlag.PRE: "保修预办理,未生效",
-    WarrantyFlag.FULL: "保修",
-    WarrantyFlag.PARTIAL: "部分保修",
-    WarrantyFlag.EXCLUDED: "不保修",
-    WarrantyFlag.EXPIRED: "已过保",
-}
-
-
 class RepairClass(StrEnum):
     """Whether the customer gets it under warranty (``repair_class`` of domain.md §4.3)."""
 
@@ -57,16 +47,6 @@ class RepairWarning(StrEnum):
     CLASS_AGAINST_WARRANTY = "CLASS_AGAINST_WARRANTY"
     """Registered as under warranty although the snapshot says otherwise, or the other way round."""
 
-
-WARNING_LABELS = {
-    RepairWarning.IN_CONSTRUCTION: "工程尚未完工:施工中的问题应按投诉登记",
-    RepairWarning.NO_PROJECT: "没有关联工程,无法查看保修情况",
-    RepairWarning.WARRANTY_NOT_ISSUED: "尚未办理保修",
-    RepairWarning.PARTLY_WARRANTED: "部分保修:请核对不保修的项目",
-    RepairWarning.NOT_WARRANTED: "不保修",
-    RepairWarning.WARRANTY_EXPIRED: "保修已过期",
-    RepairWarning.CLASS_AGAINST_WARRANTY: "所选保修类别与保修情况不一致",
-}
 
 _OF_FLAG = {
     WarrantyFlag.NONE: RepairWarning.WARRANTY_NOT_ISSUED,

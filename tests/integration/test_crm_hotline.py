@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from app.demo.seed import is_empty, seed_company
 from crm.domain.project import Stage
-from crm.service import CallbackRequests, Cases, ContactLog, CustomerDirectory
+from crm.service import CallbackRequests, ContactLog, CustomerDirectory
 from crm.tables import Contact, Customer, CustomerPhone, Project
 from crm.views import CallContact
 from kernel.clock import FakeClock
@@ -64,7 +64,7 @@ async def test_strangers_and_closed_cases(company: Database) -> None:
     directory = CustomerDirectory(company)
     assert await directory.find_by_phone(STRANGER) == ()
     (card,) = await directory.find_by_phone(Phone.parse("13900139011"))
-    assert await Cases(company).open_for(card.customer_id) == ()
+    assert card.open_cases == ()
     with pytest.raises(NotFound):
         await directory.card(new_ulid())
 

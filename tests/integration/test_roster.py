@@ -11,7 +11,6 @@ from kernel.errors import Invalid, NotFound
 from telephony.agent_events import RosterChanged
 from telephony.domain.agent_state import Stance
 from telephony.domain.queue import Membership
-from telephony.roster import agent_name
 from tests.support.agents import QUEUES, Centre, Heard, centre
 
 pytestmark = pytest.mark.integration
@@ -118,12 +117,9 @@ async def test_memberships_that_cannot_be(here: Centre) -> None:
     assert (await here.desk.state(here.jing)).queues == (Membership("repair", 0), Membership("service", 5))
 
 
-async def test_who_left_keeps_a_name(here: Centre) -> None:
+async def test_who_left_is_no_agent_any_more(here: Centre) -> None:
     with pytest.raises(NotFound):
         await here.roster.retire_agent("nobody")
     await here.desk.sign_in(here.jing)
     await here.roster.retire_agent(here.jing)
     assert [agent.number for agent in await here.roster.agents()] == ["1002"]
-    async with here.database.session() as session:
-        assert await agent_name(session, here.jing) == "李静"
-        assert await agent_name(session, "nobody") is None

@@ -25,7 +25,6 @@ from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 
 MOST_LINES = 100
-MATERIAL_TEXTS = ("item", "unit", "quantity", "price")
 
 
 def setup(app: web.Application) -> None:

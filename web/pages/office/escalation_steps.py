@@ -239,7 +239,6 @@ async def _close(taken: Taken) -> object:
     )
 
 
-YES_NO = {"yes": N_("是"), "no": N_("否")}
 _MONEY_FIELDS = (
     Field(name="amount", label=N_("赔偿总额（元）"), kind="money"),
     Field(name="kind", label=N_("方式"), kind="choice", options=KINDS, start="cash"),

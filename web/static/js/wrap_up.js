@@ -27,9 +27,6 @@ function empty() {
 /** Called after a save with the call's id. */
 export const whenSaved = (handler) => { onSaved = handler; };
 
-/** The call the form writes about. */
-export const currentTarget = () => target?.call_id || null;
-
 /**
  * Let the form write about a call; `null` closes it.
  * @param next {call_id, ringing, open, until, seconds, title, server: {disposition, notes}}; while it rings
