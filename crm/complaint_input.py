@@ -20,6 +20,7 @@ from crm.domain.complaint import (
 from crm.domain.complaint_line import AcceptMode, ProblemStatus
 from crm.domain.handoff import Signed
 from crm.handoffs import Dispatch
+from crm.members import Members, member_of
 from kernel.errors import Invalid
 from kernel.ids import is_ulid
 
@@ -156,7 +157,7 @@ class Analysis:
     owner: str
 
 
-async def read_lines(session: AsyncSession, lines: tuple[NewLine, ...]) -> list[NewLine]:
+async def read_lines(session: AsyncSession, lines: tuple[NewLine, ...], members: Members) -> list[NewLine]:
     """Return tidy lines with their departments.
 
     Raises:
@@ -166,10 +167,12 @@ async def read_lines(session: AsyncSession, lines: tuple[NewLine, ...]) -> list[
         raise Invalid("at least one cause", field="lines")
     if len(lines) > MAX_LINES:
         raise Invalid(f"at most {MAX_LINES} causes", field="lines")
-    return [await read_line(session, line, place=f"lines.{number}.") for number, line in enumerate(lines)]
+    return [
+        await read_line(session, line, members, place=f"lines.{number}.") for number, line in enumerate(lines)
+    ]
 
 
-async def read_line(session: AsyncSession, line: NewLine, *, place: str = "") -> NewLine:
+async def read_line(session: AsyncSession, line: NewLine, members: Members, *, place: str = "") -> NewLine:
     """Return a tidy line with its department. Raises Invalid, which names the field after ``place``."""
     try:
         check_subclass(line.class_, line.subclass)
@@ -186,7 +189,7 @@ async def read_line(session: AsyncSession, line: NewLine, *, place: str = "") ->
         cause=tidy_text(line.cause, field=f"{place}cause", limit=MAX_CAUSE),
         department=department,
         person=name_of(line.person, f"{place}person"),
-        person_id=id_of(line.person_id, f"{place}person_id"),
+        person_id=await member_of(members, session, line.person_id, department, field=f"{place}person_id"),
         manufacturer=name_of(line.manufacturer, f"{place}manufacturer", MAX_MANUFACTURER),
     )
 

@@ -20,6 +20,7 @@ from crm.journal import Journal
 from crm.late_lists import LateLists
 from crm.limits import LimitBook
 from crm.line_limits import LineLimits
+from crm.members import Members, Nobody
 from crm.search import Kind
 from crm.search_feed import SearchFeed
 from kernel.business_time import SHANGHAI
@@ -55,15 +56,18 @@ class ComplaintServices:
         feed: SearchFeed,
         zone: ZoneInfo = SHANGHAI,
         compensation_threshold: Decimal = COMPENSATION_THRESHOLD,
+        members: Members | None = None,
     ) -> Self:
         """Build them; what complaints know besides their headers is added to the search.
 
         Args:
             compensation_threshold: more than that only the general manager decides.
+            members: who works in which department; without it nobody can be named by id.
         """
         feed.extend(Kind.COMPLAINT, search_extras)
         handoffs = Handoffs(database, clock, journal)
-        store = ComplaintStore(database, clock, register, journal, LineLimits(limits), feed)
+        known = members or Nobody()
+        store = ComplaintStore(database, clock, register, journal, LineLimits(limits), feed, members=known)
         reader = ComplaintReader(clock, register, handoffs, limits)
         escalation_store = EscalationStore(store)
         escalation_reader = EscalationReader(

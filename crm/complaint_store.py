@@ -24,6 +24,7 @@ from crm.domain.complaint_line import AcceptMode, Line, LineStatus, Window
 from crm.domain.line_steps import Moved
 from crm.journal import Journal, Values
 from crm.line_limits import LineLimits
+from crm.members import Members
 from crm.search_feed import CaseExtra, SearchFeed
 from crm.tables import ServiceCase
 from crm.timeline import Channel
@@ -141,12 +142,15 @@ class ComplaintStore:
         journal: Journal,
         limits: LineLimits,
         feed: SearchFeed,
+        *,
+        members: Members,
     ) -> None:
         self.database = database
         self.clock = clock
         self.register = register
         self.limits = limits
         self.journal = journal
+        self.members = members
         self._feed = feed
 
     @asynccontextmanager

@@ -22,7 +22,6 @@ from crm.complaint_input import (
     Acceptance,
     NewPlan,
     NewVisit,
-    id_of,
     name_of,
     read_photos,
     why_of,
@@ -45,6 +44,7 @@ from crm.events_cases import (
     VisitPlanned,
 )
 from crm.handoffs import Handoffs
+from crm.members import member_of
 from crm.timeline import Channel
 from kernel.access import Actor, Permission
 from kernel.errors import Invalid
@@ -115,7 +115,7 @@ class ComplaintWork:
             row.accepted_by = actor.name
             if how.person is not None or how.person_id is not None:
                 row.person = name_of(how.person, "person")
-                row.person_id = None if row.confidential else id_of(how.person_id, "person_id")
+                row.person_id = await self._named(work, how.person_id)
             await work.opened.move(row, moved, "complaint.accept", mode=how.mode, receipt=handoff.receipt_no)
             work.opened.tell(
                 HandOffSigned(
@@ -163,6 +163,7 @@ class ComplaintWork:
 
         Raises:
             IllegalStep: the department has not accepted, or it is over.
+            Invalid: ``person_id`` is no active user of the department.
         """
         async with self._working(actor, line_id, expected) as work:
             status = LineStatus(work.row.status)
@@ -171,7 +172,7 @@ class ComplaintWork:
             name = name_of(tidy_text(person, field="person", limit=MAX_NAME), "person") or ""
             before = {"person": work.row.person}
             work.row.person = name
-            work.row.person_id = None if work.row.confidential else id_of(person_id, "person_id")
+            work.row.person_id = await self._named(work, person_id)
             work.opened.note("complaint.assign", line=work.row, before=before, after={"person": name})
             await work.opened.limits.hand_over(work.opened.session, work.opened.header, work.row)
             work.opened.tell(
@@ -187,6 +188,13 @@ class ComplaintWork:
                 )
             )
         return await self.get(actor, line_id)
+
+    async def _named(self, work: _Work, person_id: str | None) -> str | None:
+        """Return who is in charge; the manager handles a confidential line. Raises Invalid."""
+        if work.row.confidential:
+            return None
+        department, members = work.row.department_code, self._store.members
+        return await member_of(members, work.opened.session, person_id, department, field="person_id")
 
     # The work
 

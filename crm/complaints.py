@@ -103,7 +103,7 @@ class Complaints:
         if new.source is Source.HOTLINE_FORWARD and external_no is None:
             raise Invalid("the number that the forwarding hotline gave it", field="external_no")
         demand = tidy_text(new.demand, field="demand", limit=MAX_DEMAND, required=False)
-        lines = await read_lines(session, new.lines)
+        lines = await read_lines(session, new.lines, self._store.members)
         header = await self._store.register.open(
             session,
             actor,
@@ -130,14 +130,9 @@ class Complaints:
         )
         session.add(row)
         await session.flush()
+        limits = self._store.limits
         opened = Opened(
-            session=session,
-            actor=actor,
-            now=now,
-            header=header,
-            row=row,
-            lines=[],
-            limits=self._store.limits,
+            session=session, actor=actor, now=now, header=header, row=row, lines=[], limits=limits
         )
         session.add(_call(header.id, new.call_id, complained_at, actor, ""))
         opened.note(
@@ -212,7 +207,7 @@ class Complaints:
             opened.check_open()
             if len(opened.lines) >= MAX_LINES:
                 raise Invalid(f"at most {MAX_LINES} causes", field="lines")
-            added = await self._add(opened, await read_line(opened.session, line))
+            added = await self._add(opened, await read_line(opened.session, line, self._store.members))
             opened.row.called_back_at = None
             if hand_off is not None:
                 await self._send(opened, [added], hand_off)
@@ -342,7 +337,9 @@ class Complaints:
                 person=person,
                 manufacturer=line.manufacturer,
             )
-            added = await self._add(opened, await read_line(opened.session, new), rerouted_from=line.id)
+            added = await self._add(
+                opened, await read_line(opened.session, new, self._store.members), rerouted_from=line.id
+            )
             if hand_off is not None:
                 await self._send(opened, [added], hand_off)
         async with self._store.database.session() as session:

@@ -34,6 +34,7 @@ from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
 from web.deps import DEPS, WebSettings
+from web.members import UserMembers
 
 
 class CrmDeps(Protocol):
@@ -124,6 +125,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None) -> CrmServices:
         feed=feed,
         zone=settings.timezone,
         compensation_threshold=settings.compensation_threshold,
+        members=UserMembers(),
     )
     return CrmServices(
         people=PeopleServices.build(office),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo.seed import seed_company
 from crm.cases import CaseRegister
@@ -52,6 +53,7 @@ BOSS = person("赵总", Role.GENERAL_MANAGER)
 FINANCE = person("邓敏", Role.FINANCE)
 HR = person("何琳", Role.HR)
 ADMIN = person("管理员", Role.ADMINISTRATOR)
+PEOPLE = (ENGINEER, ENG_DEPUTY, ENG_WORKER, DESIGNER, MATERIALS, CAPTAIN)
 
 WORKMANSHIP = NewLine(class_=ComplaintClass.WORKMANSHIP, subclass="tile", cause="厨房墙砖空鼓，约有三平方米")
 DESIGN = NewLine(class_=ComplaintClass.DESIGN, subclass="drawing_error", cause="图纸漏画燃气表位置")
@@ -152,13 +154,26 @@ class Desk:
         return await self.services.end.close(SPECIALIST, found.case_id, found.version)
 
 
+class KnownMembers:
+    """Everybody of this module is an active user of their department."""
+
+    async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
+        return any((known.user_id, known.department) == (user_id, department) for known in PEOPLE)
+
+
 async def open_desk(database: Database, clock: FakeClock) -> Desk:
     """Seed the demo company and return a desk over it."""
     await seed_company(database, now=clock.now())
     register = CaseRegister(database, clock, zone=SHANGHAI)
     journal, book = Journal(AuditLog(database, clock)), LimitBook(clock)
     services = ComplaintServices.build(
-        database, clock, register=register, journal=journal, limits=book, feed=SearchFeed()
+        database,
+        clock,
+        register=register,
+        journal=journal,
+        limits=book,
+        feed=SearchFeed(),
+        members=KnownMembers(),
     )
     async with database.session() as session:
         project = (await session.execute(select(Project).order_by(Project.id).limit(1))).scalar_one()
