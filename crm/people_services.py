@@ -1,5 +1,6 @@
 """All services of customers and projects in one bundle, built over what they share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,6 +19,7 @@ from crm.people import People
 from crm.projects import Projects
 from crm.stages import ProjectStages
 from kernel.access import Actor
+from kernel.events import Event
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +42,8 @@ class PeopleServices:
     jobs: ImportJobs
 
     @classmethod
-    def build(cls, office: Office) -> Self:
-        """Return the services over ``office``."""
+    def build(cls, office: Office, *, publish: Callable[[Event], None] | None = None) -> Self:
+        """Return the services over ``office``; ``publish`` tells pages how far an import is."""
         stages, importer = ProjectStages(office), Importer(office)
         return cls(
             office=office,
@@ -55,7 +57,7 @@ class PeopleServices:
             payments=Payments(office, stages),
             organisation=Organisation(office),
             importer=importer,
-            jobs=ImportJobs(office, importer),
+            jobs=ImportJobs(office, importer, publish),
         )
 
     async def lift_and_expire(self) -> None:

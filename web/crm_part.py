@@ -128,7 +128,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None) -> CrmServices:
         members=UserMembers(),
     )
     return CrmServices(
-        people=PeopleServices.build(office),
+        people=PeopleServices.build(office, publish=deps.bus.publish),
         repairs=RepairServices.build(
             deps.database,
             deps.clock,

@@ -24,6 +24,7 @@ from web.customer_lookup import CustomerLookup
 from web.deps import DEPS
 from web.i18n import current_language
 from web.identity import CurrentUser, current_actor, current_user
+from web.import_feed import ImportFeed
 from web.live_hub import Connection, LiveHub, encode_block
 from web.notice_feed import KIND, NoticeFeed, Reader
 from web.permissions import Permission, signed_in, streaming
@@ -43,6 +44,7 @@ NEEDED = {
     "board": Permission.BOARD_VIEW,
     "notices": None,
     "cases": Permission.CASES_VIEW,
+    "imports": Permission.DATA_IMPORT,
 }
 """Topic kind → what one must be allowed to read it; ``None``: everybody has their own."""
 
@@ -56,6 +58,7 @@ class Live:
     board: BoardFeed
     notices: NoticeFeed
     cases: CaseFeed
+    imports: ImportFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
 
@@ -94,6 +97,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
             zone=deps.settings.timezone,
         ),
         cases=CaseFeed(bus=deps.bus, hub=hub, database=deps.database),
+        imports=ImportFeed(bus=deps.bus, hub=hub),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
     )
@@ -106,6 +110,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("board_feed", live.board.run)
     live.tasks.spawn("notice_feed", live.notices.run)
     live.tasks.spawn("case_feed", live.cases.run)
+    live.tasks.spawn("import_feed", live.imports.run)
     yield
     await live.tasks.close()
 

@@ -7,29 +7,34 @@ cannot tell; its file and its outcome are stored, so that a job outlives the pro
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from crm.domain.import_rows import RowProblem
 from crm.domain.lines import maybe_line
-from crm.importing.service import Importer, ImportReport, Options
+from crm.importing.events import ImportProgressed
+from crm.importing.service import MAX_SHOWN, Importer, ImportReport, Options
 from crm.importing.sheet import MAX_BYTES, BadSheet
 from crm.office import Office
 from crm.people_tables import ImportRow
 from kernel.access import Actor, Permission, Role
 from kernel.errors import Conflict, HuifangError, NotFound
+from kernel.events import Event
 from kernel.ids import is_ulid, new_ulid
 
 log = structlog.get_logger(__name__)
 
-MAX_STORED = 500
+MAX_STORED = MAX_SHOWN
 MAX_LISTED = 30
+TOLD_EVERY = timedelta(milliseconds=200)
+"""How often pages hear how far a job is."""
 
 
 class JobState(StrEnum):
@@ -74,9 +79,12 @@ class JobView:
 class ImportJobs:
     """Takes uploads, and works on them one after another."""
 
-    def __init__(self, office: Office, importer: Importer) -> None:
+    def __init__(
+        self, office: Office, importer: Importer, publish: Callable[[Event], None] | None = None
+    ) -> None:
         self._office = office
         self._importer = importer
+        self._publish = publish
         self._progress: dict[str, tuple[str, int, int]] = {}
         self._wake = asyncio.Event()
 
@@ -108,6 +116,7 @@ class ImportJobs:
         async with self._office.database.transaction() as session:
             session.add(row)
         self._wake.set()
+        self._tell(row.id, row.state)
         return self._view(row)
 
     async def start(self, actor: Actor, job_id: str, *, good_rows_only: bool) -> JobView:
@@ -129,6 +138,7 @@ class ImportJobs:
             row.state, row.good_rows_only = JobState.IMPORTING.value, good_rows_only
             row.uploaded_by, row.uploader_id = actor.name, actor.user_id
         self._wake.set()
+        self._tell(row.id, row.state)
         return self._view(row)
 
     async def get(self, actor: Actor, job_id: str) -> JobView:
@@ -144,6 +154,7 @@ class ImportJobs:
         """Return the newest jobs. Raises Forbidden."""
         actor.need(Permission.DATA_IMPORT)
         query = select(ImportRow).order_by(ImportRow.uploaded_at.desc(), ImportRow.id.desc())
+        query = query.options(defer(ImportRow.content))
         async with self._office.database.session() as session:
             rows = (await session.execute(query.limit(MAX_LISTED))).scalars().all()
         return [self._view(row) for row in rows]
@@ -186,8 +197,16 @@ class ImportJobs:
         actor = Actor(user_id=row.uploader_id, name=row.uploaded_by, role=Role(role) if role else None)
         options = Options(good_rows_only=row.good_rows_only, overwrite=bool(row.outcome.get("overwrite")))
 
+        clock, loop = self._office.clock, asyncio.get_running_loop()
+        told = ("", 0.0)
+
         def watch(step: str, done: int, total: int) -> None:
+            # Called from the threads that read and check as well.
+            nonlocal told
             self._progress[row.id] = (step, done, total)
+            if step != told[0] or clock.monotonic() - told[1] >= TOLD_EVERY.total_seconds():
+                told = (step, clock.monotonic())
+                loop.call_soon_threadsafe(self._tell, row.id, row.state)
 
         content = row.content or b""
         if row.state == JobState.CHECKING:
@@ -208,6 +227,15 @@ class ImportJobs:
                 row.outcome = row.outcome | {"report": _stored(report)}
             if state in {JobState.DONE, JobState.REFUSED}:
                 row.finished_at, row.content = self._office.now(), None
+        self._progress.pop(job_id, None)
+        self._tell(job_id, state.value)
+
+    def _tell(self, job_id: str, state: str) -> None:
+        if self._publish is None:
+            return
+        step, done, total = self._progress.get(job_id, ("", 0, 0))
+        now = self._office.now()
+        self._publish(ImportProgressed(at=now, job_id=job_id, state=state, step=step, done=done, total=total))
 
     def _view(self, row: ImportRow) -> JobView:
         step, done, total = self._progress.get(row.id, ("", 0, 0))

@@ -14,11 +14,18 @@ from tests.support.people import Desk, make_desk
 from tests.support.web import Client, WebHarness, no_pages, same_origin
 from web.api.operation import operation_of
 from web.api.routes import ROUTES
-from web.api.v1 import organisation, people, people_wishes, projects
+from web.api.v1 import imports, organisation, people, people_wishes, projects
 
 pytestmark = pytest.mark.integration
 
-OURS = (*people.ROUTES, *people_wishes.ROUTES, *projects.ROUTES, *organisation.ROUTES)
+OURS = (
+    *people.ROUTES,
+    *people_wishes.ROUTES,
+    *projects.ROUTES,
+    *organisation.ROUTES,
+    *imports.ROUTES,
+    *imports.FILES,
+)
 PHONE = "13800138001"
 
 

@@ -36,6 +36,7 @@ FOR_ANYBODY = {
     "GET /sign-in",
     "POST /sign-in",
     "POST /language",
+    "GET /shared/{token}",  # its secret is the permission; it ends within a day
 }
 """All routes that nobody needs to sign in for; static files besides. Adding one is a decision."""
 
@@ -74,6 +75,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
     assert {name for name, (route, _) in all_routes(whole).items() if is_streaming(route.handler)} == {
         "GET /live",
         "POST /api/v1/cases/{case_id}/attachments",
+        "POST /api/v1/imports",
     }
 
 

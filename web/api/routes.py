@@ -18,6 +18,8 @@ from web.api.v1.customers import find_customers
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
 from web.api.v1.handoffs import ROUTES as HANDOFF_ROUTES
+from web.api.v1.imports import FILES as IMPORT_FILES
+from web.api.v1.imports import ROUTES as IMPORT_ROUTES
 from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
@@ -41,6 +43,8 @@ ROUTES: tuple[Route, ...] = (
     *WISH_ROUTES,
     *PROJECT_ROUTES,
     *ORGANISATION_ROUTES,
+    *IMPORT_ROUTES,
+    *IMPORT_FILES,
     *COMPLAINT_ROUTES,
     *COMPLAINT_LINE_ROUTES,
     *HANDOFF_ROUTES,
