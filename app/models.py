@@ -5,6 +5,7 @@ import crm.complaint_tables
 import crm.escalation_tables
 import crm.follow_up_tables
 import crm.forwarded_tables
+import crm.handoff_link_tables
 import crm.knowledge_tables
 import crm.limit_tables
 import crm.notices.tables
@@ -28,6 +29,7 @@ MODULES = (
     crm.attachment_tables,
     crm.follow_up_tables,
     crm.forwarded_tables,
+    crm.handoff_link_tables,
     crm.knowledge_tables,
     crm.limit_tables,
     crm.notices.tables,

@@ -254,11 +254,12 @@ class Handoffs:
             next_cursor=write_cursor(items[-1].sent_at, items[-1].handoff_id) if more else None,
         )
 
-    async def sheet(self, actor: Actor, handoff_id: str) -> HandoffSheet:
+    async def sheet(self, actor: Actor, handoff_id: str, *, whole_number: bool = True) -> HandoffSheet:
         """Return all that the printed sheet shows.
 
         The customer's whole number is on it for who may see whole numbers, and for the people of the
-        department that is to call as long as there is something to call about; that is logged.
+        department that is to call as long as there is something to call about; that is logged. Without
+        ``whole_number`` it is masked for everybody.
 
         Raises:
             Forbidden: the role sees no cases.
@@ -283,7 +284,7 @@ class Handoffs:
         calls = actor.department == found[0].department_code and (
             header.closed_at is None and found[0].state != HandoffState.REJECTED.value
         )
-        whole = actor.can(Permission.PHONES_FULL) or calls
+        whole = whole_number and (actor.can(Permission.PHONES_FULL) or calls)
         if whole and phone is not None:
             async with self._database.transaction() as session:
                 await self._journal.note(

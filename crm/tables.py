@@ -126,6 +126,14 @@ class Customer(Base):
     )
     projects: Mapped[list["Project"]] = relationship(back_populates="customer", lazy="raise")
 
+    __table_args__ = (
+        Index(
+            "ix_customer_problem",
+            "id",
+            sqlite_where=text("problem_reason IS NOT NULL"),
+            postgresql_where=text("problem_reason IS NOT NULL"),
+        ),
+    )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 

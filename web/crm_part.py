@@ -11,6 +11,7 @@ from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.follow_ups import FollowUps
 from crm.forwarded import ForwardedOrders
+from crm.handoff_links import HandoffLinks
 from crm.journal import Journal
 from crm.knowledge import Knowledge
 from crm.limit_lists import LimitLists
@@ -87,6 +88,7 @@ class CrmServices:
     repeats: RepeatComplaints
     problem_customers: ProblemCustomers
     month_causes: MonthCausesReader
+    handoff_links: HandoffLinks
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -168,4 +170,5 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None) -> CrmServices:
         repeats=RepeatComplaints(deps.database, deps.clock, cases),
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
+        handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs),
     )

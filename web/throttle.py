@@ -96,6 +96,11 @@ def buckets_for(*, login: str, ip: str, device_id: str | None) -> tuple[Bucket, 
     )
 
 
+def bucket_of_address(name: str, ip: str, pace: Pace) -> Bucket:
+    """Return the bucket of whoever comes from an address, for something else than signing in."""
+    return Bucket(f"{name}:{_network_of(ip)}", pace, shared=True)
+
+
 def _network_of(ip: str) -> str:
     """An IPv6 caller owns a /64 and could use each address once."""
     try:

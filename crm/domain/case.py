@@ -162,10 +162,15 @@ _SUMMARY = 80
 _MOBILE = re.compile(r"(?<!\d)((?:\+?86[ -]?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)", re.ASCII)
 
 
+def mask_mobiles(text: str) -> str:
+    """Return a text in which the middle of every mobile number is hidden."""
+    return _MOBILE.sub(r"\1****\2", text)
+
+
 def summary_of(content: str) -> str:
     """Return the first line of a content, cut for lists; a number somebody wrote into it is masked.
 
     Lists, notices and messages show it to many more people than the case itself.
     """
-    line = _MOBILE.sub(r"\1****\2", content.split("\n", 1)[0])
+    line = mask_mobiles(content.split("\n", 1)[0])
     return line if len(line) <= _SUMMARY else line[: _SUMMARY - 1] + "…"

@@ -17,6 +17,7 @@ from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
+from web.api.v1.handoff_links import ROUTES as HANDOFF_LINK_ROUTES
 from web.api.v1.handoffs import ROUTES as HANDOFF_ROUTES
 from web.api.v1.imports import FILES as IMPORT_FILES
 from web.api.v1.imports import ROUTES as IMPORT_ROUTES
@@ -48,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_ROUTES,
     *COMPLAINT_LINE_ROUTES,
     *HANDOFF_ROUTES,
+    *HANDOFF_LINK_ROUTES,
     *ESCALATION_ROUTES,
     *APPRAISAL_ROUTES,
     *REPAIR_ROUTES,

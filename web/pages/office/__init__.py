@@ -2,10 +2,21 @@
 
 from aiohttp import web
 
-from web.pages.office import approvals, captain, costs, escalations, files, inbox, lines, overdue, sheet
+from web.pages.office import (
+    approvals,
+    captain,
+    costs,
+    escalations,
+    files,
+    inbox,
+    lines,
+    overdue,
+    shared,
+    sheet,
+)
 
 
 def setup(app: web.Application) -> None:
     """Add the routes."""
-    for part in (inbox, lines, sheet, files, overdue, escalations, approvals, costs, captain):
+    for part in (inbox, lines, sheet, shared, files, overdue, escalations, approvals, costs, captain):
         part.setup(app)

@@ -1,10 +1,12 @@
 """The sheet 《售中、售后问题确认单》: the receipt of a hand-off, printed or kept (domain.md §1.3 C1)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from crm.complaint_views import HandoffSheet
+from crm.handoff_links import MadeLink
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -49,10 +51,53 @@ def drawing(strokes: tuple[tuple[tuple[int, int], ...], ...]) -> Drawing | None:
 @requires(Permission.CASES_VIEW)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the sheet; ``download`` sends it as a file that needs nothing else, to be kept."""
-    app, actor = request.app, current_actor(request)
     handoff_id = request.match_info["handoff_id"][:40]
-    sheet: HandoffSheet = await app[CRM].complaints.handoffs.sheet(actor, handoff_id)
-    context = {
+    if "download" not in request.query:
+        return await render_sheet(request, handoff_id)
+    context = await _context(request, handoff_id)
+    response = render(
+        request, "office/sheet_file.html", context | {"style": STYLE.read_text(encoding="utf-8")}
+    )
+    receipt_no = context["handoff"].receipt_no
+    response.headers["Content-Disposition"] = f'attachment; filename="{receipt_no}.html"'
+    return response
+
+
+async def render_sheet(
+    request: web.Request,
+    handoff_id: str,
+    *,
+    made: MadeLink | None = None,
+    url: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> web.Response:
+    """Return the sheet's page, with the links that lead to it.
+
+    Args:
+        made: a link that was just made, which is ``url``.
+        problem: why none was.
+    """
+    links = await request.app[CRM].handoff_links.live(current_actor(request), handoff_id)
+    context = await _context(request, handoff_id) | {
+        "links": links,
+        "made": made,
+        "url": url,
+        "link_problem": problem,
+        "revoked": request.query.get("done") == "revoked",
+    }
+    return render(request, "office/sheet.html", context, status=status)
+
+
+async def _context(request: web.Request, handoff_id: str) -> dict[str, Any]:
+    actor = current_actor(request)
+    sheet: HandoffSheet = await request.app[CRM].complaints.handoffs.sheet(actor, handoff_id)
+    return words_of(request, sheet) | {"printed_by": actor.name}
+
+
+def words_of(request: web.Request, sheet: HandoffSheet) -> dict[str, Any]:
+    """Return what the sheet's template shows, but for who printed it."""
+    return {
         "sheet": sheet,
         "phone": readable(sheet.phone or ""),
         "handoff": sheet.handoff,
@@ -63,13 +108,5 @@ async def show(request: web.Request) -> web.StreamResponse:
         "source": labels.word(words.SOURCES, sheet.source),
         "severity": labels.word(words.SEVERITIES, sheet.severity),
         "mode": labels.word(words.ACCEPT_MODES, sheet.mode.value) if sheet.mode else "",
-        "printed_at": app[DEPS].clock.now(),
-        "printed_by": actor.name,
+        "printed_at": request.app[DEPS].clock.now(),
     }
-    if "download" not in request.query:
-        return render(request, "office/sheet.html", context)
-    response = render(
-        request, "office/sheet_file.html", context | {"style": STYLE.read_text(encoding="utf-8")}
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="{sheet.handoff.receipt_no}.html"'
-    return response
