@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo.cases import Amount, stories
@@ -76,6 +76,5 @@ async def fill_month(
     await play(turns, scene, each_day=limits.run_once, progress=progress)
     async with database.transaction() as session:
         # Everybody has long been told of what happened before yesterday.
-        told = OutboxRow.created_at < until - timedelta(days=1)
-        await session.execute(update(OutboxRow).where(told).values(due_at=None))
+        await session.execute(delete(OutboxRow).where(OutboxRow.created_at < until - timedelta(days=1)))
     await crm.feed.rebuild(database)

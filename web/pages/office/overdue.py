@@ -173,14 +173,17 @@ async def show_red(request: web.Request) -> web.StreamResponse:
     now = app[DEPS].clock.now()
     async with app[DEPS].database.session() as session:
         page = await app[CRM].limit_lists.red_list(session, actor, limit=200)
-        ids = sorted({timer.record.record_id for timer in page.timers})
-        views = await app[CRM].cases.views(session, actor, ServiceCase.id.in_(ids), limit=len(ids) or 1)
-    cases = {view.case_id: view for view in views}
+        # A major complaint's limit has the number of its complaint, and an id of its own.
+        numbers = sorted({timer.record.no for timer in page.timers})
+        views = await app[CRM].cases.views(
+            session, actor, ServiceCase.no.in_(numbers), limit=len(numbers) or 1
+        )
+    cases = {view.no: view for view in views}
     counts = Counter(timer.owner.department or "" for timer in page.timers)
     shown = [timer for timer in page.timers if not chosen or timer.owner.department == chosen]
     shown.sort(key=lambda timer: (timer.red_at or now, timer.timer_id), reverse=True)
     context = {
-        "rows": [_red(timer, cases.get(timer.record.record_id), names, now) for timer in shown],
+        "rows": [_red(timer, cases.get(timer.record.no), names, now) for timer in shown],
         "counts": [
             (code, names.get(code, "") or gettext("客服"), count) for code, count in counts.most_common()
         ],
