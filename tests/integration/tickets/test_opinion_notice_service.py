@@ -10,27 +10,14 @@ from app.runtime.redis_server import RedisServer
 from app.settings import load_settings
 from app.store import bring_up_to_date
 from crm.domain.ticket import Revisit
-from crm.search_feed import SearchFeed
 from crm.ticket_services import TicketServices
 from crm.ticket_views import CallbackSource, NewRevisit, TicketView
 from kernel.clock import FakeClock
 from tests.support.complaints import ENGINEER, MANAGER, PIN, SPECIALIST, Desk, open_desk
+from tests.support.tickets import ticket_services
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-def services_of(desk: Desk) -> TicketServices:
-    return TicketServices.build(
-        desk.database,
-        desk.clock,
-        register=desk.register,
-        journal=desk.journal,
-        limits=desk.book,
-        feed=SearchFeed(),
-        handoffs=desk.services.handoffs,
-        complaints=desk.services.complaints,
-    )
 
 
 async def fed_back(services: TicketServices, desk: Desk, callback: str) -> TicketView:
@@ -56,7 +43,7 @@ async def test_a_running_centre_issues_the_notice(tmp_path: Path, redis_server: 
     clock = FakeClock(datetime.now(UTC) - timedelta(days=5))
     async with open_centre(settings, frozenset({Role.WEB})) as centre:
         desk = await open_desk(centre.base.database, clock)
-        services = services_of(desk)
+        services = ticket_services(desk)
         first = await fed_back(services, desk, "HF-1")
         (part,) = first.parts
         first = await services.work.sign(ENGINEER, part.part_id, part.version, PIN)
