@@ -29,11 +29,7 @@ from web.live_hub import Connection, LiveHub
 from web.screen_pop import ScreenPops
 
 CALL = "01JZZZZZZZZZZZZZZZZZZZZZ01"
-
-
 OTHER = "01JZZZZZZZZZZZZZZZZZZZZZ02"
-
-
 PHONE = Phone.parse("13800138000")
 
 

@@ -15,8 +15,6 @@ from kernel.db import Database
 from tests.support.limits import SettableClock, at, local
 
 HOUR = timedelta(hours=1)
-
-
 FRIDAY = at("2026-03-20T16:30")
 
 

@@ -9,8 +9,6 @@ from kernel.events import Event
 from tests.support.notices import NoticeStage
 
 PARTY = Party(owner_user_id="u-member", owner_department="ENG", specialist_user_id="u-agent")
-
-
 EVERYBODY = ("u-agent", "u-manager", "u-gm", "u-head", "u-member", "u-design", "u-admin")
 
 
