@@ -164,10 +164,20 @@ class ComplaintStore:
             NotFound: no such complaint, or none that the actor may see.
             StaleVersion: somebody changed it since.
         """
-        async with self.database.transaction() as session:
-            opened = await self._open(session, actor, case_id, expected)
+        async with (
+            self.database.transaction() as session,
+            self.changing_in(session, actor, case_id, expected=expected) as opened,
+        ):
             yield opened
-            await self.finish(opened)
+
+    @asynccontextmanager
+    async def changing_in(
+        self, session: AsyncSession, actor: Actor, case_id: str, *, expected: int | None = None
+    ) -> AsyncIterator[Opened]:
+        """Open a complaint in a transaction that somebody else began. Raises as :meth:`changing`."""
+        opened = await self._open(session, actor, case_id, expected)
+        yield opened
+        await self.finish(opened)
 
     @asynccontextmanager
     async def changing_line(

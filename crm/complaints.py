@@ -6,12 +6,11 @@ does it, and returns the complaint as it is then.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import CaseFilter, CasePage, NewCase, tidy_text
+from crm.complaint_calls import a_call, count_call, raise_severity
 from crm.complaint_input import (
     MAX_DEMAND,
     MAX_NOTE,
@@ -26,7 +25,7 @@ from crm.complaint_input import (
 )
 from crm.complaint_read import ComplaintReader
 from crm.complaint_store import LINE_ENTITY, ComplaintStore, Opened, to_line
-from crm.complaint_tables import CaseHandoff, Complaint, ComplaintCall, ComplaintLine
+from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain import line_steps
 from crm.domain.case import CaseKind, Severity, Source
@@ -34,15 +33,12 @@ from crm.domain.complaint import (
     CONFIDENTIAL,
     MAX_LINES,
     ComplaintClass,
-    raised_severity,
 )
 from crm.domain.complaint_line import LineStatus
 from crm.events_cases import (
     ComplaintRegistered,
-    CustomerCalledAgain,
     HandOffChased,
     HandOffSent,
-    SeverityRaised,
 )
 from crm.handoffs import Dispatch, Handoffs
 from crm.tables import ServiceCase
@@ -134,7 +130,7 @@ class Complaints:
         opened = Opened(
             session=session, actor=actor, now=now, header=header, row=row, lines=[], limits=limits
         )
-        session.add(_call(header.id, new.call_id, complained_at, actor, ""))
+        session.add(a_call(header.id, new.call_id, complained_at, actor, ""))
         opened.note(
             "complaint.register",
             after={"no": header.no, "severity": header.severity, "lines": len(lines)},
@@ -174,28 +170,7 @@ class Complaints:
         id_of(call_id, "call_id")
         note = tidy_text(note, field="note", limit=MAX_NOTE, required=False)
         async with self._store.changing(actor, case_id, expected=None) as opened:
-            opened.check_open()
-            query = select(ComplaintCall).where(ComplaintCall.case_id == case_id)
-            calls = list(await opened.session.scalars(query))
-            if call_id is None or call_id not in {call.call_id for call in calls}:
-                opened.session.add(_call(case_id, call_id, opened.now, actor, note))
-                opened.header.call_count += 1
-                times = [*(call.at for call in calls), opened.now]
-                severity = raised_severity(Severity(opened.header.severity), times, opened.now)
-                self._raise_severity(opened, severity, "called again")
-                opened.note("complaint.called_again", after={"call_count": opened.header.call_count})
-                opened.tell(
-                    CustomerCalledAgain(
-                        at=opened.now,
-                        case_id=case_id,
-                        no=opened.header.no,
-                        customer_id=opened.header.customer_id,
-                        call_count=opened.header.call_count,
-                        severity=opened.header.severity,
-                        departments=opened.departments(),
-                        specialist_id=opened.header.specialist_id,
-                    )
-                )
+            await count_call(opened, call_id, note)
         return await self.get(actor, case_id)
 
     async def add_line(
@@ -231,7 +206,7 @@ class Complaints:
                     after={"severity": severity},
                     why=reason,
                 )
-            self._raise_severity(opened, severity, reason)
+            raise_severity(opened, severity, reason)
         return await self.get(actor, case_id)
 
     # Hand-off
@@ -419,29 +394,3 @@ class Complaints:
                     due_at=sent.due_at,
                 )
             )
-
-    def _raise_severity(self, opened: Opened, severity: Severity, reason: str) -> None:
-        before = opened.header.severity
-        if severity <= before:
-            return
-        opened.header.severity = int(severity)
-        opened.note(
-            "complaint.severity", before={"severity": before}, after={"severity": severity}, why=reason
-        )
-        opened.tell(
-            SeverityRaised(
-                at=opened.now,
-                case_id=opened.header.id,
-                no=opened.header.no,
-                severity=int(severity),
-                before=before,
-                reason=reason,
-                specialist_id=opened.header.specialist_id,
-            )
-        )
-
-
-def _call(case_id: str, call_id: str | None, at: datetime, actor: Actor, note: str) -> ComplaintCall:
-    return ComplaintCall(
-        id=new_ulid(), case_id=case_id, call_id=call_id, at=at, noted_by=actor.name, note=note
-    )
