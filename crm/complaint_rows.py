@@ -14,6 +14,7 @@ from crm.complaint_views import (
     VisitView,
 )
 from crm.confidential import hide
+from crm.domain.backdated import is_backdated
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass, NextStep
 from crm.domain.complaint_line import LINE_LABELS, AcceptMode, LineStatus, Step, steps_from
 from crm.limits import TimerView
@@ -103,6 +104,8 @@ def line_view(
         settled_why=row.settled_why,
         verified_at=row.verified_at,
         verified_by=row.verified_by,
+        verified_noted_at=row.verified_noted_at,
+        verified_backdated=is_backdated(row.verified_at, row.verified_noted_at),
         facts=row.facts,
         planned_visit_at=row.planned_visit_at,
         planned_plan_at=row.planned_plan_at,
@@ -158,7 +161,9 @@ def visit_view(row: LineVisit) -> VisitView:
         who=row.who,
         record=row.record,
         photos=tuple(row.photos),
+        noted_at=row.noted_at,
         noted_by=row.noted_by,
+        backdated=is_backdated(row.left_at, row.noted_at),
     )
 
 

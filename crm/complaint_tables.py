@@ -93,6 +93,7 @@ class ComplaintLine(Base):
     settled_why: Mapped[str | None] = mapped_column(String(400))
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     verified_by: Mapped[str | None] = mapped_column(String(80))
+    verified_noted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     facts: Mapped[str | None] = mapped_column(Text)
     planned_visit_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     planned_plan_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

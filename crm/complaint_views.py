@@ -34,7 +34,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitView:
-    """A visit that took place."""
+    """A visit that took place; ``backdated``: it was written down later (:mod:`crm.domain.backdated`)."""
 
     visit_id: str
     round: int
@@ -43,7 +43,9 @@ class VisitView:
     who: str
     record: str
     photos: tuple[str, ...]
+    noted_at: datetime
     noted_by: str
+    backdated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class LineView:
     Attributes:
         steps: what the state allows and this actor may do: words of ``complaint_line.Step``, and ``assign``.
         due_at: the nearest open limit.
+        verified_backdated: the call was written down later, at ``verified_noted_at``.
         overdue: a limit or a time that the department itself planned is past.
         plans: oldest first; the last one counts.
     """
@@ -127,6 +130,8 @@ class LineView:
     settled_why: str | None
     verified_at: datetime | None
     verified_by: str | None
+    verified_noted_at: datetime | None
+    verified_backdated: bool
     facts: str | None
     planned_visit_at: datetime | None
     planned_plan_at: datetime | None

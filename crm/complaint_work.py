@@ -31,6 +31,7 @@ from crm.complaint_store import ComplaintStore, Opened, check_receives, check_wo
 from crm.complaint_tables import ComplaintLine, LinePlan, LineVisit
 from crm.complaint_views import LineView
 from crm.domain import line_steps
+from crm.domain.backdated import noted_late
 from crm.domain.compensation import read_amount
 from crm.domain.complaint_line import LineStatus, PlanTerms, Window
 from crm.domain.machine import IllegalStep
@@ -205,8 +206,9 @@ class ComplaintWork:
         facts = tidy_text(facts, field="facts", limit=MAX_RECORD)
         async with self._working(actor, line_id, expected) as work:
             moved = line_steps.verify(to_line(work.row), called_at or work.now, work.now)
-            work.row.facts, work.row.verified_by = facts, actor.name
-            await work.opened.move(work.row, moved, "complaint.verify", called_at=called_at)
+            work.row.facts, work.row.verified_by, work.row.verified_noted_at = facts, actor.name, work.now
+            late = noted_late(called_at, work.now)
+            await work.opened.move(work.row, moved, "complaint.verify", called_at=called_at, **late)
         return await self.get(actor, line_id)
 
     async def agree_visit(
@@ -344,7 +346,8 @@ class ComplaintWork:
                 noted_by=actor.name,
             )
             work.opened.session.add(row)
-            await work.opened.move(work.row, moved, "complaint.visit", arrived_at=new.arrived_at)
+            late = noted_late(new.left_at, work.now)
+            await work.opened.move(work.row, moved, "complaint.visit", arrived_at=new.arrived_at, **late)
             await timeline.add(
                 work.opened.session,
                 work.opened.header.customer_id,

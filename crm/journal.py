@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.limit_steps import sign_withdrawn
 from kernel.access import Actor
 from kernel.audit import AuditLog
 
@@ -47,6 +48,7 @@ class Journal:
             detail["after"] = {key: plain(new.get(key)) for key in changed}
         if why:
             detail["why"] = why[:400]
+        await sign_withdrawn(session, actor.name, action)
         await self._audit.record(
             action,
             actor=actor.name,

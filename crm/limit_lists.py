@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.limit_tables import LimitTimerRow
+from crm.limit_tables import LimitBreachRow, LimitTimerRow
+from crm.limit_views import RecordRef
 from crm.limits import LimitBook, TimerState, TimerView
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -57,6 +59,37 @@ class TimerPage:
 
     timers: tuple[TimerView, ...]
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawnBreach:
+    """A breach that was taken back: what ended the limit was written down late, as having been in time.
+
+    Attributes:
+        breached_at: when the limit was over.
+        happened_at: when, so the person wrote, it was done.
+        withdrawn_by: who wrote that; empty for what earlier versions wrote.
+        why: an action of the journal.
+    """
+
+    timer_id: str
+    record: RecordRef
+    code: str
+    department: str | None
+    specialist: str | None
+    breached_at: datetime
+    happened_at: datetime | None
+    withdrawn_at: datetime
+    withdrawn_by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawnPage:
+    """Breaches that were taken back, the latest first."""
+
+    items: tuple[WithdrawnBreach, ...]
+    next_cursor: str | None
 
 
 class LimitLists:
@@ -120,6 +153,39 @@ class LimitLists:
             session, actor, query, department, cursor, limit, LimitTimerRow.red_at.is_not(None)
         )
 
+    async def withdrawn(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        *,
+        department: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> WithdrawnPage:
+        """Return the breaches that were taken back, for the manager. Raises as :meth:`red_list` does."""
+        actor.need(Permission.RED_LIST_VIEW)
+        if not 1 <= limit <= MAX_PAGE:
+            raise Invalid(f"limit: 1 to {MAX_PAGE}", field="limit")
+        breach = LimitBreachRow
+        query = (
+            select(breach, LimitTimerRow.stopped_at)
+            .join(LimitTimerRow, LimitTimerRow.id == breach.timer_id)
+            .where(breach.withdrawn_at.is_not(None))
+        )
+        if department is not None:
+            query = query.where(breach.department == department)
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            same = and_(breach.withdrawn_at == at, breach.timer_id < key)
+            query = query.where(or_(breach.withdrawn_at < at, same))
+        query = query.order_by(breach.withdrawn_at.desc(), breach.timer_id.desc()).limit(limit + 1)
+        rows = (await session.execute(query)).all()
+        items = tuple(_withdrawn(row, stopped_at) for row, stopped_at in rows[:limit])
+        last = items[-1] if len(rows) > limit else None
+        return WithdrawnPage(
+            items=items, next_cursor=write_cursor(last.withdrawn_at, last.timer_id) if last else None
+        )
+
     async def _page(
         self,
         session: AsyncSession,
@@ -160,6 +226,21 @@ class LimitLists:
             timers=await self._book.views(session, shown),
             cursor=_cursor(shown[-1]) if len(rows) > limit else None,
         )
+
+
+def _withdrawn(row: LimitBreachRow, stopped_at: datetime | None) -> WithdrawnBreach:
+    return WithdrawnBreach(
+        timer_id=row.timer_id,
+        record=RecordRef(row.record_kind, row.record_id, row.line_id, row.record_no),
+        code=row.code,
+        department=row.department,
+        specialist=row.specialist,
+        breached_at=row.breached_at,
+        happened_at=stopped_at,
+        withdrawn_at=row.withdrawn_at or row.noted_at,
+        withdrawn_by=row.withdrawn_by or "",
+        why=row.withdrawn_why or "",
+    )
 
 
 def _cursor(row: LimitTimerRow) -> str:

@@ -29,6 +29,8 @@ POINTS = Counter("huifang_limit_points_total", "Points of limits that were handl
 MICROSECOND = timedelta(microseconds=1)
 RUNNING, CALENDAR_MISSING, STOPPED = "running", "calendar_missing", "stopped"
 """Words of ``crm.limit_views.TimerState``."""
+WITHDRAWN = "huifang_withdrawn"
+"""Where a transaction keeps the limits whose breach was taken back, until the journal says by whom."""
 
 
 def run_of(row: LimitTimerRow) -> Run:
@@ -156,6 +158,14 @@ def _about(row: LimitTimerRow, at: datetime) -> dict[str, Any]:
     }
 
 
+async def sign_withdrawn(session: AsyncSession, actor: str, action: str) -> None:
+    """Write down who took breaches back in this transaction, and with what; the journal calls it."""
+    timers = session.info.pop(WITHDRAWN, ())
+    if timers:
+        mine = update(LimitBreachRow).where(LimitBreachRow.timer_id.in_(timers))
+        await session.execute(mine.values(withdrawn_by=actor[:80], withdrawn_why=action[:60]))
+
+
 async def withdraw(session: AsyncSession, row: LimitTimerRow, now: datetime) -> None:
     """Take a breach back: what ended the limit happened in time and is written down late.
 
@@ -175,6 +185,7 @@ async def withdraw(session: AsyncSession, row: LimitTimerRow, now: datetime) -> 
             version=AppraisalProposalRow.version + 1,
         )
     )
+    session.info.setdefault(WITHDRAWN, []).append(row.id)
     row.breached_at = row.red_at = row.escalated_at = None
     add_fact(session, LimitBreachWithdrawn(**_about(row, now)))
 

@@ -108,7 +108,8 @@ class LimitTimerRow(DueColumns, Base):
 class LimitBreachRow(Base):
     """A limit that was missed; one for each timer, whatever number of processes run.
 
-    ``withdrawn_at`` is set when the limit turns out to have been kept: its stop was written down late.
+    ``withdrawn_at`` is set when the limit turns out to have been kept: its stop was written down late;
+    ``withdrawn_by`` and ``withdrawn_why`` (an action of the journal) say by whom and by what.
     """
 
     __tablename__ = "limit_breach"
@@ -127,6 +128,18 @@ class LimitBreachRow(Base):
     breached_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_by: Mapped[str | None] = mapped_column(String(80))
+    withdrawn_why: Mapped[str | None] = mapped_column(String(60))
+
+    __table_args__ = (
+        # Hardly any, and the manager reads them.
+        Index(
+            "ix_limit_breach_withdrawn_at",
+            "withdrawn_at",
+            sqlite_where=text("withdrawn_at IS NOT NULL"),
+            postgresql_where=text("withdrawn_at IS NOT NULL"),
+        ),
+    )
 
 
 class AppraisalProposalRow(Base):

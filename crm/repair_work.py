@@ -9,6 +9,7 @@ from crm import timeline
 from crm.attachments import Attachments, Purpose
 from crm.cases import tidy_text
 from crm.domain import repair as rules
+from crm.domain.backdated import noted_late
 from crm.domain.case import CaseKind
 from crm.domain.repair import Appointment, VisitOutcome
 from crm.events_repairs import RepairAppointed, RepairVisitFinished
@@ -48,7 +49,7 @@ class RepairWork:
                 now=opened.now,
                 appointment=Appointment(from_=agreed.from_, until=agreed.until) if agreed else None,
             )
-            await opened.move(moved, "repair.contacted")
+            await opened.move(moved, "repair.contacted", **noted_late(contact.at, opened.now))
             opened.row.contacted_by, opened.row.customer_says = actor.name, says
             opened.row.proposed_at = None
             if agreed is not None:
@@ -75,7 +76,7 @@ class RepairWork:
             opened.check_works()
             moved = rules.depart(opened.domain(), at=at or opened.now, now=opened.now)
             _new_visit(opened).en_route_at = at or opened.now
-            await opened.move(moved, "repair.departed")
+            await opened.move(moved, "repair.departed", **noted_late(at, opened.now))
         return await self._reader.get(actor, case_id)
 
     async def arrive(
@@ -87,7 +88,7 @@ class RepairWork:
             moved = rules.arrive(opened.domain(), at=at or opened.now, now=opened.now)
             visit = opened.visit or _new_visit(opened)
             visit.arrived_at = at or opened.now
-            await opened.move(moved, "repair.arrived")
+            await opened.move(moved, "repair.arrived", **noted_late(at, opened.now))
         return await self._reader.get(actor, case_id)
 
     async def finish(
@@ -121,7 +122,8 @@ class RepairWork:
                 await self._attachments.known(opened.session, case_id, signature_id, Purpose.SIGNATURE)
             visit.done_at, visit.outcome, visit.result = done_at, outcome.value, text
             visit.signature_id, visit.open_key = signature_id, None
-            await opened.move(moved, "repair.visited", outcome=outcome, visit_id=visit.id)
+            late = noted_late(at, opened.now)
+            await opened.move(moved, "repair.visited", outcome=outcome, visit_id=visit.id, **late)
             header = opened.header
             await timeline.add(
                 opened.session,

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from crm.case_history import Happening
 from crm.confidential import HIDDEN
 from web import labels
+from web.deps import DEPS
 from web.i18n import gettext
 from web.pages import case_words as words
 from web.pages import repair_words, ticket_words
@@ -126,7 +128,8 @@ async def history_of(
     """
     happened = await request.app[CASE_HISTORY].of(entity, case_id, list(lines), part=part)
     shown = [item for item in happened if item.action not in FOLLOWS]
-    return [_happening(_without_texts(item) if texts_hidden else item, lines) for item in shown]
+    zone = request.app[DEPS].settings.timezone
+    return [_happening(_without_texts(item) if texts_hidden else item, lines, zone) for item in shown]
 
 
 def _without_texts(item: Happening) -> Happening:
@@ -145,10 +148,12 @@ def since(history: Sequence[ShownHappening], seen: str) -> list[ShownHappening]:
     return [item for item in history if item.at > written] if written.tzinfo else []
 
 
-def _happening(item: Happening, names: Mapping[str, str]) -> ShownHappening:
+def _happening(item: Happening, names: Mapping[str, str], zone: ZoneInfo) -> ShownHappening:
     parts: list[str] = []
     for key, value in item.after.items():
-        if text := _detail(key, value, item.before.get(key)):
+        if key == "backdated":
+            parts.append(_backdated(value, zone))
+        elif text := _detail(key, value, item.before.get(key)):
             parts.append(text)
     if item.why:
         parts.append(item.why)
@@ -159,6 +164,11 @@ def _happening(item: Happening, names: Mapping[str, str]) -> ShownHappening:
         line=names.get(item.line_id, ""),
         detail=" · ".join(parts),
     )
+
+
+def _backdated(value: object, zone: ZoneInfo) -> str:
+    at = datetime.fromisoformat(str(value)).astimezone(zone)
+    return gettext("补录，发生在 %(at)s") % {"at": f"{at:%m-%d %H:%M}"}
 
 
 def _detail(key: str, value: Any, before: Any) -> str:

@@ -100,7 +100,9 @@ class ComplaintVisit(Out):
     who: str
     record: str
     photos: tuple[str, ...]
+    noted_at: SiteTime
     noted_by: str
+    backdated: bool = Field(description="It was written down later than it took place.")
 
 
 class HandoffOut(Out):
@@ -211,6 +213,8 @@ class CauseLine(Out):
     settled_why: str | None
     verified_at: SiteTime | None
     verified_by: str | None
+    verified_noted_at: SiteTime | None
+    verified_backdated: bool = Field(description="The call was written down later than it was made.")
     facts: str | None
     planned_visit_at: SiteTime | None
     planned_plan_at: SiteTime | None
@@ -363,6 +367,36 @@ class OverdueRowOut(Out):
     status_label: str
     due_at: SiteTime
     late_seconds: Seconds
+
+
+class WithdrawnRecord(Out):
+    """What a limit belonged to; ``line_id`` is empty for the record as a whole."""
+
+    kind: str
+    record_id: str
+    line_id: str
+    no: str
+
+
+class WithdrawnBreachOut(Out):
+    """A breach that was taken back: what ended the limit was written down late, as having been in time."""
+
+    timer_id: str
+    record: WithdrawnRecord
+    code: str
+    department: str | None
+    breached_at: SiteTime
+    happened_at: SiteTime | None = Field(description="When, so the person wrote, it was done.")
+    withdrawn_at: SiteTime
+    withdrawn_by: str
+    why: str = Field(description="The step that was written down, a word of the audit log.")
+
+
+class WithdrawnBreaches(Out):
+    """A page of them."""
+
+    items: tuple[WithdrawnBreachOut, ...]
+    next_cursor: str | None
 
 
 class OverdueRows(Out):

@@ -263,6 +263,14 @@ class HandoffsQuery(Query):
     limit: Limit = 50
 
 
+class WithdrawnQuery(Query):
+    """Whose breaches that were taken back, the latest first."""
+
+    department: Code | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
 class OverdueQuery(Query):
     """Which list, the longest late first."""
 

@@ -2,10 +2,17 @@
 
 from web.api.operation import Call, operation
 from web.api.v1.complaints import TAG, services
-from web.api.v1.complaints_answers import HandoffList, HandoffSheetOut, OverdueRows, OverdueSummaries
-from web.api.v1.complaints_schemas import HandoffsQuery, OverdueQuery
+from web.api.v1.complaints_answers import (
+    HandoffList,
+    HandoffSheetOut,
+    OverdueRows,
+    OverdueSummaries,
+    WithdrawnBreaches,
+)
+from web.api.v1.complaints_schemas import HandoffsQuery, OverdueQuery, WithdrawnQuery
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
+from web.deps import DEPS
 from web.permissions import Permission
 
 
@@ -76,9 +83,28 @@ async def list_overdue(call: Call[OverdueQuery]) -> OverdueRows:
     return OverdueRows.model_validate(page)
 
 
+@operation(
+    query=WithdrawnQuery,
+    response=WithdrawnBreaches,
+    permission=Permission.RED_LIST_VIEW,
+    summary="List breaches that were taken back, the latest first",
+    description="Somebody wrote down after the limit that the work was done before it.",
+    tag=TAG,
+)
+async def list_withdrawn_breaches(call: Call[WithdrawnQuery]) -> WithdrawnBreaches:
+    """Return a page of withdrawn breaches."""
+    asked, app = call.query, call.request.app
+    async with app[DEPS].database.session() as session:
+        page = await app[CRM].limit_lists.withdrawn(
+            session, call.actor, department=asked.department, cursor=asked.cursor, limit=asked.limit
+        )
+    return WithdrawnBreaches.model_validate(page)
+
+
 ROUTES = (
     ("GET", "/handoffs", list_handoffs),
     ("GET", "/handoffs/{handoff_id}", get_handoff_sheet),
     ("GET", "/overdue-lists", count_overdue),
     ("GET", "/overdue", list_overdue),
+    ("GET", "/withdrawn-breaches", list_withdrawn_breaches),
 )

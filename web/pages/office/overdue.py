@@ -9,7 +9,7 @@ from aiohttp import web
 
 from crm.cases import CaseView
 from crm.complaint_views import OverdueRow, OverdueSummary
-from crm.limit_lists import OverdueList
+from crm.limit_lists import OverdueList, WithdrawnBreach
 from crm.limit_views import TimerView
 from crm.overdue import LIST_LABELS
 from crm.tables import ServiceCase
@@ -21,10 +21,13 @@ from web.i18n import N_, gettext
 from web.identity import current_actor
 from web.pages import case_words as words
 from web.pages.case_parts import calendar_text, departments, left_text
+from web.pages.case_shown import ACTIONS
 from web.pages.shell import render
 from web.permissions import Permission, requires
 
 PAGE = 50
+SHOWN_BACK = 50
+"""Of the breaches that were taken back the page shows the latest; the API has them all."""
 LISTS = {
     "not_accepted": N_("未及时接收"),
     "visit_late": N_("未按计划出现场"),
@@ -173,6 +176,9 @@ async def show_red(request: web.Request) -> web.StreamResponse:
     now = app[DEPS].clock.now()
     async with app[DEPS].database.session() as session:
         page = await app[CRM].limit_lists.red_list(session, actor, limit=200)
+        back = await app[CRM].limit_lists.withdrawn(
+            session, actor, department=chosen or None, limit=SHOWN_BACK
+        )
         # A major complaint's limit has the number of its complaint, and an id of its own.
         numbers = sorted({timer.record.no for timer in page.timers})
         views = await app[CRM].cases.views(
@@ -190,9 +196,31 @@ async def show_red(request: web.Request) -> web.StreamResponse:
         "most": max(counts.values(), default=1),
         "total": len(page.timers),
         "more": page.cursor is not None,
+        "withdrawn": [_withdrawn(item, names) for item in back.items],
         "chosen": chosen,
     }
     return render(request, "office/red_list.html", context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """A breach that was taken back, in words."""
+
+    breach: WithdrawnBreach
+    label: str
+    department: str
+    action: str
+    href: str
+
+
+def _withdrawn(item: WithdrawnBreach, names: dict[str, str]) -> Withdrawn:
+    return Withdrawn(
+        breach=item,
+        label=labels.word(words.LIMITS, item.code) or item.code,
+        department=names.get(item.department or "", "") or gettext("客服"),
+        action=labels.word(ACTIONS, item.why) if item.why else "",
+        href=PAGES_OF.get(item.record.kind, "/cases/{id}").format(id=item.record.record_id),
+    )
 
 
 def _red(timer: TimerView, case: CaseView | None, names: dict[str, str], now: datetime) -> Red:
