@@ -4,7 +4,9 @@
 ends all of it in reverse order.
 """
 
+import asyncio
 import contextlib
+import importlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
+from app.call_alerts import CALL_FACTS, CallListener
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.runtime.tool import Tool
@@ -121,6 +124,8 @@ async def open_centre(
     metrics.BUILD.labels(version("huifang")).set(1)
     async with contextlib.AsyncExitStack() as stack:
         base = await _open_base(settings, stack)
+        # Names are spelt while calls go on: what takes half a second to import is imported before.
+        await asyncio.to_thread(importlib.import_module, "pypinyin")
         tasks = base.tasks
         relay = OutboxRelay(base.database, base.redis, base.clock, worker=base.worker)
         telephony = flows = agi_port = web_port = None
@@ -139,6 +144,8 @@ async def open_centre(
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
             tasks.spawn(name, _consumer(base, f"crm.{name}", types, handler).run)
+        calls = CallListener(settings, base.database, base.clock, base.bus)
+        tasks.spawn("call-alerts", _consumer(base, "crm.call_alerts", CALL_FACTS, calls.take).run)
         opinions = _opinion_notices(base)
         told = _consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
         tasks.spawn("opinion-notices", told.run)

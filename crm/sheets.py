@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Final
 
-from openpyxl import Workbook
-
 Cell = str | int | float | None
 
 LONGEST_CELL = 32_000
@@ -41,6 +39,9 @@ class ExcelFile:
     """An Excel file that grows on disk, not in memory. Its methods take their time: call them in a thread."""
 
     def __init__(self, title: str) -> None:
+        # Slow to import, and not every process needs it.
+        from openpyxl import Workbook
+
         self._book = Workbook(write_only=True)
         self._sheet = self._book.create_sheet(title[:31])
 

@@ -9,8 +9,6 @@ import re
 from functools import lru_cache
 from itertools import islice, product
 
-from pypinyin import Style, lazy_pinyin
-
 from crm.domain.customer import COMPOUND_SURNAMES
 
 MAX_CHARACTERS = 12
@@ -90,6 +88,9 @@ _COMPOUND = {
 
 @lru_cache(maxsize=8192)
 def _reading(character: str) -> tuple[str, ...]:
+    # Slow to import, and not every process needs it.
+    from pypinyin import Style, lazy_pinyin
+
     spelt = lazy_pinyin(character, style=Style.NORMAL, errors="ignore")
     syllable = spelt[0] if spelt else ""
     return (syllable,) if syllable.isascii() and syllable.isalpha() else ()

@@ -4,8 +4,6 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 
-from openpyxl import Workbook
-
 from crm.domain.import_columns import PROBLEMS
 from crm.domain.import_rows import RowProblem
 from crm.sheets import guard
@@ -35,6 +33,9 @@ def report_xlsx(
     problems: Sequence[RowProblem], *, words: Words = english, titles: Sequence[str] = TITLES
 ) -> bytes:
     """Return the problems as an Excel file."""
+    # Slow to import, and not every process needs it.
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet("import")
     sheet.append([guard(title) for title in titles])

@@ -13,8 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from crm.domain.import_rows import Formula
 from kernel.errors import Invalid
@@ -99,6 +97,10 @@ def _decoded(content: bytes) -> str:
 
 def _excel(content: bytes) -> Iterator[tuple[int, Sequence[Any]]]:
     _check_archive(content)
+    # Slow to import, and not every process needs it.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
     except (InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError) as error:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from pypinyin import Style, lazy_pinyin
 
 from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.audio import NotAudio, Samples, samples_of_wav
@@ -81,6 +80,9 @@ class EspeakSynthesiser:
     def _spelled(self, text: str, voice: str) -> tuple[str, str]:
         if self._reads_characters or voice != "cmn" or not _CHINESE.search(text):
             return text, voice
+        # Slow to import, and not every process needs it.
+        from pypinyin import Style, lazy_pinyin
+
         syllables = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True)
         return " ".join(syllables), "cmn-latn-pinyin"
 
