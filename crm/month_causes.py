@@ -38,7 +38,7 @@ from crm.tables import Department, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Forbidden, Invalid
+from kernel.errors import Invalid
 
 MAX_MAJOR = 300
 _MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
@@ -121,17 +121,26 @@ class MonthCausesReader:
         self._zone = zone
 
     async def read(self, actor: Actor, month: str | None, *, department: str | None = None) -> MonthCauses:
-        """Return a month, the present one for ``None``; heads get their own department whatever they ask.
+        """Return a month, the present one for ``None``, of all departments or of one.
 
         Raises:
-            Forbidden: neither does the role see the red list nor does it sign for a department.
+            Forbidden: the role does not see the red list.
             Invalid: no month.
         """
-        if not actor.can(Permission.RED_LIST_VIEW):
-            actor.need(Permission.CASES_SIGN)
-            if actor.department is None:
-                raise Forbidden("belongs to no department", field="department")
-            department = actor.department
+        actor.need(Permission.RED_LIST_VIEW)
+        return await self._read(actor, month, department)
+
+    async def own(self, actor: Actor, month: str | None) -> MonthCauses:
+        """Return a month of the actor's department; nothing for who belongs to none.
+
+        Raises:
+            Forbidden: the role does not sign for a department.
+            Invalid: no month.
+        """
+        actor.need(Permission.CASES_SIGN)
+        return await self._read(actor, month, actor.department or "")
+
+    async def _read(self, actor: Actor, month: str | None, department: str | None) -> MonthCauses:
         now = self._clock.now()
         month = month or now.astimezone(self._zone).strftime("%Y-%m")
         since, until = self._period(month)

@@ -297,7 +297,7 @@ async def test_heads_see_their_own_department_and_nothing_of_integrity(
             update(ComplaintLine).where(ComplaintLine.confidential).values(department_code="ENG")
         )
     reader = MonthCausesReader(sqlite, clock, zone=SHANGHAI)
-    mine = await reader.read(ENGINEER, None, department="DES")
+    mine = await reader.own(ENGINEER, None)
     assert [one.department for one in mine.departments] == ["ENG"]
     assert mine.departments[0].lines == 2
     assert mine.paid == Decimal("1000.00")
@@ -305,7 +305,11 @@ async def test_heads_see_their_own_department_and_nothing_of_integrity(
     assert (await reader.read(MANAGER, None)).paid == Decimal("10000.00")
     for actor in (SPECIALIST, ENG_WORKER, FINANCE, HR):
         with pytest.raises(Forbidden):
+            await reader.own(actor, None)
+        with pytest.raises(Forbidden):
             await reader.read(actor, None)
+    with pytest.raises(Forbidden):
+        await reader.read(ENGINEER, None)
     for month in ("2026-13", "2026", "二〇二六", "2026-03 "):
         with pytest.raises(Invalid, match="month"):
             await reader.read(MANAGER, month)

@@ -74,6 +74,9 @@ def test_the_routes_for_anybody_are_these(whole: web.Application) -> None:
 def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web.Application) -> None:
     assert {name for name, (route, _) in all_routes(whole).items() if is_streaming(route.handler)} == {
         "GET /live",
+        "GET /exports/cases.{form}",
+        "GET /exports/overdue.{form}",
+        "GET /exports/repeats.{form}",
         "POST /api/v1/cases/{case_id}/attachments",
         "POST /api/v1/imports",
     }

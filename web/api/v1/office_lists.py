@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from crm.month_causes import Cause
+from crm.month_causes import Cause, MonthCauses
 from crm.repeat_complaints import RepeatFilter
 from web.api.operation import Call, operation
 from web.api.v1.complaints_answers import ComplaintHeader
@@ -15,6 +15,7 @@ from web.api.v1.office_lists_schemas import (
     MajorCauseOut,
     MonthCausesOut,
     MonthCausesQuery,
+    OwnCausesQuery,
     ProblemCustomerList,
     ProblemCustomersQuery,
     RepeatCountOut,
@@ -91,18 +92,32 @@ async def list_problem_customers(call: Call[ProblemCustomersQuery]) -> ProblemCu
 @operation(
     query=MonthCausesQuery,
     response=MonthCausesOut,
-    permission=Permission.CASES_VIEW,
+    permission=Permission.RED_LIST_VIEW,
     summary="Read what a month's complaints were about, department by department",
-    description="With compensation and shares of responsibility. Who sees the red list gets all departments, "
-    "who signs for one its own.",
+    description="With compensation and shares of responsibility.",
     tag=TAG,
 )
 async def read_month_causes(call: Call[MonthCausesQuery]) -> MonthCausesOut:
     """Return the report of a month."""
     asked = call.query
-    found = await call.request.app[CRM].month_causes.read(
-        call.actor, asked.month, department=asked.department
-    )
+    reader = call.request.app[CRM].month_causes
+    return _report(await reader.read(call.actor, asked.month, department=asked.department))
+
+
+@operation(
+    query=OwnCausesQuery,
+    response=MonthCausesOut,
+    permission=Permission.CASES_SIGN,
+    summary="Read what a month's complaints about the own department were about",
+    description="For who signs for it; without lines about integrity.",
+    tag=TAG,
+)
+async def read_own_causes(call: Call[OwnCausesQuery]) -> MonthCausesOut:
+    """Return the own part of a month's report."""
+    return _report(await call.request.app[CRM].month_causes.own(call.actor, call.query.month))
+
+
+def _report(found: MonthCauses) -> MonthCausesOut:
     return MonthCausesOut(
         month=found.month,
         as_of=found.as_of,
@@ -141,4 +156,5 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("GET", "/repeat-complaints", list_repeat_complaints),
     ("GET", "/problem-customers", list_problem_customers),
     ("GET", "/month-causes", read_month_causes),
+    ("GET", "/month-causes/own", read_own_causes),
 )

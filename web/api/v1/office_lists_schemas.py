@@ -109,10 +109,15 @@ class ProblemCustomerList(Out):
     next_cursor: str | None
 
 
-class MonthCausesQuery(Query):
-    """Which month, of all departments or of one; heads of departments get their own."""
+class OwnCausesQuery(Query):
+    """Which month."""
 
     month: Month | None = Field(None, description="`2026-03`; the present one unless given.")
+
+
+class MonthCausesQuery(OwnCausesQuery):
+    """Which month, of all departments or of one."""
+
     department: Code | None = None
 
 

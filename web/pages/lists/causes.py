@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from crm.domain.compensation import LiableParty
-from crm.month_causes import Cause, DepartmentCauses
+from crm.month_causes import Cause, DepartmentCauses, MonthCauses
 from kernel.errors import Invalid
 from web import labels
 from web.crm_part import CRM
@@ -58,17 +58,16 @@ def setup(app: web.Application) -> None:
 @requires(Permission.CASES_VIEW)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show a month of all departments or of one; a head of a department sees their own."""
-    user, reader = current_user(request), request.app[CRM].month_causes
+    user = current_user(request)
     names = await departments(request)
     everything = user.can(Permission.RED_LIST_VIEW)
     department = request.query.get("department", "")
     department = department if everything and department in names else ""
+    month = request.query.get("month") or None
     try:
-        found = await reader.read(
-            current_actor(request), request.query.get("month") or None, department=department or None
-        )
+        found = await _read(request, month, department)
     except Invalid:
-        found = await reader.read(current_actor(request), None, department=department or None)
+        found = await _read(request, None, department)
     context: dict[str, Any] = {
         "tabs": tabs_of(user),
         "month": found.month,
@@ -89,6 +88,13 @@ async def show(request: web.Request) -> web.StreamResponse:
         "as_of": found.as_of,
     }
     return render(request, "lists/causes.html", context)
+
+
+async def _read(request: web.Request, month: str | None, department: str) -> MonthCauses:
+    actor, reader = current_actor(request), request.app[CRM].month_causes
+    if actor.can(Permission.RED_LIST_VIEW):
+        return await reader.read(actor, month, department=department or None)
+    return await reader.own(actor, month)
 
 
 def _part(one: DepartmentCauses) -> Part:
