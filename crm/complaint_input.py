@@ -34,6 +34,8 @@ MAX_NAME = 40
 MAX_MANUFACTURER = 60
 MAX_PHOTOS = 20
 OLDEST = timedelta(days=366 * 5)
+FURTHEST = timedelta(days=366 * 2)
+"""What somebody wants later than that is a slip of the finger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +220,7 @@ def check_times(new: NewComplaint, now: datetime) -> datetime:
     """Return when the customer complained.
 
     Raises:
-        Invalid: in the future, years ago, or wanted before it was said.
+        Invalid: in the future, years ago, or wanted before it was said or in years.
     """
     at = new.complained_at or now
     if at > now:
@@ -227,6 +229,8 @@ def check_times(new: NewComplaint, now: datetime) -> datetime:
         raise Invalid("is too long ago", field="complained_at")
     if new.want_by is not None and new.want_by < at:
         raise Invalid("is wanted before it was complained of", field="want_by")
+    if new.want_by is not None and new.want_by - now > FURTHEST:
+        raise Invalid("is more than two years ahead", field="want_by")
     return at
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,10 +15,11 @@ from crm.domain.lines import one_line
 from crm.events_repairs import DepositPosted, DepositShort, ReceivableCleared
 from crm.journal import Journal
 from crm.repair_tables import DepositAccountRow, DepositPostingRow, ReceivableRow, RepairCostRow
-from crm.settlement_views import DepositView, PostingView, ReceivableView
+from crm.settlement_views import DepositView, PostingView, ReceivablePage, ReceivableView
 from crm.tables import Crew, Project, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
+from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
 from kernel.errors import Conflict, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
@@ -160,24 +161,45 @@ class Deposits:
             )
 
     async def receivables(
-        self, actor: Actor, *, crew_id: str | None = None, is_open: bool | None = True
-    ) -> tuple[ReceivableView, ...]:
-        """Return what crews owe, oldest first, 200 at the most. Raises Forbidden."""
+        self,
+        actor: Actor,
+        *,
+        crew_id: str | None = None,
+        is_open: bool | None = True,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> ReceivablePage:
+        """Return a page of what crews owe, oldest first.
+
+        Raises:
+            Forbidden: the role sees no deposits.
+            Invalid: the cursor is not one of ours.
+        """
         actor.need(Permission.DEPOSITS_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
         query = (
             select(ReceivableRow, Crew.name, ServiceCase.no)
             .join(Crew, Crew.id == ReceivableRow.crew_id)
             .join(ServiceCase, ServiceCase.id == ReceivableRow.case_id)
             .order_by(ReceivableRow.opened_at, ReceivableRow.id)
-            .limit(MAX_PAGE)
+            .limit(limit + 1)
         )
         if crew_id is not None:
             query = query.where(ReceivableRow.crew_id == crew_id)
         if is_open is not None:
             cleared = ReceivableRow.cleared_at
             query = query.where(cleared.is_(None) if is_open else cleared.is_not(None))
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            same = and_(ReceivableRow.opened_at == at, ReceivableRow.id > key)
+            query = query.where(or_(ReceivableRow.opened_at > at, same))
         async with self._database.session() as session:
-            return tuple(_receivable(row, crew, no) for row, crew, no in (await session.execute(query)).all())
+            rows = (await session.execute(query)).all()
+        last = rows[limit - 1][0] if len(rows) > limit else None
+        return ReceivablePage(
+            items=tuple(_receivable(row, crew, no) for row, crew, no in rows[:limit]),
+            next_cursor=write_cursor(last.opened_at, last.id) if last is not None else None,
+        )
 
     async def clear(self, actor: Actor, receivable_id: str, *, expected: int, note: str) -> ReceivableView:
         """Write down that a receivable was paid or settled otherwise, with how.

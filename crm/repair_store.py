@@ -100,7 +100,7 @@ class OpenedRepair:
                 return  # The sheet is there: it is changed, not owed once more.
             chain = ref(self.header, COST)
         if effect.event is not None:
-            await self.limits.happened(
+            started = await self.limits.happened(
                 session,
                 FAMILY,
                 effect.event.value,
@@ -108,6 +108,8 @@ class OpenedRepair:
                 at=effect.at or self.now,
                 owner=self._owner(effect.event),
             )
+            for timer in started:
+                self.header.limit_set = timer.policy
         if effect.slot is not None:
             await self.limits.set_slot(session, "BX.R6", chain, slot=effect.slot)
 

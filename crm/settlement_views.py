@@ -113,6 +113,14 @@ class ReceivableView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivablePage:
+    """A page of what crews owe, oldest first."""
+
+    items: tuple[ReceivableView, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositView:
     """A crew's deposit: the balance is the sum of all postings; the newest are shown, newest first."""
 

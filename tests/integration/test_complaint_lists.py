@@ -72,6 +72,7 @@ async def test_what_is_refused_changes_nothing(desk: Desk) -> None:
         ({"complained_at": desk.now + HOUR}, "complained_at"),
         ({"complained_at": desk.now - timedelta(days=3000)}, "complained_at"),
         ({"want_by": desk.now - HOUR}, "want_by"),
+        ({"want_by": desk.now.replace(year=9999)}, "want_by"),
         ({"call_id": "x"}, "call_id"),
     )
     for changes, field in wrong:

@@ -70,7 +70,7 @@ async def test_R0_registers_with_a_number_a_snapshot_and_the_limits_R2_and_R6(co
     assert (repair.original_crew, repair.original_crew_left) == ("刘施工队", False)
     # 3 h of service, and 48 h: Monday 10:00 → Monday 13:00 and Wednesday 10:00 in Shanghai.
     assert running(repair) == {"BX.R2": "03-02 05:00", "BX.R6": "03-04 02:00"}
-    assert repair.steps == (Step.ROUTE,)
+    assert (repair.steps, repair.case.limit_set) == ((Step.ROUTE,), "A/1")
 
 
 async def test_a_home_that_is_not_finished_warns_and_lets_the_agent_go_on(company: Company) -> None:

@@ -254,7 +254,7 @@ async def test_a_deposit_that_does_not_suffice_gives_what_is_there_and_a_receiva
     assert (account.balance, account.owed) == (ZERO, Decimal("179.50"))
     (short,) = await facts(company.database, DepositShort)
     assert (short.due, short.posted, short.owed) == ("300.00", "120.50", "179.50")
-    (receivable,) = await company.services.deposits.receivables(FINANCE)
+    (receivable,) = (await company.services.deposits.receivables(FINANCE)).items
     assert receivable.no == cost.no
     clear = company.services.deposits.clear
     with pytest.raises(Forbidden):
@@ -404,3 +404,16 @@ async def test_all_of_it_is_in_the_journal_and_in_facts(company: Company) -> Non
     posted = await facts(company.database, DepositPosted)
     assert [(fact.kind, fact.balance) for fact in posted] == [("initial", "1000.00"), ("deduct", "700.00")]
     assert posted[1].case_id == cost.case_id
+
+
+async def test_receivables_are_read_page_by_page(company: Company) -> None:
+    wanted = []
+    for _ in range(3):
+        cost = await settle(company, await company.reconciled(await company.cost(await company.repaired())))
+        wanted.append(cost.no)
+    found, cursor = [], None
+    for _ in wanted:
+        page = await company.services.deposits.receivables(FINANCE, cursor=cursor, limit=1)
+        found += [item.no for item in page.items]
+        cursor = page.next_cursor
+    assert (found, cursor) == (wanted, None)

@@ -137,7 +137,7 @@ class Reader:
 FIELD_PROBLEMS = {
     "content": N_("请写清楚客户反映的问题，最多 2000 字。"),
     "demand": N_("最多写 1000 字。"),
-    "want_by": N_("希望解决的时间要晚于客户投诉的时间。"),
+    "want_by": N_("希望解决的时间要晚于客户投诉的时间，最远两年以内。"),
     "complained_at": N_("投诉时间不能在将来，也不能是很多年前。"),
     "customer_id": N_("请先选定客户。"),
     "project_id": N_("这个项目不是这位客户的。"),

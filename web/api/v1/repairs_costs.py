@@ -308,9 +308,11 @@ async def post_deposit(call: Call[NoQuery]) -> Deposit:
 )
 async def list_receivables(call: Call[ReceivablesQuery]) -> Receivables:
     """Return receivables, oldest first."""
-    deposits = call.request.app[CRM].repairs.deposits
-    found = await deposits.receivables(call.actor, crew_id=call.query.crew_id, is_open=call.query.is_open)
-    return Receivables(items=tuple(Receivable.model_validate(item) for item in found))
+    asked, deposits = call.query, call.request.app[CRM].repairs.deposits
+    page = await deposits.receivables(
+        call.actor, crew_id=asked.crew_id, is_open=asked.is_open, cursor=asked.cursor, limit=asked.limit
+    )
+    return Receivables.model_validate(page)
 
 
 @operation(

@@ -80,6 +80,10 @@ class ReceivablesQuery(Query):
 
     crew_id: RepairId | None = None
     is_open: bool | None = True
+    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="`next_cursor` of the page before."
+    )
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class PostingIn(RepairBody):
@@ -200,9 +204,10 @@ class Receivable(Out):
 
 
 class Receivables(Out):
-    """Receivables, oldest first."""
+    """A page of receivables, oldest first."""
 
     items: tuple[Receivable, ...]
+    next_cursor: str | None
 
 
 class CrewMonthShown(Out):
