@@ -5,6 +5,7 @@ Among them what joins packages that do not know each other: facts of telephony b
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.case_alerts import ALERT_FACTS, look_at_case
 from crm.limit_copies import DEADLINE_FACTS, repeat_deadline
 from crm.reroute_check import REROUTE_FACTS, propose_reroute
 from crm.service import ContactLog
@@ -30,7 +31,7 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
                     call_id=fact.call_id,
                     at=fact.started_at,
                     direction=fact.direction,
-                    phone=_customer_number(fact),
+                    phone=customer_number(fact),
                     result=fact.result,
                     agent=agent.name if agent else fact.agent_number,
                     queue=fact.queue,
@@ -55,7 +56,8 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
             pass
 
 
-def _customer_number(fact: CallEnded) -> str | None:
+def customer_number(fact: CallEnded) -> str | None:
+    """Return the customer's number in a call, ``None`` where there is none."""
     number = fact.to_number if fact.direction == "out" else fact.from_number
     return number if number.startswith("+") or number.isdigit() else None
 
@@ -64,5 +66,6 @@ FACT_HANDLERS: tuple[tuple[str, tuple[type[Event], ...], FactHandler], ...] = (
     ("contacts", CONTACT_FACTS, record_contact),
     ("reroutes", REROUTE_FACTS, propose_reroute),
     ("deadlines", DEADLINE_FACTS, repeat_deadline),
+    ("case-alerts", ALERT_FACTS, look_at_case),
 )
 """Receivers besides the notices: a name, which no other receiver has, what it hears of, and what it does."""

@@ -22,6 +22,7 @@ from crm.events_cases import (
     RecoverySent,
     VisitPlanned,
 )
+from crm.events_repairs import RepairAppointed
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import case_page, escalation_page
 from kernel.access import Role
@@ -31,7 +32,23 @@ UNSIGNED_BEFORE_END = timedelta(hours=1)
 """The limit for signing is three hours; what is unsigned after two is told again (domain.md §2.3)."""
 VISIT_AHEAD = timedelta(hours=1)
 
+MINUTES_AHEAD = timedelta(minutes=10)
+"""The specialist is told once more, just before (domain.md §2.1)."""
+
 Step = NoticeRequest | Forget
+
+
+def just_before(fact: VisitPlanned | RepairAppointed, subject: str) -> NoticeRequest:
+    """Return the reminder ten minutes before a visit, for the specialist."""
+    return NoticeRequest(
+        code="appointment.now",
+        key=f"now|{subject}|{fact.visit_from:%Y%m%dT%H%M}",
+        parameters={"no": fact.no, "at": fact.visit_from.isoformat(), "customer": fact.customer_id},
+        link=case_page(fact.case_id),
+        party=Party(specialist_user_id=fact.specialist_id),
+        not_before=fact.visit_from - MINUTES_AHEAD,
+        subject=subject,
+    )
 
 
 def _head_of(department: str) -> str:
@@ -137,6 +154,7 @@ def _visit_planned(fact: VisitPlanned) -> Iterable[Step]:
         not_before=fact.visit_from - VISIT_AHEAD,
         subject=subject,
     )
+    yield just_before(fact, subject)
 
 
 def _plan_waits(fact: PlanApprovalWanted) -> Iterable[Step]:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.customer import Salutation, greeting
+from crm.notices.alert_facts import ALERT_ENTRIES
 from crm.notices.case_facts import CASE_ENTRIES
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticeWanted
@@ -69,6 +70,7 @@ ENTRIES: Mapping[type[Event], Entry] = {
     **CASE_ENTRIES,
     **REPAIR_ENTRIES,
     **TICKET_ENTRIES,
+    **ALERT_ENTRIES,
 }
 
 

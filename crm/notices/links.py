@@ -9,6 +9,11 @@ def case_page(case_id: str) -> str:
     return f"/cases/{case_id}"
 
 
+def customer_page(customer_id: str) -> str:
+    """Return the page of a customer."""
+    return f"/customers/{customer_id}"
+
+
 def escalation_page(escalation_id: str) -> str:
     """Return the page of a major complaint."""
     return f"/escalations/{escalation_id}"

@@ -14,6 +14,7 @@ from crm.events_repairs import (
     RepairVisitFinished,
     RerouteProposed,
 )
+from crm.notices.case_facts import just_before
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import case_page
 from kernel.access import Role
@@ -69,6 +70,7 @@ def _appointed(fact: RepairAppointed) -> Iterable[Step]:
         not_before=fact.visit_from - VISIT_AHEAD,
         subject=subject,
     )
+    yield just_before(fact, subject)
 
 
 def _visited(fact: RepairVisitFinished) -> Iterable[Step]:

@@ -1,0 +1,87 @@
+"""What must be heard of at once: callers with open cases, refused numbers, rising causes (domain.md §2)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from crm.events_alerts import (
+    CauseRising,
+    OpenCaseCaller,
+    RefusedNumberCalled,
+    ServiceLevelLow,
+    WatchwordFound,
+)
+from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.links import case_page, customer_page
+from kernel.events import Event
+
+Step = NoticeRequest | Forget
+
+
+def _caller(fact: OpenCaseCaller) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="case.caller",
+        key=f"case.caller|{fact.case_id}|{fact.call_id}",
+        parameters={
+            "no": fact.no,
+            "customer": fact.customer_id,
+            "at": fact.called_at.isoformat(),
+            "result": "answered" if fact.answered else "missed",
+        },
+        link=case_page(fact.case_id),
+        party=Party(specialist_user_id=fact.specialist_id),
+    )
+
+
+def _refused_number(fact: RefusedNumberCalled) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="call.refused",
+        key=f"call.refused|{fact.call_id}",
+        parameters={"agent": fact.agent, "at": fact.called_at.isoformat(), "customer": fact.customer_id},
+        link=customer_page(fact.customer_id) if fact.customer_id else "",
+        party=Party(owner_user_id=fact.user_id),
+    )
+
+
+def _rising(fact: CauseRising) -> Iterable[Step]:
+    # Once a week for each cause and subject, not once more for each further complaint.
+    week = (fact.at - timedelta(days=fact.at.weekday())).strftime("%Y%m%d")
+    yield NoticeRequest(
+        code="cause.rising",
+        key=f"cause.rising|{fact.cause_key}|{fact.subject_key}"[:140] + f"|{week}",
+        parameters={"cause": fact.cause, "subject": fact.subject, "count": fact.count, "days": fact.days},
+        link=case_page(fact.case_ids[-1]),
+    )
+
+
+def _watchword(fact: WatchwordFound) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="case.watchword",
+        key=f"case.watchword|{fact.case_id}|{fact.about}",
+        parameters={"no": fact.no, "about": fact.about, "word": fact.word},
+        link=case_page(fact.case_id),
+        party=Party(specialist_user_id=fact.specialist_id),
+    )
+
+
+def _service_low(fact: ServiceLevelLow) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="service.low",
+        key=f"service.low|{fact.queue}|{fact.at:%Y%m%d%H}",
+        parameters={
+            "queue": fact.label,
+            "level": fact.level,
+            "target": fact.target,
+            "minutes": fact.minutes,
+        },
+        link="/supervisor",
+    )
+
+
+ALERT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
+    OpenCaseCaller: _caller,
+    RefusedNumberCalled: _refused_number,
+    CauseRising: _rising,
+    WatchwordFound: _watchword,
+    ServiceLevelLow: _service_low,
+}
