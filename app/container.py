@@ -25,6 +25,7 @@ from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.runtime.tool import Tool
 from app.schema import check
+from app.service_watch import ServiceWatch
 from app.settings import Settings
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
@@ -167,6 +168,9 @@ async def open_centre(
             flows, agi_port = await _open_ivr(base, stack, espeak)
         if telephony is not None:
             start_telephony(telephony, tasks)
+            target = settings.centre.service_level_target
+            levels = ServiceWatch(telephony.board, base.database, base.clock, target=target)
+            tasks.spawn("service-level", levels.run)
         if Role.WEB in roles:
             tasks.spawn("limits", _limit_worker(base).run)
             files = FileStore(web_settings(settings).files_dir)

@@ -234,6 +234,13 @@ class CentreSettings(Section):
     service_level_seconds: int = Field(
         20, ge=1, description="An answer within this time is in time; for new queues that do not say."
     )
+    service_level_target: int = Field(
+        80,
+        ge=0,
+        le=100,
+        description="Percent; the manager is told of a queue whose service level is below it for 15 minutes. "
+        "0 tells nobody.",
+    )
     service_level_formula: Formula = Field(
         Formula.NET_OF_SHORT, description="Which service-level formula is shown (docs/glossary.md)."
     )
