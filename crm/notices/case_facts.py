@@ -23,19 +23,16 @@ from crm.events_cases import (
     VisitPlanned,
 )
 from crm.events_repairs import RepairAppointed
+from crm.notices import handoff_facts
 from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.handoff_facts import Step
 from crm.notices.links import case_page, escalation_page
-from kernel.access import Role
 from kernel.events import Event
 
-UNSIGNED_BEFORE_END = timedelta(hours=1)
-"""The limit for signing is three hours; what is unsigned after two is told again (domain.md §2.3)."""
 VISIT_AHEAD = timedelta(hours=1)
 
 MINUTES_AHEAD = timedelta(minutes=10)
 """The specialist is told once more, just before (domain.md §2.1)."""
-
-Step = NoticeRequest | Forget
 
 
 def just_before(fact: VisitPlanned | RepairAppointed, subject: str) -> NoticeRequest:
@@ -51,10 +48,6 @@ def just_before(fact: VisitPlanned | RepairAppointed, subject: str) -> NoticeReq
     )
 
 
-def _head_of(department: str) -> str:
-    return f"department:{department}+{Role.DEPARTMENT_HEAD}"
-
-
 def _handoff(case_id: str, line_id: str) -> str:
     return f"handoff|{case_id}|{line_id}"
 
@@ -66,34 +59,12 @@ def _called_again(fact: CustomerCalledAgain) -> Iterable[Step]:
         parameters={"no": fact.no, "customer": fact.customer_id, "level": fact.severity},
         link=case_page(fact.case_id),
         party=Party(specialist_user_id=fact.specialist_id),
-        also=tuple(_head_of(department) for department in fact.departments),
+        also=tuple(handoff_facts.head_of(department) for department in fact.departments),
     )
 
 
 def _handoff_sent(fact: HandOffSent) -> Iterable[Step]:
-    due_at = fact.due_at
-    told = NoticeRequest(
-        code="handoff.sent",
-        key=f"handoff.sent|{fact.handoff_id}",
-        parameters={
-            "no": fact.no,
-            "due_at": due_at.isoformat() if due_at else None,
-            "department": fact.department,
-        },
-        link=case_page(fact.case_id),
-        party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
-    )
-    yield told
-    if due_at is not None:
-        yield NoticeRequest(
-            code="handoff.unsigned",
-            key=f"handoff.unsigned|{fact.handoff_id}",
-            parameters=told.parameters,
-            link=told.link,
-            party=told.party,
-            not_before=due_at - UNSIGNED_BEFORE_END,
-            subject=_handoff(fact.case_id, fact.line_id),
-        )
+    return handoff_facts.sent(fact, _handoff(fact.case_id, fact.line_id))
 
 
 def _handoff_chased(fact: HandOffChased) -> Iterable[Step]:
@@ -117,14 +88,7 @@ def _handoff_signed(fact: HandOffSigned) -> Iterable[Step]:
 
 
 def _rejected(fact: LineRejected) -> Iterable[Step]:
-    yield Forget(_handoff(fact.case_id, fact.line_id))
-    yield NoticeRequest(
-        code="handoff.returned",
-        key=f"handoff.returned|{fact.event_id}",
-        parameters={"no": fact.no, "department": fact.department, "reason": fact.reason},
-        link=case_page(fact.case_id),
-        party=Party(specialist_user_id=fact.specialist_id),
-    )
+    return handoff_facts.returned(fact, _handoff(fact.case_id, fact.line_id))
 
 
 def _assigned(fact: LineAssigned) -> Iterable[Step]:

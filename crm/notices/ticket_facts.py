@@ -11,13 +11,11 @@ from crm.events_tickets import (
     TicketRefused,
     TicketSigned,
 )
-from crm.notices.case_facts import UNSIGNED_BEFORE_END
+from crm.notices import handoff_facts
 from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.handoff_facts import Step
 from crm.notices.links import case_page
-from kernel.access import Role
 from kernel.events import Event
-
-Step = NoticeRequest | Forget
 
 
 def _handoff(part_id: str) -> str:
@@ -25,29 +23,7 @@ def _handoff(part_id: str) -> str:
 
 
 def _handed_off(fact: TicketHandedOff) -> Iterable[Step]:
-    due_at = fact.due_at
-    told = NoticeRequest(
-        code="handoff.sent",
-        key=f"handoff.sent|{fact.handoff_id}",
-        parameters={
-            "no": fact.no,
-            "due_at": due_at.isoformat() if due_at else None,
-            "department": fact.department,
-        },
-        link=case_page(fact.case_id),
-        party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
-    )
-    yield told
-    if due_at is not None:
-        yield NoticeRequest(
-            code="handoff.unsigned",
-            key=f"handoff.unsigned|{fact.handoff_id}",
-            parameters=told.parameters,
-            link=told.link,
-            party=told.party,
-            not_before=due_at - UNSIGNED_BEFORE_END,
-            subject=_handoff(fact.part_id),
-        )
+    return handoff_facts.sent(fact, _handoff(fact.part_id))
 
 
 def _signed(fact: TicketSigned) -> Iterable[Step]:
@@ -55,14 +31,7 @@ def _signed(fact: TicketSigned) -> Iterable[Step]:
 
 
 def _refused(fact: TicketRefused) -> Iterable[Step]:
-    yield Forget(_handoff(fact.part_id))
-    yield NoticeRequest(
-        code="handoff.returned",
-        key=f"handoff.returned|{fact.event_id}",
-        parameters={"no": fact.no, "department": fact.department, "reason": fact.reason},
-        link=case_page(fact.case_id),
-        party=Party(specialist_user_id=fact.specialist_id),
-    )
+    return handoff_facts.returned(fact, _handoff(fact.part_id))
 
 
 def _converted(fact: TicketConverted) -> Iterable[Step]:
@@ -81,7 +50,7 @@ def _opinion(fact: OpinionNoticeIssued) -> Iterable[Step]:
         key=f"opinion.issued|{fact.notice_id}",
         parameters={"no": fact.case_no, "department": fact.department, "count": fact.fed_back},
         link=case_page(fact.case_id),
-        also=(f"department:{fact.department}+{Role.DEPARTMENT_HEAD}",),
+        also=(handoff_facts.head_of(fact.department),),
     )
 
 

@@ -1,0 +1,58 @@
+"""What hand-offs tell, of complaints and of tickets alike (domain.md §1.3, §1.4, §2.3)."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from crm.events_cases import HandOffSent, LineRejected
+from crm.events_tickets import TicketHandedOff, TicketRefused
+from crm.notices.domain import Forget, NoticeRequest, Party
+from crm.notices.links import case_page
+from kernel.access import Role
+
+UNSIGNED_BEFORE_END = timedelta(hours=1)
+"""The limit for signing is three hours; what is unsigned after two is told again (domain.md §2.3)."""
+
+Step = NoticeRequest | Forget
+
+
+def head_of(department: str) -> str:
+    """Return the head of a department as a notice names it."""
+    return f"department:{department}+{Role.DEPARTMENT_HEAD}"
+
+
+def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
+    """Tell the department to sign, and once more before the limit's end; ``subject`` is then forgotten."""
+    told = NoticeRequest(
+        code="handoff.sent",
+        key=f"handoff.sent|{fact.handoff_id}",
+        parameters={
+            "no": fact.no,
+            "due_at": fact.due_at.isoformat() if fact.due_at else None,
+            "department": fact.department,
+        },
+        link=case_page(fact.case_id),
+        party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
+    )
+    yield told
+    if fact.due_at is not None:
+        yield NoticeRequest(
+            code="handoff.unsigned",
+            key=f"handoff.unsigned|{fact.handoff_id}",
+            parameters=told.parameters,
+            link=told.link,
+            party=told.party,
+            not_before=fact.due_at - UNSIGNED_BEFORE_END,
+            subject=subject,
+        )
+
+
+def returned(fact: LineRejected | TicketRefused, subject: str) -> Iterable[Step]:
+    """Tell the specialist that the department sends it back."""
+    yield Forget(subject)
+    yield NoticeRequest(
+        code="handoff.returned",
+        key=f"handoff.returned|{fact.event_id}",
+        parameters={"no": fact.no, "department": fact.department, "reason": fact.reason},
+        link=case_page(fact.case_id),
+        party=Party(specialist_user_id=fact.specialist_id),
+    )
