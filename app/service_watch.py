@@ -1,4 +1,4 @@
-"""Watches the queues' service level and tells when it has been below the target for a while (domain.md §2)."""
+"""Watches the queues' service level and tells when it stays below the target for a while (domain.md §2)."""
 
 import asyncio
 from collections.abc import Sequence
