@@ -1,9 +1,9 @@
 """``GET /live``: the pages' live connection, as server-sent events.
 
-A connection names its topics (``agent``: one's own desk, ``board``: the supervisor's board, ``notices``:
-one's own notices, ``cases``: which cases changed, of those one may see). It gets a snapshot first, or what it
-missed since its ``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page
-sees a connection that is open but dead.
+A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
+``board``: the supervisor's board, ``notices``: one's own notices, ``cases``: which cases changed, of those
+one may see). It gets a snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A
+heartbeat carries the server's time; by it the page sees a connection that is open but dead.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ from web.notice_feed import KIND, NoticeFeed, Reader
 from web.permissions import Permission, signed_in, streaming
 from web.pop import iso
 from web.screen_pop import ScreenPops
+from web.waiting_feed import KIND as WAITING
+from web.waiting_feed import WaitingFeed
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,7 @@ RETRY_MS = 1000
 
 NEEDED = {
     "agent": Permission.DESK_USE,
+    WAITING: Permission.DESK_USE,
     "board": Permission.BOARD_VIEW,
     "notices": None,
     "cases": Permission.CASES_VIEW,
@@ -56,6 +59,7 @@ class Live:
     hub: LiveHub
     pops: ScreenPops
     board: BoardFeed
+    waiting: WaitingFeed
     notices: NoticeFeed
     cases: CaseFeed
     imports: ImportFeed
@@ -90,6 +94,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
             customers=CustomerLookup(deps.customers, deps.clock),
         ),
         board=BoardFeed(bus=deps.bus, hub=hub, board=deps.board),
+        waiting=WaitingFeed(bus=deps.bus, clock=deps.clock, hub=hub, board=deps.board),
         notices=NoticeFeed(
             bus=deps.bus,
             hub=hub,
@@ -108,6 +113,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live = app[LIVE]
     live.tasks.spawn("screen_pop", live.pops.run)
     live.tasks.spawn("board_feed", live.board.run)
+    live.tasks.spawn("waiting_feed", live.waiting.run)
     live.tasks.spawn("notice_feed", live.notices.run)
     live.tasks.spawn("case_feed", live.cases.run)
     live.tasks.spawn("import_feed", live.imports.run)
@@ -134,10 +140,10 @@ def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
         needed = NEEDED[kind]
         if needed is not None and not user.can(needed):
             raise Forbidden(f"needs the permission {needed}")
-        if kind == "agent":
+        if kind in {"agent", WAITING}:
             if user.agent_id is None:
                 raise Forbidden("this user takes no calls")
-            topics.append(f"agent:{user.agent_id}")
+            topics.append(f"{kind}:{user.agent_id}")
         elif kind == KIND:
             topics.append(_reader(request).topic)
         elif kind == CASES:

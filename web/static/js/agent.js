@@ -1,9 +1,9 @@
 // The agent's page: live messages in, the agent's wishes out.
 import { drawCall } from "./call_pane.js";
-import { clockTime } from "./clock.js";
+import { clockTime, tickFrom } from "./clock.js";
 import { drawCustomer, mustChoose } from "./customer_pane.js";
 import { drawState } from "./desk_state.js";
-import { byId, el, fill, isTyping, pageData } from "./dom.js";
+import { byId, el, fill, isTyping, pageData, setText } from "./dom.js";
 import { openLive } from "./live.js";
 import { banner, send } from "./page.js";
 import { t } from "./texts.js";
@@ -50,6 +50,13 @@ function drawUnfinished() {
   fill(byId("unfinished"), rows.map((item) => el("li", { class: "line" },
     el("span", { class: "clip" }, el("b", { class: "num" }, clockTime(item.taken_at)), " ", el("span", { class: "muted small" }, item.notes || labels.dispositions[item.disposition] || "")),
     el("button", { class: "button compact", type: "button", disabled: Boolean(desk.pop), on: { click: () => { older = item; aimForm(); wrapUp.focusForm(); } } }, t("补写")))));
+}
+
+/** Say that somebody has waited for too long in one of the agent's queues; `null` for nobody. */
+function drawWaiting(found) {
+  byId("waiting").hidden = !found;
+  setText(byId("waiting-count"), found ? t("%(count)s 位客户在排队，最久已等", { count: found.waiting }) : "");
+  tickFrom(byId("waiting-since"), found?.since);
 }
 
 async function choose(customerId) {
@@ -140,8 +147,9 @@ function drawBanner(status) {
 
 let liveStatus = "live";
 const live = openLive({
-  topics: ["agent"],
+  topics: ["agent", "waiting"],
   handlers: {
+    waiting: drawWaiting,
     state: (state) => {
       desk.state = state;
       draw();
