@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
-from crm import timeline
+from crm.case_store import Note, tell_everywhere
 from crm.cases import CaseRegister
 from crm.complaint_tables import Complaint, ComplaintLine, LinePlan
 from crm.confidential import hide, sees_confidential
@@ -27,7 +27,6 @@ from crm.line_limits import LineLimits
 from crm.members import Members
 from crm.search_feed import CaseExtra, SearchFeed
 from crm.tables import ServiceCase
-from crm.timeline import Channel
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -47,16 +46,6 @@ ENTITY = "complaint"
 LINE_ENTITY = "complaint_line"
 
 
-@dataclass(slots=True)
-class _Note:
-    action: str
-    entity: str
-    entity_id: str
-    before: Values
-    after: Values
-    why: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Opened:
     """A complaint that is being changed. What is noted and told is stored when the change ends well.
@@ -73,7 +62,7 @@ class Opened:
     lines: list[ComplaintLine]
     limits: LineLimits
     final: CaseStatus | None = None
-    _notes: list[_Note] = field(default_factory=list)
+    _notes: list[Note] = field(default_factory=list)
 
     def note(
         self,
@@ -87,7 +76,10 @@ class Opened:
     ) -> None:
         """Write down in the journal what was done."""
         kind, key = entity or ((LINE_ENTITY, line.id) if line is not None else (ENTITY, self.header.id))
-        self._notes.append(_Note(action, kind, key, before or {}, after or {}, why))
+        note = Note(
+            action=action, entity=kind, entity_id=key, before=before or {}, after=after or {}, why=why
+        )
+        self._notes.append(note)
 
     def tell(self, fact: Event) -> None:
         """Tell other parts, once the change is committed."""
@@ -212,29 +204,9 @@ class ComplaintStore:
             await self.limits.end(session, header, status.value, opened.now)
         await self.limits.note_due(session, header.id, opened.lines)
         await session.flush()
-        await timeline.add(
-            session,
-            header.customer_id,
-            at=header.opened_at,
-            channel=Channel.CASE,
-            direction="in",
-            ref=header.id,
-            result=status.value,
-            agent=header.opened_by,
-            detail={"no": header.no, "kind": CaseKind.COMPLAINT.value, "summary": header.summary},
+        await tell_everywhere(
+            session, opened.actor, header, opened._notes, feed=self._feed, journal=self.journal
         )
-        await self._feed.case(session, header.id)
-        for note in opened._notes:
-            await self.journal.note(
-                session,
-                opened.actor,
-                note.action,
-                entity=note.entity,
-                entity_id=note.entity_id,
-                before=note.before,
-                after=note.after,
-                why=note.why,
-            )
 
     async def _open(self, session: AsyncSession, actor: Actor, case_id: str, expected: int | None) -> Opened:
         header = await self.register.load(session, actor, case_id, kind=CaseKind.COMPLAINT, expected=expected)

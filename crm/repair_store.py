@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
-from crm import timeline
+from crm.case_store import Note, tell_everywhere
 from crm.cases import CaseRegister, CaseView
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.repair import (
@@ -29,7 +29,6 @@ from crm.limits import LimitBook, Owner, RecordRef
 from crm.repair_tables import RepairCostRow, RepairRow, RepairVisitRow
 from crm.search_feed import CaseExtra, SearchFeed
 from crm.tables import Crew, Department, ServiceCase
-from crm.timeline import Channel
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -64,7 +63,7 @@ class OpenedRepair:
     row: RepairRow
     visit: RepairVisitRow | None
     limits: LimitBook
-    _notes: list[tuple[str, Values, Values, str]] = field(default_factory=list)
+    _notes: list[Note] = field(default_factory=list)
 
     def domain(self) -> Repair:
         """Return what the rules depend on."""
@@ -74,7 +73,15 @@ class OpenedRepair:
         self, action: str, *, before: Values | None = None, after: Values | None = None, why: str = ""
     ) -> None:
         """Write down in the journal what was done."""
-        self._notes.append((action, before or {}, after or {}, why))
+        note = Note(
+            action=action,
+            entity=ENTITY,
+            entity_id=self.header.id,
+            before=before or {},
+            after=after or {},
+            why=why,
+        )
+        self._notes.append(note)
 
     def tell(self, fact: Event) -> None:
         """Tell other parts, once the change is committed."""
@@ -199,29 +206,9 @@ class RepairStore:
         # Whatever changed of a repair, the header's version says so.
         flag_modified(header, "updated_at")
         await session.flush()
-        await timeline.add(
-            session,
-            header.customer_id,
-            at=header.opened_at,
-            channel=Channel.CASE,
-            direction="in",
-            ref=header.id,
-            result=header.status,
-            agent=header.opened_by,
-            detail={"no": header.no, "kind": CaseKind.REPAIR.value, "summary": header.summary},
+        await tell_everywhere(
+            session, opened.actor, header, opened._notes, feed=self._feed, journal=self.journal
         )
-        await self._feed.case(session, header.id)
-        for action, before, after, why in opened._notes:
-            await self.journal.note(
-                session,
-                opened.actor,
-                action,
-                entity=ENTITY,
-                entity_id=header.id,
-                before=before,
-                after=after,
-                why=why,
-            )
 
     async def give_to(self, opened: OpenedRepair, route: Route) -> str | None:
         """Let the people who repair see it; return their department if the company has it."""

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
-from crm import timeline
+from crm.case_store import Note, tell_everywhere
 from crm.cases import CaseRegister, CaseView
 from crm.domain.case import CaseKind, CaseStatus, Severity
 from crm.domain.ticket import Moved, Part, PartStatus, Ticket, TicketLimit
@@ -20,7 +20,6 @@ from crm.limits import LimitBook, Owner, RecordRef
 from crm.search_feed import CaseExtra, SearchFeed
 from crm.tables import ServiceCase
 from crm.ticket_tables import TicketPart, TicketRow
-from crm.timeline import Channel
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -46,7 +45,7 @@ class OpenedTicket:
     row: TicketRow
     parts: list[TicketPart]
     book: LimitBook
-    _notes: list[tuple[str, str, str, Values, Values, str]] = field(default_factory=list)
+    _notes: list[Note] = field(default_factory=list)
 
     def domain(self) -> Ticket:
         """Return what the rules depend on."""
@@ -70,7 +69,10 @@ class OpenedTicket:
     ) -> None:
         """Write down in the journal what was done."""
         entity, key = (PART_ENTITY, part.id) if part is not None else (ENTITY, self.header.id)
-        self._notes.append((action, entity, key, before or {}, after or {}, why))
+        note = Note(
+            action=action, entity=entity, entity_id=key, before=before or {}, after=after or {}, why=why
+        )
+        self._notes.append(note)
 
     def tell(self, fact: Event) -> None:
         """Tell other parts, once the change is committed."""
@@ -191,29 +193,15 @@ class TicketStore:
         for part in opened.parts:
             part.due_at = due.get(part.id)
         await session.flush()
-        await timeline.add(
+        await tell_everywhere(
             session,
-            header.customer_id,
-            at=header.opened_at,
-            channel=Channel.CASE,
+            opened.actor,
+            header,
+            opened._notes,
+            feed=self._feed,
+            journal=self._journal,
             direction="out" if opened.row.callback_ref else "in",
-            ref=header.id,
-            result=header.status,
-            agent=header.opened_by,
-            detail={"no": header.no, "kind": CaseKind.TICKET.value, "summary": header.summary},
         )
-        await self._feed.case(session, header.id)
-        for action, entity, key, before, after, why in opened._notes:
-            await self._journal.note(
-                session,
-                opened.actor,
-                action,
-                entity=entity,
-                entity_id=key,
-                before=before,
-                after=after,
-                why=why,
-            )
 
     async def _open(
         self, session: AsyncSession, actor: Actor, case_id: str, expected: int | None
