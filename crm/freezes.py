@@ -186,6 +186,7 @@ class Freezes:
 
     async def lift_due(self, actor: Actor) -> int:
         """End freezes whose planned day has come; return how many. Any number of processes may call it."""
+        actor.need(Permission.CUSTOMERS_MERGE)
         office, today = self._office, self._office.today()
         due = (FreezeRow.thawed_at.is_(None), FreezeRow.planned_thaw <= today)
         async with office.database.transaction() as session:

@@ -20,6 +20,7 @@ from crm.views import (
     CustomerCard,
     ProjectBrief,
 )
+from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound
@@ -274,8 +275,9 @@ class CallbackRequests:
             query = select(CallbackRequest.id).where(CallbackRequest.open_key == phone.e164)
             return (await session.execute(query)).scalar_one_or_none()
 
-    async def list_open(self, *, limit: int = 200) -> tuple[CallbackRequestView, ...]:
-        """Return open wishes, oldest first."""
+    async def list_open(self, actor: Actor, *, limit: int = 200) -> tuple[CallbackRequestView, ...]:
+        """Return open wishes, oldest first. Raises Forbidden when the role calls nobody back."""
+        actor.need(Permission.CALLBACKS_WORK)
         query = (
             select(CallbackRequest, Customer.name)
             .outerjoin(Customer, Customer.id == CallbackRequest.customer_id)
@@ -298,12 +300,14 @@ class CallbackRequests:
             for row, name in rows
         )
 
-    async def finish(self, request_id: str) -> None:
+    async def finish(self, actor: Actor, request_id: str) -> None:
         """Mark a wish as fulfilled.
 
         Raises:
+            Forbidden: the role calls nobody back.
             Conflict: it does not exist or was finished already.
         """
+        actor.need(Permission.CALLBACKS_WORK)
         done = update(CallbackRequest).where(
             CallbackRequest.id == request_id, CallbackRequest.open_key.is_not(None)
         )

@@ -302,6 +302,7 @@ class ProjectStages:
 
     async def expire_warranties(self, actor: Actor) -> int:
         """Move projects whose warranty has run out to stage 99 (P15); return how many."""
+        actor.need(Permission.PROJECTS_EDIT)
         office = self._office
         query = select(Project.id).where(
             Project.stage == int(Stage.IN_WARRANTY), Project.warranty_until < office.today()

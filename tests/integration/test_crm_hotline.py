@@ -1,5 +1,6 @@
 """What the hotline asks of the CRM, on both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,10 @@ from crm.domain.project import Stage
 from crm.service import CallbackRequests, ContactLog, CustomerDirectory
 from crm.tables import Contact, Customer, CustomerPhone, Project
 from crm.views import CallContact
+from kernel.access import Actor, Role
 from kernel.clock import FakeClock
 from kernel.db import Database
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.ids import new_ulid
 from kernel.phone import Phone
 
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.integration
 
 SHARED = Phone.parse("13800138005")
 KNOWN = Phone.parse("13800138001")
+AGENT = Actor(user_id="u1", name="李娜", role=Role.AGENT)
 STRANGER = Phone.parse("13999990000")
 
 
@@ -203,10 +206,12 @@ async def test_one_open_callback_wish_per_number(company: Database, clock: FakeC
     wishes = CallbackRequests(company, clock)
     first = await wishes.create(call_id=new_ulid(), phone=KNOWN)
     assert await wishes.create(call_id=new_ulid(), phone=KNOWN) == first
-    assert [wish.phone for wish in await wishes.list_open()] == [KNOWN.e164]
-    await wishes.finish(first)
+    assert [wish.phone for wish in await wishes.list_open(AGENT)] == [KNOWN.e164]
+    with pytest.raises(Forbidden):
+        await wishes.finish(replace(AGENT, role=Role.FINANCE), first)
+    await wishes.finish(AGENT, first)
     with pytest.raises(Conflict):
-        await wishes.finish(first)
+        await wishes.finish(AGENT, first)
     assert await wishes.create(call_id=new_ulid(), phone=KNOWN) != first
     with pytest.raises(Invalid):
         await wishes.create(call_id=new_ulid(), phone=Phone.parse("110"))

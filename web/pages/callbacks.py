@@ -10,7 +10,7 @@ from kernel.errors import Conflict
 from web.actions import Action
 from web.auth import ACCOUNTS
 from web.deps import DEPS
-from web.identity import CLIENT_IP, current_user
+from web.identity import CLIENT_IP, current_actor, current_user
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.pop import readable
@@ -43,7 +43,7 @@ class Wish:
 async def show(request: web.Request) -> web.StreamResponse:
     """Show who waits to be called back, the longest first."""
     user = current_user(request)
-    found = await request.app[CALLBACKS].list_open()
+    found = await request.app[CALLBACKS].list_open(current_actor(request))
     wishes = [
         Wish(
             request_id=item.request_id,
@@ -72,7 +72,7 @@ async def finish(request: web.Request) -> web.StreamResponse:
     """Note that the caller was called back; who comes second finds it done."""
     request_id = request.match_info["request_id"]
     try:
-        await request.app[CALLBACKS].finish(request_id)
+        await request.app[CALLBACKS].finish(current_actor(request), request_id)
     except Conflict:
         return see_other("/callbacks")
     await request.app[ACCOUNTS].audit.record(
