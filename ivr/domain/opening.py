@@ -3,8 +3,8 @@
 import re
 from datetime import time
 
-from ivr.domain.reading import Fields
 from kernel.business_time import OpeningHours
+from kernel.yaml_fields import Fields
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]\d|2[0-4]):([0-5]\d)\s*-\s*([01]\d|2[0-4]):([0-5]\d)")

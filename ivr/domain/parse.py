@@ -30,11 +30,12 @@ from ivr.domain.flow import (
 )
 from ivr.domain.opening import read_schedule
 from ivr.domain.problems import Problem
-from ivr.domain.reading import Fields
+from ivr.domain.reading import fields_of
 from ivr.domain.stock import STOCK_PROMPTS
 from ivr.domain.text import BadTemplate, Literal, Template, parse_template
-from ivr.domain.yaml_tree import Table, Tree, Value
 from kernel.business_time import OpeningHours
+from kernel.yaml_fields import Fields
+from kernel.yaml_tree import Table, Tree, Value
 
 MAX_NODES = 300
 MAX_PROMPTS = 500
@@ -46,7 +47,7 @@ _UNSPOKEN = Template((Literal("…"),))
 
 def parse_flow(tree: Tree, constants: Mapping[str, str], problems: list[Problem]) -> Flow:
     """Read the whole file; mistakes go to ``problems``, and where there are any the flow is unusable."""
-    top = Fields(tree, problems, "the flow", entry="entry")
+    top = fields_of(tree, problems, "the flow")
     name = top.required("flow")
     if name and not NAME.fullmatch(name):
         top.complain(top.line_of("flow"), f"“{name}” is no name: small letters, digits, - and _, at most 48")
@@ -136,7 +137,7 @@ def _nodes(top: Fields, problems: list[Problem]) -> dict[str, Node]:
     for name, line, value in nodes.items():
         if not NAME.fullmatch(name):
             nodes.complain(line, f"“{name}” is no name for a node: small letters, digits, - and _")
-        fields = Fields(value, problems, "the node", name)
+        fields = fields_of(value, problems, "the node", name)
         kind = fields.required("kind")
         reader = _READERS.get(kind)
         if reader is None:
