@@ -1,6 +1,7 @@
 """Cases in a real browser: registered beside a call by keyboard, nothing typed is lost, pages stay fresh."""
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from crm.complaint_input import NewCallback
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.browser
 CUSTOMER = "13800138001"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def people(stage: Stage) -> None:
     for login, name, role, department in PEOPLE:
         await stage.accounts.users.create(

@@ -10,13 +10,13 @@ from playwright.async_api import Browser, Page, expect
 
 from telephony.domain.agent_state import AgentState
 from tests.support.centre import LOGINS, PASSWORD, RunningCentre, running_centre
-from tests.support.chromium import DESKTOP, TELEPHONE, Watched, chromium, watched_page
+from tests.support.chromium import DESKTOP, TELEPHONE, Watched, visitor
 from tests.support.pbx import HOTLINE
 from tests.support.ports import free_port
 from tests.support.sipp import agent_phone, choose, customer
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.browser
 
 WANG = "13800138001"
 FAMILY = "13800138005"
@@ -26,7 +26,7 @@ TICKING = re.compile(r"0:0[1-9]")
 HOSTILE = "<img src=x onerror=alert(1)>\\\"'😀\u202e{{7*7}}" + "长" * 200
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningCentre]:
     """A centre that all journeys of this module share; each leaves it as it found it."""
     folder = tmp_path_factory.mktemp("centre")
@@ -34,35 +34,25 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runnin
         yield centre
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chrome() -> AsyncIterator[Browser]:
-    async with chromium() as found:
-        yield found
-
-
 @contextlib.asynccontextmanager
-async def signed_in(line: RunningCentre, chrome: Browser, login: str) -> AsyncIterator[Watched]:
+async def signed_in(line: RunningCentre, browser: Browser, login: str) -> AsyncIterator[Watched]:
     """Somebody who has signed in on the login page; console errors fail the journey."""
-    context = await chrome.new_context(viewport=DESKTOP, locale="zh-CN")
-    try:
-        async with watched_page(context) as watched:
-            page = watched.page
-            await page.goto(line.url)
-            await page.fill("#login", login)
-            await page.fill("#password", PASSWORD)
-            await page.keyboard.press("Enter")
-            await page.wait_for_url(lambda url: "sign-in" not in url)
-            yield watched
-    finally:
-        await context.close()
+    async with visitor(browser, viewport=DESKTOP) as watched:
+        page = watched.page
+        await page.goto(line.url)
+        await page.fill("#login", login)
+        await page.fill("#password", PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(lambda url: "sign-in" not in url)
+        yield watched
 
 
 @contextlib.asynccontextmanager
-async def agent(line: RunningCentre, chrome: Browser, number: str = "1001") -> AsyncIterator[Watched]:
+async def agent(line: RunningCentre, browser: Browser, number: str = "1001") -> AsyncIterator[Watched]:
     """An agent in front of the page who takes calls; off duty again afterwards, with nothing unwritten."""
     agent_id = await line.agent_id(number)
     try:
-        async with signed_in(line, chrome, LOGINS[number]) as watched:
+        async with signed_in(line, browser, LOGINS[number]) as watched:
             await watched.page.click("#sign-in")
             await state_is(watched.page, "available")
             await eventually(lambda: standing(line, number), what="a member of the queues")
@@ -103,11 +93,11 @@ async def save_by_keyboard(page: Page, key: str, notes: str) -> None:
 
 
 async def test_a_complaint_from_the_ring_to_the_customers_record(
-    line: RunningCentre, chrome: Browser
+    line: RunningCentre, browser: Browser
 ) -> None:
     async with (
-        agent(line, chrome) as watched,
-        signed_in(line, chrome, "shenj") as supervisor,
+        agent(line, browser) as watched,
+        signed_in(line, browser, "shenj") as supervisor,
         agent_phone(line.pbx, "1001") as phone,
     ):
         page, board = watched.page, supervisor.page
@@ -165,8 +155,8 @@ async def test_a_complaint_from_the_ring_to_the_customers_record(
         await expect(newest).to_contain_text("项目经理仍未到场，已转工程部")
 
 
-async def test_a_stranger_with_a_hostile_name_is_an_empty_form(line: RunningCentre, chrome: Browser) -> None:
-    async with agent(line, chrome, "1002") as watched, agent_phone(line.pbx, "1002") as phone:
+async def test_a_stranger_with_a_hostile_name_is_an_empty_form(line: RunningCentre, browser: Browser) -> None:
+    async with agent(line, browser, "1002") as watched, agent_phone(line.pbx, "1002") as phone:
         page = watched.page
         async with customer(line.pbx, number=STRANGER, name=HOSTILE) as caller:
             await choose(caller, "2")
@@ -193,9 +183,9 @@ async def test_a_stranger_with_a_hostile_name_is_an_empty_form(line: RunningCent
 
 
 async def test_a_shared_number_is_a_choice_and_a_reload_shows_the_truth(
-    line: RunningCentre, chrome: Browser
+    line: RunningCentre, browser: Browser
 ) -> None:
-    async with agent(line, chrome) as watched, agent_phone(line.pbx, "1001") as phone:
+    async with agent(line, browser) as watched, agent_phone(line.pbx, "1001") as phone:
         page = watched.page
         async with customer(line.pbx, number=FAMILY) as caller:
             await choose(caller, "1")
@@ -228,8 +218,8 @@ async def test_a_shared_number_is_a_choice_and_a_reload_shows_the_truth(
         await state_is(other, "available")
 
 
-async def test_the_service_restarts_in_the_middle_of_a_call(line: RunningCentre, chrome: Browser) -> None:
-    async with agent(line, chrome) as watched, agent_phone(line.pbx, "1001") as phone:
+async def test_the_service_restarts_in_the_middle_of_a_call(line: RunningCentre, browser: Browser) -> None:
+    async with agent(line, browser) as watched, agent_phone(line.pbx, "1001") as phone:
         page = watched.page
         async with customer(line.pbx, number=WANG) as caller:
             await choose(caller, "1")
@@ -256,9 +246,9 @@ async def test_the_service_restarts_in_the_middle_of_a_call(line: RunningCentre,
 
 
 async def test_asterisk_restarts_and_the_agent_is_a_member_again(
-    line: RunningCentre, chrome: Browser
+    line: RunningCentre, browser: Browser
 ) -> None:
-    async with agent(line, chrome) as watched, agent_phone(line.pbx, "1001") as phone:
+    async with agent(line, browser) as watched, agent_phone(line.pbx, "1001") as phone:
         page = watched.page
         async with customer(line.pbx, number=WANG) as caller:
             await choose(caller, "1")
@@ -282,9 +272,9 @@ async def test_asterisk_restarts_and_the_agent_is_a_member_again(
 
 
 async def test_a_break_in_english_reaches_the_queue_and_so_does_its_end(
-    line: RunningCentre, chrome: Browser
+    line: RunningCentre, browser: Browser
 ) -> None:
-    async with agent(line, chrome, "1003") as watched:
+    async with agent(line, browser, "1003") as watched:
         page = watched.page
         await page.click("button[lang=en]")
         await expect(page.locator("#state-name")).to_have_text("Available")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, expect
 
@@ -15,14 +16,14 @@ from crm.domain.complaint_line import LineStatus
 from crm.domain.escalation import EscalationState
 from kernel.clock import FakeClock
 from tests.browser.conftest import sign_in
-from tests.support.chromium import TELEPHONE, Watched, watched_page
+from tests.support.chromium import TELEPHONE, Watched, visitor
 from tests.support.office import HOUR, TILE, WATER, OfficeStage
 from tests.support.web_stage import web_stage
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def office(tmp_path: Path) -> AsyncIterator[OfficeStage]:
     clock = FakeClock(datetime.now(UTC).replace(microsecond=0))
     async with web_stage(tmp_path, clock=clock) as stage:
@@ -31,10 +32,9 @@ async def office(tmp_path: Path) -> AsyncIterator[OfficeStage]:
         yield found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def phone(browser: Browser) -> AsyncIterator[Watched]:
-    context = await browser.new_context(viewport=TELEPHONE, locale="zh-CN", has_touch=True)
-    async with watched_page(context) as found:
+    async with visitor(browser, viewport=TELEPHONE, has_touch=True) as found:
         yield found
 
 
@@ -97,7 +97,7 @@ async def test_signing_by_keyboard_alone(office: OfficeStage, watched: Watched) 
     await expect(page.locator("[role=alert]").first).to_be_visible()
     await expect(page.locator("#accept-pin")).to_be_focused()
     watched.expect("status of 400")
-    await page.keyboard.type("258013")
+    await page.keyboard.type("2580")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-saved]")).to_contain_text("已签收")
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from playwright.async_api import (
     Browser,
@@ -76,3 +77,14 @@ async def watched_page(context: BrowserContext) -> AsyncIterator[Watched]:
     watched = Watched(await context.new_page())
     yield watched
     assert watched.errors == []
+
+
+@asynccontextmanager
+async def visitor(browser: Browser, **options: Any) -> AsyncIterator[Watched]:
+    """Yield the page of somebody who has never been here; ``options`` are those of a browser's context."""
+    context = await browser.new_context(locale="zh-CN", **options)
+    try:
+        async with watched_page(context) as found:
+            yield found
+    finally:
+        await context.close()
