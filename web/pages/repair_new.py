@@ -87,7 +87,7 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
     )
     values["repair_class"] = values["repair_class"] or preview.suggested_class.value
     values["route"] = values["route"] or preview.suggested_route.value
-    if not values["reason"] and preview.crew is not None and not preview.crew_active:
+    if not values["reason"] and not preview.crew_active:  # gone, or there never was one
         values["reason"] = RouteReason.CREW_LEFT.value
     record, now = RecordRef("repair", ""), app[DEPS].clock.now()
     async with app[DEPS].database.session() as session:
