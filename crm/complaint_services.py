@@ -65,8 +65,8 @@ class ComplaintServices:
             members: who works in which department; without it nobody can be named by id.
         """
         feed.extend(Kind.COMPLAINT, search_extras)
-        handoffs = Handoffs(database, clock, journal)
         known = members or Nobody()
+        handoffs = Handoffs(database, clock, journal, known)
         store = ComplaintStore(database, clock, register, journal, LineLimits(limits), feed, members=known)
         reader = ComplaintReader(clock, register, handoffs, limits)
         escalation_store = EscalationStore(store)

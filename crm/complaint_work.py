@@ -98,6 +98,7 @@ class ComplaintWork:
             IllegalStep: it does not wait for a signature.
             Invalid: the signature or a planned time cannot be.
         """
+        await self._handoffs.signing.check_pin(actor, how.signature, ComplaintLine, line_id, check_receives)
         async with self._changing(actor, line_id, expected) as work:
             row = work.row
             check_receives(actor, row)
@@ -111,7 +112,7 @@ class ComplaintWork:
             )
             handoff = await self._handoffs.waiting(work.opened.session, line_id)
             header = work.opened.header
-            await self._handoffs.check_scan(work.opened.session, header.id, how.signature)
+            await self._handoffs.signing.check_scan(work.opened.session, header.id, how.signature)
             self._handoffs.sign(handoff, actor, header, row, how.signature, mode=how.mode, at=work.now)
             row.accepted_by = actor.name
             if how.person is not None or how.person_id is not None:

@@ -12,8 +12,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attachment_tables import AttachmentRow
-from crm.attachments import Purpose
 from crm.cases import MAX_PAGE, tidy_text
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
@@ -25,7 +23,6 @@ from crm.domain.handoff import (
     HandoffForm,
     HandoffState,
     Signature,
-    SignatureKind,
     Signed,
     Strokes,
     check_signer,
@@ -34,13 +31,15 @@ from crm.domain.handoff import (
     verification,
 )
 from crm.journal import Journal
+from crm.members import Members
+from crm.signing import Signing
 from crm.tables import Crew, Customer, CustomerPhone, Department, Project, ServiceCase
 from crm.ticket_tables import TicketPart
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.cursor import read_cursor, write_cursor
 from kernel.db import Database
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.errors import Conflict, NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import mask
 
@@ -95,10 +94,11 @@ def _rows(actor: Actor) -> Select[*tuple[Any, ...]]:
 class Handoffs:
     """Keeps hand-offs and shows them."""
 
-    def __init__(self, database: Database, clock: Clock, journal: Journal) -> None:
+    def __init__(self, database: Database, clock: Clock, journal: Journal, members: Members) -> None:
         self._database = database
         self._clock = clock
         self._journal = journal
+        self.signing = Signing(database, members)
 
     # In the transaction of the record
 
@@ -152,18 +152,6 @@ class Handoffs:
         if found is None:
             raise NotFound("no hand-off of this line waits for a signature", field="line_id")
         return found
-
-    async def check_scan(self, session: AsyncSession, case_id: str, given: Signed) -> None:
-        """Refuse the signature on a paper whose scan is not in the case. Raises Invalid."""
-        if given.kind is not SignatureKind.PAPER_SCAN:
-            return
-        known = select(AttachmentRow.id).where(
-            AttachmentRow.case_id == case_id,
-            AttachmentRow.purpose == Purpose.SCAN.value,
-            AttachmentRow.sha256 == (given.scan_sha256 or "").lower(),
-        )
-        if await session.scalar(known.limit(1)) is None:
-            raise Invalid("put the scan into the case first", field="signature.scan_sha256")
 
     async def take_back(
         self, session: AsyncSession, case_id: str, actor: Actor, reason: str, *, at: datetime

@@ -15,6 +15,15 @@ class Members(Protocol):
         """Tell whether that is an active user of the department."""
         ...
 
+    async def check_pin(self, user_id: str, pin: str) -> None:
+        """Refuse another signing PIN than the person's.
+
+        Raises:
+            Invalid: it is another one, or none was set; the field is ``signature.pin``.
+            TooMany: too many attempts.
+        """
+        ...
+
 
 class Nobody:
     """Knows no users: nobody can be named by id."""
@@ -22,6 +31,10 @@ class Nobody:
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         """Nobody works anywhere."""
         return False
+
+    async def check_pin(self, user_id: str, pin: str) -> None:
+        """Nobody has a PIN."""
+        raise Invalid("nobody has a PIN here", field="signature.pin")
 
 
 async def member_of(

@@ -7,6 +7,7 @@ from crm.events_tickets import TicketRefused, TicketSigned
 from crm.handoffs import Handoffs
 from crm.ticket_read import TicketReader
 from crm.ticket_store import TicketStore, check_receives, check_works
+from crm.ticket_tables import TicketPart
 from crm.ticket_views import TicketView
 from kernel.access import Actor
 
@@ -29,11 +30,12 @@ class TicketWork:
             SamePerson: the signer is who sent it.
             Invalid: the signature cannot be.
         """
+        await self._handoffs.signing.check_pin(actor, signature, TicketPart, part_id, check_receives)
         async with self._store.changing_part(actor, part_id, expected=expected) as (opened, row):
             check_receives(actor, row)
             moved = rules.sign(opened.domain(), part_id)
             handoff = await self._handoffs.waiting(opened.session, part_id)
-            await self._handoffs.check_scan(opened.session, opened.header.id, signature)
+            await self._handoffs.signing.check_scan(opened.session, opened.header.id, signature)
             self._handoffs.sign(handoff, actor, opened.header, row, signature, mode=None, at=opened.now)
             row.signed_at, row.signed_by = opened.now, actor.name
             await opened.move(moved, "ticket.signed", part=row, receipt=handoff.receipt_no)

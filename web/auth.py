@@ -28,6 +28,7 @@ from web.deps import DEPS
 from web.identity import CLIENT_IP, CurrentUser, Via
 from web.passwords import Passwords, check_new_password
 from web.permissions import Role
+from web.pins import Pins
 from web.sessions import DEVICE_LIFETIME, OpenSession, SessionService
 from web.tables import UserRow
 from web.throttle import DEVICE_PACE, Bucket, Throttle, buckets_for
@@ -153,6 +154,20 @@ class Authenticator:
         new_hash = await self._passwords.hash(new)
         return await self._open(user.user_id, visitor, known, new_hash, changed=True)
 
+    async def confirm(self, user: CurrentUser, password: str) -> None:
+        """Refuse who does not know the password of the account that is signed in here.
+
+        Raises:
+            WrongOldPassword: it is another one.
+            SlowDown: too many attempts with this account.
+        """
+        bucket = Bucket(f"change:{user.user_id}", DEVICE_PACE)
+        await self._throttle.draw((bucket,))
+        row = await self._find(user.login)
+        if not await self._passwords.verify(row.password_hash if row else None, password):
+            raise WrongOldPassword("the password is wrong", field="old_password")
+        await self._throttle.give_back((bucket,))
+
     async def _find(self, login: str) -> UserRow | None:
         async with self._database.session() as session:
             return await session.scalar(select(UserRow).where(UserRow.login == login))
@@ -212,6 +227,7 @@ class Accounts:
     sessions: SessionService
     tokens: TokenService
     authenticator: Authenticator
+    pins: Pins
     audit: AuditLog
 
 
@@ -231,6 +247,7 @@ def build_accounts(
     passwords = passwords or Passwords()
     audit = AuditLog(database, clock)
     sessions = SessionService(database, clock, idle=session_idle, absolute=session_absolute)
+    throttle = Throttle(clock, redis)
     return Accounts(
         users=UserService(database, clock, passwords, audit),
         sessions=sessions,
@@ -240,9 +257,10 @@ def build_accounts(
             clock,
             passwords=passwords,
             sessions=sessions,
-            throttle=Throttle(clock, redis),
+            throttle=throttle,
             audit=audit,
         ),
+        pins=Pins(database, clock, passwords=passwords, throttle=throttle, audit=audit),
         audit=audit,
     )
 

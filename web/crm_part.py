@@ -34,8 +34,10 @@ from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
+from web.auth import ACCOUNTS
 from web.deps import DEPS, WebSettings
 from web.members import UserMembers
+from web.pins import Pins
 
 
 class CrmDeps(Protocol):
@@ -96,14 +98,15 @@ CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
 
 def setup(app: web.Application) -> None:
     """Build the services from what the web shell was given."""
-    app[CRM] = build_crm(app[DEPS])
+    app[CRM] = build_crm(app[DEPS], pins=app[ACCOUNTS].pins)
 
 
-def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None) -> CrmServices:
+def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | None = None) -> CrmServices:
     """Return the services over a database, a clock, a bus and the settings.
 
     Args:
         feed: keeps the search up to date; the usual one unless given.
+        pins: checks the PINs of who signs; without it nobody signs with one.
     """
     journal = Journal(AuditLog(deps.database, deps.clock))
     cases = CaseRegister(deps.database, deps.clock, zone=deps.settings.timezone)
@@ -127,7 +130,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None) -> CrmServices:
         feed=feed,
         zone=settings.timezone,
         compensation_threshold=settings.compensation_threshold,
-        members=UserMembers(),
+        members=UserMembers(pins),
     )
     return CrmServices(
         people=PeopleServices.build(office, publish=deps.bus.publish),

@@ -3,11 +3,25 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from web.pins import FIELD, Pins, WrongPin
 from web.tables import UserRow
 
 
 class UserMembers:
-    """The users of the web shell as the CRM asks for them (``crm.members.Members``)."""
+    """The users of the web shell as the CRM asks for them (``crm.members.Members``).
+
+    Args:
+        pins: checks signing PINs; without it there are none.
+    """
+
+    def __init__(self, pins: Pins | None = None) -> None:
+        self._pins = pins
+
+    async def check_pin(self, user_id: str, pin: str) -> None:
+        """Refuse another PIN than the person's. Raises WrongPin, SlowDown."""
+        if self._pins is None:
+            raise WrongPin("nobody has a PIN here", field=FIELD)
+        await self._pins.check(user_id, pin)
 
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         """Tell whether that is an active user of the department."""

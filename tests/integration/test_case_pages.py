@@ -39,9 +39,11 @@ PEOPLE = (
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with web_stage(tmp_path) as found:
         for login, name, role, department in PEOPLE:
-            await found.accounts.users.create(
+            user = await found.accounts.users.create(
                 login=login, password=PASSWORD, role=role, display_name=name, department=department
             )
+            if role is Role.DEPARTMENT_HEAD:
+                await found.accounts.pins.put(user.user_id, login, "2580")
         yield found
 
 

@@ -21,7 +21,7 @@ from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
 from kernel.db import Database, create_database
 from kernel.ids import new_ulid
-from tests.support.complaints import ENGINEER, MANAGER, PIN, SPECIALIST
+from tests.support.complaints import ENGINEER, MANAGER, PIN, SPECIALIST, KnownMembers
 from tests.support.postgres import create_test_database, drop_test_database
 
 pytestmark = pytest.mark.integration
@@ -79,6 +79,7 @@ async def test_they_have_a_line_and_go_on(old: Database, clock: FakeClock) -> No
         journal=Journal(AuditLog(old, clock)),
         limits=LimitBook(clock),
         feed=SearchFeed(),
+        members=KnownMembers(),
     )
     async with old.session() as session:
         rows = (await session.execute(text("SELECT no, id FROM service_case ORDER BY no"))).all()

@@ -25,6 +25,7 @@ from kernel.audit import AuditLog
 from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
 from kernel.db import Database
+from kernel.errors import Invalid
 from kernel.ids import new_ulid
 
 HOUR = timedelta(hours=1)
@@ -159,6 +160,10 @@ class KnownMembers:
 
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         return any((known.user_id, known.department) == (user_id, department) for known in PEOPLE)
+
+    async def check_pin(self, user_id: str, pin: str) -> None:
+        if pin != PIN.pin:
+            raise Invalid("another PIN", field="signature.pin")
 
 
 async def open_desk(database: Database, clock: FakeClock) -> Desk:

@@ -84,6 +84,8 @@ class OfficeStage:
             self.people[login] = Actor(
                 user_id=user.user_id, name=name, role=role, department=department, ip="10.1.2.3"
             )
+            if role is Role.DEPARTMENT_HEAD:
+                await self.stage.accounts.pins.put(user.user_id, login, "2580")
         async with self.stage.database.transaction() as session:
             known = set((await session.scalars(select(Department.code))).all())
             session.add_all(

@@ -30,6 +30,8 @@ from web.passwords import Passwords
 from web.permissions import Role
 from web.users import NEEDS_DEPARTMENT
 
+SIGNING_PIN = "2580"
+"""Of every head."""
 PASSWORD = "正确的密码-2026"
 CALL_STARTED = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 Client = TestClient[web.Request, web.Application]
@@ -307,9 +309,11 @@ class WebHarness:
         login = login or role.value
         if department is None and role in NEEDS_DEPARTMENT:
             department = "CS" if role is Role.CAPTAIN else "ENG"
-        await self.accounts.users.create(
+        user = await self.accounts.users.create(
             login=login, password=PASSWORD, role=role, agent_id=agent_id, department=department
         )
+        if role is Role.DEPARTMENT_HEAD:
+            await self.accounts.pins.put(user.user_id, login, SIGNING_PIN)
         return login
 
     async def sign_in(

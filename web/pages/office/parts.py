@@ -245,7 +245,7 @@ FIELDS = {
     "plan": N_("请写下准备怎么修。"),
     "result": N_("请写下现场做了什么。"),
     "visit": N_("正在上门中，请先记录这次上门的结果。"),
-    "signature.pin": N_("签收密码是 4 到 12 位数字。"),
+    "signature.pin": N_("签收密码不对。它是 4 到 12 位数字，还没有的话请先在“我的账户”里设置。"),
     "signature.strokes": N_("请在框里签上名字。"),
     "planned_visit_at": N_("计划上门的时间要在将来。"),
     "planned_plan_at": N_("计划出方案的时间要在将来。"),
