@@ -1,0 +1,1 @@
+"""Rules of callbacks, without I/O."""
