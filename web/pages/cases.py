@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain.case import CaseKind
-from kernel.errors import HuifangError, NotFound, StaleVersion
+from kernel.errors import NotFound
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -16,14 +17,14 @@ from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages import repair_page, ticket_page
-from web.pages.case_forms import Field, Reader, refusal
+from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import Due, departments, due_of, has_page
 from web.pages.case_shown import Attempt, ShownForm, history_of, shown_form, since
 from web.pages.case_steps import LINE_FORMS, Asked, StepForm
 from web.pages.complaint_steps import CASE_FORMS, OF_NEXT, asked_lines
 from web.pages.shell import DIRECTORY, render, see_other
+from web.pages.step_taken import note_refusal, try_step
 from web.permissions import Permission, requires
-from web.problems import status_of
 
 _CASE = {form.step: form for form in CASE_FORMS}
 _LINE = {form.step: form for form in LINE_FORMS}
@@ -148,13 +149,10 @@ async def take_step(request: web.Request) -> web.StreamResponse:
         raise NotFound("no such step", field="step")
     view = await app[CRM].complaints.complaints.get(actor, case_id)
     fields = _Forms(view, Attempt(), await departments(request), "").fields(known)
-    values = reader.read(fields)
     attempt = Attempt(step=step, line_id=line_id, form=form)
-    if reader.problems:
-        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return await page(request, case_id, attempt, status=400)
-    try:
-        await known.run(
+
+    async def run(values: Mapping[str, Any]) -> object:
+        return await known.run(
             Asked(
                 services=app[CRM].complaints,
                 actor=actor,
@@ -164,13 +162,8 @@ async def take_step(request: web.Request) -> web.StreamResponse:
                 values=values,
             )
         )
-    except HuifangError as error:
-        status = int(status_of(error))
-        if status >= 500 or status == 404:
-            raise
-        attempt.problem, attempt.problems = refusal(error, frozenset(item.name for item in fields))
-        if isinstance(error, StaleVersion):
-            attempt.seen = reader.raw("seen")
+
+    if status := await try_step(reader, fields, attempt, run, note_refusal):
         return await page(request, case_id, attempt, status=status)
     anchor = f"#line-{line_id}" if line_id else ""
     return see_other(f"/cases/{case_id}?done={step}{anchor}")

@@ -15,7 +15,7 @@ from crm.repair_input import AskedRoute, CustomerContact, NewAppointment, NewCal
 from crm.repair_views import RepairView
 from crm.tables import Crew
 from kernel.access import Actor
-from kernel.errors import HuifangError, NotFound, StaleVersion
+from kernel.errors import NotFound
 from web import labels
 from web.crm_part import CRM, CrmServices
 from web.deps import DEPS
@@ -23,14 +23,14 @@ from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages import repair_words
-from web.pages.case_forms import Field, Reader, refusal
+from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import due_of
 from web.pages.case_shown import Attempt, history_of, shown_form, since
 from web.pages.case_steps import StepForm
 from web.pages.shell import DIRECTORY, render, see_other
+from web.pages.step_taken import note_refusal, try_step
 from web.pages.ticket_page import REPLY
 from web.permissions import Permission
-from web.problems import status_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,13 +380,10 @@ async def take_step(request: web.Request, case_id: str, step: str) -> web.Stream
     if known is None:
         raise NotFound("no such step", field="step")
     fields = _fields(known, await _crews(request))
-    values = reader.read(fields)
     attempt = Attempt(step=step, form=form)
-    if reader.problems:
-        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return await page(request, case_id, attempt, status=400)
-    try:
-        await known.run(
+
+    async def run(values: Mapping[str, Any]) -> object:
+        return await known.run(
             AskedRepair(
                 crm=app[CRM],
                 actor=actor,
@@ -395,12 +392,7 @@ async def take_step(request: web.Request, case_id: str, step: str) -> web.Stream
                 values=values,
             )
         )
-    except HuifangError as error:
-        status = int(status_of(error))
-        if status >= 500 or status == 404:
-            raise
-        attempt.problem, attempt.problems = refusal(error, frozenset(item.name for item in fields))
-        if isinstance(error, StaleVersion):
-            attempt.seen = reader.raw("seen")
+
+    if status := await try_step(reader, fields, attempt, run, note_refusal):
         return await page(request, case_id, attempt, status=status)
     return see_other(f"/cases/{case_id}?done={step}")

@@ -16,7 +16,7 @@ from crm.repair_services import RepairServices
 from crm.repair_views import RepairView, VisitView
 from crm.tables import Crew
 from kernel.access import Actor
-from kernel.errors import HuifangError, Invalid, NotFound
+from kernel.errors import Invalid, NotFound
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -40,6 +40,7 @@ from web.pages.office.parts import (
     take_refusal,
 )
 from web.pages.shell import render, see_other
+from web.pages.step_taken import try_step
 from web.permissions import Permission, requires
 
 
@@ -326,16 +327,13 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     view = await app[CRM].repairs.reader.get(actor, case_id)
     form = await read_form(request)
     reader = reader_of(request, form)
-    values = reader.read(step.fields)
     attempt = Attempt(step=step.name, form=form)
-    if reader.problems:
-        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return await page(request, case_id, attempt, status=400)
     visit = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
-    try:
+
+    async def run(values: Mapping[str, Any]) -> object:
         if step.photos:
             await upload(app, actor, case_id, form, visit_id=visit.visit_id if visit else None)
-        await step.run(
+        return await step.run(
             Taken(
                 services=app[CRM].repairs,
                 actor=actor,
@@ -344,8 +342,8 @@ async def take_step(request: web.Request) -> web.StreamResponse:
                 values=values,
             )
         )
-    except HuifangError as error:
-        status = take_refusal(error, attempt, frozenset(item.name for item in step.fields))
+
+    if status := await try_step(reader, step.fields, attempt, run, take_refusal):
         return await page(request, case_id, attempt, status=status)
     if step.name == "reroute":
         return see_other("/captain?done=reroute")

@@ -22,6 +22,7 @@ from web.pages.case_parts import due_of
 from web.pages.office import cost_words as words
 from web.pages.office.parts import Attempt, Step, back, read_form, reader_of, show_step, take_refusal
 from web.pages.shell import render, see_other
+from web.pages.step_taken import try_step
 from web.permissions import Permission, requires
 
 MOST_LINES = 100
@@ -208,22 +209,20 @@ async def take_step(request: web.Request) -> web.StreamResponse:
         raise NotFound("no such step", field="step")
     form = await read_form(request)
     reader = reader_of(request, form)
-    values = reader.read(step.fields)
     attempt = Attempt(step=step.name, form=form)
-    if reader.problems:
-        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return await _page(request, cost_id, attempt, status=400)
-    taken = Taken(
-        services=app[CRM].repairs,
-        actor=actor,
-        cost_id=cost_id,
-        expected=reader.number("version"),
-        values=values,
-    )
-    try:
-        await step.run(taken)
-    except HuifangError as error:
-        status = take_refusal(error, attempt, frozenset(item.name for item in step.fields))
+
+    async def run(values: Mapping[str, Any]) -> object:
+        return await step.run(
+            Taken(
+                services=app[CRM].repairs,
+                actor=actor,
+                cost_id=cost_id,
+                expected=reader.number("version"),
+                values=values,
+            )
+        )
+
+    if status := await try_step(reader, step.fields, attempt, run, take_refusal):
         return await _page(request, cost_id, attempt, status=status)
     return see_other(f"/costs/{cost_id}?done={step.name}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -45,6 +46,7 @@ from web.pages.office.parts import (
     take_refusal,
 )
 from web.pages.shell import render, see_other
+from web.pages.step_taken import try_step
 from web.permissions import Permission, requires
 
 PAGE = 50
@@ -349,13 +351,10 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     view = await app[CRM].complaints.escalations.get(actor, escalation_id)
     form: Mapping[str, object] = await read_form(request)
     reader = reader_of(request, form)
-    values = reader.read(_shown_fields(view, step))
     attempt = Attempt(step=step.name, form=form)
-    if reader.problems:
-        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return await page(request, escalation_id, attempt, status=400)
-    try:
-        await step.run(
+
+    async def run(values: Mapping[str, Any]) -> object:
+        return await step.run(
             Taken(
                 services=app[CRM].complaints,
                 actor=actor,
@@ -364,8 +363,8 @@ async def take_step(request: web.Request) -> web.StreamResponse:
                 values=values,
             )
         )
-    except HuifangError as error:
-        status = take_refusal(error, attempt, frozenset(item.name for item in step.fields))
+
+    if status := await try_step(reader, _shown_fields(view, step), attempt, run, take_refusal):
         return await page(request, escalation_id, attempt, status=status)
     return see_other(f"/escalations/{escalation_id}?done={step.name}")
 

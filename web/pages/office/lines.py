@@ -14,7 +14,7 @@ from crm.complaint_views import ComplaintView, LineView
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.domain.handoff import SignatureKind, Signed
 from kernel.access import Actor
-from kernel.errors import HuifangError, Invalid, NotFound
+from kernel.errors import Invalid, NotFound
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -36,6 +36,7 @@ from web.pages.office.parts import (
     take_refusal,
 )
 from web.pages.shell import render, see_other
+from web.pages.step_taken import try_step
 from web.permissions import Permission, requires
 
 LONGEST_STROKES = 400_000
@@ -272,15 +273,12 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     line = await app[CRM].complaints.work.get(actor, line_id)
     form = await read_form(request)
     reader = reader_of(request, form)
-    values = reader.read(step.fields)
-    if step.signature:
-        raw = form.get("strokes", "")
-        values["strokes"] = raw[:LONGEST_STROKES] if isinstance(raw, str) else ""
     attempt = Attempt(step=name, form=form)
-    if reader.problems:
-        attempt.problems, attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return await page(request, line_id, attempt, status=400)
-    try:
+
+    async def run(values: dict[str, Any]) -> object:
+        if step.signature:
+            raw = form.get("strokes", "")
+            values["strokes"] = raw[:LONGEST_STROKES] if isinstance(raw, str) else ""
         if step.photos:
             values["photos"] = await upload(app, actor, line.case_id, form, line_id=line_id)
         asked = Asked(
@@ -291,9 +289,9 @@ async def take_step(request: web.Request) -> web.StreamResponse:
             expected=reader.number("version"),
             values=values,
         )
-        await step.run(asked)
-    except HuifangError as error:
-        status = take_refusal(error, attempt, frozenset(item.name for item in step.fields))
+        return await step.run(asked)
+
+    if status := await try_step(reader, step.fields, attempt, run, take_refusal):
         return await page(request, line_id, attempt, status=status)
     if name == "reject":
         return see_other("/inbox?done=reject")
