@@ -78,12 +78,12 @@ async def test_what_was_typed_outlives_somebody_elses_change(
         await session.execute(changed.values(name="张大伟", version=Customer.version + 1))
     await page.fill("#customer-name", "张小伟")
     await page.get_by_role("button", name="保存").click()
-    await expect(page.locator(".form-error")).to_contain_text("别人刚刚改过")
-    await expect(page.locator(".form-note")).to_contain_text("张大伟")
+    await expect(page.locator(".changed")).to_contain_text("别人刚刚改过")
+    await expect(page.locator(".changed ins")).to_have_text("张大伟")
     await expect(page.locator("#customer-name")).to_have_value("张小伟")
     await page.get_by_role("button", name="保存").click()
     await expect(page.locator("h1")).to_contain_text("张小伟")
-    watched.expect(REFUSED)
+    watched.expect("status of 412")
 
 
 async def test_steps_on_the_page_are_refused_in_place(stage: Stage, page: Page, watched: Watched) -> None:

@@ -4,7 +4,7 @@ A form that is refused comes back as it was typed, with the field marked; so doe
 changed by somebody else meanwhile.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -15,10 +15,12 @@ from crm.people_services import PeopleServices
 from crm.people_views import CustomerRecord
 from kernel.access import Actor
 from kernel.errors import HuifangError, Invalid, StaleVersion
+from web import labels
 from web.i18n import gettext
 from web.identity import current_actor
 from web.numbers import whole_numbers
 from web.pages import people_forms as forms
+from web.pages import people_words as words
 from web.pages.customer import customer_page, services, word_lists
 from web.pages.people_forms import Form, PhoneRow, Refused
 from web.pages.shell import render, see_other
@@ -124,6 +126,8 @@ async def _form(
     used = {row.index for row in rows}
     rows += [PhoneRow(n, "", "", "", False, "") for n in range(forms.ROWS) if n not in used]
     stores = await services(request).organisation.stores(current_actor(request))
+    names = {store.store_id: store.name for store in stores}
+    shown = _shown(record, names) if record else {}
     context: dict[str, Any] = {
         "record": record,
         "form": form,
@@ -131,26 +135,36 @@ async def _form(
         "masked": {row.index: form.get(f"masked{row.index}", "") for row in rows},
         "stores": {store.store_id: store.name for store in stores if store.active},
         "refused": refused,
-        "theirs": await _theirs(request, record, form) if refused and record else (),
+        "shown": shown,
+        "changed": forms.changed_since(form, shown) if refused and refused.is_stale else (),
         **word_lists(),
     }
-    return render(request, "customer_form.html", context, status=400 if refused else 200)
+    status = 412 if refused and refused.is_stale else 400 if refused else 200
+    return render(request, "customer_form.html", context, status=status)
 
 
-async def _theirs(request: web.Request, record: CustomerRecord, form: Form) -> list[tuple[str, str]]:
-    """Return what is written down now where it differs from what was typed: label and value."""
-    now = await _as_form(request, record)
-    names = {
-        "name": gettext("姓名"),
-        "salutation": gettext("称谓"),
-        "preferred_from": gettext("方便时间起"),
-        "preferred_until": gettext("方便时间止"),
-        "problem_reason": gettext("重点关注原因"),
-        "number0": gettext("号码"),
+def _shown(record: CustomerRecord, stores: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return what the form goes along with, so that it can tell what somebody else changed."""
+    first, last = record.preferred_from, record.preferred_until
+    numbers = []
+    for phone in record.phones:
+        bad = labels.word(words.BAD_NUMBERS, phone.bad_reason)
+        marks = [
+            gettext("首选") if phone.preferred else "",
+            gettext("已核实") if phone.verified_at else "",
+            bad,
+        ]
+        numbers.append(" ".join(part for part in (phone.masked, phone.label or "", *marks) if part))
+    return {
+        "name": (gettext("姓名"), record.name),
+        "salutation": (gettext("称谓"), labels.word(labels.SALUTATIONS, record.salutation)),
+        "store": (gettext("店面"), stores.get(record.store_id or "", "")),
+        "channel": (gettext("联系方式"), labels.word(words.CHANNELS, record.preferred_channel)),
+        "hours": (gettext("方便时间"), f"{first:%H:%M}–{last:%H:%M}" if first and last else ""),
+        "problem": (gettext("重点关注原因"), record.problem_reason or ""),
+        "elder": (gettext("长者"), gettext("是") if record.elder_mode else gettext("否")),
+        "numbers": (gettext("号码"), gettext("；").join(numbers)),
     }
-    return [
-        (label, now.get(name, "")) for name, label in names.items() if now.get(name, "") != form.get(name, "")
-    ]
 
 
 # Smaller steps on the customer's page

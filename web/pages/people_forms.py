@@ -27,6 +27,11 @@ class Refused:
     field: str
     text: str
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody else was faster."""
+        return self.field == "If-Match"
+
     @classmethod
     def of(cls, form: str, error: HuifangError) -> "Refused":
         """Return what to show for an error."""

@@ -17,6 +17,7 @@ from kernel.access import Actor
 from kernel.errors import Invalid, StaleVersion
 from web import labels
 from web.deps import DEPS
+from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.pages import people_forms as forms
 from web.pages import people_words as words
@@ -185,17 +186,48 @@ async def _form(
     crews = {crew.crew_id: crew.name for crew in await organisation.crews(actor, status=CrewStatus.ACTIVE)}
     if record is not None and record.project.crew_id:
         crews.setdefault(record.project.crew_id, record.project.crew or "")
+    shown = _shown(record) if record else {}
+    stale = refused is not None and refused.is_stale
     context = {
         "record": record,
         "customer_id": record.project.customer_id if record else request.match_info["customer_id"],
         "form": form,
         "refused": refused,
+        "shown": shown,
+        "changed": forms.changed_since(form, shown) if stale else (),
         "crews": crews,
         "stores": {store.store_id: store.name for store in await organisation.stores(actor)},
         "kinds": labels.words(words.PROJECT_KINDS),
         "first_stages": {str(n): labels.word(labels.STAGES, n) for n in (10, 15, 20, 25)},
     }
-    return render(request, "project_form.html", context, status=400 if refused else 200)
+    return render(request, "project_form.html", context, status=412 if stale else 400 if refused else 200)
+
+
+def _shown(record: ProjectRecord) -> dict[str, tuple[str, str]]:
+    """Return what the form goes along with, so that it can tell what somebody else changed."""
+    project = record.project
+    labelled = {
+        "contract_no": gettext("合同号"),
+        "address": gettext("地址"),
+        "area_m2": gettext("面积（平方米）"),
+        "store": gettext("店面"),
+        "package": gettext("套餐"),
+        "amount": gettext("合同金额"),
+        "signed_on": gettext("签约日期"),
+        "contract_starts_on": gettext("合同开工"),
+        "contract_ends_on": gettext("合同竣工"),
+        "concealed_planned": gettext("隐蔽工程计划日"),
+        "midterm_planned": gettext("中期验收计划日"),
+        "crew": gettext("施工队"),
+        "gang": gettext("班组"),
+        "project_manager": gettext("项目经理"),
+        "designer": gettext("设计师"),
+        "inspector": gettext("质检"),
+        "sales_person": gettext("业务员"),
+        "archive_no": gettext("档案袋号"),
+    }
+    found = {name: (label, str(getattr(project, name) or "")) for name, label in labelled.items()}
+    return found | {"kind": (gettext("类型"), labels.word(words.PROJECT_KINDS, project.kind))}
 
 
 # Smaller steps
