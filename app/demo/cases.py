@@ -1,7 +1,7 @@
 """What the demo company's month consists of: which stories are played, where, and how far they come."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -329,7 +329,10 @@ def _unusual(scene: Scene, homes: Sequence[Home]) -> list[Turn]:
         (complaints.undecided, scene.worked_ago(9 * hour, at_least=24 * hour)),
     )
     for number, (story, at) in enumerate(late, 90):
-        plot = Plot(grievance=GRIEVANCES[(number * 5 + 2) % len(GRIEVANCES)], home=next(free), number=number)
+        grievance = GRIEVANCES[(number * 5 + 2) % len(GRIEVANCES)]
+        if number == 91:
+            grievance = replace(grievance, demand="今天必须有人来,不然我就打12315")
+        plot = Plot(grievance=grievance, home=next(free), number=number)
         turns.append(Turn(at, number, story(scene, plot)))
     return turns
 

@@ -132,8 +132,9 @@ async def seed_homes(database: Database, homes: Sequence[MoreHome], *, now: date
                 for owner, home in pairs
             ],
         )
+        # With its nulls written out, what is finished and what is not go in together.
         await session.execute(
-            insert(Project),
+            insert(Project).execution_options(render_nulls=True),
             [
                 _project(home, owner, stores[home.store], crews[CREWS[home.crew][0]], now)
                 for owner, home in pairs
