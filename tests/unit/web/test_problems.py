@@ -15,6 +15,9 @@ from web.problems import (
     STATUS_OF,
     FieldError,
     InvalidFields,
+    KeyMissing,
+    KeyReused,
+    StillRunning,
     VersionMissing,
     problem_headers,
     problem_of,
@@ -31,7 +34,7 @@ def test_every_kind_of_error_has_a_status() -> None:
     kinds = {
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, HuifangError)
     }
-    assert kinds | {VersionMissing} == set(STATUS_OF)
+    assert kinds | {VersionMissing, KeyMissing, KeyReused} == set(STATUS_OF)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,9 @@ def test_every_kind_of_error_has_a_status() -> None:
         (InvalidPhone("x", field="phone"), 400, "invalid_phone"),
         (WrongCredentials("x"), 401, "wrong_credentials"),
         (errors.Forbidden("x"), 403, "forbidden"),
+        (KeyMissing("x"), 428, "idempotency_key_missing"),
+        (KeyReused("x"), 422, "idempotency_key_reused"),
+        (StillRunning("x"), 409, "request_running"),
         (errors.NotFound("x"), 404, "not_found"),
         (LoginTaken("x"), 409, "login_taken"),
         (SlowDown(timedelta(seconds=3)), 429, "too_many_attempts"),
