@@ -4,6 +4,7 @@ from crm.complaint_input import Acceptance, NewPlan, NewVisit
 from crm.complaint_work import ComplaintWork
 from crm.domain.handoff import Signed
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.complaints import LINE, TAG
 from web.api.v1.complaints_answers import CauseLine
 from web.api.v1.complaints_schemas import (
@@ -21,6 +22,8 @@ from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
 from web.idempotency import Idempotency
 from web.permissions import Permission
+
+line_change = Changes(response=CauseLine, tag=TAG, path_parameters=LINE)
 
 
 def _work(call: Call[NoQuery]) -> tuple[ComplaintWork, str]:
@@ -41,16 +44,11 @@ async def get_line(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(await work.get(call.actor, line_id))
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Sign for a hand-off and accept",
     description="The head or deputy of the line's department; the manager for a confidential one.",
-    tag=TAG,
-    path_parameters=LINE,
     body=AcceptIn,
-    if_match=True,
 )
 async def accept_line(call: Call[NoQuery]) -> CauseLine:
     """Accept a line."""
@@ -74,16 +72,11 @@ async def accept_line(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(await work.accept(call.actor, line_id, call.expected, how))
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Reject a hand-off, unsigned",
     description="The head or deputy of the line's department; the manager for a confidential one.",
-    tag=TAG,
-    path_parameters=LINE,
     body=ReasonIn,
-    if_match=True,
 )
 async def reject_line(call: Call[NoQuery]) -> CauseLine:
     """Reject a line."""
@@ -92,15 +85,10 @@ async def reject_line(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(await work.reject(call.actor, line_id, call.expected, reason))
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Put somebody of the department in charge",
-    tag=TAG,
-    path_parameters=LINE,
     body=AssignIn,
-    if_match=True,
 )
 async def assign_line(call: Call[NoQuery]) -> CauseLine:
     """Assign a line."""
@@ -110,15 +98,10 @@ async def assign_line(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Note that the customer was called",
-    tag=TAG,
-    path_parameters=LINE,
     body=VerifyIn,
-    if_match=True,
 )
 async def verify_line(call: Call[NoQuery]) -> CauseLine:
     """Note the call."""
@@ -128,15 +111,10 @@ async def verify_line(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Note an agreed visit, or move it",
-    tag=TAG,
-    path_parameters=LINE,
     body=AgreeVisitIn,
-    if_match=True,
 )
 async def agree_line_visit(call: Call[NoQuery]) -> CauseLine:
     """Agree on a visit."""
@@ -153,16 +131,11 @@ async def agree_line_visit(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="File a plan",
     description="A plan with money for the customer waits for the manager.",
-    tag=TAG,
-    path_parameters=LINE,
     body=PlanIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def plan_line(call: Call[NoQuery]) -> CauseLine:
@@ -181,15 +154,10 @@ async def plan_line(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(await work.plan(call.actor, line_id, call.expected, new))
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_DECIDE,
     summary="Approve a plan, or send it back",
-    tag=TAG,
-    path_parameters=LINE,
     body=PlanDecisionIn,
-    if_match=True,
 )
 async def decide_line_plan(call: Call[NoQuery]) -> CauseLine:
     """Decide on a plan."""
@@ -201,15 +169,10 @@ async def decide_line_plan(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Note a visit that took place",
-    tag=TAG,
-    path_parameters=LINE,
     body=VisitIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def record_line_visit(call: Call[NoQuery]) -> CauseLine:
@@ -226,16 +189,11 @@ async def record_line_visit(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(await work.record_visit(call.actor, line_id, call.expected, new))
 
 
-@operation(
-    query=NoQuery,
-    response=CauseLine,
+@line_change(
     permission=Permission.CASES_VIEW,
     summary="Report a line done",
     description="The customer is called back; only his word closes it.",
-    tag=TAG,
-    path_parameters=LINE,
     body=DoneIn,
-    if_match=True,
 )
 async def claim_line_done(call: Call[NoQuery]) -> CauseLine:
     """Report a line done."""

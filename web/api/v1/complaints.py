@@ -6,6 +6,7 @@ from crm.complaint_services import ComplaintServices
 from crm.domain.case import CaseStatus
 from crm.handoffs import Dispatch
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.complaints_answers import (
     CauseLine,
     ComplaintDetail,
@@ -35,6 +36,7 @@ from web.permissions import Permission
 CASE = (("case_id", "Id of the complaint."),)
 LINE = (("line_id", "Id of the cause line."),)
 TAG = "complaints"
+complaint_change = Changes(response=ComplaintDetail, tag=TAG, path_parameters=CASE)
 
 
 def services(call: Call[NoQuery]) -> ComplaintServices:
@@ -156,15 +158,10 @@ async def called_again(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Add a cause line",
-    tag=TAG,
-    path_parameters=CASE,
     body=AddLineIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def add_complaint_line(call: Call[NoQuery]) -> ComplaintDetail:
@@ -180,15 +177,10 @@ async def add_complaint_line(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Make a complaint graver, or less grave",
-    tag=TAG,
-    path_parameters=CASE,
     body=SeverityIn,
-    if_match=True,
 )
 async def set_complaint_severity(call: Call[NoQuery]) -> ComplaintDetail:
     """Set the severity."""
@@ -199,15 +191,10 @@ async def set_complaint_severity(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Hand lines off to their departments",
-    tag=TAG,
-    path_parameters=CASE,
     body=HandOffIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def hand_off_complaint(call: Call[NoQuery]) -> ComplaintDetail:
@@ -267,16 +254,11 @@ async def close_line_unfounded(call: Call[NoQuery]) -> CauseLine:
     return CauseLine.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Note a callback about the result",
     description="`next_step` of the answer says what has to follow.",
-    tag=TAG,
-    path_parameters=CASE,
     body=CallbackIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def call_back_complaint(call: Call[NoQuery]) -> ComplaintDetail:
@@ -298,15 +280,10 @@ async def call_back_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Note the reply to the hotline that forwarded it",
-    tag=TAG,
-    path_parameters=CASE,
     body=ReplyIn,
-    if_match=True,
 )
 async def reply_to_source(call: Call[NoQuery]) -> ComplaintDetail:
     """Note the reply."""
@@ -315,15 +292,10 @@ async def reply_to_source(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Close a complaint",
-    tag=TAG,
-    path_parameters=CASE,
     body=CloseIn,
-    if_match=True,
 )
 async def close_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     """Close a complaint."""
@@ -334,16 +306,11 @@ async def close_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Write a complaint's analysis",
     description="Also after it was closed.",
-    tag=TAG,
-    path_parameters=CASE,
     body=AnalysisIn,
-    if_match=True,
 )
 async def analyse_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     """Write the analysis."""
@@ -352,16 +319,11 @@ async def analyse_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_DECIDE,
     summary="Do without the callback",
     description="The manager's decision; lines that are done close with it.",
-    tag=TAG,
-    path_parameters=CASE,
     body=ReasonIn,
-    if_match=True,
 )
 async def waive_callback(call: Call[NoQuery]) -> ComplaintDetail:
     """Waive the callback."""
@@ -370,16 +332,11 @@ async def waive_callback(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_DECIDE,
     summary="File no case",
     description="The manager's decision, while no department has accepted.",
-    tag=TAG,
-    path_parameters=CASE,
     body=ReasonIn,
-    if_match=True,
 )
 async def not_file_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     """File no case."""

@@ -6,6 +6,7 @@ from crm.domain.compensation import LiablePerson, RecoveryShare
 from crm.escalation_read import EscalationFilter
 from crm.escalations import Liability, NewEscalation
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.complaints import CASE
 from web.api.v1.escalations_schemas import (
     CompensationIn,
@@ -34,6 +35,7 @@ from web.permissions import Permission
 
 ESCALATION = (("escalation_id", "Id of the major complaint."),)
 TAG = "escalations"
+escalation_change = Changes(response=EscalationDetail, tag=TAG, path_parameters=ESCALATION)
 
 
 def _at(call: Call[NoQuery]) -> tuple[ComplaintServices, str]:
@@ -96,16 +98,11 @@ async def get_escalation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(await services.escalations.get(call.actor, escalation_id))
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.ESCALATIONS_HANDLE,
     summary="Look into it",
     description="A visit that is needed has two working days.",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=ReviewIn,
-    if_match=True,
 )
 async def review_escalation(call: Call[NoQuery]) -> EscalationDetail:
     """E1."""
@@ -117,15 +114,10 @@ async def review_escalation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.ESCALATIONS_HANDLE,
     summary="Agree on the visit, or move it",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=EscalationVisitIn,
-    if_match=True,
 )
 async def agree_escalation_visit(call: Call[NoQuery]) -> EscalationDetail:
     """E2."""
@@ -142,15 +134,10 @@ async def agree_escalation_visit(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.ESCALATIONS_HANDLE,
     summary="Note that the visit took place",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=EscalationVisitedIn,
-    if_match=True,
 )
 async def record_escalation_visit(call: Call[NoQuery]) -> EscalationDetail:
     """E2."""
@@ -162,16 +149,11 @@ async def record_escalation_visit(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.ESCALATIONS_HANDLE,
     summary="Settle who is liable",
     description="The shares sum to exactly 100.00.",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=LiabilityIn,
-    if_match=True,
 )
 async def settle_liability(call: Call[NoQuery]) -> EscalationDetail:
     """E3."""
@@ -192,15 +174,10 @@ async def settle_liability(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.ESCALATIONS_HANDLE,
     summary="Plan the solution",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=EscalationPlanIn,
-    if_match=True,
 )
 async def plan_escalation(call: Call[NoQuery]) -> EscalationDetail:
     """E4."""
@@ -212,15 +189,10 @@ async def plan_escalation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.COMPENSATION_REQUEST,
     summary="Ask for compensation",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=CompensationIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def request_compensation(call: Call[NoQuery]) -> EscalationDetail:
@@ -232,16 +204,11 @@ async def request_compensation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.COMPENSATION_REQUEST,
     summary="Correct what is asked for",
     description="Who does so decides on it no more.",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=CompensationIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def change_compensation(call: Call[NoQuery]) -> EscalationDetail:
@@ -253,16 +220,11 @@ async def change_compensation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.COMPENSATION_REVIEW,
     summary="Agree to an amount and who bears it, or not",
     description="Never by whoever asked for it or entered the amount.",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=MoneyReviewIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def review_compensation(call: Call[NoQuery]) -> EscalationDetail:
@@ -275,15 +237,10 @@ async def review_compensation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.VOUCHERS_WRITE,
     summary="Write the voucher",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=VoucherIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def write_voucher(call: Call[NoQuery]) -> EscalationDetail:
@@ -296,16 +253,11 @@ async def write_voucher(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.COMPENSATION_REVIEW,
     summary="Release the money, or refuse",
     description="Never by whoever asked for it or entered the amount.",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=MoneyApprovalIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def approve_compensation(call: Call[NoQuery]) -> EscalationDetail:
@@ -318,15 +270,10 @@ async def approve_compensation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.VOUCHERS_WRITE,
     summary="Note the payment",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=CompensationPaymentIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def pay_compensation(call: Call[NoQuery]) -> EscalationDetail:
@@ -339,14 +286,9 @@ async def pay_compensation(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.VOUCHERS_WRITE,
     summary="Send the staff's shares to HR",
-    tag=TAG,
-    path_parameters=ESCALATION,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def send_recovery(call: Call[NoQuery]) -> EscalationDetail:
@@ -356,15 +298,10 @@ async def send_recovery(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.RECOVERY_HANDLE,
     summary="Note that HR has settled a share",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=RecoveredIn,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def settle_recovery(call: Call[NoQuery]) -> EscalationDetail:
@@ -377,16 +314,11 @@ async def settle_recovery(call: Call[NoQuery]) -> EscalationDetail:
     return EscalationDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=EscalationDetail,
+@escalation_change(
     permission=Permission.ESCALATIONS_SUBMIT,
     summary="Close a major complaint",
     description="The complaint's callback is done first.",
-    tag=TAG,
-    path_parameters=ESCALATION,
     body=EscalationCloseIn,
-    if_match=True,
 )
 async def close_escalation(call: Call[NoQuery]) -> EscalationDetail:
     """E10."""

@@ -12,6 +12,7 @@ from crm.projects import ProjectFilter
 from crm.stages import NewStage
 from kernel.errors import Invalid
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.people import services
 from web.api.v1.people_schemas import RecordReasonIn
 from web.api.v1.projects_schemas import (
@@ -39,6 +40,7 @@ PROJECT_ID = (("project_id", "Id of the project"),)
 PAYMENT_ID = (("payment_id", "Id of the payment"),)
 VIEW, EDIT = Permission.PROJECTS_VIEW, Permission.PROJECTS_EDIT
 CORRECT, POST = Permission.PROJECTS_CORRECT, Permission.PAYMENTS_POST
+project_change = Changes(response=ProjectRecordOut, tag="projects", path_parameters=PROJECT_ID)
 
 
 def stage_of(number: int) -> Stage:
@@ -118,15 +120,10 @@ async def get_project(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(await services(call.request).projects.get(call.actor, _key(call)))
 
 
-@operation(
-    query=NoQuery,
-    response=ProjectRecordOut,
+@project_change(
     permission=EDIT,
     summary="Change a project",
-    tag="projects",
-    path_parameters=PROJECT_ID,
     body=ProjectFields,
-    if_match=True,
 )
 async def change_project(call: Call[NoQuery]) -> ProjectRecordOut:
     """Change what is given."""
@@ -135,15 +132,10 @@ async def change_project(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(await projects.change(call.actor, _key(call), fields, expected=call.expected))
 
 
-@operation(
-    query=NoQuery,
-    response=ProjectRecordOut,
+@project_change(
     permission=EDIT,
     summary="Register a stage",
-    tag="projects",
-    path_parameters=PROJECT_ID,
     body=StageIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def register_stage(call: Call[NoQuery]) -> ProjectRecordOut:
@@ -154,16 +146,11 @@ async def register_stage(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(await stages.register(call.actor, _key(call), step, expected=call.expected))
 
 
-@operation(
-    query=NoQuery,
-    response=ProjectRecordOut,
+@project_change(
     permission=CORRECT,
     summary="Correct a stage, or end the project",
     description="-1 cancels, -3 terminates; a stage below the present one voids the later ones.",
-    tag="projects",
-    path_parameters=PROJECT_ID,
     body=CorrectionIn,
-    if_match=True,
 )
 async def correct_stage(call: Call[NoQuery]) -> ProjectRecordOut:
     """Take the project back, or end it."""
@@ -173,15 +160,10 @@ async def correct_stage(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(await move(call.actor, _key(call), stage, reason=given.reason, expected=call.expected))
 
 
-@operation(
-    query=NoQuery,
-    response=ProjectRecordOut,
+@project_change(
     permission=EDIT,
     summary="Suspend the work",
-    tag="projects",
-    path_parameters=PROJECT_ID,
     body=SuspensionIn,
-    if_match=True,
 )
 async def suspend_project(call: Call[NoQuery]) -> ProjectRecordOut:
     """Let the work stand still."""
@@ -192,15 +174,10 @@ async def suspend_project(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(record)
 
 
-@operation(
-    query=NoQuery,
-    response=ProjectRecordOut,
+@project_change(
     permission=EDIT,
     summary="Resume the work",
-    tag="projects",
-    path_parameters=PROJECT_ID,
     body=ResumptionIn,
-    if_match=True,
 )
 async def resume_project(call: Call[NoQuery]) -> ProjectRecordOut:
     """Let the work go on."""
@@ -209,15 +186,10 @@ async def resume_project(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(await stages.resume(call.actor, _key(call), until=until, expected=call.expected))
 
 
-@operation(
-    query=NoQuery,
-    response=ProjectRecordOut,
+@project_change(
     permission=EDIT,
     summary="Move the hand-over on",
-    tag="projects",
-    path_parameters=PROJECT_ID,
     body=DeliveryIn,
-    if_match=True,
 )
 async def move_delivery(call: Call[NoQuery]) -> ProjectRecordOut:
     """Set the next state of the hand-over."""

@@ -8,6 +8,7 @@ from crm.repair_read import RepairFilter
 from crm.repair_services import RepairServices
 from crm.repair_views import RepairView
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.repairs_answers import (
     Agenda,
     RepairDetail,
@@ -37,6 +38,7 @@ from web.permissions import Permission
 
 REPAIR = (("case_id", "Id of the repair."),)
 TAG = "repairs"
+repair_change = Changes(response=RepairDetail, tag=TAG, path_parameters=REPAIR)
 
 
 def services(call: Call[NoQuery]) -> RepairServices:
@@ -160,15 +162,10 @@ async def get_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(await services(call).reader.get(call.actor, _id(call)))
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=CorrectIn,
-    response=RepairDetail,
     permission=Permission.CASES_REGISTER,
     summary="Correct the class and the place of a repair",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
 )
 async def correct_repair(call: Call[NoQuery]) -> RepairDetail:
     """Correct a repair."""
@@ -183,16 +180,11 @@ async def correct_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=RouteIn,
-    response=RepairDetail,
     permission=Permission.REPAIRS_ROUTE,
     summary="Route a repair, or route it anew",
     description="Anew: the limits that ran end as void, and a fresh 3 h / 24 h / 48 h chain runs.",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def route_repair(call: Call[NoQuery]) -> RepairDetail:
@@ -202,15 +194,10 @@ async def route_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=NotifyIn,
-    response=RepairDetail,
     permission=Permission.CASES_REGISTER,
     summary="Note that whoever repairs was told",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
 )
 async def notify_repairer(call: Call[NoQuery]) -> RepairDetail:
     """Note that whoever repairs was told."""
@@ -220,16 +207,11 @@ async def notify_repairer(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=ContactIn,
-    response=RepairDetail,
     permission=Permission.CASES_VIEW,
     summary="Note that the customer was contacted",
     description="By customer service, or by the captain's people for what is routed to them.",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def contact_customer(call: Call[NoQuery]) -> RepairDetail:
@@ -241,15 +223,10 @@ async def contact_customer(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=AppointIn,
-    response=RepairDetail,
     permission=Permission.CASES_VIEW,
     summary="Agree on a visit, or on another time",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def appoint_repair(call: Call[NoQuery]) -> RepairDetail:
@@ -259,15 +236,10 @@ async def appoint_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=MomentIn,
-    response=RepairDetail,
     permission=Permission.CASES_VIEW,
     summary="Note that somebody is on the way",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
 )
 async def depart_for_repair(call: Call[NoQuery]) -> RepairDetail:
     """Note that somebody is on the way."""
@@ -275,15 +247,10 @@ async def depart_for_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(await services(call).work.depart(call.actor, _id(call), expected=call.expected, at=at))
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=MomentIn,
-    response=RepairDetail,
     permission=Permission.CASES_VIEW,
     summary="Note that somebody has arrived",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
 )
 async def arrive_for_repair(call: Call[NoQuery]) -> RepairDetail:
     """Note that somebody has arrived."""
@@ -291,16 +258,11 @@ async def arrive_for_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(await services(call).work.arrive(call.actor, _id(call), expected=call.expected, at=at))
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=RepairVisitIn,
-    response=RepairDetail,
     permission=Permission.CASES_VIEW,
     summary="Note how a visit ended",
     description="Photos are attachments of the repair that name the visit.",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
 )
 async def finish_visit(call: Call[NoQuery]) -> RepairDetail:
     """Note how a visit ended."""
@@ -317,16 +279,11 @@ async def finish_visit(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=RepairCallbackIn,
-    response=RepairDetail,
     permission=Permission.CASES_REGISTER,
     summary="Note a callback about a repair",
     description="Solved leads to closing; not solved begins another round with fresh limits.",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def call_back_repair(call: Call[NoQuery]) -> RepairDetail:
@@ -338,15 +295,10 @@ async def call_back_repair(call: Call[NoQuery]) -> RepairDetail:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
+@repair_change(
     body=RepairCloseIn,
-    response=RepairDetail,
     permission=Permission.CASES_REGISTER,
     summary="Close a repair",
-    tag=TAG,
-    path_parameters=REPAIR,
-    if_match=True,
 )
 async def close_repair(call: Call[NoQuery]) -> RepairDetail:
     """Close a repair."""

@@ -4,6 +4,7 @@ from crm.domain.repair_cost import Figures, Material
 from crm.settlement_read import CostFilter
 from crm.settlement_views import CostView
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.repairs import REPAIR, services
 from web.api.v1.repairs_costs_schemas import (
     ClearIn,
@@ -32,6 +33,7 @@ CREW = (("crew_id", "Id of the crew."),)
 RECEIVABLE = (("receivable_id", "Id of the receivable."),)
 TAG = "settlements"
 WRITTEN = 'By whoever works on the repair. `If-Match: "0"` for the first sheet; a change voids signatures.'
+costs_change = Changes(response=CostSheet, tag=TAG, path_parameters=COST)
 
 
 def _id(call: Call[NoQuery]) -> str:
@@ -122,14 +124,9 @@ async def get_cost(call: Call[NoQuery]) -> CostSheet:
     return _shown(await services(call).costs.get(call.actor, _id(call)))
 
 
-@operation(
-    query=NoQuery,
-    response=CostSheet,
+@costs_change(
     permission=Permission.COSTS_SIGN_SERVICE,
     summary="Sign as the head of customer service (K1)",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def sign_cost_service(call: Call[NoQuery]) -> CostSheet:
@@ -139,14 +136,9 @@ async def sign_cost_service(call: Call[NoQuery]) -> CostSheet:
     )
 
 
-@operation(
-    query=NoQuery,
-    response=CostSheet,
+@costs_change(
     permission=Permission.COSTS_SIGN_COMPANY,
     summary="Sign as the head of the company (K2)",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def sign_cost_company(call: Call[NoQuery]) -> CostSheet:
@@ -156,16 +148,11 @@ async def sign_cost_company(call: Call[NoQuery]) -> CostSheet:
     )
 
 
-@operation(
-    query=NoQuery,
+@costs_change(
     body=CostReasonIn,
-    response=CostSheet,
     permission=Permission.CASES_VIEW,
     summary="Send a sheet back",
     description="By whoever is next to sign or to file it.",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def send_cost_back(call: Call[NoQuery]) -> CostSheet:
@@ -177,14 +164,9 @@ async def send_cost_back(call: Call[NoQuery]) -> CostSheet:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
-    response=CostSheet,
+@costs_change(
     permission=Permission.CASES_REGISTER,
     summary="File a signed sheet (K3)",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def file_cost(call: Call[NoQuery]) -> CostSheet:
@@ -192,16 +174,11 @@ async def file_cost(call: Call[NoQuery]) -> CostSheet:
     return _shown(await services(call).settlements.file(call.actor, _id(call), expected=call.expected))
 
 
-@operation(
-    query=NoQuery,
+@costs_change(
     body=CostMonthIn,
-    response=CostSheet,
     permission=Permission.DEPOSITS_VIEW,
     summary="Reconcile with a month's books (K4)",
     description="By finance or the head of customer service.",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def reconcile_cost(call: Call[NoQuery]) -> CostSheet:
@@ -213,15 +190,10 @@ async def reconcile_cost(call: Call[NoQuery]) -> CostSheet:
     return _shown(view)
 
 
-@operation(
-    query=NoQuery,
-    response=CostSheet,
+@costs_change(
     permission=Permission.DEPOSITS_POST,
     summary="Settle: take the crew's part from its deposit (K5)",
     description="What the deposit does not suffice for becomes a receivable.",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.REQUIRED,
 )
 async def settle_cost(call: Call[NoQuery]) -> CostSheet:
@@ -229,15 +201,10 @@ async def settle_cost(call: Call[NoQuery]) -> CostSheet:
     return _shown(await services(call).settlements.settle(call.actor, _id(call), expected=call.expected))
 
 
-@operation(
-    query=NoQuery,
-    response=CostSheet,
+@costs_change(
     permission=Permission.DEPOSITS_VIEW,
     summary="Close a settlement (K6)",
     description="By finance or the head of customer service.",
-    tag=TAG,
-    path_parameters=COST,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def close_cost(call: Call[NoQuery]) -> CostSheet:

@@ -12,6 +12,7 @@ from crm.domain.ticket import ConvertWhy
 from crm.ticket_services import TicketServices
 from crm.ticket_views import CallbackSource, NewRevisit, NewTicket
 from web.api.operation import Call, operation
+from web.api.v1.changes import Changes
 from web.api.v1.complaints_schemas import ReasonIn
 from web.api.v1.schemas import NoQuery
 from web.api.v1.tickets_schemas import (
@@ -41,6 +42,8 @@ CASE = (("case_id", "Id of the ticket."),)
 PART = (("part_id", "Id of the part."),)
 NOTICE = (("notice_id", "Id of the notice."),)
 TAG = "tickets"
+ticket_change = Changes(response=TicketDetail, tag=TAG, path_parameters=CASE)
+part_change = Changes(response=TicketDetail, tag=TAG, path_parameters=PART)
 
 
 def services(request: web.Request) -> TicketServices:
@@ -145,15 +148,10 @@ async def list_revisits(call: Call[RevisitsQuery]) -> WaitingRevisits:
     return WaitingRevisits.model_validate(page)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@ticket_change(
     permission=Permission.CASES_REGISTER,
     summary="Give another department a part",
-    tag=TAG,
-    path_parameters=CASE,
     body=AddPartIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def add_ticket_part(call: Call[NoQuery]) -> TicketDetail:
@@ -164,15 +162,10 @@ async def add_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@ticket_change(
     permission=Permission.CASES_REGISTER,
     summary="Note what the customer said when asked again",
-    tag=TAG,
-    path_parameters=CASE,
     body=RevisitIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def revisit_ticket(call: Call[NoQuery]) -> TicketDetail:
@@ -185,15 +178,10 @@ async def revisit_ticket(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@ticket_change(
     permission=Permission.CASES_DECIDE,
     summary="Do without the revisit",
-    tag=TAG,
-    path_parameters=CASE,
     body=ReasonIn,
-    if_match=True,
 )
 async def waive_ticket_revisit(call: Call[NoQuery]) -> TicketDetail:
     """Waive the revisit."""
@@ -203,15 +191,10 @@ async def waive_ticket_revisit(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@ticket_change(
     permission=Permission.CASES_REGISTER,
     summary="Close a problem ticket",
     description="It must be verified, and the hotline that forwarded it be told.",
-    tag=TAG,
-    path_parameters=CASE,
-    if_match=True,
 )
 async def close_ticket(call: Call[NoQuery]) -> TicketDetail:
     """Close a ticket."""
@@ -221,16 +204,11 @@ async def close_ticket(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@ticket_change(
     permission=Permission.CASES_REGISTER,
     summary="Make a complaint of a problem ticket",
     description="All that is known of it goes along; `converted_to` names the complaint.",
-    tag=TAG,
-    path_parameters=CASE,
     body=ConvertIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def convert_ticket(call: Call[NoQuery]) -> TicketDetail:
@@ -246,15 +224,10 @@ async def convert_ticket(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@ticket_change(
     permission=Permission.CASES_REGISTER,
     summary="Say how bad a problem ticket is",
-    tag=TAG,
-    path_parameters=CASE,
     body=TicketSeverityIn,
-    if_match=True,
 )
 async def set_ticket_severity(call: Call[NoQuery]) -> TicketDetail:
     """Set the severity."""
@@ -265,16 +238,11 @@ async def set_ticket_severity(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@part_change(
     permission=Permission.CASES_SIGN,
     summary="Sign for a department's part",
     description="If-Match carries the part's version; so do the other changes of parts.",
-    tag=TAG,
-    path_parameters=PART,
     body=SignPartIn,
-    if_match=True,
 )
 async def sign_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     """Sign for a part."""
@@ -286,15 +254,10 @@ async def sign_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@part_change(
     permission=Permission.CASES_SIGN,
     summary="Refuse a department's part",
-    tag=TAG,
-    path_parameters=PART,
     body=ReasonIn,
-    if_match=True,
 )
 async def refuse_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     """Refuse a part."""
@@ -304,15 +267,10 @@ async def refuse_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@part_change(
     permission=Permission.CASES_WORK,
     summary="Report a department's part solved",
-    tag=TAG,
-    path_parameters=PART,
     body=SolvePartIn,
-    if_match=True,
 )
 async def solve_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     """Report a part solved."""
@@ -322,15 +280,10 @@ async def solve_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@part_change(
     permission=Permission.CASES_REGISTER,
     summary="Give a refused part to another department",
-    tag=TAG,
-    path_parameters=PART,
     body=ReroutePartIn,
-    if_match=True,
     idempotent=Idempotency.OPTIONAL,
 )
 async def reroute_ticket_part(call: Call[NoQuery]) -> TicketDetail:
@@ -342,15 +295,10 @@ async def reroute_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     return TicketDetail.model_validate(found)
 
 
-@operation(
-    query=NoQuery,
-    response=TicketDetail,
+@part_change(
     permission=Permission.CASES_REGISTER,
     summary="Agree that a refused part is not so",
-    tag=TAG,
-    path_parameters=PART,
     body=ReasonIn,
-    if_match=True,
 )
 async def settle_ticket_part(call: Call[NoQuery]) -> TicketDetail:
     """Settle a refused part as unfounded."""
