@@ -161,13 +161,14 @@ class Once:
     async def _carry_out(self, token: str, handle: Handle) -> web.Response:
         claimed = _CLAIMED.set(token)
         try:
-            answer = await handle()
+            try:
+                answer = await handle()
+            finally:
+                _CLAIMED.reset(claimed)
         except Exception:
-            _CLAIMED.reset(claimed)
             # Whoever repairs what was wrong may use the key again; what was committed stays marked.
             await self._store(delete(ApiAnswerRow).where(_ours(token), ApiAnswerRow.state == _State.RUNNING))
             raise
-        _CLAIMED.reset(claimed)
         body = answer.body if isinstance(answer.body, bytes) else b""
         await self._store(
             update(ApiAnswerRow)

@@ -85,6 +85,13 @@ async def test_the_same_request_gets_the_first_answer(shop: Shop, clock: FakeClo
         assert len((await session.scalars(select(ApiAnswerRow.key))).all()) == 1
 
 
+async def test_both_databases_keep_the_answer(database: Database, clock: FakeClock) -> None:
+    shop = Shop(database, clock)
+    first, again = await asyncio.gather(shop.ask(), shop.ask())
+    assert first.body == again.body
+    assert await shop.stores() == 1
+
+
 async def test_a_key_is_for_one_request_and_needed_for_money(shop: Shop) -> None:
     await shop.ask()
     with pytest.raises(KeyReused):
