@@ -106,6 +106,7 @@ class Tickets:
 
     async def open_once(self, actor: Actor, new: NewTicket) -> TicketView:
         """Open a ticket unless the same finding of a callback has opened it. Raises as above."""
+        actor.need(Permission.CASES_REGISTER)
         found = await self._known(actor, new.found)
         if found is not None:
             return found
