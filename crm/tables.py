@@ -127,6 +127,13 @@ class Customer(Base):
     projects: Mapped[list["Project"]] = relationship(back_populates="customer", lazy="raise")
 
     __table_args__ = (
+        Index("ix_customer_created_at", "created_at", "id"),
+        Index(
+            "ix_customer_frozen",
+            "created_at",
+            sqlite_where=text("frozen_reason IS NOT NULL"),
+            postgresql_where=text("frozen_reason IS NOT NULL"),
+        ),
         Index(
             "ix_customer_problem",
             "id",
