@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE, tidy_text
+from crm.complaint_tables import ComplaintLine
+from crm.confidential import sees_confidential
 from crm.journal import Journal
 from crm.limit_tables import AppraisalProposalRow
+from crm.months import month_period
 from crm.tables import Department
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -81,12 +85,17 @@ class AppraisalPage:
 
 
 class Appraisals:
-    """Shows the entries, and lets the manager decide about them."""
+    """Shows the entries, and lets the manager decide about them.
 
-    def __init__(self, database: Database, clock: Clock, journal: Journal) -> None:
+    Args:
+        zone: the site's; a month is its month.
+    """
+
+    def __init__(self, database: Database, clock: Clock, journal: Journal, *, zone: ZoneInfo) -> None:
         self._database = database
         self._clock = clock
         self._journal = journal
+        self._zone = zone
 
     async def page(
         self,
@@ -120,6 +129,48 @@ class Appraisals:
         return AppraisalPage(
             items=tuple(found[:limit]),
             next_cursor=write_cursor(last.proposed_at, last.appraisal_id) if last else None,
+        )
+
+    async def confirmed(
+        self,
+        actor: Actor,
+        month: str,
+        *,
+        department: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> AppraisalPage:
+        """Return the entries that count from a month on, as payroll wants them: by when they were confirmed.
+
+        Whoever does not see lines about integrity does not see their entries either.
+
+        Raises:
+            Forbidden: neither the red list nor payroll is the role's.
+            Invalid: no month, or the cursor is not one of ours.
+        """
+        if not actor.can(Permission.RED_LIST_VIEW):
+            actor.need(Permission.RECOVERY_HANDLE)
+        limit, row = max(1, min(limit, MAX_PAGE)), AppraisalProposalRow
+        since, until = month_period(month, self._zone)
+        query = _QUERY.where(
+            row.state == AppraisalState.CONFIRMED, row.decided_at >= since, row.decided_at < until
+        )
+        if department is not None:
+            query = query.where(row.department == department)
+        if not sees_confidential(actor):
+            query = query.where(~_secret())
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            query = query.where(or_(row.decided_at > at, (row.decided_at == at) & (row.id > key)))
+        query = query.order_by(row.decided_at, row.id).limit(limit + 1)
+        async with self._database.session() as session:
+            found = [_view(*each) for each in (await session.execute(query)).all()]
+        last = found[limit - 1] if len(found) > limit else None
+        return AppraisalPage(
+            items=tuple(found[:limit]),
+            next_cursor=write_cursor(last.decided_at, last.appraisal_id)
+            if last is not None and last.decided_at is not None
+            else None,
         )
 
     async def confirm(
@@ -184,6 +235,15 @@ class Appraisals:
 _QUERY: Any = select(AppraisalProposalRow, Department.name).outerjoin(
     Department, Department.code == AppraisalProposalRow.department
 )
+
+
+def _secret() -> ColumnElement[bool]:
+    """Return that an entry is about a line about integrity, or about a case that has one."""
+    row, line = AppraisalProposalRow, ComplaintLine
+    return exists().where(
+        or_(line.id == row.line_id, (row.line_id == "") & (line.case_id == row.record_id)),
+        line.confidential.is_(True),
+    )
 
 
 def _view(row: AppraisalProposalRow, department_name: str | None) -> AppraisalView:

@@ -14,11 +14,10 @@ compensation             paid in the month for complaints in which the departmen
 Departments see their own part, without lines about integrity and what was paid for such complaints.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,14 +33,13 @@ from crm.domain.complaint import ComplaintClass
 from crm.domain.complaint_line import LineStatus
 from crm.domain.follow_up import Share
 from crm.escalation_tables import CompensationRow, EscalationRow
+from crm.months import month_of, month_period
 from crm.tables import Department, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Invalid
 
 MAX_MAJOR = 300
-_MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])", re.ASCII)
 _L = ComplaintLine
 _REFUSED = (LineStatus.REJECTED.value, LineStatus.UNFOUNDED.value, LineStatus.REROUTED.value)
 
@@ -142,8 +140,8 @@ class MonthCausesReader:
 
     async def _read(self, actor: Actor, month: str | None, department: str | None) -> MonthCauses:
         now = self._clock.now()
-        month = month or now.astimezone(self._zone).strftime("%Y-%m")
-        since, until = self._period(month)
+        month = month or month_of(now, self._zone)
+        since, until = month_period(month, self._zone)
         async with self._database.session() as session:
             major = await _major(session, actor, since, until)
             found = await _lines(session, actor, since, until)
@@ -166,15 +164,6 @@ class MonthCausesReader:
             responsible=total,
             paid=sum((one.paid for one in shown), Decimal(0)),
         )
-
-    def _period(self, month: str) -> tuple[datetime, datetime]:
-        match = _MONTH.fullmatch(month)
-        if match is None:
-            raise Invalid("a month such as 2026-03", field="month")
-        first = date(int(match[1]), int(match[2]), 1)
-        following = (first + timedelta(days=32)).replace(day=1)
-        since, until = (datetime.combine(day, time(), self._zone) for day in (first, following))
-        return since.astimezone(UTC), until.astimezone(UTC)
 
 
 _Rows = tuple[list[Cause], tuple[int, int, int]]

@@ -148,7 +148,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         journal=journal,
         limits=limits,
         limit_lists=LimitLists(deps.clock, limits),
-        appraisals=Appraisals(deps.database, deps.clock, journal),
+        appraisals=Appraisals(deps.database, deps.clock, journal, zone=settings.timezone),
         notices=NoticeBoard(deps.database, deps.clock, deps.bus),
         outgoing=OutgoingDesk(deps.database, deps.clock, journal),
         search=Search(deps.database),

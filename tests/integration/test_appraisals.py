@@ -11,6 +11,7 @@ from crm.limits import LimitBook, Owner
 from crm.tables import Department
 from kernel.access import GRANTS, Actor, Permission, Role
 from kernel.audit import AuditLog
+from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid, NotFound, StaleVersion
@@ -38,7 +39,7 @@ def clock() -> SettableClock:
 
 @pytest.fixture
 def appraisals(database: Database, clock: SettableClock) -> Appraisals:
-    return Appraisals(database, clock, Journal(AuditLog(database, clock)))
+    return Appraisals(database, clock, Journal(AuditLog(database, clock)), zone=SHANGHAI)
 
 
 async def propose(database: Database, clock: FakeClock, *owners: Owner) -> None:
@@ -177,3 +178,23 @@ async def test_the_api_lists_confirms_and_dismisses(line: Line) -> None:
     dropped = await line.do("manager", f"{second}/dismiss", {"reason": "客户改约"}, version=1)
     assert (dropped["state"], dropped["note"]) == ("dropped", "客户改约")
     assert (await line.ask("manager", "POST", f"{second}/confirm", {}, version=2)).status == 409
+
+
+async def test_payroll_reads_what_counts_of_a_month(
+    office: Database, appraisals: Appraisals, clock: SettableClock
+) -> None:
+    hr = person(Role.HR)
+    for item in (await appraisals.page(MANAGER)).items:
+        await appraisals.confirm(OTHER_MANAGER, item.appraisal_id, expected=item.version)
+    month = f"{clock.now():%Y-%m}"
+    whole = (await appraisals.confirmed(MANAGER, month)).items
+    assert len(whole) >= 2
+    first = await appraisals.confirmed(hr, month, limit=1)
+    rest = await appraisals.confirmed(hr, month, cursor=first.next_cursor)
+    assert first.items + rest.items == whole
+    assert (await appraisals.confirmed(hr, "2020-01")).items == ()
+    with pytest.raises(Invalid, match="month"):
+        await appraisals.confirmed(hr, "2026")
+    for role in (Role.AGENT, Role.DEPARTMENT_HEAD, Role.FINANCE):
+        with pytest.raises(Forbidden):
+            await appraisals.confirmed(person(role), month)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ class Field:
     """A field of a form.
 
     Attributes:
-        kind: ``text``, ``area``, ``choice``, ``moment``, ``money`` or ``check``.
+        kind: ``text``, ``area``, ``choice``, ``moment``, ``date``, ``month``, ``money`` or ``check``.
         options: code → label of a choice, or a function that returns it in the language of the request.
         blank: label of «nothing chosen» of a choice that need not be made.
         start: what stands in it at first.
@@ -93,6 +93,20 @@ class Reader:
             return None
         return local.replace(tzinfo=self.zone).astimezone(UTC)
 
+    def day(self, name: str, *, required: bool = False) -> date | None:
+        """Return a day."""
+        raw = self.raw(name).strip()
+        if not raw and not required:
+            return None
+        try:
+            found = date.fromisoformat(raw)
+            if not 2000 <= found.year <= 2200:
+                raise ValueError
+        except ValueError:
+            self.problems[name] = gettext("日期的格式是 2026-03-31。")
+            return None
+        return found
+
     def money(self, name: str, *, required: bool = False) -> Decimal | None:
         """Return an amount with at most two decimals."""
         raw = self.raw(name).strip()
@@ -130,6 +144,8 @@ class Reader:
                 return self.moment(item.name, required=item.required)
             case "money":
                 return self.money(item.name, required=item.required)
+            case "date":
+                return self.day(item.name, required=item.required)
             case _:
                 return self.text(item.name, limit=item.limit, required=item.required)
 

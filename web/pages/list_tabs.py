@@ -25,10 +25,31 @@ def _has_causes(user: CurrentUser) -> bool:
     return _leads(user) or (user.can(Permission.CASES_SIGN) and user.department is not None)
 
 
+def _follows_up(user: CurrentUser) -> bool:
+    return user.can(Permission.BOARD_VIEW) and user.can(Permission.CASES_VIEW_ALL)
+
+
+def _has_orders(user: CurrentUser) -> bool:
+    return user.can(Permission.CASES_REGISTER) or _leads(user)
+
+
+def _has_appraisals(user: CurrentUser) -> bool:
+    return _leads(user) or user.can(Permission.RECOVERY_HANDLE)
+
+
+def _has_points(user: CurrentUser) -> bool:
+    works = (Permission.REPAIRS_WORK, Permission.STAFF_EDIT, Permission.COSTS_SIGN_SERVICE)
+    return user.can(Permission.PROJECTS_VIEW) and any(user.can(one) for one in works)
+
+
 TABS = (
     Tab("/lists/repeats", N_("重复投诉"), _leads),
     Tab("/lists/problem-customers", N_("重点客户"), _leads),
     Tab("/lists/causes", N_("月度原因"), _has_causes),
+    Tab("/lists/forwarded", N_("转办单"), _has_orders),
+    Tab("/lists/follow-ups", N_("结案抽查"), _follows_up),
+    Tab("/lists/appraisals", N_("考核"), _has_appraisals),
+    Tab("/lists/repair-points", N_("维修点"), _has_points),
 )
 
 

@@ -27,6 +27,15 @@ class AppraisalsQuery(Query):
     limit: Limit = 50
 
 
+class ConfirmedQuery(Query):
+    """Which month's entries."""
+
+    month: Annotated[str, Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", examples=["2026-03"])]
+    department: Code | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
 class AppraisalConfirmIn(ComplaintBody):
     """Let an entry count."""
 
@@ -91,6 +100,23 @@ async def list_appraisals(call: Call[AppraisalsQuery]) -> AppraisalList:
 
 
 @operation(
+    query=ConfirmedQuery,
+    response=AppraisalList,
+    permission=Permission.RECOVERY_HANDLE,
+    summary="List the appraisal entries that count from a month on",
+    description="For payroll: what was confirmed in the month, in that order, nothing about integrity.",
+    tag=TAG,
+)
+async def list_confirmed_appraisals(call: Call[ConfirmedQuery]) -> AppraisalList:
+    """Return a page of entries."""
+    asked = call.query
+    page = await call.request.app[CRM].appraisals.confirmed(
+        call.actor, asked.month, department=asked.department, cursor=asked.cursor, limit=asked.limit
+    )
+    return AppraisalList.model_validate(page)
+
+
+@operation(
     query=NoQuery,
     response=AppraisalOut,
     permission=Permission.CASES_DECIDE,
@@ -136,6 +162,7 @@ async def dismiss_appraisal(call: Call[NoQuery]) -> AppraisalOut:
 
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
     ("GET", "/appraisals", list_appraisals),
+    ("GET", "/appraisals/confirmed", list_confirmed_appraisals),
     ("POST", "/appraisals/{appraisal_id}/confirm", confirm_appraisal),
     ("POST", "/appraisals/{appraisal_id}/dismiss", dismiss_appraisal),
 )

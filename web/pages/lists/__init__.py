@@ -1,10 +1,10 @@
-"""Lists for whoever looks after the work of others: what repeats, who is flagged, a month's causes."""
+"""Lists for whoever looks after the work of others: what repeats, what is owed, what is to be decided."""
 
 from aiohttp import web
 
 from web.identity import current_user
 from web.pages.list_tabs import tabs_of
-from web.pages.lists import causes, problem, repeats
+from web.pages.lists import appraisals, causes, follow_ups, forwarded, points, problem, repeats
 from web.pages.shell import see_other
 from web.permissions import Permission, requires
 
@@ -12,7 +12,7 @@ from web.permissions import Permission, requires
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/lists", home)
-    for part in (repeats, problem, causes):
+    for part in (repeats, problem, causes, forwarded, follow_ups, appraisals, points):
         part.setup(app)
 
 

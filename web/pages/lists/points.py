@@ -1,0 +1,271 @@
+"""The repair-point network: agreements, spare parts, monthly accounts, quality feedback (domain.md §1.13)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from aiohttp import web
+
+from crm.domain.repair_point import PartKind
+from crm.repair_point_views import AccountView, PartView, PointView
+from kernel.access import Actor
+from kernel.errors import Invalid, NotFound
+from web import labels
+from web.crm_part import CRM
+from web.i18n import N_, gettext
+from web.identity import current_actor, current_user
+from web.pages.case_parts import departments
+from web.pages.list_tabs import tabs_of
+from web.pages.lists.forms import RowAttempt, row_step, take_row
+from web.pages.lists.point_steps import (
+    ACCOUNT,
+    APPROVE,
+    FEEDBACK,
+    MOVE,
+    PART_KINDS,
+    PERMISSIONS,
+    PUT,
+    STEPS,
+)
+from web.pages.office.parts import ShownStep, Step
+from web.pages.shell import render, see_other
+from web.permissions import Permission, requires
+from web.pop import readable
+
+HERE = "/lists/repair-points"
+NEW = "new"
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get(HERE, show)
+    app.router.add_post(HERE + "/steps/{step}", take)
+    app.router.add_get(HERE + "/steps/{step}", back)
+    app.router.add_get(HERE + "/{point_id}", show_point)
+    app.router.add_post(HERE + "/{point_id}/steps/{step}", take_of_point)
+    app.router.add_get(HERE + "/{point_id}/steps/{step}", back)
+    app.router.add_post(HERE + "/{point_id}/accounts/{account_id}/steps/approve", approve)
+    app.router.add_get(HERE + "/{point_id}/accounts/{account_id}/steps/approve", back)
+
+
+@requires(Permission.PROJECTS_VIEW)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the points by district, a month's accounts and quality feedback."""
+    return await _list(request, RowAttempt())
+
+
+@requires(Permission.PROJECTS_VIEW)
+async def show_point(request: web.Request) -> web.StreamResponse:
+    """Show a point."""
+    return await _one(request, request.match_info["point_id"][:40], RowAttempt())
+
+
+@requires(Permission.PROJECTS_VIEW)
+async def back(request: web.Request) -> web.StreamResponse:
+    """Lead to the page of a form: a refused one has the address of its step, which somebody may reload."""
+    point_id = request.match_info.get("point_id")
+    return see_other(f"{HERE}/{point_id[:40]}" if point_id else HERE)
+
+
+@requires(Permission.PROJECTS_VIEW)
+async def take(request: web.Request) -> web.StreamResponse:
+    """Write down a new point or a row of quality feedback."""
+    step = _allowed(request, {"put", "feedback"})
+    key = NEW if step.name == "put" else "feedback"
+    step = await _with_choices(request, step)
+    status, tried = await take_row(request, step, key, _given(request, ""))
+    if status:
+        return await _list(request, tried, status=status)
+    return see_other(f"{HERE}?done={step.name}")
+
+
+@requires(Permission.PROJECTS_VIEW)
+async def take_of_point(request: web.Request) -> web.StreamResponse:
+    """Change a point, write down its spare parts or a month."""
+    point_id = request.match_info["point_id"][:40]
+    step = _allowed(request, {"put", "move", "account"})
+    key = request.query.get("key", point_id)[:60]
+    status, tried = await take_row(request, step, key, _given(request, point_id))
+    if status:
+        return await _one(request, point_id, tried, status=status)
+    return see_other(f"{HERE}/{point_id}?done={step.name}")
+
+
+@requires(Permission.COSTS_SIGN_SERVICE)
+async def approve(request: web.Request) -> web.StreamResponse:
+    """Approve a month of a point."""
+    point_id, account_id = (request.match_info[name][:40] for name in ("point_id", "account_id"))
+    given = _given(request, point_id) | {"account_id": account_id}
+    status, tried = await take_row(request, APPROVE, account_id, given)
+    if status:
+        return await _one(request, point_id, tried, status=status)
+    return see_other(f"{HERE}/{point_id}?done=approve")
+
+
+def _allowed(request: web.Request, names: set[str]) -> Step:
+    name = request.match_info["step"]
+    if name not in names:
+        raise NotFound("no such step", field="step")
+    current_actor(request).need(PERMISSIONS[name])
+    return STEPS[name]
+
+
+def _given(request: web.Request, key: str) -> dict[str, Any]:
+    return {"points": request.app[CRM].repair_points, "actor": current_actor(request), "key": key}
+
+
+async def _with_choices(request: web.Request, step: Step) -> Step:
+    if step.name != FEEDBACK.name:
+        return step
+    names = await departments(request)
+    points = {
+        point.point_id: point.name
+        for point in await request.app[CRM].repair_points.points(current_actor(request))
+    }
+    options = {"department": names, "other": names, "point_id": points}
+    return replace(
+        step, fields=tuple(replace(item, options=options.get(item.name, {})) for item in step.fields)
+    )
+
+
+def _done(request: web.Request) -> str:
+    step = STEPS.get(request.query.get("done", ""))
+    return gettext(step.done) if step else ""
+
+
+async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
+    actor, network = current_actor(request), request.app[CRM].repair_points
+    today = network.today()
+    month = request.query.get("month", "")
+    try:
+        feedback = await network.feedback(actor, month or f"{today:%Y-%m}")
+    except Invalid:
+        month = ""
+        feedback = await network.feedback(actor, f"{today:%Y-%m}")
+    month = month or f"{today:%Y-%m}"
+    accounts = await network.accounts(actor, month=month)
+    points = await network.points(actor)
+    groups: dict[str, list[PointView]] = defaultdict(list)
+    for point in points:
+        groups[point.district].append(point)
+    steps: list[ShownStep] = []
+    if actor.can(PERMISSIONS["put"]):
+        new = replace(PUT, title=N_("新增维修点"))
+        start = {"valid_from": today.isoformat(), "active": "1"}
+        steps.append(row_step(new, tried, key=NEW, action=f"{HERE}/steps/put", start=start))
+    if actor.can(PERMISSIONS["feedback"]):
+        steps.append(
+            row_step(
+                await _with_choices(request, FEEDBACK),
+                tried,
+                key="feedback",
+                action=f"{HERE}/steps/feedback",
+                start={"month": month},
+            )
+        )
+    context = {
+        "tabs": tabs_of(current_user(request)),
+        "groups": sorted(groups.items()),
+        "accounts": {account.point_id: account for account in accounts},
+        "budget": sum((account.budget for account in accounts), Decimal(0)),
+        "actual": sum((account.actual or Decimal(0) for account in accounts), Decimal(0)),
+        "month": month,
+        "feedback": feedback,
+        "names": await departments(request),
+        "points": {point.point_id: point.name for point in points},
+        "readable": readable,
+        "steps": steps,
+        "done_text": _done(request),
+    }
+    return render(request, "lists/points.html", context, status=status)
+
+
+async def _one(
+    request: web.Request, point_id: str, tried: RowAttempt, *, status: int = 200
+) -> web.StreamResponse:
+    actor, network = current_actor(request), request.app[CRM].repair_points
+    point = next((one for one in await network.points(actor) if one.point_id == point_id), None)
+    if point is None:
+        raise NotFound("no such repair point", field="point_id")
+    accounts = await network.accounts(actor, point_id=point_id)
+    parts = await network.parts(actor, point_id)
+    today = network.today()
+    steps: list[ShownStep] = []
+    if actor.can(PERMISSIONS["move"]):
+        start = {"on_day": today.isoformat()}
+        steps.append(_step(MOVE, tried, point_id, key=point_id, start=start))
+    if actor.can(PERMISSIONS["account"]):
+        start = {"month": f"{today:%Y-%m}"}
+        steps.append(_step(ACCOUNT, tried, point_id, key=f"month-{NEW}", start=start))
+    if actor.can(PERMISSIONS["put"]):
+        steps.append(_step(PUT, tried, point_id, key=point_id, version=point.version, start=_start(point)))
+    context = {
+        "tabs": tabs_of(current_user(request)),
+        "point": point,
+        "phone": readable(point.phone),
+        "stock": _stock(parts),
+        "parts": parts,
+        "part_kinds": labels.words(PART_KINDS),
+        "accounts": [(account, _of_account(actor, tried, account)) for account in accounts],
+        "steps": steps,
+        "done_text": _done(request),
+    }
+    return render(request, "lists/point.html", context, status=status)
+
+
+def _step(
+    step: Step,
+    tried: RowAttempt,
+    point_id: str,
+    *,
+    key: str,
+    version: int = 0,
+    start: dict[str, str] | None = None,
+) -> ShownStep:
+    action = f"{HERE}/{point_id}/steps/{step.name}?key={key}"
+    return row_step(step, tried, key=key, action=action, version=version, start=start)
+
+
+def _of_account(actor: Actor, tried: RowAttempt, account: AccountView) -> list[ShownStep]:
+    found: list[ShownStep] = []
+    waits = account.approved_at is None and account.actual is not None
+    if waits and actor.can(PERMISSIONS["approve"]):
+        action = f"{HERE}/{account.point_id}/accounts/{account.account_id}/steps/approve"
+        found.append(row_step(APPROVE, tried, key=account.account_id, action=action, version=account.version))
+    if actor.can(PERMISSIONS["account"]):
+        start = {"month": account.month, "budget": f"{account.budget}"}
+        if account.actual is not None:
+            start["actual"] = f"{account.actual}"
+        change = replace(ACCOUNT, title=N_("修改"))
+        key = f"month-{account.month}"
+        found.append(_step(change, tried, account.point_id, key=key, version=account.version, start=start))
+    return found
+
+
+def _start(point: PointView) -> dict[str, str]:
+    def day(value: date | None) -> str:
+        return value.isoformat() if value else ""
+
+    return {
+        "name": point.name,
+        "agreement_no": point.agreement_no,
+        "district": point.district,
+        "address": point.address,
+        "contact": point.contact,
+        "phone": point.phone,
+        "valid_from": day(point.valid_from),
+        "valid_to": day(point.valid_to),
+        "note": point.note,
+        "active": "1" if point.active else "",
+    }
+
+
+def _stock(parts: Sequence[PartView]) -> list[tuple[str, Decimal]]:
+    """Return what a point still has of which part, of the parts shown."""
+    left: dict[str, Decimal] = defaultdict(Decimal)
+    for part in parts:
+        left[part.part] += part.quantity if part.kind is PartKind.ISSUE else -part.quantity
+    return sorted((name, count) for name, count in left.items() if count)
