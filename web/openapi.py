@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 description, generated from the routes and the models that validate them."""
 
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -60,23 +61,37 @@ def describe(app: web.Application, *, version: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: a route there was not made with ``@operation``.
     """
+    routes = (
+        (route.method, route.resource.canonical if route.resource is not None else "", route.handler)
+        for route in routes_of(app)
+    )
+    return _document(
+        tuple(
+            route
+            for route in routes
+            if route[1].startswith(API_PREFIX) and route[1] != OPENAPI_PATH and route[0] != "HEAD"
+        ),
+        version,
+    )
+
+
+# It takes half a second, and the routes of a process are the same each time.
+@lru_cache(maxsize=2)
+def _document(routes: tuple[tuple[str, str, Any], ...], version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {OPENAPI_PATH: {"get": _own_operation()}}
     models: list[type[BaseModel]] = [ProblemDetails]
     inputs: list[type[BaseModel]] = []
     asked: dict[str, Any] = {}
-    for route in routes_of(app):
-        path = route.resource.canonical if route.resource is not None else ""
-        if not path.startswith(API_PREFIX) or path == OPENAPI_PATH or route.method == "HEAD":
-            continue
-        operation = operation_of(route.handler)
+    for method, path, handler in routes:
+        operation = operation_of(handler)
         if operation is None:
-            raise ConfigurationError(f"{route.method} {path} is not described: use @operation")
+            raise ConfigurationError(f"{method} {path} is not described: use @operation")
         if operation.response is not None:
             models.append(operation.response)
         asked |= operation.query.model_json_schema(ref_template=_REF).get("$defs", {})
         if operation.body is not None:
             inputs.append(operation.body)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(operation)
+        paths.setdefault(path, {})[method.lower()] = _operation(operation)
     _refuse_namesakes({*models, *inputs})
     _, schemas = models_json_schema(
         [
