@@ -287,7 +287,8 @@ class ServiceCase(Base):
         Index("ix_service_case_specialist_id_closed_at", "specialist_id", "closed_at"),
         Index("ix_service_case_project_id", "project_id"),
         Index("ix_service_case_opened_at", "opened_at"),
-        Index("ix_service_case_closed_at", "closed_at"),
+        # Open cases by when they were opened: SQLite takes this one, PostgreSQL the one below.
+        Index("ix_service_case_closed_at_opened_at", "closed_at", "opened_at", "id"),
         Index(
             "ix_service_case_open",
             "opened_at",

@@ -18,10 +18,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
     )
+    op.create_index("ix_service_case_closed_at_opened_at", "service_case", ["closed_at", "opened_at", "id"])
+    op.drop_index("ix_service_case_closed_at", table_name="service_case")
     op.create_index("ix_complaint_line_accepted_at", "complaint_line", ["accepted_at"])
 
 
 def downgrade() -> None:
     """Take the schema back to the one before."""
     op.drop_index("ix_complaint_line_accepted_at", table_name="complaint_line")
+    op.create_index("ix_service_case_closed_at", "service_case", ["closed_at"])
+    op.drop_index("ix_service_case_closed_at_opened_at", table_name="service_case")
     op.drop_index("ix_service_case_open", table_name="service_case")
