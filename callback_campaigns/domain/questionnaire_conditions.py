@@ -41,8 +41,9 @@ FACTS: Mapping[str, Fact] = {
     "marketing_consent": Fact(FactKind.WORD, ("unknown", "given", "refused")),
     "contact_preference": Fact(FactKind.WORD, ("unknown", "phone", "wechat", "sms")),
 }
-"""Everything that is known of project, customer and call when questions are chosen. A flag that nobody gave is
-false, a number that nobody gave fits no comparison, a word that nobody gave is unknown."""
+"""Everything that is known of project, customer and call when questions are chosen.
+
+A flag that nobody gave is false, a number that nobody gave fits no comparison, a word is unknown."""
 
 ITEM_ID = re.compile(r"[A-Z]{2}[1-9]\d?")
 _FLAG = re.compile(r"(not )?([a-z][a-z0-9_]*)")
@@ -107,7 +108,9 @@ def _clause(text: str) -> Clause:
         elif sign not in {"=", "!="}:
             raise BadCondition(f"the answer to {name} can only be compared with = and !=")
         return Clause(name, sign, values)
-    raise BadCondition(f"“{text}” is no condition; write «fact», «not fact», «fact = word» or «fact > number»")
+    raise BadCondition(
+        f"“{text}” is no condition; write «fact», «not fact», «fact = word» or «fact > number»"
+    )
 
 
 def _fact(name: str) -> Fact:
