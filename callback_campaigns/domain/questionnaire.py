@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from callback_campaigns.domain.questionnaire_conditions import Condition
+from callback_campaigns.domain.terms import Channel
 from kernel.errors import Invalid
 
+BY_PEOPLE = frozenset({Channel.AGENT, Channel.VISIT})
 MAX_KEYED = 7
 """So many questions a caller is asked by keys (domain.md §3.0, IVR frame 6)."""
 
@@ -38,14 +40,6 @@ class ItemKind(StrEnum):
     def has_options(self) -> bool:
         """Whether its answers are chosen, not written or spoken."""
         return self not in {ItemKind.FT, ItemKind.DATE}
-
-
-class Channel(StrEnum):
-    """Who or what asks."""
-
-    AGENT = "agent"
-    IVR = "ivr"
-    SMS = "sms"
 
 
 class Do(StrEnum):
@@ -218,17 +212,17 @@ class Item:
 
     def kind_for(self, channel: Channel) -> ItemKind:
         """Return how it is answered on a channel."""
-        return self.agent_kind if self.agent_kind and channel is Channel.AGENT else self.kind
+        return self.agent_kind if self.agent_kind and channel in BY_PEOPLE else self.kind
 
     def options_for(self, channel: Channel) -> tuple[Option, ...]:
         """Return the answers it takes on a channel."""
-        return self.agent_options if self.agent_kind and channel is Channel.AGENT else self.options
+        return self.agent_options if self.agent_kind and channel in BY_PEOPLE else self.options
 
     def prompt(self, channel: Channel) -> str:
         """Return what is said or shown; placeholders stand as they are."""
-        if channel is Channel.AGENT:
+        if channel in BY_PEOPLE:
             return self.ask_agent or self.ask
-        if channel is Channel.SMS:
+        if channel is Channel.SMS_FORM:
             return self.ask_sms or self.ask
         return f"{self.ask}{self.keys}"
 

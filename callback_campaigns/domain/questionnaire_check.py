@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from callback_campaigns.domain.questionnaire import MAX_KEYED, Channel, Item, ItemKind, Option, Questionnaire
+from callback_campaigns.domain.questionnaire import MAX_KEYED, Item, ItemKind, Option, Questionnaire
 from callback_campaigns.domain.questionnaire_conditions import Condition
 from callback_campaigns.domain.questionnaire_frame import PLACEHOLDERS, spoken_seconds
 from callback_campaigns.domain.questionnaire_problems import Problem
+from callback_campaigns.domain.terms import Channel
 
 MAX_SECONDS = 180
 """A survey over IVR takes no longer (domain.md §3.0, IVR frame 6)."""

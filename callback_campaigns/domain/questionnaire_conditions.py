@@ -36,7 +36,7 @@ FACTS: Mapping[str, Fact] = {
     "days_since_start": Fact(FactKind.NUMBER),
     "severity": Fact(FactKind.NUMBER),
     "level": Fact(FactKind.WORD, ("A", "B", "C")),
-    "channel": Fact(FactKind.WORD, ("agent", "ivr", "sms")),
+    "channel": Fact(FactKind.WORD, ("agent", "ivr", "sms_form", "visit")),
     "plan_point": Fact(FactKind.WORD, ("d3", "m1", "m3", "m6", "yearly", "warranty", "season")),
     "marketing_consent": Fact(FactKind.WORD, ("unknown", "given", "refused")),
     "contact_preference": Fact(FactKind.WORD, ("unknown", "phone", "wechat", "sms")),

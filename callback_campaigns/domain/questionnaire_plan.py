@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from callback_campaigns.domain.questionnaire import (
+    BY_PEOPLE,
     MAX_KEYED,
     Answer,
     Answers,
-    Channel,
     Item,
     ItemKind,
     Questionnaire,
 )
 from callback_campaigns.domain.questionnaire_conditions import Facts
+from callback_campaigns.domain.terms import Channel
 from crm.domain.customer import Level
 from kernel.errors import Invalid
 
@@ -78,7 +79,7 @@ def plan(
     if channel is Channel.IVR:
         others = _at_most(others, MAX_KEYED)
         return (*others, *closing[: MAX_KEYED - len(others)], *open_ones)
-    if level is Level.A and channel is Channel.AGENT:
+    if level is Level.A and channel in BY_PEOPLE:
         return (*open_ones[:1], *others, *open_ones[1:])
     return (*others, *closing, *open_ones)
 

@@ -7,14 +7,12 @@ answer, or the overall mark is bad, or the score is below 60; NEUTRAL below 80; 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from enum import StrEnum
 from fractions import Fraction
 
 from callback_campaigns.domain.questionnaire import (
     ANYBODY,
     Answer,
     Answers,
-    Channel,
     Do,
     Item,
     ItemKind,
@@ -25,6 +23,7 @@ from callback_campaigns.domain.questionnaire import (
 )
 from callback_campaigns.domain.questionnaire_conditions import Facts
 from callback_campaigns.domain.questionnaire_plan import plan, required, values_of
+from callback_campaigns.domain.terms import Channel, Verdict
 from crm.domain.customer import Level
 
 DISSATISFIED_BELOW = 60
@@ -36,14 +35,6 @@ NEUTRALS_FOR_CARE = {Level.A: 1, Level.B: 2, Level.C: 2}
 
 QUIET = {Do.INFORM, Do.CALL, Do.STORE, Do.SEND, Do.STATISTIC}
 """Effects whose people are told or act, without the answer being theirs to mend."""
-
-
-class Result(StrEnum):
-    """The verdict (domain.md §4.3)."""
-
-    SATISFIED = "satisfied"
-    NEUTRAL = "neutral"
-    DISSATISFIED = "dissatisfied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +84,18 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """What the answers come to.
 
     Attributes:
-        result: ``None`` when nothing was answered that says anything about satisfaction.
+        verdict: ``None`` when nothing was answered that says anything about satisfaction.
         score: 0 to 100 with two decimals, cut off; ``None`` as above.
-        decided_by: items that made the result what it is; empty when SATISFIED.
-        departments: whom the bad answers concern; of a DISSATISFIED result there is at least one.
+        decided_by: items that made the verdict what it is; empty when SATISFIED.
+        departments: whom the bad answers concern; of a DISSATISFIED verdict there is at least one.
         completeness: percent of the required items that were answered.
     """
 
-    result: Result | None
+    verdict: Verdict | None
     score: Decimal | None
     decided_by: tuple[str, ...]
     departments: tuple[str, ...]
@@ -132,7 +123,7 @@ def evaluate(
     channel: Channel = Channel.AGENT,
     facts: Facts | None = None,
     carried: tuple[Item, ...] = (),
-) -> Verdict:
+) -> Judgement:
     """Return what the answers come to.
 
     Raises:
@@ -150,13 +141,13 @@ def evaluate(
     values = values_of(given)
     findings = tuple(_finding(item, answer, facts, values) for item, answer in answered)
     score = _score(items, findings)
-    result = _result(items, findings, score)
+    verdict = _verdict(items, findings, score)
     tickets, effects = _consequences(answered, findings, level, facts, values)
-    return Verdict(
-        result=result,
+    return Judgement(
+        verdict=verdict,
         score=_cut(score),
-        decided_by=_decided_by(items, findings, result),
-        departments=_departments(result, findings, tickets, effects),
+        decided_by=_decided_by(items, findings, verdict),
+        departments=_departments(verdict, findings, tickets, effects),
         findings=findings,
         tickets=tickets,
         effects=effects,
@@ -212,25 +203,25 @@ def _cut(score: Fraction | None) -> Decimal | None:
     return (Decimal(score.numerator) / Decimal(score.denominator)).quantize(Decimal("0.01"), ROUND_FLOOR)
 
 
-def _result(
+def _verdict(
     items: Mapping[str, Item], findings: tuple[Finding, ...], score: Fraction | None
-) -> Result | None:
+) -> Verdict | None:
     if any(finding.bad and finding.decisive for finding in findings):
-        return Result.DISSATISFIED
+        return Verdict.DISSATISFIED
     if score is None:
         return None
     if score < DISSATISFIED_BELOW:
-        return Result.DISSATISFIED
-    return Result.NEUTRAL if score < NEUTRAL_BELOW else Result.SATISFIED
+        return Verdict.DISSATISFIED
+    return Verdict.NEUTRAL if score < NEUTRAL_BELOW else Verdict.SATISFIED
 
 
 def _decided_by(
-    items: Mapping[str, Item], findings: tuple[Finding, ...], result: Result | None
+    items: Mapping[str, Item], findings: tuple[Finding, ...], verdict: Verdict | None
 ) -> tuple[str, ...]:
-    if result is Result.DISSATISFIED:
+    if verdict is Verdict.DISSATISFIED:
         decisive = tuple(finding.item_id for finding in findings if finding.bad and finding.decisive)
         return decisive or _below(items, findings, DISSATISFIED_BELOW)
-    return _below(items, findings, NEUTRAL_BELOW) if result is Result.NEUTRAL else ()
+    return _below(items, findings, NEUTRAL_BELOW) if verdict is Verdict.NEUTRAL else ()
 
 
 def _below(items: Mapping[str, Item], findings: tuple[Finding, ...], limit: int) -> tuple[str, ...]:
@@ -308,7 +299,7 @@ def _named(rule: Rule, answer: Answer, item: Item) -> tuple[str, ...]:
 
 
 def _departments(
-    result: Result | None,
+    verdict: Verdict | None,
     findings: tuple[Finding, ...],
     tickets: tuple[Ticket, ...],
     effects: tuple[Effect, ...],
@@ -319,7 +310,7 @@ def _departments(
         code for effect in effects if effect.item_id in bad and effect.do not in QUIET for code in effect.to
     ]
     found = tuple(dict.fromkeys(named))
-    return found or (ANYBODY if result is Result.DISSATISFIED else ())
+    return found or (ANYBODY if verdict is Verdict.DISSATISFIED else ())
 
 
 def _completeness(asked: tuple[Item, ...], given: Answers) -> int:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from callback_campaigns.domain.questionnaire import (
     DEPARTMENTS,
     RATED,
-    Channel,
     Do,
     Item,
     ItemKind,
@@ -27,6 +26,7 @@ from callback_campaigns.domain.questionnaire_conditions import (
 )
 from callback_campaigns.domain.questionnaire_problems import Problem, QuestionnaireInvalid
 from callback_campaigns.domain.questionnaire_scales import SCALES, SPOKEN_KEYS, as_marks
+from callback_campaigns.domain.terms import Channel
 from kernel.yaml_fields import Fields
 from kernel.yaml_tree import Sequence, Table, Tree, YamlRefused, read_yaml
 

@@ -4,10 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from callback_campaigns.domain.questionnaire import Answer, Channel, Do, ItemKind, answer_by_key
+from callback_campaigns.domain.questionnaire import Answer, Do, ItemKind, answer_by_key
 from callback_campaigns.domain.questionnaire_conditions import Facts
 from callback_campaigns.domain.questionnaire_plan import plan
-from callback_campaigns.domain.questionnaire_verdict import Result, Verdict, evaluate
+from callback_campaigns.domain.questionnaire_verdict import Judgement, evaluate
+from callback_campaigns.domain.terms import Channel, Verdict
 from callback_campaigns.questionnaire_sets import SHIPPED, shipped
 from crm.domain.customer import Level
 
@@ -174,12 +175,12 @@ OVERALL = {"KG7", "YB9", "ZQ11", "WG10", "JG7"}
 A_ONLY = {"KG8", "KG9", "YB8", "ZQ9", "ZQ10", "WG12", "WG13"}
 
 
-def judged(name: str, answer: Answer, *, level: Level = Level.B, facts: Facts | None = None) -> Verdict:
+def judged(name: str, answer: Answer, *, level: Level = Level.B, facts: Facts | None = None) -> Judgement:
     """Return what one answer alone comes to."""
     return evaluate(shipped(name[:2]), {name: answer}, level=level, facts=facts)
 
 
-def said(verdict: Verdict) -> str:
+def said(verdict: Judgement) -> str:
     """Return the effects in a line."""
     return " ".join(
         effect.do + (f":{effect.detail or effect.within}" if effect.detail or effect.within else "")
@@ -215,13 +216,13 @@ def test_answer(
     assert " ".join(str(ticket.severity) for ticket in problems) == ("" if name == "JG1" else severity)
     assert said(verdict) == effects
     if item.weight == 0 or (score is None and not bad):
-        assert verdict.result is None
+        assert verdict.verdict is None
     elif (bad and name in DECISIVE | OVERALL) or (score is not None and score < 60):
-        assert (verdict.result, verdict.decided_by) == (Result.DISSATISFIED, (name,))
+        assert (verdict.verdict, verdict.decided_by) == (Verdict.DISSATISFIED, (name,))
     elif score in {60, 75}:
-        assert (verdict.result, verdict.decided_by) == (Result.NEUTRAL, (name,))
+        assert (verdict.verdict, verdict.decided_by) == (Verdict.NEUTRAL, (name,))
     else:
-        assert (verdict.result, verdict.score) == (Result.SATISFIED, Decimal(100))
+        assert (verdict.verdict, verdict.score) == (Verdict.SATISFIED, Decimal(100))
 
 
 @pytest.mark.parametrize("code", SHIPPED)
@@ -248,7 +249,7 @@ def test_a_voice_answer_is_listened_to_by_a_specialist(name: str) -> None:
     verdict = judged(name, Answer(voice="01J0000000000000000000000A"))
 
     assert [(effect.do, effect.to) for effect in verdict.effects] == [(Do.CLASSIFY, ("SPC",))]
-    assert (verdict.result, verdict.departments) == (None, ())
+    assert (verdict.verdict, verdict.departments) == (None, ())
 
 
 @pytest.mark.parametrize(

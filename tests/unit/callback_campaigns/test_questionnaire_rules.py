@@ -6,7 +6,6 @@ import pytest
 
 from callback_campaigns.domain.questionnaire import (
     Answer,
-    Channel,
     Do,
     NoSuchAnswer,
     answer_by_key,
@@ -15,7 +14,8 @@ from callback_campaigns.domain.questionnaire import (
 )
 from callback_campaigns.domain.questionnaire_frame import OPENING, fill, spoken_seconds
 from callback_campaigns.domain.questionnaire_plan import ChannelRefused, next_item, plan
-from callback_campaigns.domain.questionnaire_verdict import Result, Verdict, evaluate
+from callback_campaigns.domain.questionnaire_verdict import Judgement, evaluate
+from callback_campaigns.domain.terms import Channel, Verdict
 from callback_campaigns.questionnaire_sets import shipped
 from crm.domain.customer import Level
 
@@ -35,7 +35,7 @@ def given(**values: str) -> dict[str, Answer]:
     return {name: Answer(values=(value,)) for name, value in values.items()}
 
 
-def kg(level: Level = Level.B, **values: str) -> Verdict:
+def kg(level: Level = Level.B, **values: str) -> Judgement:
     """Judge answers to KG."""
     return evaluate(shipped("KG"), given(**values), level=level)
 
@@ -43,19 +43,19 @@ def kg(level: Level = Level.B, **values: str) -> Verdict:
 def test_score_is_the_weighed_mean_of_what_was_answered() -> None:
     verdict = kg(KG1="both_came", KG2="neutral", KG7="4")
     assert verdict.score == Decimal("78.33")
-    assert (verdict.result, verdict.decided_by) == (Result.NEUTRAL, ("KG2", "KG7"))
+    assert (verdict.verdict, verdict.decided_by) == (Verdict.NEUTRAL, ("KG2", "KG7"))
 
 
 @pytest.mark.parametrize(
     ("answers", "result"),
     [
-        ({"KG2": "neutral", "KG4": "neutral"}, Result.NEUTRAL),  # 60
-        ({"KG2": "neutral", "KG4": "satisfied"}, Result.SATISFIED),  # 80
-        ({"KG2": "neutral", "KG4": "neutral", "KG7": "3"}, Result.DISSATISFIED),  # 56.66
+        ({"KG2": "neutral", "KG4": "neutral"}, Verdict.NEUTRAL),  # 60
+        ({"KG2": "neutral", "KG4": "satisfied"}, Verdict.SATISFIED),  # 80
+        ({"KG2": "neutral", "KG4": "neutral", "KG7": "3"}, Verdict.DISSATISFIED),  # 56.66
     ],
 )
-def test_limits_of_the_verdict(answers: dict[str, str], result: Result) -> None:
-    assert evaluate(shipped("KG"), given(**answers)).result is result
+def test_limits_of_the_verdict(answers: dict[str, str], result: Verdict) -> None:
+    assert evaluate(shipped("KG"), given(**answers)).verdict is result
 
 
 def test_one_bad_decisive_answer_outweighs_every_good_one() -> None:
@@ -69,18 +69,18 @@ def test_one_bad_decisive_answer_outweighs_every_good_one() -> None:
         KG7="5",
     )
     assert verdict.score is not None and verdict.score > 80
-    assert (verdict.result, verdict.decided_by) == (Result.DISSATISFIED, ("KG5",))
+    assert (verdict.verdict, verdict.decided_by) == (Verdict.DISSATISFIED, ("KG5",))
 
 
 def test_a_bad_overall_mark_decides() -> None:
     verdict = kg(KG1="both_came", KG2="satisfied", KG3="checked", KG4="satisfied", KG6="explained", KG7="2")
-    assert (verdict.result, verdict.decided_by) == (Result.DISSATISFIED, ("KG7",))
+    assert (verdict.verdict, verdict.decided_by) == (Verdict.DISSATISFIED, ("KG7",))
     assert verdict.tickets[0].listen_first
 
 
 def test_a_bad_answer_that_is_not_decisive_opens_a_ticket_all_the_same() -> None:
     verdict = kg(KG1="both_came", KG2="dissatisfied", KG3="checked", KG4="satisfied", KG5="no_charge")
-    assert verdict.result is Result.SATISFIED and verdict.score == 80
+    assert verdict.verdict is Verdict.SATISFIED and verdict.score == 80
     assert [ticket.departments for ticket in verdict.tickets] == [("DES",)]
 
 
@@ -91,7 +91,7 @@ def test_score_is_cut_off_so_that_it_never_reads_better_than_the_verdict() -> No
 
 def test_nothing_answered_is_no_verdict() -> None:
     verdict = kg()
-    assert (verdict.result, verdict.score, verdict.completeness, verdict.kept) == (None, None, 0, False)
+    assert (verdict.verdict, verdict.score, verdict.completeness, verdict.kept) == (None, None, 0, False)
 
 
 @pytest.mark.parametrize(("answered", "percent", "kept"), [(3, 50, False), (4, 66, True), (6, 100, True)])
@@ -144,7 +144,7 @@ def test_KG1_the_agent_names_who_was_absent() -> None:
 @pytest.mark.parametrize(("days", "bad"), [(5, False), (6, True)])
 def test_KG3_material_that_has_not_come_is_bad_after_five_days(days: int, bad: bool) -> None:
     verdict = evaluate(shipped("KG"), given(KG3="not_arrived"), facts={"days_since_start": days})
-    assert (verdict.result is Result.DISSATISFIED, verdict.departments) == (bad, ("MAT",) if bad else ())
+    assert (verdict.verdict is Verdict.DISSATISFIED, verdict.departments) == (bad, ("MAT",) if bad else ())
     assert [effect.do for effect in verdict.effects] == [Do.NOTE, Do.REASK]
 
 
@@ -172,7 +172,7 @@ def test_level_a_is_asked_everything_by_a_person_and_the_open_question_first() -
     assert asked == ["KG10", *(f"KG{number}" for number in range(1, 10))]
 
 
-@pytest.mark.parametrize("channel", [Channel.AGENT, Channel.SMS])
+@pytest.mark.parametrize("channel", [Channel.AGENT, Channel.SMS_FORM])
 def test_others_are_asked_every_item_marked_all_and_their_preference_last(channel: Channel) -> None:
     asked = [item.id for item in plan(shipped("KG"), level=Level.C, channel=channel, facts={})]
     assert asked == ["KG1", "KG2", "KG3", "KG4", "KG5", "KG6", "KG7", "KG9", "KG10"]
@@ -203,7 +203,7 @@ def test_TS_serious_complaints_are_asked_by_people() -> None:
         plan(shipped("TS"), level=Level.B, channel=Channel.IVR, facts={"severity": 2})
 
 
-@pytest.mark.parametrize("channel", [Channel.IVR, Channel.SMS])
+@pytest.mark.parametrize("channel", [Channel.IVR, Channel.SMS_FORM])
 def test_LW_is_asked_by_people_only(channel: Channel) -> None:
     with pytest.raises(ChannelRefused):
         plan(shipped("LW"), level=Level.B, channel=channel, facts={})
