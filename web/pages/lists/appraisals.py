@@ -56,7 +56,7 @@ STEPS = {
         ),
         Step(
             name="dismiss",
-            title=N_("取消"),
+            title=N_("取消扣分"),
             button=N_("取消这一条"),
             done=N_("已取消。"),
             run=_dismiss,
