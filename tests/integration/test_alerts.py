@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import select
 
+from app.call_alerts import CallListener
+from app.settings import Settings
 from crm.call_alerts import CallAlerts, FinishedCall
 from crm.case_alerts import look_at_case
 from crm.complaint_views import ComplaintView
@@ -13,11 +15,13 @@ from crm.domain.case import Severity
 from crm.events_alerts import CauseRising, OpenCaseCaller, RefusedNumberCalled, WatchwordFound
 from crm.events_cases import ComplaintRegistered, CustomerCalledAgain
 from crm.tables import Crew, CustomerPhone, Project
+from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import Event, decode
 from kernel.ids import new_ulid
 from kernel.outbox import OutboxRow
+from telephony.events import CallEnded
 from tests.support.complaints import DESIGN, INTEGRITY, Desk, open_desk
 
 pytestmark = pytest.mark.integration
@@ -211,3 +215,43 @@ async def test_a_complaint_that_speaks_of_a_regulator_is_told(desk: Desk) -> Non
     await look(desk)
     (told,) = await facts(desk, WatchwordFound)
     assert (told.case_id, told.about, told.word) == (view.case_id, "regulator", "12315")
+
+
+def ended(desk: Desk, **how: Any) -> CallEnded:
+    """Return the fact of an answered call of an hour ago."""
+    what: dict[str, Any] = {
+        "call_id": new_ulid(),
+        "node": "pbx1",
+        "direction": "in",
+        "result": "ANSWERED",
+        "queue": "service",
+        "agent_id": None,
+        "agent_number": "1001",
+        "from_number": "",
+        "to_number": "01065558800",
+        "menu_path": (),
+        "started_at": desk.now,
+        "queued_at": desk.now,
+        "answered_at": desk.now,
+        "ended_at": desk.now,
+        "wait_seconds": 3.0,
+        "talk_seconds": 60.0,
+        "hangup_by": "caller",
+    }
+    return CallEnded(at=desk.now, **(what | how))
+
+
+async def test_finished_calls_reach_the_alerts(desk: Desk) -> None:
+    view, phone = await some_complaint(desk)
+    listener = CallListener(Settings(), desk.database, desk.clock, Bus())
+    for fact in (
+        ended(desk, from_number=phone),
+        ended(desk, from_number="anonymous"),
+        ended(desk, from_number=phone, direction="internal"),
+        ended(desk, from_number="1001", to_number=REFUSES, direction="out"),
+    ):
+        async with desk.database.transaction() as session:
+            await listener.take(session, fact)
+    assert (await desk.get(view)).header.call_count == 2
+    (told,) = await facts(desk, RefusedNumberCalled)
+    assert told.agent == "1001"
