@@ -20,7 +20,6 @@ from kernel.redis_client import connect_redis
 from tests.support.db import postgres_database, sqlite_database
 from tests.support.runtime import runtime_folder
 
-
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 1024**3
 

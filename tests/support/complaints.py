@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -27,6 +28,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Invalid
 from kernel.ids import new_ulid
+from tests.support.db import filled
 
 HOUR = timedelta(hours=1)
 PIN = Signed(kind=SignatureKind.PIN, pin="2580")
@@ -168,7 +170,8 @@ class KnownMembers:
 
 async def open_desk(database: Database, clock: FakeClock) -> Desk:
     """Seed the demo company and return a desk over it."""
-    await seed_company(database, now=clock.now())
+    now = clock.now()
+    await filled(database, f"company {now.isoformat()}", partial(seed_company, database, now=now))
     register = CaseRegister(database, clock, zone=SHANGHAI)
     journal, book = Journal(AuditLog(database, clock)), LimitBook(clock)
     services = ComplaintServices.build(

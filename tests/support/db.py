@@ -10,7 +10,7 @@ import atexit
 import hashlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -79,6 +79,29 @@ async def sqlite_database() -> AsyncIterator[Database]:
         for leftover in path.parent.iterdir():
             leftover.unlink()
         free.append(kept)
+
+
+async def filled(database: Database, key: str, fill: Callable[[], Awaitable[object]]) -> None:
+    """Let ``fill`` write into an empty database; on SQLite what it wrote is kept, and copied the next time.
+
+    Args:
+        key: the same for fillings that may take each other's place.
+    """
+    if database.dialect_name != "sqlite":
+        await fill()
+        return
+    path = Path(str(database.engine.url.database))
+    log = path.with_name(path.name + "-wal")
+    assert not log.exists() or not log.stat().st_size, "somebody has written already"
+    made = _folder() / f"{schema_name()}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.db"
+    if made.exists():
+        await database.dispose()
+        shutil.copyfile(made, path)
+        return
+    await fill()
+    # The last connection that is closed writes everything into the file.
+    await database.dispose()
+    shutil.copyfile(path, made)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from crm.case_watch import watch_cases
 from crm.service import ContactLog, CustomerDirectory
 from crm.views import CallContact
 from kernel.bus import Bus
-from kernel.clock import Clock, SystemClock
+from kernel.clock import Clock, FakeClock, SystemClock
 from kernel.db import Database
 from kernel.ids import new_ulid
 from kernel.phone import Phone
@@ -24,7 +24,7 @@ from telephony.domain.agent_state import RingEnd
 from telephony.domain.agent_steps import Answered, LegEnded, Rang, WrapUpTimedOut
 from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnded
 from telephony.roster import Roster
-from tests.support.db import sqlite_database
+from tests.support.db import filled, sqlite_database
 from tests.support.fake_telephony import FakeBoard, History, ringing_call
 from tests.support.web import cheap_passwords
 from web.app import create_app
@@ -58,12 +58,18 @@ class Stage:
 
     async def seed(self) -> None:
         """Write the demo company, its codes and three users: ``agent``, ``supervisor``, ``admin``."""
+        # Some seconds earlier or later makes no difference to who has the time of this machine.
+        when = self.clock.now().isoformat() if isinstance(self.clock, FakeClock) else "now"
+        await filled(self.database, f"stage {when}", self._fill)
+        self.agents = {agent.number: agent.agent_id for agent in await self.roster.agents()}
+
+    async def _fill(self) -> None:
         await seed_company(self.database, now=self.clock.now())
         await self.roster.seed_codes()
-        self.agents = {agent.number: agent.agent_id for agent in await self.roster.agents()}
-        first = min(self.agents)
+        agents = {agent.number: agent.agent_id for agent in await self.roster.agents()}
+        first = min(agents)
         for login, name, role, agent_id in (
-            ("agent", "李娜", Role.AGENT, self.agents[first]),
+            ("agent", "李娜", Role.AGENT, agents[first]),
             ("supervisor", "王主管", Role.SUPERVISOR, None),
             ("admin", "管理员", Role.ADMINISTRATOR, None),
         ):

@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 from aiohttp import web
@@ -85,6 +87,18 @@ def setup(app: web.Application) -> None:
     app[DIRECTORY] = CustomerDirectory(deps.database)
     app[STATIC_PREFIX] = f"/static/{_fingerprint(STATIC)}"
     app[ERROR_PAGE] = error_page
+    app[TEMPLATE_ENGINE] = _engine(deps.settings.timezone)
+    # The language comes first of all, so that error pages speak it as well.
+    app.middlewares.insert(0, language_middleware)
+    app.on_response_prepare.append(_cache_static)
+    app.router.add_static(app[STATIC_PREFIX], STATIC)
+    app.router.add_get("/", home)
+    app.router.add_post("/language", switch_language)
+
+
+# Applications of one process share what is compiled.
+@lru_cache(maxsize=4)
+def _engine(timezone: ZoneInfo) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -94,16 +108,11 @@ def setup(app: web.Application) -> None:
         lstrip_blocks=True,
     )
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
-    app[TEMPLATE_ENGINE] = environment
-    environment.filters |= times.filters(deps.settings.timezone)
-    # The language comes first of all, so that error pages speak it as well.
-    app.middlewares.insert(0, language_middleware)
-    app.on_response_prepare.append(_cache_static)
-    app.router.add_static(app[STATIC_PREFIX], STATIC)
-    app.router.add_get("/", home)
-    app.router.add_post("/language", switch_language)
+    environment.filters |= times.filters(timezone)
+    return environment
 
 
+@cache
 def _fingerprint(folder: Path) -> str:
     """Return a short hash over all static files: their address changes when one of them does."""
     digest = hashlib.sha256()
