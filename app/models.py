@@ -1,5 +1,6 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
+import callback_campaigns.questionnaire_tables
 import crm.attachment_tables
 import crm.complaint_tables
 import crm.escalation_tables
@@ -24,6 +25,7 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    callback_campaigns.questionnaire_tables,
     crm.complaint_tables,
     crm.escalation_tables,
     crm.attachment_tables,

@@ -95,6 +95,12 @@ class Permission(StrEnum):
     DEPOSITS_POST = "deposits.post"
     KNOWLEDGE_VIEW = "knowledge.view"
     KNOWLEDGE_EDIT = "knowledge.edit"
+    QUESTIONNAIRES_VIEW = "questionnaires.view"
+    """What customers are asked when they are called back, and what follows from their answers."""
+    QUESTIONNAIRES_EDIT = "questionnaires.edit"
+    """Write drafts of questionnaires."""
+    QUESTIONNAIRES_PUBLISH = "questionnaires.publish"
+    """Put a draft in force."""
     LIMITS_VIEW = "limits.view"
     LIMITS_CONFIGURE = "limits.configure"
     NOTICES_ADMINISTER = "notices.administer"
@@ -128,6 +134,7 @@ _AGENT = frozenset(
         _P.ESCALATIONS_SUBMIT,
         _P.REPAIRS_ROUTE,
         _P.KNOWLEDGE_VIEW,
+        _P.QUESTIONNAIRES_VIEW,
         _P.LIMITS_VIEW,
     }
 )
@@ -143,10 +150,21 @@ _MANAGER = _SUPERVISOR | {
     _P.COMPENSATION_REQUEST,
     _P.COSTS_SIGN_SERVICE,
     _P.DEPOSITS_VIEW,
+    _P.QUESTIONNAIRES_EDIT,
+    _P.QUESTIONNAIRES_PUBLISH,
     _P.LIMITS_CONFIGURE,
     _P.EXPORT,
 }
-_MEMBER = frozenset({_P.CASES_VIEW, _P.CASES_WORK, _P.KNOWLEDGE_VIEW, _P.LIMITS_VIEW, _P.PROJECTS_VIEW})
+_MEMBER = frozenset(
+    {
+        _P.CASES_VIEW,
+        _P.CASES_WORK,
+        _P.KNOWLEDGE_VIEW,
+        _P.QUESTIONNAIRES_VIEW,
+        _P.LIMITS_VIEW,
+        _P.PROJECTS_VIEW,
+    }
+)
 _SEES = frozenset({_P.CUSTOMERS_VIEW, _P.PROJECTS_VIEW, _P.CASES_VIEW, _P.CASES_VIEW_ALL, _P.LIMITS_VIEW})
 
 GRANTS: dict[Role, frozenset[Permission]] = {
@@ -164,6 +182,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         _P.COSTS_SIGN_COMPANY,
         _P.DEPOSITS_VIEW,
         _P.KNOWLEDGE_VIEW,
+        _P.QUESTIONNAIRES_VIEW,
         _P.EXPORT,
     },
     Role.FINANCE: frozenset(
