@@ -49,6 +49,8 @@ DURATION = Histogram(
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
 )
+CALLER_LEFT = 499
+"""What is counted when the caller goes away before the answer."""
 
 
 class CrossSite(Forbidden):
@@ -107,7 +109,7 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
     request[REQUEST_ID] = request_id
     request[CLIENT_IP] = client_ip(request, settings)
     started = time.perf_counter()
-    status = 499  # what stays when the caller goes away
+    status = CALLER_LEFT
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         try:
             response = await _answer(request, handler)
@@ -124,6 +126,11 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if answer.status < HTTPStatus.BAD_REQUEST:
             return answer
         return await _fail(request, answer)
+    except ConnectionResetError as error:
+        if request.transport is not None and not request.transport.is_closing():
+            return await _fail(request, error)
+        # They closed the page while it was sending: nobody reads an answer, and nothing is wrong here.
+        return web.Response(status=CALLER_LEFT)
     except Exception as error:  # the border: every error becomes one answer and at most one log line
         return await _fail(request, error)
 

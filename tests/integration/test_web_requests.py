@@ -6,17 +6,18 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
-from aiohttp import ClientPayloadError, web
+from aiohttp import ClientConnectionError, ClientPayloadError, web
 from structlog.testing import capture_logs
 
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import is_ulid
 from tests.support.sample_routes import sample_routes
+from tests.support.waiting import eventually
 from tests.support.web import PASSWORD, Client, WebHarness, same_origin
 from web.auth import Visitor
 from web.middleware import ERROR_PAGE
-from web.permissions import Role
+from web.permissions import Role, public
 from web.problems import Problem
 
 pytestmark = pytest.mark.integration
@@ -124,6 +125,24 @@ class TestErrors:
             response = await client.post("/api/echo", data=b"1" * 1001, headers=headers)
             assert response.status == 413
             assert (await response.json())["code"] == "body_too_large"
+
+    async def test_a_caller_who_leaves_while_sending_is_no_failure_of_ours(self, harness: WebHarness) -> None:
+        @public
+        async def left(request: web.Request) -> web.Response:
+            assert request.transport is not None
+            request.transport.close()
+            raise ConnectionResetError("Connection lost")
+
+        def routes(app: web.Application) -> None:
+            app.router.add_get("/left", left)
+
+        async with harness.serve(routes) as client:
+            with capture_logs() as logs:
+                with pytest.raises(ClientConnectionError):
+                    await client.get("/left")
+                await eventually(lambda: [entry for entry in logs if entry["event"] == "http_request"])
+        assert [entry["status"] for entry in logs if entry["event"] == "http_request"] == [499]
+        assert not [entry for entry in logs if entry["event"] == "request_failed"]
 
     async def test_a_stream_that_breaks_ends(self, client: Client) -> None:
         whole = await client.get("/ticks")
