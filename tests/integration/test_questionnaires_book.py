@@ -51,7 +51,9 @@ async def test_a_draft_is_published_and_the_old_version_stays_as_it_was(
             async with database.transaction() as session:
                 await session.execute(text(change))
     async with database.session() as session:
-        actions = (await session.execute(text("SELECT action FROM audit_record ORDER BY seq"))).scalars().all()
+        actions = (
+            (await session.execute(text("SELECT action FROM audit_record ORDER BY seq"))).scalars().all()
+        )
     assert list(actions) == ["questionnaire.draft_saved", "questionnaire.published"]
 
 

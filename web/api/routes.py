@@ -28,6 +28,7 @@ from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
 from web.api.v1.people import ROUTES as PEOPLE_ROUTES
 from web.api.v1.people_wishes import ROUTES as WISH_ROUTES
 from web.api.v1.projects import ROUTES as PROJECT_ROUTES
+from web.api.v1.questionnaires import ROUTES as QUESTIONNAIRE_ROUTES
 from web.api.v1.queues import list_queues
 from web.api.v1.repair_points import ROUTES as REPAIR_POINT_ROUTES
 from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
@@ -59,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *TICKET_ROUTES,
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,
+    *QUESTIONNAIRE_ROUTES,
     *REPAIR_POINT_ROUTES,
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
