@@ -11,6 +11,7 @@ from app.cli_import import import_file
 from app.cli_limits import calendar, limits
 from app.cli_notices import notices
 from app.cli_search import search
+from app.cli_simulate import simulate
 from app.cli_staff import agents, audit, queues, tokens, users
 from app.command_line import group, run, settings
 from app.console import console, done, fail
@@ -44,6 +45,7 @@ for _name, _commands in (
 
 
 cli.command("import")(import_file)
+cli.command("simulate")(simulate)
 
 
 @cli.command()

@@ -1,0 +1,1 @@
+"""Synthetic centres in virtual time, to see what the pacing makes of them."""
