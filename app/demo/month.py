@@ -58,8 +58,8 @@ async def fill_month(
     homes: int = HOMES_WANTED,
     amount: Amount | None = None,
     progress: Progress | None = None,
-) -> None:
-    """Give the demo company its further customers and its last month.
+) -> int:
+    """Give the demo company its further customers and its last month; return how many stories were cut short.
 
     Needs the company and its users. What it wrote can be found by the search.
     """
@@ -73,8 +73,9 @@ async def fill_month(
         crews = {crew.name: crew.id for crew in (await session.scalars(select(Crew))).all()}
     turns = stories(scene, await homes_of(database), crews, amount or Amount())
     limits = LimitWorker(database, clock, crm.limits, worker="demo")
-    await play(turns, scene, each_day=limits.run_once, progress=progress)
+    refused = await play(turns, scene, each_day=limits.run_once, progress=progress)
     async with database.transaction() as session:
         # Everybody has long been told of what happened before yesterday.
         await session.execute(delete(OutboxRow).where(OutboxRow.created_at < until - timedelta(days=1)))
     await crm.feed.rebuild(database)
+    return refused

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from app.demo.people import Office
 from crm.domain.handoff import SignatureKind, Signed
+from kernel.errors import HuifangError
 from web.crm_part import CrmServices
+
+log = structlog.get_logger(__name__)
 
 OPENS, CLOSES = time(8, 30), time(18, 0)
 STROKES = (((300, 900), (420, 700), (520, 980), (640, 660), (760, 940), (880, 720), (990, 960), (1100, 800)),)
@@ -97,14 +102,17 @@ async def play(
     *,
     each_day: Callable[[], Awaitable[object]],
     progress: Progress | None = None,
-) -> None:
+) -> int:
     """Let every story take its steps until the scene's end, each at its time.
+
+    A story whose step a service refuses ends there: a company that is nearly whole can be shown, one that
+    does not start cannot. Returns how many there were.
 
     Args:
         each_day: done at the end of every day, and once more at the end.
     """
     start, waiting = scene.clock.now(), list(turns)
-    days, played = (scene.until - start) // DAY, 0
+    days, played, refused = (scene.until - start) // DAY, 0, 0
     heapq.heapify(waiting)
     while waiting and waiting[0].at < scene.until:
         turn = heapq.heappop(waiting)
@@ -119,6 +127,10 @@ async def play(
             pause = await anext(turn.steps)
         except StopAsyncIteration:
             continue
+        except HuifangError as error:
+            refused += 1
+            log.warning("demo_story_ended", story=turn.number, code=error.code, error=error.message)
+            continue
         at = pause if isinstance(pause, datetime) else scene.at_work(turn.at + pause)
         heapq.heappush(waiting, Turn(at, turn.number, turn.steps))
     for turn in waiting:
@@ -127,3 +139,4 @@ async def play(
     await each_day()
     if progress is not None:
         progress(days, days)
+    return refused

@@ -75,7 +75,7 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
             agent_id=person.agent_id,
             department=person.department,
         )
-    await fill_month(
+    refused = await fill_month(
         database,
         WebSettings(),
         until=NOW,
@@ -83,6 +83,7 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
         amount=FEW,
         progress=lambda done, total: progress.append((done, total)),
     )
+    assert refused == 0
     crm = build_crm(Ground(settings=WebSettings(), database=database, clock=clock, bus=Bus()))
     try:
         yield Played(database=database, crm=crm, office=await open_office(database), progress=progress)
