@@ -18,7 +18,7 @@ from callback_campaigns.pacing.histogram import bin_of
 from callback_campaigns.pacing.history import POINTS, History, Outlook
 from callback_campaigns.pacing.terms import Decision, Mode, Policy, Reason, Snapshot
 
-BOLDEST = 0.06
+BOLDEST = 0.08
 """Chance of finding nobody that a single dial may have while the budget is full."""
 FULL_CREDIT = 5.0
 """Abandoned calls left over, after an unlucky moment, from which on the budget counts as full."""
@@ -26,8 +26,8 @@ RESERVE = 1.0
 """Abandoned calls that are never spent on purpose."""
 UNLUCKY = 3.0
 """Standard deviations of an unlucky moment,"""
-SURGE = 0.5
-"""in which also so many more people answer than is usual: a new list, the end of a football match."""
+SURGE = 1.0
+"""in which also so many times more people answer than expected: another list, the end of a match."""
 
 
 class Pacer:

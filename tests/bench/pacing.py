@@ -1,0 +1,89 @@
+"""What the pacing makes of synthetic centres, beside a dialler that knows the future.
+
+Centres of 5, 10, 20, 50, 100 and 200 agents dial in virtual time, from a cold start (nothing known of the
+centre, an empty budget): a dialling day of eight hours up to 20 agents, four hours at 50, two above. People
+talk 180 s on average (lognormal, spread of the logarithm 0.6), write for 30 s, 40 % of the dials are
+answered by a person, a quarter more or less through the day, after 11 s on average, 8 % by a machine; what
+nobody answers rings for 30 s; one wrap-up in 33 ends in a pause. `predictive` and `power` are the product's
+own code, `progressive` dials once for each free agent, `fixed` two lines for each. `to_oracle_ratio` is a
+dialler's occupancy ÷ that of the oracle, which dials only those who will answer, in time for the next free
+agent. Abandoned: a live answer without a person within two seconds.
+
+`random_centres`: a thousand centres of 5–200 agents for half an hour each, with random times, answer ratios
+of 10–75 % that jump twice (0.4–2 times), machines, pauses and trunks. `above_cap_centres` had more than 3 %
+abandoned at the end, `above_cap_at_times_centres` at any moment from the first call on.
+`decision_microseconds` is the mean CPU time of one decision at 200 agents.
+"""
+
+import time
+from typing import Any
+
+from callback_campaigns.pacing import Mode, Policy, Snapshot
+from callback_campaigns.pacing.simulation.centre import Centre
+from callback_campaigns.pacing.simulation.comparison import compare, try_random_centres
+from callback_campaigns.pacing.simulation.diallers import PacedDialler
+from tests.bench.report import at_least, at_most, report
+from tests.support.pacing import taught
+
+LIMIT_SECONDS = 1_500
+"""Three minutes of one CPU; others may be using the machine."""
+HOURS = {5: 8.0, 10: 8.0, 20: 8.0, 50: 4.0, 100: 2.0, 200: 2.0}
+GOAL_FROM_AGENTS = 20
+GOAL_RATIO = 0.9
+CENTRES = 1_000
+DECISIONS = 2_000
+
+
+def decision_microseconds() -> float:
+    """Return the CPU time of a decision with 200 agents and 60 dials in progress."""
+    dialler = PacedDialler(Mode.PREDICTIVE, Policy())
+    dialler.pacer.history = taught(dials=3_000)
+    for second in range(2_000):
+        dialler.live_answer(float(second), abandoned=False)
+    begun = time.process_time()
+    for turn in range(DECISIONS):
+        now = 3_000.0 + turn
+        dialler.how_many(
+            Snapshot(
+                now=now,
+                heard_at=now,
+                free=5,
+                talking_since=tuple(now - 2.0 * index for index in range(170)),
+                wrapping_since=tuple(now - 1.0 * index for index in range(25)),
+                dialling_since=tuple(now - 0.5 * index for index in range(60)),
+            )
+        )
+    return (time.process_time() - begun) / DECISIONS * 1e6
+
+
+def run() -> dict[str, Any]:
+    """Measure."""
+    policy = Policy()
+    figures: dict[str, float] = {}
+    goals: dict[str, dict[str, Any]] = {}
+    for agents, hours in HOURS.items():
+        for one in compare(Centre(agents=agents, hours=hours), policy=policy):
+            name = f"{one.dialler.split()[0]}_{agents}"
+            figures[f"{name}_occupancy_percent"] = 100.0 * one.outcome.occupancy
+            if one.dialler == "oracle":
+                continue
+            figures[f"{name}_to_oracle_ratio"] = one.to_oracle
+            figures[f"{name}_abandoned_percent"] = 100.0 * one.outcome.abandonment
+            figures[f"{name}_calls_per_hour"] = one.outcome.calls_per_hour
+            if one.dialler == Mode.PREDICTIVE and agents >= GOAL_FROM_AGENTS:
+                goals[f"{name}_to_oracle_ratio"] = at_least(one.to_oracle, GOAL_RATIO)
+                # a count of calls above the cap: «at most» of the report is «less than»
+                goals[f"{name}_abandoned_percent"] = at_most(
+                    100.0 * one.outcome.abandonment, 100.0 * policy.cap
+                )
+    trial = try_random_centres(CENTRES, policy=policy)
+    figures["random_centres"] = trial.centres
+    figures["random_live_answers"] = trial.live
+    figures["random_abandoned_percent"] = 100.0 * trial.abandoned / max(1, trial.live)
+    figures["random_highest_abandoned_percent"] = 100.0 * trial.worst_rate
+    figures["above_cap_centres"] = trial.above_cap
+    figures["above_cap_at_times_centres"] = trial.above_at_times
+    figures["above_cap_at_times_by_calls"] = trial.worst_excess
+    figures["decision_microseconds"] = decision_microseconds()
+    goals["above_cap_centres"] = at_most(trial.above_cap, 1)
+    return report("pacing", figures, goals)
