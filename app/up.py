@@ -38,6 +38,7 @@ from app.secrets_file import write_private
 from app.settings import Settings
 from app.voice import MEND
 from app.web_settings import web_settings
+from crm.search_whole import whole_feed
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
@@ -210,6 +211,7 @@ async def _data(settings: Settings) -> dict[str, str]:
             await upgrade(database)
             clock = SystemClock()
             await Roster(database, clock, Bus()).seed_codes()
+            await whole_feed().fill(database)
             fresh = settings.demo and await is_empty(database)
             if fresh:
                 await seed_company(database, now=clock.now())

@@ -21,8 +21,8 @@ from crm.domain.search_text import TAIL, StoredText, kind_token, stored_text
 from crm.search_tables import SearchDocument
 from kernel.phone import Phone
 
-EDITION = 1
-"""Of the tokenizer and the readings; a new one asks for ``huifang search rebuild``."""
+EDITION = 2
+"""Of the tokenizer, the readings and who may find what; a new one asks for ``huifang search rebuild``."""
 MAX_TITLE = 200
 MAX_STORED = 2000
 """Characters of a text that are kept to show; all of it is searched."""
@@ -162,6 +162,11 @@ class SearchIndex:
             SearchDocument.kind == kind.value, SearchDocument.ref_id.in_(ref_ids)
         )
         return set((await session.execute(query)).scalars())
+
+    async def is_current(self, session: AsyncSession) -> bool:
+        """Tell whether anything is indexed, by this edition: a rebuild begins with an empty index."""
+        some = select(SearchDocument.edition).order_by(SearchDocument.id).limit(1)
+        return await session.scalar(some) == EDITION
 
     async def counts(self, session: AsyncSession) -> dict[Kind, int]:
         """Return how many documents of each kind there are."""

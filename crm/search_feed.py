@@ -167,9 +167,9 @@ class SearchFeed:
                 report(kind, done, total)
 
     async def fill(self, database: Database) -> bool:
-        """Read everything if nothing is indexed yet (a database of an older version); tell whether it was."""
+        """Read everything if nothing is indexed yet, or by an older version; tell whether it was."""
         async with database.session() as session:
-            if await self.index.counts(session):
+            if await self.index.is_current(session):
                 return False
         await self.rebuild(database)
         return True

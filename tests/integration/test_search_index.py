@@ -68,6 +68,9 @@ async def test_the_index_is_read_again_and_counted(database: Database, clock: Fa
         assert all(one.complete for one in await feed.check(session))
     assert await found(search, "北京") + await found(search, "漏水") == before
     assert not await feed.fill(database), "what is there is not read again"
+    async with database.transaction() as session:
+        await session.execute(update(SearchDocument).values(edition=0))
+    assert await feed.fill(database), "an older version's index is made anew"
 
 
 async def test_a_document_of_another_edition_is_replaced(database: Database) -> None:
