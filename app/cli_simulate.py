@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.command_line import run
 from app.console import Step, console, fail, step
 
 if TYPE_CHECKING:
@@ -61,7 +60,10 @@ def simulate(
         "swing": swing,
         "seed": seed,
     }
-    run(_simulate(sizes, settled, {"cap": cap, "min_agents": min_agents}, ratio, random, as_json))
+    try:
+        _simulate(sizes, settled, {"cap": cap, "min_agents": min_agents}, ratio, random, as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -74,7 +76,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
-async def _simulate(
+def _simulate(
     sizes: tuple[int, ...],
     settled: dict[str, Any],
     permitted: dict[str, Any],

@@ -72,6 +72,7 @@ class History:
         self.returns = Ratio(prior=0.9, prior_weight=20.0, memory=500)
         """Wrap-ups that end with a free agent, not with a pause."""
         self._outlook: Outlook | None = None
+        self._made_for = 0.0
         self._made_at = 0
 
     def dial_answered(self, seconds: float) -> None:
@@ -94,11 +95,15 @@ class History:
         self.returns.observe(free)
 
     def outlook(self, grace: float) -> Outlook:
-        """Return the chances; the times are read anew once there is a twentieth more of them."""
+        """Return the chances, with ``grace`` seconds in which a person may wait.
+
+        The times are read anew once there is a twentieth more of them.
+        """
         known = self.to_answer.count + self.talks.count
-        if self._outlook is None or known >= self._made_at + min(200, 1 + self._made_at // 20):
+        due = self._made_at + min(200, 1 + self._made_at // 20)
+        if self._outlook is None or grace != self._made_for or known >= due:
             self._outlook = self._make(grace)
-            self._made_at = known
+            self._made_for, self._made_at = grace, known
         self._outlook.at(self.answers.upper())
         return self._outlook
 
