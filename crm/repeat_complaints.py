@@ -188,7 +188,12 @@ def _chosen(actor: Actor, wanted: RepeatFilter) -> list[ColumnElement[bool]]:
             _L.case_id == ServiceCase.id, _L.class_code == wanted.class_.value, *_lines(actor)
         )
         chosen.append(about.correlate(ServiceCase))
-    return [*chosen, ServiceCase.status != CaseStatus.NOT_FILED.value, or_(_again(), _same_class())]
+    return [
+        *chosen,
+        ServiceCase.status != CaseStatus.NOT_FILED.value,
+        # Said once more outside: a complaint without a project is not compared with every other one.
+        or_(_again(), and_(ServiceCase.project_id.is_not(None), _same_class())),
+    ]
 
 
 def _again() -> ColumnElement[bool]:
