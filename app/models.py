@@ -1,6 +1,7 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
 import callback_campaigns.questionnaire_tables
+import callback_campaigns.task_tables
 import crm.attachment_tables
 import crm.complaint_tables
 import crm.escalation_tables
@@ -25,6 +26,7 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    callback_campaigns.task_tables,
     callback_campaigns.questionnaire_tables,
     crm.complaint_tables,
     crm.escalation_tables,

@@ -1,0 +1,183 @@
+"""SQL tables of callback tasks, attempts to reach somebody, and refusals to dial (domain.md §1.2, §4.2)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Index, Integer, String, false, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base, Json, Ulid, UtcDateTime
+from kernel.due import DueColumns
+
+OPEN_ATTEMPT = "state <> 'ended'"
+
+
+class CallbackTaskRow(DueColumns, Base):
+    """A callback task; ``due_at`` is set only while the task waits for a moment to come, ``call_at`` always.
+
+    Attributes:
+        key: the same event gives the same, so that it makes one task.
+        current_key: of the project and type, or the case and type, while the task is open: one at a time
+            (CB-1).
+        holds: what holds it back, joined by commas.
+        tried: its attempts, each ``[moment, outcome, channel]``.
+        finding: the result as it was given; what is counted by stands in columns of its own.
+    """
+
+    __tablename__ = "callback_task"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    key: Mapped[str] = mapped_column(String(160), unique=True)
+    current_key: Mapped[str | None] = mapped_column(String(60), unique=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    category: Mapped[str] = mapped_column(String(12))
+    status: Mapped[str] = mapped_column(String(12))
+    customer_id: Mapped[str] = mapped_column(Ulid)
+    project_id: Mapped[str | None] = mapped_column(Ulid)
+    case_id: Mapped[str | None] = mapped_column(Ulid)
+    point: Mapped[str] = mapped_column(String(8), default="", server_default="")
+    level: Mapped[str] = mapped_column(String(1))
+    channel: Mapped[str] = mapped_column(String(12))
+    origin: Mapped[str] = mapped_column(String(12))
+    origin_ref: Mapped[str] = mapped_column(String(80))
+    previous_id: Mapped[str | None] = mapped_column(Ulid)
+    replaced_by: Mapped[str | None] = mapped_column(Ulid)
+    revisit_id: Mapped[str | None] = mapped_column(Ulid)
+    call_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    first_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    window_end: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    appointed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    holds: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    attempt_id: Mapped[str | None] = mapped_column(Ulid)
+    attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tried: Mapped[list[Any]] = mapped_column(Json)
+    ends_in_call: Mapped[str | None] = mapped_column(String(20))
+    result_code: Mapped[str | None] = mapped_column(String(12))
+    verdict: Mapped[str | None] = mapped_column(String(12))
+    score: Mapped[int | None] = mapped_column(Integer)
+    finding: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    answered: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    cancelled_why: Mapped[str | None] = mapped_column(String(20))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __table_args__ = (
+        Index("ix_callback_task_status_call_at", "status", "call_at", "id"),
+        Index("ix_callback_task_call_at", "call_at", "id"),
+        Index("ix_callback_task_customer_id", "customer_id"),
+        Index("ix_callback_task_project_id_kind", "project_id", "kind"),
+        Index("ix_callback_task_case_id", "case_id"),
+        Index("ix_callback_task_origin_ref", "origin_ref"),
+    )
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
+
+
+class CallbackStepRow(Base):
+    """A step of a task: who made it, when, and from which status to which."""
+
+    __tablename__ = "callback_task_step"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    task_id: Mapped[str] = mapped_column(Ulid)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(String(80))
+    step: Mapped[str] = mapped_column(String(24))
+    status_was: Mapped[str | None] = mapped_column(String(12))
+    status: Mapped[str] = mapped_column(String(12))
+    detail: Mapped[dict[str, Any]] = mapped_column(Json)
+
+    __table_args__ = (Index("ix_callback_task_step_task_id", "task_id", "at"),)
+
+
+class InvalidAttemptRow(Base):
+    """An attempt that brought nothing 无效回访, shown at the next one (CB-8)."""
+
+    __tablename__ = "callback_invalid_attempt"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    task_id: Mapped[str] = mapped_column(Ulid)
+    attempt_id: Mapped[str] = mapped_column(String(26))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    outcome: Mapped[str] = mapped_column(String(12))
+    channel: Mapped[str] = mapped_column(String(12))
+    agent: Mapped[str | None] = mapped_column(String(80))
+    node: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    remark: Mapped[str] = mapped_column(String(200), default="", server_default="")
+
+    __table_args__ = (Index("ix_callback_invalid_attempt_task_id", "task_id", "at"),)
+
+
+class CallbackStopRow(Base):
+    """Callbacks of one type are stopped for one project (CB-9)."""
+
+    __tablename__ = "callback_stop"
+
+    project_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(200))
+    by: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DialAttemptRow(Base):
+    """An attempt to reach a number, committed before anything is sent (architecture.md §3).
+
+    The index on ``number`` is what keeps two campaigns, processes or people from calling a number at once.
+    """
+
+    __tablename__ = "dial_attempt"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    channel_id: Mapped[str] = mapped_column(String(40), unique=True)
+    task_id: Mapped[str | None] = mapped_column(Ulid)
+    campaign_id: Mapped[str | None] = mapped_column(Ulid)
+    customer_id: Mapped[str | None] = mapped_column(Ulid)
+    number: Mapped[str] = mapped_column(String(20))
+    node: Mapped[str] = mapped_column(String(40))
+    trunk: Mapped[str] = mapped_column(String(40))
+    agent: Mapped[str | None] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(12))
+    outcome: Mapped[str | None] = mapped_column(String(12))
+    survey: Mapped[bool] = mapped_column(Boolean)
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    corrected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __table_args__ = (
+        Index(
+            "uq_dial_attempt_open_number",
+            "number",
+            unique=True,
+            sqlite_where=text(OPEN_ATTEMPT),
+            postgresql_where=text(OPEN_ATTEMPT),
+        ),
+        Index("ix_dial_attempt_number_began_at", "number", "began_at"),
+        Index("ix_dial_attempt_customer_id_answered_at", "customer_id", "answered_at"),
+        Index("ix_dial_attempt_task_id", "task_id"),
+        Index("ix_dial_attempt_state_since", "state", "since"),
+    )
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
+
+
+class DialRefusalRow(Base):
+    """A call that was not made, with the reason's code."""
+
+    __tablename__ = "dial_refusal"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    task_id: Mapped[str | None] = mapped_column(Ulid)
+    campaign_id: Mapped[str | None] = mapped_column(Ulid)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    code: Mapped[str] = mapped_column(String(24))
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    detail: Mapped[str] = mapped_column(String(120), default="", server_default="")
+
+    __table_args__ = (
+        Index("ix_dial_refusal_at", "at"),
+        Index("ix_dial_refusal_campaign_id_at", "campaign_id", "at"),
+        Index("ix_dial_refusal_task_id", "task_id"),
+    )
