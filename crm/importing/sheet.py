@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-
 from crm.domain.import_rows import Formula
 from kernel.errors import Invalid
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-
 from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.audio import NotAudio, Samples, samples_of_wav
 

@@ -82,7 +82,7 @@ async def sqlite_database() -> AsyncIterator[Database]:
 
 
 async def filled(database: Database, key: str, fill: Callable[[], Awaitable[object]]) -> None:
-    """Let ``fill`` write; if the database is SQLite and empty, what it wrote is kept and copied the next time.
+    """Let ``fill`` write; if the database is SQLite and empty, what it wrote is kept and copied next time.
 
     Args:
         key: the same for fillings that may take each other's place.
