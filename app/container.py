@@ -27,6 +27,7 @@ from app.runtime.tool import Tool
 from app.schema import check
 from app.service_watch import ServiceWatch
 from app.settings import Settings
+from app.speaker import Speaker
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
 from app.web_settings import web_settings
@@ -319,6 +320,7 @@ async def _open_web(
         customers=CustomerDirectory(base.database),
         tasks_health=base.tasks.health,
         checks=checks,
+        speak=Speaker(settings),
     )
     runner = web.AppRunner(
         create_app(deps, parts=(pages.setup, live.setup)), access_log=None, shutdown_timeout=3.0

@@ -118,6 +118,7 @@ class WebDeps:
         desk: ``telephony.service.AgentDesk``.
         tasks_health: ``Supervisor.health``.
         checks: further readiness checks by name, such as ``ami:pbx1``.
+        speak: makes a WAV of a prompt; ``None`` where there is no voice.
     """
 
     settings: WebSettings
@@ -131,6 +132,7 @@ class WebDeps:
     customers: CustomerDirectory
     tasks_health: Callable[[], Mapping[str, TaskHealth]]
     checks: Mapping[str, Check] = field(default_factory=dict)
+    speak: Callable[[str], Awaitable[Path]] | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

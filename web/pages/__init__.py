@@ -20,6 +20,7 @@ from web.pages import (
     notices,
     office,
     people,
+    questionnaires,
     repair_new,
     search,
     shell,
@@ -50,5 +51,6 @@ def setup(app: web.Application) -> None:
     my_day.setup(app)
     office.setup(app)
     knowledge.setup(app)
+    questionnaires.setup(app)
     figures.setup(app)
     lists.setup(app)

@@ -1,0 +1,59 @@
+// Questionnaires: the text is checked while it is written; prompts can be heard.
+import { byId, el, fill, setText } from "./dom.js";
+import { send, toast } from "./page.js";
+import { t } from "./texts.js";
+
+const WAIT = 600;
+
+const text = byId("text");
+if (text) {
+  const list = byId("problems");
+  let timer = 0;
+  let asked = 0;
+
+  const check = async () => {
+    const mine = ++asked;
+    let found;
+    try {
+      found = await send("POST", "/api/v1/questionnaires/check", { text: text.value }, { quiet: true });
+    } catch {
+      if (mine === asked) setText(byId("checked"), t("现在不能检查，保存时会再检查。"));
+      return;
+    }
+    if (mine !== asked) return;
+    setText(byId("checked"), found.problems.length ? "" : t("没有错误。"));
+    fill(list, found.problems.map((problem) =>
+      el("li", {},
+        el("button", { type: "button", class: "button compact", dataset: { line: problem.line }, disabled: !problem.line },
+          problem.line ? t("第 %(n)s 行").replace("%(n)s", problem.line) : t("全文")),
+        el("span", { class: "wrap", lang: "en" }, problem.item ? [el("b", {}, problem.item), " "] : "", problem.message))));
+  };
+
+  text.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(check, WAIT);
+  });
+
+  list.addEventListener("click", (event) => {
+    const line = Number(event.target.closest("[data-line]")?.dataset.line || 0);
+    if (!line) return;
+    const lines = text.value.split("\n");
+    const start = lines.slice(0, line - 1).reduce((sum, before) => sum + before.length + 1, 0);
+    text.focus();
+    text.setSelectionRange(start, start + (lines[line - 1] ?? "").length);
+    text.scrollTop = Math.max(0, (text.scrollHeight / lines.length) * (line - 4));
+  });
+}
+
+let playing = null;
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.listen");
+  if (!button) return;
+  playing?.pause();
+  playing = new Audio(button.dataset.src);
+  try {
+    await playing.play();
+  } catch (error) {
+    if (error.name !== "AbortError") toast(t("现在没有可用的语音，暂时不能试听。"), "error");
+  }
+});
