@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Index, Integer, String, false, text
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Json, Ulid, UtcDateTime
@@ -32,7 +32,7 @@ class CallbackTaskRow(DueColumns, Base):
     kind: Mapped[str] = mapped_column(String(8))
     category: Mapped[str] = mapped_column(String(12))
     status: Mapped[str] = mapped_column(String(12))
-    customer_id: Mapped[str] = mapped_column(Ulid)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
     project_id: Mapped[str | None] = mapped_column(Ulid)
     case_id: Mapped[str | None] = mapped_column(Ulid)
     point: Mapped[str] = mapped_column(String(8), default="", server_default="")
@@ -132,7 +132,7 @@ class DialAttemptRow(Base):
     channel_id: Mapped[str] = mapped_column(String(40), unique=True)
     task_id: Mapped[str | None] = mapped_column(Ulid)
     campaign_id: Mapped[str | None] = mapped_column(Ulid)
-    customer_id: Mapped[str | None] = mapped_column(Ulid)
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("customer.id"))
     number: Mapped[str] = mapped_column(String(20))
     node: Mapped[str] = mapped_column(String(40))
     trunk: Mapped[str] = mapped_column(String(40))

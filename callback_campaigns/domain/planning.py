@@ -64,6 +64,7 @@ class PlanContext:
         suspended: the work stands still.
         known_keys: keys that have a task already.
         open_types: types of which the project has an open task, for the warning.
+        point_after: the day of the plan's point that is over.
     """
 
     store: str | None = None
@@ -75,6 +76,7 @@ class PlanContext:
     known_keys: frozenset[str] = frozenset()
     open_types: frozenset[CallbackType] = frozenset()
     warranty_end: date | None = None
+    point_after: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def next_point(
     """
     days = []
     for point in rule.points:
-        day = _day_of(point, since, warranty_end)
+        day = day_of(point, since, warranty_end)
         if day is not None and day > after:
             days.append((day, point.code))
     if not days:
@@ -296,7 +298,9 @@ def _plan_type(
     today = calendar.windows.day_of(now)
     point, due_on = "", rule.offset.day_after(trigger.on)
     if rule.points:
-        found = next_point(rule, trigger.on, context.warranty_end, after=today - timedelta(days=1))
+        yesterday = today - timedelta(days=1)
+        after = max(yesterday, context.point_after or yesterday)
+        found = next_point(rule, trigger.on, context.warranty_end, after=after)
         if found is None:
             return Skipped.NO_POINT
         point, due_on = found
@@ -380,7 +384,8 @@ def _from(made: Planned, origin: Origin, task: Task | None) -> Planned:
     return Planned(task=changed, first_by=made.first_by)
 
 
-def _day_of(point: PlanPoint, since: date, warranty_end: date | None) -> date | None:
+def day_of(point: PlanPoint, since: date, warranty_end: date | None) -> date | None:
+    """Return the day of a point of a plan, ``None`` when nobody knows it."""
     if point.before is None:
         return point.offset.day_after(since)
     if point.before is Before.WARRANTY_END and warranty_end is not None:

@@ -79,6 +79,9 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.Column("claimed_until", UtcDateTime(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customer.id"], name=op.f("fk_callback_task_customer_id_customer")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_callback_task")),
         sa.UniqueConstraint("current_key", name=op.f("uq_callback_task_current_key")),
         sa.UniqueConstraint("key", name=op.f("uq_callback_task_key")),
@@ -125,6 +128,9 @@ def upgrade() -> None:
         sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("corrected", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customer.id"], name=op.f("fk_dial_attempt_customer_id_customer")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dial_attempt")),
         sa.UniqueConstraint("channel_id", name=op.f("uq_dial_attempt_channel_id")),
     )

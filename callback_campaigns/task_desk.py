@@ -1,0 +1,246 @@
+"""What people see of callback tasks, and the stop of a node for a project (domain.md §1.2, CB-9, CB-10)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from callback_campaigns.domain import task_steps
+from callback_campaigns.domain.result import check_reader
+from callback_campaigns.domain.task import CancelWhy, InvalidAttempt, Task, TaskStatus
+from callback_campaigns.domain.terms import CallbackType
+from callback_campaigns.task_store import invalid_of, to_task
+from callback_campaigns.task_tables import CallbackStepRow, CallbackStopRow, CallbackTaskRow
+from callback_campaigns.tasks import CallbackTasks
+from crm.domain.lines import choice, one_line
+from crm.office import Office, project_for_change
+from crm.tables import Customer, Project
+from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
+from kernel.errors import Conflict, NotFound
+from kernel.ids import is_ulid
+
+MAX_PAGE = 200
+MAX_REASON = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks to list; what is ``None`` does not matter."""
+
+    status: TaskStatus | None = None
+    kind: CallbackType | None = None
+    customer_id: str | None = None
+    project_id: str | None = None
+    open_only: bool = False
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTask:
+    """A task with the names that a list shows."""
+
+    task: Task
+    customer_name: str
+    contract_no: str | None
+    first_by: datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPage:
+    """A page of tasks, the one that is due first at the top."""
+
+    items: tuple[ListedTask, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStep:
+    """One line of a task's history."""
+
+    at: datetime
+    by: str
+    step: str
+    status_was: TaskStatus | None
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDetail:
+    """A task with what happened to it."""
+
+    listed: ListedTask
+    steps: tuple[TaskStep, ...]
+    invalid: tuple[InvalidAttempt, ...]
+
+
+class CallbackDesk:
+    """Lists and shows tasks; stops and enables a node of a project."""
+
+    def __init__(self, office: Office, tasks: CallbackTasks) -> None:
+        self._office = office
+        self._tasks = tasks
+
+    async def page(
+        self, actor: Actor, wanted: TaskFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> TaskPage:
+        """Return a page of tasks.
+
+        Raises:
+            Forbidden: the role works no callbacks.
+            Invalid: the cursor is not one of ours.
+        """
+        check_reader(actor)
+        limit = max(1, min(limit, MAX_PAGE))
+        chosen = _chosen(wanted)
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            same = and_(CallbackTaskRow.call_at == at, CallbackTaskRow.id > key)
+            chosen.append(or_(CallbackTaskRow.call_at > at, same))
+        async with self._office.database.session() as session:
+            found = await _listed(session, chosen, limit + 1)
+        shown = found[:limit]
+        last = shown[-1].task if len(found) > limit else None
+        return TaskPage(
+            items=tuple(shown), next_cursor=write_cursor(last.due_at, last.task_id) if last else None
+        )
+
+    async def get(self, actor: Actor, task_id: str) -> TaskDetail:
+        """Return a task with its history; that it was opened goes into the audit log (CB-10).
+
+        Raises:
+            Forbidden: the role works no callbacks.
+            NotFound: no such task.
+        """
+        check_reader(actor)
+        if not is_ulid(task_id):
+            raise NotFound("no such callback task", field="task_id")
+        async with self._office.database.transaction() as session:
+            found = await _listed(session, [CallbackTaskRow.id == task_id], 1)
+            if not found:
+                raise NotFound("no such callback task", field="task_id")
+            mine, order = CallbackStepRow.task_id == task_id, (CallbackStepRow.at, CallbackStepRow.id)
+            steps = (await session.scalars(select(CallbackStepRow).where(mine).order_by(*order))).all()
+            task = to_task(
+                await session.get_one(CallbackTaskRow, task_id), await invalid_of(session, task_id)
+            )
+            await self._office.journal.note(
+                session, actor, "callback_opened", entity="callback_task", entity_id=task_id
+            )
+        return TaskDetail(listed=found[0], steps=tuple(_step(row) for row in steps), invalid=task.invalid)
+
+    async def stop(self, actor: Actor, project_id: str, kind: str, *, reason: str) -> None:
+        """Stop the callbacks of a type for a project; what waits is cancelled, a call in progress ends.
+
+        Raises:
+            Forbidden: only the manager may.
+            NotFound: no such project.
+            Conflict: they are stopped already.
+            Invalid: no such type, no reason.
+        """
+        actor.need(Permission.PROJECTS_CORRECT)
+        wanted = choice(CallbackType, kind, field="kind")
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+        async with self._office.database.transaction() as session:
+            await project_for_change(session, project_id, None)
+            if await session.get(CallbackStopRow, (project_id, wanted.value)) is not None:
+                raise Conflict("stopped already", field="kind")
+            now = self._office.now()
+            session.add(
+                CallbackStopRow(project_id=project_id, kind=wanted.value, reason=why, by=actor.name, at=now)
+            )
+            mine = (CallbackTaskRow.project_id == project_id, CallbackTaskRow.kind == wanted.value)
+            query = select(CallbackTaskRow.id).where(*mine, CallbackTaskRow.current_key.is_not(None))
+            for task_id in (await session.scalars(query)).all():
+                await self._tasks.apply(
+                    session,
+                    task_id,
+                    "stopped",
+                    lambda task: task_steps.cancel(task, CancelWhy.STOPPED, now=now),
+                    by=actor.name,
+                )
+            await self._note(session, actor, "callbacks_stopped", project_id, wanted, why)
+
+    async def enable(self, actor: Actor, project_id: str, kind: str, *, reason: str) -> None:
+        """Let the callbacks of a type be planned again for a project, from the next event on.
+
+        Raises:
+            Forbidden, NotFound, Invalid: see :meth:`stop`.
+            Conflict: they are not stopped.
+        """
+        actor.need(Permission.PROJECTS_CORRECT)
+        wanted = choice(CallbackType, kind, field="kind")
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+        async with self._office.database.transaction() as session:
+            await project_for_change(session, project_id, None)
+            if await session.get(CallbackStopRow, (project_id, wanted.value)) is None:
+                raise Conflict("they are not stopped", field="kind")
+            mine = (CallbackStopRow.project_id == project_id, CallbackStopRow.kind == wanted.value)
+            await session.execute(delete(CallbackStopRow).where(*mine))
+            await self._note(session, actor, "callbacks_enabled", project_id, wanted, why)
+
+    async def _note(
+        self, session: AsyncSession, actor: Actor, action: str, project_id: str, kind: CallbackType, why: str
+    ) -> None:
+        await self._office.journal.note(
+            session,
+            actor,
+            action,
+            entity="project",
+            entity_id=project_id,
+            after={"kind": kind.value},
+            why=why,
+        )
+
+
+def _chosen(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    row, chosen = CallbackTaskRow, []
+    if wanted.status is not None:
+        chosen.append(row.status == wanted.status.value)
+    if wanted.kind is not None:
+        chosen.append(row.kind == wanted.kind.value)
+    if wanted.customer_id is not None:
+        chosen.append(row.customer_id == wanted.customer_id)
+    if wanted.project_id is not None:
+        chosen.append(row.project_id == wanted.project_id)
+    if wanted.open_only:
+        chosen.append(row.current_key.is_not(None))
+    if wanted.until is not None:
+        chosen.append(row.call_at <= wanted.until)
+    return chosen
+
+
+async def _listed(
+    session: AsyncSession, chosen: Sequence[ColumnElement[bool]], limit: int
+) -> list[ListedTask]:
+    query = (
+        select(CallbackTaskRow, Customer.name, Project.contract_no)
+        .join(Customer, Customer.id == CallbackTaskRow.customer_id)
+        .outerjoin(Project, Project.id == CallbackTaskRow.project_id)
+        .where(*chosen)
+        .order_by(CallbackTaskRow.call_at, CallbackTaskRow.id)
+        .limit(limit)
+    )
+    return [
+        ListedTask(
+            task=to_task(row),
+            customer_name=name,
+            contract_no=contract_no,
+            first_by=row.first_by,
+            version=row.version,
+        )
+        for row, name, contract_no in (await session.execute(query)).all()
+    ]
+
+
+def _step(row: CallbackStepRow) -> TaskStep:
+    return TaskStep(
+        at=row.at,
+        by=row.by,
+        step=row.step,
+        status_was=TaskStatus(row.status_was) if row.status_was else None,
+        status=TaskStatus(row.status),
+    )

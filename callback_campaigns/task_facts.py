@@ -1,0 +1,75 @@
+"""Which facts of customers, projects and cases plan callbacks, and which hold, release or cancel them."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from callback_campaigns.domain.plan_rules import CaseOf, TriggerKind, When
+from callback_campaigns.domain.planning import Trigger
+from crm.domain.project import Stage
+from crm.domain.repair_terms import VisitOutcome
+from crm.events_cases import CaseClosed, LineDone
+from crm.events_people import (
+    CustomerFrozen,
+    CustomerThawed,
+    ProjectEnded,
+    ProjectResumed,
+    ProjectSuspended,
+    StageCorrected,
+    StageReached,
+    ThawAnswered,
+)
+from crm.events_repairs import RepairClosed, RepairVisitFinished
+from kernel.events import Event
+
+TASK_FACTS: tuple[type[Event], ...] = (
+    *(StageReached, StageCorrected, ProjectSuspended, ProjectResumed, ProjectEnded),
+    *(CustomerFrozen, CustomerThawed, ThawAnswered),
+    *(LineDone, CaseClosed, RepairVisitFinished, RepairClosed),
+)
+FIXED = VisitOutcome.FIXED.value
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whom a fact is about, where it names a case only."""
+
+    customer_id: str
+    project_id: str | None
+
+
+def trigger_of(fact: Event, *, today: date, about: About | None) -> Trigger | None:
+    """Return the event that a fact is for the plan, ``None`` for a fact that plans nothing."""
+    match fact:
+        case StageReached():
+            return Trigger(
+                when=When(TriggerKind.STAGE, int(Stage(fact.stage))),
+                ref=fact.stage_event_id,
+                at=fact.at,
+                on=fact.happened_on,
+                customer_id=fact.customer_id,
+                project_id=fact.project_id,
+            )
+        case ProjectEnded():
+            return Trigger(
+                when=When(TriggerKind.PROJECT_ENDED),
+                ref=fact.event_id,
+                at=fact.at,
+                on=today,
+                customer_id=fact.customer_id,
+                project_id=fact.project_id,
+            )
+        case LineDone() | RepairVisitFinished() if about is not None:
+            if isinstance(fact, RepairVisitFinished) and fact.outcome != FIXED:
+                return None
+            kind = CaseOf.COMPLAINT if isinstance(fact, LineDone) else CaseOf.REPAIR
+            return Trigger(
+                when=When(TriggerKind.CASE_RESOLVED, case=kind),
+                ref=f"{fact.case_id}:{fact.event_id}",
+                at=fact.at,
+                on=today,
+                customer_id=about.customer_id,
+                project_id=about.project_id,
+                case_id=fact.case_id,
+            )
+        case _:
+            return None

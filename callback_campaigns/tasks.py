@@ -1,0 +1,357 @@
+"""Callback tasks: planned, held, released and cancelled by facts, moved by steps (domain.md §1.2)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+import structlog
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from callback_campaigns.domain import planning, task_steps
+from callback_campaigns.domain.dial_rules import DialFile
+from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
+from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Planned, Trigger
+from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, Task
+from callback_campaigns.domain.terms import CallbackType, Category, Origin, is_frozen_by
+from callback_campaigns.domain.windows import CallingWindows, Span
+from callback_campaigns.task_facts import About, trigger_of
+from callback_campaigns.task_store import (
+    add_invalid,
+    add_step,
+    current_key,
+    invalid_of,
+    locked,
+    new_row,
+    put,
+    to_task,
+)
+from callback_campaigns.task_tables import CallbackStopRow, CallbackTaskRow
+from crm import people_reads
+from crm.calendar_book import CalendarBook
+from crm.domain.customer import Level
+from crm.domain.freeze import FreezeScope
+from crm.domain.project import Stage
+from crm.events_cases import CaseClosed, LineDone
+from crm.events_people import (
+    CustomerFrozen,
+    CustomerThawed,
+    ProjectEnded,
+    ProjectResumed,
+    ProjectSuspended,
+    StageCorrected,
+    ThawAnswered,
+)
+from crm.events_repairs import RepairClosed, RepairVisitFinished
+from crm.office import Office, current_id
+from crm.people_tables import FreezeRow, StageEventRow
+from crm.tables import Customer, Project, ServiceCase, Store
+from kernel.errors import NotFound, StaleVersion
+from kernel.events import Event
+from kernel.ids import is_ulid, new_ulid
+
+log = structlog.get_logger(__name__)
+
+OPEN = CallbackTaskRow.current_key.is_not(None)
+TIMERS = "timers"
+Step = Callable[[Task], Moved]
+
+
+class CallbackTasks:
+    """Keeps the tasks. What takes a session works inside the caller's transaction.
+
+    Args:
+        rules: which event makes which callback.
+        dialling: the hours that a plan looks for a moment in.
+    """
+
+    def __init__(self, office: Office, rules: PlanRules, dialling: DialFile, calendar: CalendarBook) -> None:
+        self._office = office
+        self._rules = rules
+        self._dialling = dialling
+        self._book = calendar
+
+    async def calendar(self, session: AsyncSession) -> Calendar:
+        """Return the clocks that plans are made by."""
+        clocks = await self._book.clocks(session)
+        windows = CallingWindows(self._dialling.calling, clocks.calendar, self._office.zone)
+        return Calendar(windows, clocks)
+
+    async def take(self, session: AsyncSession, fact: Event) -> None:
+        """Do what a fact means for tasks. Told twice, it is done once: keys and states see to that.
+
+        Raises:
+            CalendarYearMissing: a callback would lie in a year that is not loaded; try again once it is.
+            IllegalStep: the customer is just being called about the task that would be replaced.
+        """
+        now = self._office.now()
+        match fact:
+            case StageCorrected():
+                kinds = [kind for kind, rule in self._rules.types.items() if rule.when.stage in fact.voided]
+                mine = CallbackTaskRow.project_id == fact.project_id
+                chosen = CallbackTaskRow.kind.in_([kind.value for kind in kinds])
+                await self._cancel(session, CancelWhy.STAGE_CORRECTED, mine, chosen)
+            case ProjectSuspended():
+                await self._site(session, fact.project_id, lambda task: task_steps.hold(task, Hold.PROJECT))
+            case ProjectResumed():
+                await self._site(
+                    session,
+                    fact.project_id,
+                    lambda task: task_steps.release(task, Hold.PROJECT, now=now),
+                )
+            case ProjectEnded():
+                mine = CallbackTaskRow.project_id == fact.project_id
+                about = CallbackTaskRow.category.in_([Category.SITE.value, Category.WARRANTY.value])
+                await self._cancel(session, CancelWhy.PROJECT_ENDED, mine, about)
+                await self.plan_from(session, fact)
+            case CustomerFrozen() | CustomerThawed():
+                await self._freeze(session, fact.customer_id)
+            case ThawAnswered():
+                await self._answer(session, fact)
+            case CaseClosed() | RepairClosed():
+                await self._cancel(session, CancelWhy.CASE_CLOSED, CallbackTaskRow.case_id == fact.case_id)
+            case _:
+                await self.plan_from(session, fact)
+
+    async def plan_from(self, session: AsyncSession, fact: Event) -> Plan:
+        """Plan the callbacks that a fact makes due; see :meth:`take`."""
+        about = None
+        if isinstance(fact, LineDone | RepairVisitFinished):
+            case = await session.get(ServiceCase, fact.case_id)
+            about = About(case.customer_id, case.project_id) if case is not None else None
+        trigger = trigger_of(fact, today=self._office.today(), about=about)
+        return await self._plan(session, trigger) if trigger is not None else Plan()
+
+    async def apply(
+        self,
+        session: AsyncSession,
+        task_id: str,
+        name: str,
+        step: Step,
+        *,
+        by: str,
+        expected: int | None = None,
+    ) -> Moved:
+        """Move a task by a step of the rules, and write it down; return what follows from it.
+
+        When a point of a plan is over, the next one is planned in the same transaction.
+
+        Raises:
+            NotFound: no such task.
+            IllegalStep: it is not in a state for this step.
+            StaleVersion: somebody changed it since ``expected`` was read.
+        """
+        rows = await locked(session, CallbackTaskRow.id == task_id) if is_ulid(task_id) else ()
+        if not rows:
+            raise NotFound("no such callback task", field="task_id")
+        row = rows[0]
+        if expected is not None and row.version != expected:
+            raise StaleVersion("the task was changed by somebody else; read it again", field="If-Match")
+        task = to_task(row, await invalid_of(session, task_id))
+        moved = step(task)
+        await self._store(session, row, task, moved, name, by)
+        if task.status.is_open and not moved.task.status.is_open:
+            await self._follow(session, moved.task)
+        return moved
+
+    async def bring_due(self, rows: Sequence[CallbackTaskRow]) -> None:
+        """Make the tasks whose time has come ready; a handler of :class:`kernel.due.DueWorker`."""
+        now = self._office.now()
+        ids = [row.id for row in rows]
+        async with self._office.database.transaction() as session:
+            waiting = CallbackTaskRow.due_at.is_not(None)
+            for row in await locked(session, CallbackTaskRow.id.in_(ids), waiting):
+                task = to_task(row)
+                moved = task_steps.due(task, now=now)
+                await self._store(session, row, task, moved, "due", TIMERS)
+
+    async def _plan(
+        self, session: AsyncSession, trigger: Trigger, *, point_after: date | None = None
+    ) -> Plan:
+        try:
+            trigger = replace(trigger, customer_id=await current_id(session, trigger.customer_id))
+        except NotFound:
+            log.warning("callback_customer_unknown", ref=trigger.ref)
+            return Plan()
+        context = await self._context(session, trigger, point_after)
+        made = planning.plan(
+            self._rules,
+            trigger,
+            context,
+            await self.calendar(session),
+            now=self._office.now(),
+            new_id=new_ulid,
+        )
+        for one in made.tasks:
+            await self._add(session, one)
+        for kind in made.warnings:
+            log.info("callback_open_while_work_goes_on", kind=kind.value, project_id=trigger.project_id)
+        return made
+
+    async def _add(self, session: AsyncSession, made: Planned) -> Task:
+        now, new = self._office.now(), made.task
+        rows = await locked(session, CallbackTaskRow.current_key == current_key(new))
+        old = to_task(rows[0]) if rows else None
+        replaced, new = task_steps.take_place(old, new, now=now)
+        if replaced is not None and old is not None:
+            await self._store(session, rows[0], old, Moved(replaced), "replaced", TIMERS)
+            await session.flush()
+        session.add(new_row(new, first_by=made.first_by, now=now))
+        add_step(session, new, "planned", by=TIMERS, now=now, was=None, detail={"origin": new.origin.value})
+        await session.flush()
+        return new
+
+    async def _context(
+        self, session: AsyncSession, trigger: Trigger, point_after: date | None
+    ) -> PlanContext:
+        customer = await session.get_one(Customer, trigger.customer_id)
+        project = await session.get(Project, trigger.project_id) if trigger.project_id else None
+        store_id = (project.store_id if project else None) or customer.store_id
+        store = await session.get(Store, store_id) if store_id else None
+        known = select(CallbackTaskRow.key).where(CallbackTaskRow.origin_ref == trigger.ref)
+        stopped: list[str] = []
+        open_types: list[str] = []
+        if trigger.project_id:
+            stops = select(CallbackStopRow.kind).where(CallbackStopRow.project_id == trigger.project_id)
+            stopped = list(await session.scalars(stops))
+            mine = CallbackTaskRow.project_id == trigger.project_id
+            open_types = list(await session.scalars(select(CallbackTaskRow.kind).where(mine, OPEN)))
+        begin, end = customer.preferred_from, customer.preferred_until
+        return PlanContext(
+            store=store.name if store else None,
+            level=Level(customer.level),
+            preferred=Span(begin, end) if begin and end and begin < end else None,
+            stopped=frozenset(CallbackType(kind) for kind in stopped),
+            freezes=await self._freezes(session, trigger.customer_id),
+            suspended=project is not None and project.stage == Stage.SUSPENDED,
+            known_keys=frozenset(await session.scalars(known)),
+            open_types=frozenset(CallbackType(kind) for kind in open_types),
+            warranty_end=project.warranty_until if project else None,
+            point_after=point_after,
+        )
+
+    async def _freezes(self, session: AsyncSession, customer_id: str) -> frozenset[FreezeScope]:
+        mine = (FreezeRow.customer_id == customer_id, FreezeRow.thawed_at.is_(None))
+        views = await people_reads.freezes(session, self._office.today(), *mine)
+        return frozenset(view.scope for view in views if view.active)
+
+    async def _freeze(self, session: AsyncSession, customer_id: str) -> None:
+        """Hold or release a customer's tasks by the freezes in force now: facts may come late or twice."""
+        try:
+            customer_id = await current_id(session, customer_id)
+        except NotFound:
+            return
+        scopes, now = await self._freezes(session, customer_id), self._office.now()
+        for row in await locked(session, CallbackTaskRow.customer_id == customer_id, OPEN):
+            task = to_task(row)
+            if any(is_frozen_by(task.category, scope) for scope in scopes):
+                if Hold.CUSTOMER not in task.holds:
+                    await self._store(
+                        session, row, task, task_steps.hold(task, Hold.CUSTOMER), "frozen", TIMERS
+                    )
+            elif Hold.CUSTOMER in task.holds:
+                moved = task_steps.release(task, Hold.CUSTOMER, now=now)
+                await self._store(session, row, task, moved, "thawed", TIMERS)
+
+    async def _answer(self, session: AsyncSession, fact: ThawAnswered) -> None:
+        await self._freeze(session, fact.customer_id)
+        customer_id = await current_id(session, fact.customer_id)
+        now, on = self._office.now(), self._office.today()
+        needed: CallbackType | None = None
+        if fact.callback_needed and fact.callback_kind and fact.callback_on:
+            needed = CallbackType(fact.callback_kind)
+            on = max(fact.callback_on, on)
+        asked = False
+        for row in await locked(session, CallbackTaskRow.customer_id == customer_id, OPEN):
+            task = to_task(row)
+            if Hold.QUESTION in task.holds:
+                wanted = task.kind is needed
+                at = await self._opening(session, task, on) if wanted else None
+                moved = task_steps.answer_thaw(task, needed_at=at, now=now)
+                await self._store(session, row, task, moved, "thaw_answered", TIMERS)
+                if not moved.task.status.is_open:
+                    await self._follow(session, moved.task)
+            # One of the kind that waits already is the one that was asked for.
+            asked = asked or task.kind is needed
+        if needed is None or asked:
+            return
+        trigger = Trigger(
+            when=When(TriggerKind.MANUAL),
+            ref=f"thaw:{fact.freeze_id}",
+            at=now,
+            on=on,
+            customer_id=customer_id,
+        )
+        context = await self._context(session, trigger, None)
+        if planning.key_of(needed, trigger) not in context.known_keys:
+            made = planning.by_hand(
+                self._rules,
+                needed,
+                trigger,
+                context,
+                await self.calendar(session),
+                now=now,
+                new_id=new_ulid,
+                origin=Origin.THAW,
+            )
+            await self._add(session, made)
+
+    async def _opening(self, session: AsyncSession, task: Task, on: date) -> datetime:
+        windows = (await self.calendar(session)).windows
+        since = max(windows.midnight(on), self._office.now())
+        wish = planning.wish_for(task, self._rules.types[task.kind], None)
+        return windows.opens(since, wish) or since
+
+    async def _site(self, session: AsyncSession, project_id: str, step: Step) -> None:
+        mine = (CallbackTaskRow.project_id == project_id, CallbackTaskRow.category == Category.SITE.value)
+        for row in await locked(session, *mine, OPEN):
+            task = to_task(row)
+            moved = step(task)
+            if moved.task != task:
+                await self._store(session, row, task, moved, "standstill", TIMERS)
+
+    async def _cancel(self, session: AsyncSession, why: CancelWhy, *chosen: ColumnElement[bool]) -> None:
+        now = self._office.now()
+        for row in await locked(session, *chosen, OPEN):
+            task = to_task(row)
+            moved = task_steps.cancel(task, why, now=now)
+            await self._store(session, row, task, moved, "cancelled", TIMERS)
+
+    async def _store(
+        self, session: AsyncSession, row: CallbackTaskRow, task: Task, moved: Moved, name: str, by: str
+    ) -> None:
+        if moved.task == task:
+            return
+        put(row, moved.task)
+        if Effect.INVALID_ATTEMPT in moved.effects and moved.task.last_invalid is not None:
+            add_invalid(session, task.task_id, moved.task.last_invalid)
+        detail: dict[str, object] = {"effects": [effect.value for effect in moved.effects]}
+        if moved.task.cancelled_why is not None:
+            detail["why"] = moved.task.cancelled_why.value
+        add_step(session, moved.task, name, by=by, now=self._office.now(), was=task.status, detail=detail)
+
+    async def _follow(self, session: AsyncSession, task: Task) -> None:
+        """Plan the next point when one is over, unless the customer or the project is done with it."""
+        rule = self._rules.types[task.kind]
+        dropped = task.cancelled_why not in {None, CancelWhy.BY_HAND, CancelWhy.NOT_NEEDED}
+        if not rule.points or not task.point or task.project_id is None or dropped:
+            return
+        reached = (
+            StageEventRow.project_id == task.project_id,
+            StageEventRow.stage == rule.when.stage,
+            StageEventRow.voided_at.is_(None),
+        )
+        since = await session.scalar(select(StageEventRow.happened_on).where(*reached))
+        if since is None:
+            return
+        project = await session.get_one(Project, task.project_id)
+        days = {point.code: planning.day_of(point, since, project.warranty_until) for point in rule.points}
+        trigger = Trigger(
+            when=rule.when,
+            ref=task.origin_ref,
+            at=self._office.now(),
+            on=since,
+            customer_id=task.customer_id,
+            project_id=task.project_id,
+        )
+        await self._plan(session, trigger, point_after=days.get(task.point))

@@ -1,0 +1,430 @@
+"""Callback tasks in the database: planned from the facts of a real project, once; held, thawed, cancelled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+import app.models  # noqa: F401 - every table
+from callback_campaigns.domain import task_steps
+from callback_campaigns.domain.dial_rules import parse_dialling
+from callback_campaigns.domain.plan_rules import parse_plan
+from callback_campaigns.domain.task import CancelWhy, Hold, RetryTimes, Task, TaskStatus
+from callback_campaigns.domain.terms import CallbackType, Origin, Outcome
+from callback_campaigns.domain.windows import CallWish
+from callback_campaigns.task_desk import CallbackDesk, TaskFilter
+from callback_campaigns.task_store import to_task
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from callback_campaigns.tasks import CallbackTasks
+from crm.calendar_book import CalendarBook
+from crm.domain.freeze import CallbackKind, FollowUp
+from crm.domain.project import Stage
+from crm.events_cases import CaseClosed, LineDone
+from crm.tables import Project, ServiceCase
+from kernel.access import Actor, Permission, Role
+from kernel.clock import FakeClock
+from kernel.db import Database
+from kernel.due import DueWorker
+from kernel.errors import Conflict, Forbidden, NotFound, StaleVersion
+from kernel.events import Event, decode
+from kernel.ids import new_ulid
+from kernel.outbox import OutboxRow
+from tests.support.people import AGENT, MANAGER, Desk, make_desk
+from tests.unit.callback_campaigns.times import at, local
+
+pytestmark = pytest.mark.integration
+
+RULES = files("callback_campaigns") / "rules"
+
+
+@dataclass
+class Centre:
+    """The services, and everything that was told so far."""
+
+    database: Database
+    clock: FakeClock
+    desk: Desk
+    tasks: CallbackTasks
+    callbacks: CallbackDesk
+    told: set[str]
+
+    async def tell(self, *, again: bool = False) -> list[Event]:
+        """Give the tasks every fact that is new, or all of them once more."""
+        async with self.database.session() as session:
+            rows = (await session.scalars(select(OutboxRow).order_by(OutboxRow.event_id))).all()
+        facts = [decode(row.payload) for row in rows if again or row.event_id not in self.told]
+        for fact in facts:
+            async with self.database.transaction() as session:
+                await self.tasks.take(session, fact)
+            self.told.add(fact.event_id)
+        return facts
+
+    async def all(self) -> Sequence[Task]:
+        """Return every task, in the order in which they were made."""
+        async with self.database.session() as session:
+            rows = await session.scalars(select(CallbackTaskRow).order_by(CallbackTaskRow.id))
+            return [to_task(row) for row in rows]
+
+    async def bring_due(self) -> None:
+        """Let the worker look once."""
+        worker = DueWorker(self.database, self.clock, CallbackTaskRow, self.tasks.bring_due, worker="w")
+        await worker.run_once()
+
+    async def started(self, name: str = "王建军", number: str = "13800138001") -> str:
+        """Return a project whose start of work was registered today and told."""
+        customer = await self.desk.customer(name, number)
+        crew = await self.desk.crew(f"{name}施工队")
+        record = await self.desk.project(customer.customer_id, f"ZX-{number}", crew_id=crew)
+        project_id: str = record.project.project_id
+        await self.desk.reach(
+            project_id,
+            Stage.STARTED,
+            self.desk.office.today(),
+            concealed_planned=date(2026, 4, 1),
+            midterm_planned=date(2026, 5, 1),
+        )
+        await self.tell()
+        return project_id
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(at("2026-03-02 15:00"))
+
+
+def make_centre(database: Database, clock: FakeClock) -> Centre:
+    desk = make_desk(database, clock)
+    plan = parse_plan((RULES / "planning.yaml").read_text(encoding="utf-8"))
+    dialling = parse_dialling((RULES / "dialling.yaml").read_text(encoding="utf-8"))
+    tasks = CallbackTasks(desk.office, plan, dialling, CalendarBook(clock))
+    return Centre(database, clock, desk, tasks, CallbackDesk(desk.office, tasks), set())
+
+
+@pytest.fixture
+def centre(sqlite: Database, clock: FakeClock) -> Centre:
+    return make_centre(sqlite, clock)
+
+
+async def test_a_stage_makes_its_callback_once_however_often_it_is_told(centre: Centre) -> None:
+    project_id = await centre.started()
+    (task,) = await centre.all()
+    assert (task.kind, task.status, task.project_id) == (
+        CallbackType.START,
+        TaskStatus.PLANNED,
+        project_id,
+    )
+    assert local(task.due_at) == "2026-03-03 09:30"
+    await centre.tell(again=True)
+    assert await centre.all() == [task]
+
+
+async def test_a_task_becomes_ready_when_it_is_due(centre: Centre) -> None:
+    await centre.started()
+    await centre.bring_due()
+    assert [task.status for task in await centre.all()] == [TaskStatus.PLANNED]
+    centre.clock.advance(timedelta(hours=18, minutes=30))
+    await centre.bring_due()
+    assert [task.status for task in await centre.all()] == [TaskStatus.READY]
+    centre.clock.advance(timedelta(days=3))
+    await centre.bring_due()
+
+
+async def test_a_correction_cancels_what_the_voided_stage_planned(centre: Centre) -> None:
+    project_id = await centre.started()
+    await centre.desk.stages.correct(
+        MANAGER, project_id, Stage.CREW_ASSIGNED, reason="登记错了", expected=None
+    )
+    await centre.tell()
+    (task,) = await centre.all()
+    assert task.cancelled_why is CancelWhy.STAGE_CORRECTED
+    await centre.desk.reach(
+        project_id,
+        Stage.STARTED,
+        date(2026, 3, 2),
+        concealed_planned=date(2026, 4, 1),
+        midterm_planned=date(2026, 5, 1),
+    )
+    await centre.tell()
+    _, again = await centre.all()
+    assert again.status is TaskStatus.PLANNED
+
+
+async def test_CB3_a_freeze_holds_back_and_after_the_thaw_the_answer_decides(centre: Centre) -> None:
+    await centre.started()
+    (task,) = await centre.all()
+    freezes = centre.desk.freezes
+    await freezes.freeze(
+        MANAGER, task.customer_id, scope="site", reason="协商中", planned_thaw=None, expected=None
+    )
+    await centre.tell()
+    assert [one.status for one in await centre.all()] == [TaskStatus.FROZEN]
+    answer = FollowUp(needed=True, kind=CallbackKind.START, on=date(2026, 3, 10))
+    await freezes.thaw(MANAGER, task.customer_id, reason="谈好了", answer=answer, expected=None)
+    await centre.tell()
+    (back,) = await centre.all()
+    assert (back.status, local(back.due_at)) == (TaskStatus.PLANNED, "2026-03-10 09:30")
+    await centre.tell(again=True)
+    assert await centre.all() == [back]
+
+
+async def test_CB3_a_thaw_on_its_day_asks_and_another_callback_may_be_wanted(centre: Centre) -> None:
+    await centre.started()
+    (task,) = await centre.all()
+    freezes = centre.desk.freezes
+    frozen = await freezes.freeze(
+        MANAGER,
+        task.customer_id,
+        scope="all",
+        reason="家中有事",
+        planned_thaw=date(2026, 3, 5),
+        expected=None,
+    )
+    await centre.tell()
+    centre.clock.advance(timedelta(days=4))
+    await freezes.lift_due(Actor.system("timers"))
+    await centre.tell()
+    (asked,) = await centre.all()
+    assert (asked.status, asked.holds) == (TaskStatus.FROZEN, frozenset({Hold.QUESTION}))
+    wanted = FollowUp(needed=True, kind=CallbackKind.VISIT, on=date(2026, 3, 9))
+    await freezes.answer(AGENT, frozen.freeze_id, wanted)
+    await centre.tell()
+    old, visit = await centre.all()
+    assert old.cancelled_why is CancelWhy.NOT_NEEDED
+    assert (visit.kind, visit.origin, local(visit.due_at)) == (
+        CallbackType.VISIT,
+        Origin.THAW,
+        "2026-03-09 09:30",
+    )
+
+
+async def test_a_standstill_holds_and_a_cancelled_contract_ends(centre: Centre) -> None:
+    project_id = await centre.started()
+    stages = centre.desk.stages
+    today = centre.desk.office.today()
+    await stages.suspend(MANAGER, project_id, since=today, reason="停工", expected=None)
+    await centre.tell()
+    assert [task.holds for task in await centre.all()] == [frozenset({Hold.PROJECT})]
+    await stages.resume(MANAGER, project_id, until=today, expected=None)
+    await centre.tell()
+    assert [task.status for task in await centre.all()] == [TaskStatus.PLANNED]
+    await stages.end(MANAGER, project_id, stage=Stage.CANCELLED, reason="退单", expected=None)
+    await centre.tell()
+    start, churned = await centre.all()
+    assert start.cancelled_why is CancelWhy.PROJECT_ENDED
+    assert (churned.kind, churned.status) == (CallbackType.CHURNED, TaskStatus.PLANNED)
+
+
+async def test_CB1_a_case_that_is_resolved_again_takes_the_place_of_its_callback(centre: Centre) -> None:
+    project_id = await centre.started()
+    (start,) = await centre.all()
+    case_id, now = new_ulid(), centre.clock.now()
+    async with centre.database.transaction() as session:
+        session.add(
+            ServiceCase(
+                id=case_id,
+                no="TS202603020001",
+                kind="complaint",
+                status="callback",
+                customer_id=start.customer_id,
+                project_id=project_id,
+                summary="卫生间漏水",
+                severity=1,
+                opened_at=now,
+            )
+        )
+    for line in ("L1", "L2"):
+        fact = LineDone(at=now, case_id=case_id, no="TS", line_id=line, department="ENG", specialist_id=None)
+        async with centre.database.transaction() as session:
+            await centre.tasks.take(session, fact)
+    _, first, second = await centre.all()
+    assert (first.cancelled_why, first.replaced_by) == (CancelWhy.REPLACED, second.task_id)
+    assert (second.previous_id, second.status) == (first.task_id, TaskStatus.PLANNED)
+    assert local(second.window_end) == "2026-03-04 15:00"
+    closed = CaseClosed(
+        at=now,
+        case_id=case_id,
+        no="TS",
+        customer_id=start.customer_id,
+        round=1,
+        satisfaction="satisfied",
+        departments=("ENG",),
+        specialist_id=None,
+    )
+    async with centre.database.transaction() as session:
+        await centre.tasks.take(session, closed)
+    assert [task.cancelled_why for task in await centre.all()][-1] is CancelWhy.CASE_CLOSED
+
+
+async def test_CB9_stopped_for_one_project_and_enabled_again(centre: Centre) -> None:
+    project_id = await centre.started()
+    other_id = await centre.started("李秀英", "13800138002")
+    with pytest.raises(Forbidden):
+        await centre.callbacks.stop(AGENT, project_id, "KG", reason="客户要求")
+    await centre.callbacks.stop(MANAGER, project_id, "KG", reason="客户要求")
+    mine, other = await centre.all()
+    assert mine.cancelled_why is CancelWhy.STOPPED
+    assert (other.project_id, other.status) == (other_id, TaskStatus.PLANNED)
+    with pytest.raises(Conflict):
+        await centre.callbacks.stop(MANAGER, project_id, "KG", reason="客户要求")
+    await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了")
+    with pytest.raises(Conflict):
+        await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了")
+    await centre.callbacks.stop(MANAGER, project_id, "YB", reason="客户要求")
+    await centre.desk.reach(project_id, Stage.CONCEALED, date(2026, 3, 2))
+    await centre.tell()
+    assert len(await centre.all()) == 2
+
+
+async def test_CB8_an_attempt_that_brought_nothing_is_kept_and_shown(centre: Centre) -> None:
+    await centre.started()
+    centre.clock.advance(timedelta(days=1))
+    await centre.bring_due()
+    (task,) = await centre.all()
+    now = centre.clock.now()
+    attempt_id = new_ulid()
+    async with centre.database.transaction() as session:
+        windows = (await centre.tasks.calendar(session)).windows
+
+        def opens(moment: datetime) -> datetime | None:
+            return windows.opens(moment, CallWish())
+
+        await centre.tasks.apply(
+            session,
+            task.task_id,
+            "dialled",
+            lambda one: task_steps.dialled(one, attempt_id, now=now),
+            by="1001",
+        )
+        await centre.tasks.apply(
+            session,
+            task.task_id,
+            "not_reached",
+            lambda one: task_steps.not_reached(
+                one, Outcome.BUSY, RetryTimes(opens=opens), now=now, agent="1001", node="pbx1"
+            ),
+            by="1001",
+        )
+    detail = await centre.callbacks.get(AGENT, task.task_id)
+    assert detail.listed.task.status is TaskStatus.RETRY_WAIT
+    assert [(one.attempt_id, one.outcome) for one in detail.invalid] == [(attempt_id, Outcome.BUSY)]
+    assert [step.step for step in detail.steps] == ["planned", "due", "dialled", "not_reached"]
+    assert detail.listed.task.tried[0].outcome is Outcome.BUSY
+
+
+async def test_CB10_lists_and_records_need_the_permission(centre: Centre) -> None:
+    await centre.started()
+    await centre.started("李秀英", "13800138002")
+    stranger = Actor(user_id=new_ulid(), name="王", role=Role.HR)
+    assert not stranger.can(Permission.CALLBACKS_WORK)
+    (first, _) = await centre.all()
+    with pytest.raises(Forbidden):
+        await centre.callbacks.page(stranger, TaskFilter())
+    with pytest.raises(Forbidden):
+        await centre.callbacks.get(stranger, first.task_id)
+    with pytest.raises(NotFound):
+        await centre.callbacks.get(AGENT, new_ulid())
+    page = await centre.callbacks.page(AGENT, TaskFilter(kind=CallbackType.START), limit=1)
+    assert [item.customer_name for item in page.items] == ["王建军"]
+    rest = await centre.callbacks.page(AGENT, TaskFilter(), cursor=page.next_cursor)
+    assert [item.customer_name for item in rest.items] == ["李秀英"]
+    assert rest.next_cursor is None
+    nothing = TaskFilter(
+        status=TaskStatus.DONE,
+        customer_id=first.customer_id,
+        project_id=first.project_id,
+        open_only=True,
+        until=centre.clock.now(),
+    )
+    assert (await centre.callbacks.page(AGENT, nothing)).items == ()
+
+
+async def test_a_step_on_what_somebody_else_changed_is_refused(centre: Centre) -> None:
+    await centre.started()
+    (task,) = await centre.all()
+    with pytest.raises(StaleVersion):
+        async with centre.database.transaction() as session:
+            await centre.tasks.apply(
+                session,
+                task.task_id,
+                "cancelled",
+                lambda one: task_steps.cancel(one, CancelWhy.BY_HAND, now=centre.clock.now()),
+                by="x",
+                expected=7,
+            )
+
+
+async def test_the_points_of_a_finished_customer_follow_one_another(centre: Centre) -> None:
+    project_id = await centre.started()
+    await centre.desk.reach(project_id, Stage.COMPLETED, date(2026, 3, 2))
+    async with centre.database.transaction() as session:
+        project = await session.get_one(Project, project_id)
+        project.delivery_state = "Y"
+    await centre.desk.reach(project_id, Stage.DELIVERED, date(2026, 3, 2))
+    await centre.tell()
+    point = (await centre.all())[-1]
+    assert (point.kind, point.point) == (CallbackType.FINISHED, "D3")
+    async with centre.database.transaction() as session:
+        await centre.tasks.apply(
+            session,
+            point.task_id,
+            "cancelled",
+            lambda one: task_steps.cancel(one, CancelWhy.BY_HAND, now=centre.clock.now()),
+            by="x",
+        )
+    following = (await centre.all())[-1]
+    assert (following.point, local(following.due_at)) == ("M1", "2026-04-02 09:30")
+
+
+async def test_customers_that_turn_out_to_be_one_keep_their_tasks(centre: Centre) -> None:
+    await centre.started()
+    await centre.started("王建均", "13800138002")
+    kept, gone = (task.customer_id for task in await centre.all())
+    await centre.desk.merging.merge(MANAGER, kept, gone, reason="同一人", expected=None)
+    await centre.tell()
+    assert {task.customer_id for task in await centre.all()} == {kept}
+    (merged,) = await centre.desk.merging.of_customer(MANAGER, kept)
+    await centre.desk.merging.undo(MANAGER, merged.merge_id, reason="弄错了")
+    await centre.tell()
+    assert [task.customer_id for task in await centre.all()] == [kept, gone]
+
+
+def attempt(number: str, state: str) -> DialAttemptRow:
+    attempt_id, now = new_ulid(), at("2026-03-02 10:00")
+    return DialAttemptRow(
+        id=attempt_id,
+        channel_id=f"att-{attempt_id}",
+        number=number,
+        node="pbx1",
+        trunk="main",
+        state=state,
+        survey=True,
+        began_at=now,
+        since=now,
+    )
+
+
+async def test_one_open_attempt_per_number_across_all_campaigns(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add_all(
+            [
+                attempt("+8613800138001", "ended"),
+                attempt("+8613800138001", "ended"),
+                attempt("+8613800138001", "looking"),
+                attempt("+8613800138002", "sending"),
+            ]
+        )
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            session.add(attempt("+8613800138001", "sending"))
+
+
+async def test_the_same_facts_plan_the_same_on_both_databases(database: Database, clock: FakeClock) -> None:
+    centre = make_centre(database, clock)
+    await centre.started()
+    await centre.tell(again=True)
+    assert len(await centre.all()) == 1
+    assert len((await centre.callbacks.page(AGENT, TaskFilter(open_only=True))).items) == 1
