@@ -10,6 +10,7 @@ from aiohttp import web
 from web.api.v1.agents import list_agents
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
+from web.api.v1.callback_tasks import ROUTES as CALLBACK_TASK_ROUTES
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.case_figures import ROUTES as FIGURE_ROUTES
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
@@ -60,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     *TICKET_ROUTES,
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,
+    *CALLBACK_TASK_ROUTES,
     *QUESTIONNAIRE_ROUTES,
     *REPAIR_POINT_ROUTES,
     *SEARCH_ROUTES,

@@ -1,0 +1,78 @@
+"""Callback tasks over REST: listed, read, stopped for a project."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy import select
+
+from crm.domain.project import Stage
+from crm.events_people import StageReached
+from crm.tables import Project
+from kernel.clock import FakeClock
+from kernel.db import Database
+from kernel.ids import new_ulid
+from tests.support.web_stage import Stage as WebStage
+from web.auth import SESSION_COOKIE
+from web.callback_part import CALLBACKS
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def stage(sqlite: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[WebStage]:
+    made = WebStage(sqlite, clock, tmp_path)
+    await made.seed()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def ask(
+    stage: WebStage, login: str, method: str, path: str, body: Any = None
+) -> tuple[int, dict[str, Any]]:
+    secret = await stage.session_secret(login)
+    async with (
+        aiohttp.ClientSession(cookies={SESSION_COOKIE: secret}, headers={"Origin": stage.url}) as client,
+        client.request(method, f"{stage.url}/api/v1{path}", json=body) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> None:
+    assert stage.app is not None
+    async with stage.database.transaction() as session:
+        project = (await session.scalars(select(Project).order_by(Project.id).limit(1))).one()
+        fact = StageReached(
+            at=clock.now(),
+            project_id=project.id,
+            customer_id=project.customer_id,
+            contract_no=project.contract_no,
+            stage=int(Stage.STARTED),
+            happened_on=clock.now().date(),
+            planned_on=date(2026, 1, 1),
+            stage_event_id=new_ulid(),
+            recorded_by="沈静",
+        )
+        await stage.app[CALLBACKS].tasks.take(session, fact)
+    status, page = await ask(stage, "agent", "GET", "/callback-tasks?open=true&kind=KG")
+    assert status == 200, page
+    (task,) = page["items"]
+    assert (task["kind"], task["contract_no"], task["attempts"]) == ("KG", project.contract_no, 0)
+    status, detail = await ask(stage, "agent", "GET", f"/callback-tasks/{task['task_id']}")
+    assert status == 200 and [step["step"] for step in detail["steps"]] == ["planned"]
+    assert (await ask(stage, "agent", "GET", f"/callback-tasks/{new_ulid()}"))[0] == 404
+    assert (await ask(stage, "agent", "GET", "/callback-tasks?kind=XX"))[0] == 400
+    path, stop = (
+        f"/projects/{project.id}/callback-stop",
+        {"kind": "KG", "stopped": True, "reason": "客户要求"},
+    )
+    assert (await ask(stage, "agent", "PUT", path, stop))[0] == 403
+    assert (await ask(stage, "admin", "PUT", path, stop))[0] == 200
+    assert (await ask(stage, "admin", "PUT", path, stop))[0] == 409
+    status, page = await ask(stage, "agent", "GET", f"/callback-tasks?project_id={project.id}")
+    assert [item["cancelled_why"] for item in page["items"]] == ["stopped"]
+    assert (await ask(stage, "admin", "PUT", path, {**stop, "stopped": False}))[0] == 200

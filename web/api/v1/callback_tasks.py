@@ -1,0 +1,128 @@
+"""``/api/v1/callback-tasks``: what is planned and how it went; the stop of a node for a project."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from callback_campaigns.task_desk import CallbackDesk, ListedTask, TaskFilter
+from web.api.operation import Call, operation
+from web.api.v1.callback_tasks_schemas import (
+    CallbackStepOut,
+    CallbackStopIn,
+    CallbackStopOut,
+    CallbackTaskDetail,
+    CallbackTaskOut,
+    CallbackTaskPage,
+    CallbackTasksQuery,
+    InvalidAttemptOut,
+)
+from web.api.v1.schemas import NoQuery
+from web.callback_part import CALLBACKS
+from web.permissions import Permission
+
+TAG = "callbacks"
+TASK = (("task_id", "Id of the callback task."),)
+PROJECT = (("project_id", "Id of the project."),)
+
+
+def desk(request: web.Request) -> CallbackDesk:
+    """Return what people see and decide of callback tasks."""
+    return request.app[CALLBACKS].desk
+
+
+@operation(
+    query=CallbackTasksQuery,
+    response=CallbackTaskPage,
+    permission=Permission.CALLBACKS_WORK,
+    summary="List callback tasks",
+    tag=TAG,
+)
+async def list_callback_tasks(call: Call[CallbackTasksQuery]) -> CallbackTaskPage:
+    """Return a page of tasks."""
+    asked = call.query
+    wanted = TaskFilter(
+        status=asked.status,
+        kind=asked.kind,
+        customer_id=asked.customer_id,
+        project_id=asked.project_id,
+        open_only=asked.open,
+        until=asked.until,
+    )
+    page = await desk(call.request).page(call.actor, wanted, cursor=asked.cursor, limit=asked.limit)
+    return CallbackTaskPage(items=tuple(_out(item) for item in page.items), next_cursor=page.next_cursor)
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackTaskDetail,
+    permission=Permission.CALLBACKS_WORK,
+    summary="Read a callback task with its history",
+    description="That it was opened is written into the audit log.",
+    tag=TAG,
+    path_parameters=TASK,
+)
+async def get_callback_task(call: Call[NoQuery]) -> CallbackTaskDetail:
+    """Return a task."""
+    found = await desk(call.request).get(call.actor, call.request.match_info["task_id"])
+    return CallbackTaskDetail(
+        task=_out(found.listed),
+        steps=tuple(CallbackStepOut.model_validate(step) for step in found.steps),
+        invalid_attempts=tuple(InvalidAttemptOut.model_validate(one) for one in found.invalid),
+        version=found.listed.version,
+    )
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackStopOut,
+    permission=Permission.PROJECTS_CORRECT,
+    summary="Stop the callbacks of a type for a project, or enable them again",
+    description="What waits is cancelled; a call in progress ends as it would.",
+    tag=TAG,
+    path_parameters=PROJECT,
+    body=CallbackStopIn,
+)
+async def set_callback_stop(call: Call[NoQuery]) -> CallbackStopOut:
+    """Stop or enable."""
+    given, project_id = call.body(CallbackStopIn), call.request.match_info["project_id"]
+    change = desk(call.request).stop if given.stopped else desk(call.request).enable
+    await change(call.actor, project_id, given.kind, reason=given.reason)
+    return CallbackStopOut(project_id=project_id, kind=given.kind, stopped=given.stopped)
+
+
+def _out(item: ListedTask) -> CallbackTaskOut:
+    task = item.task
+    return CallbackTaskOut(
+        task_id=task.task_id,
+        kind=task.kind,
+        status=task.status,
+        customer_id=task.customer_id,
+        customer_name=item.customer_name,
+        project_id=task.project_id,
+        contract_no=item.contract_no,
+        case_id=task.case_id,
+        point=task.point,
+        level=task.level,
+        channel=task.channel,
+        origin=task.origin,
+        due_at=task.due_at,
+        first_by=item.first_by,
+        window_end=task.window_end,
+        appointed=task.appointed,
+        holds=tuple(sorted(task.holds)),
+        attempts=len(task.tried),
+        verdict=task.finding.verdict if task.finding else None,
+        score=task.finding.score if task.finding else None,
+        previous_id=task.previous_id,
+        revisit_id=task.revisit_id,
+        cancelled_why=task.cancelled_why,
+        ended_at=task.ended_at,
+        version=item.version,
+    )
+
+
+ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
+    ("GET", "/callback-tasks", list_callback_tasks),
+    ("GET", "/callback-tasks/{task_id}", get_callback_task),
+    ("PUT", "/projects/{project_id}/callback-stop", set_callback_stop),
+)

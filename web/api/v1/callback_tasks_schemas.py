@@ -1,0 +1,111 @@
+"""Models of callback tasks."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from callback_campaigns.domain.task import TaskStatus
+from callback_campaigns.domain.terms import CallbackType, Channel, Origin, Outcome, Verdict
+from crm.domain.customer import Level
+from web.api.v1.schemas import AskedTime, Out, Query, SiteTime
+
+Key = Annotated[str, Field(min_length=1, max_length=120)]
+Limit = Annotated[int, Field(ge=1, le=200)]
+
+
+class CallbackTasksQuery(Query):
+    """Which tasks to list, the one that is due first at the top."""
+
+    status: TaskStatus | None = None
+    kind: CallbackType | None = Field(None, description="Type of callback, such as `KG`.")
+    customer_id: Key | None = None
+    project_id: Key | None = None
+    open: bool = Field(False, description="Only those of which something may still come.")
+    until: AskedTime | None = Field(None, description="Due by then.")
+    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    limit: Limit = 50
+
+
+class CallbackTaskOut(Out):
+    """A callback task."""
+
+    task_id: str
+    kind: CallbackType
+    status: TaskStatus
+    customer_id: str
+    customer_name: str
+    project_id: str | None
+    contract_no: str | None
+    case_id: str | None
+    point: str = Field(description="Point of the plan of finished customers, such as `M1`; else empty.")
+    level: Level
+    channel: Channel
+    origin: Origin
+    due_at: SiteTime = Field(description="When it may be called next.")
+    first_by: SiteTime | None = Field(description="Until when somebody must have tried.")
+    window_end: SiteTime | None = Field(description="From when on it is late.")
+    appointed: bool = Field(description="The customer named the time.")
+    holds: tuple[str, ...] = Field(description="What holds it back.")
+    attempts: int
+    verdict: Verdict | None
+    score: int | None
+    previous_id: str | None
+    revisit_id: str | None
+    cancelled_why: str | None
+    ended_at: SiteTime | None
+    version: int
+
+
+class CallbackTaskPage(Out):
+    """A page of tasks."""
+
+    items: tuple[CallbackTaskOut, ...]
+    next_cursor: str | None
+
+
+class CallbackStepOut(Out):
+    """One line of a task's history."""
+
+    at: SiteTime
+    by: str
+    step: str
+    status_was: TaskStatus | None
+    status: TaskStatus
+
+
+class InvalidAttemptOut(Out):
+    """An attempt that brought nothing."""
+
+    at: SiteTime
+    outcome: Outcome
+    channel: Channel
+    agent: str | None
+    node: str
+    remark: str
+
+
+class CallbackTaskDetail(Out):
+    """A task with what happened to it."""
+
+    task: CallbackTaskOut
+    steps: tuple[CallbackStepOut, ...]
+    invalid_attempts: tuple[InvalidAttemptOut, ...]
+    version: int
+
+
+class CallbackStopIn(BaseModel):
+    """Stop or enable the callbacks of a type for a project."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: CallbackType
+    stopped: bool
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CallbackStopOut(Out):
+    """Whether the callbacks of a type are stopped for a project."""
+
+    project_id: str
+    kind: CallbackType
+    stopped: bool
