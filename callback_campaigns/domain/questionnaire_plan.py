@@ -64,7 +64,25 @@ def plan(
     refused = refusal(questionnaire, level=level, channel=channel, facts=facts)
     if refused:
         raise ChannelRefused(refused, field="channel")
-    given = values_of(answers or {})
+    return belonging(
+        questionnaire, level=level, channel=channel, facts=facts, answers=answers or {}, carried=carried
+    )
+
+
+def belonging(
+    questionnaire: Questionnaire,
+    *,
+    level: Level,
+    channel: Channel,
+    facts: Facts,
+    answers: Answers,
+    carried: tuple[Item, ...] = (),
+) -> tuple[Item, ...]:
+    """Return what :func:`plan` does, also where the customer should not have been asked this way.
+
+    What was answered is judged, whatever became of the customer's level or the case in the meantime.
+    """
+    given = values_of(answers)
     known = {**facts, "level": level.value, "channel": channel.value}
 
     def fits(item: Item) -> bool:

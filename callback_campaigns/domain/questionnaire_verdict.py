@@ -22,7 +22,7 @@ from callback_campaigns.domain.questionnaire import (
     Rule,
 )
 from callback_campaigns.domain.questionnaire_conditions import Facts
-from callback_campaigns.domain.questionnaire_plan import plan, required, values_of
+from callback_campaigns.domain.questionnaire_plan import belonging, required, values_of
 from callback_campaigns.domain.terms import Channel, Verdict
 from crm.domain.customer import Level
 
@@ -128,11 +128,12 @@ def evaluate(
 
     Raises:
         NoSuchAnswer: an answer to an item that is not there, or one that the item does not take.
-        ChannelRefused: these questions are not asked this way.
     """
     facts = {**(facts or {}), "level": level.value, "channel": channel.value}
     given = {name: answer for name, answer in answers.items() if answer.given}
-    asked = plan(questionnaire, level=level, channel=channel, facts=facts, answers=given, carried=carried)
+    asked = belonging(
+        questionnaire, level=level, channel=channel, facts=facts, answers=given, carried=carried
+    )
     items = {item.id: item for item in (*questionnaire.items, *carried)}
     for name in given:
         if name not in items:

@@ -12,6 +12,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.support.web_stage import Stage
 from web.auth import SESSION_COOKIE
+from web.pages.questionnaires_edit import EXAMPLE
 from web.questionnaire_part import QUESTIONNAIRES
 
 pytestmark = pytest.mark.integration
@@ -88,6 +89,21 @@ async def test_the_text_is_kept_with_its_mistakes_until_it_is_thrown_away(stage:
     assert status == 303
     status, page, _ = await ask(stage, "admin", "POST", "/YB/discard", {"version": "3"})
     assert status == 400 and "没有可以发布或放弃的草稿" in page
+
+
+async def test_a_questionnaire_of_ones_own(stage: Stage) -> None:
+    assert (await ask(stage, "agent", "GET", "/new"))[0] == 403
+    status, page, _ = await ask(stage, "admin", "GET", "/new")
+    assert status == 200 and "code: SX" in page
+    text = EXAMPLE
+    status, _, place = await ask(stage, "admin", "POST", "/new", {"text": text})
+    assert (status, place) == (303, "/questionnaires/SX?of=draft")
+    status, page, _ = await ask(stage, "admin", "POST", "/new", {"text": text})
+    assert status == 400 and "已经有这个编号的问卷" in page
+    status, page, _ = await ask(stage, "admin", "POST", "/new", {"text": "code: ZZ"})
+    assert status == 400 and "items must be a mapping" in page
+    status, page, _ = await ask(stage, "admin", "GET", "/SX")
+    assert status == 200 and "对我们的服务，您满意吗" in page and "放弃草稿" not in page
 
 
 async def test_a_prompt_is_spoken_only_where_there_is_a_voice(stage: Stage) -> None:

@@ -32,11 +32,11 @@ DRAFT = "draft"
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/questionnaires", show_all)
+    questionnaires_edit.setup(app)  # before single ones: «new» is no code
     app.router.add_get("/questionnaires/{questionnaire_code}", show)
     app.router.add_get("/questionnaires/{questionnaire_code}/speech", speech)
     app.router.add_post("/questionnaires/{questionnaire_code}/publish", publish)
     app.router.add_post("/questionnaires/{questionnaire_code}/discard", discard)
-    questionnaires_edit.setup(app)
 
 
 def book_of(request: web.Request) -> QuestionnaireBook:
@@ -49,7 +49,11 @@ async def show_all(request: web.Request) -> web.StreamResponse:
     """Show all questionnaires."""
     found = await book_of(request).all(current_actor(request))
     rows = [(view, view.questionnaire) for view in found]
-    return render(request, "questionnaires/list.html", {"rows": rows})
+    return render(
+        request,
+        "questionnaires/list.html",
+        {"rows": rows, "edits": current_user(request).can(Permission.QUESTIONNAIRES_EDIT)},
+    )
 
 
 @requires(Permission.QUESTIONNAIRES_VIEW)

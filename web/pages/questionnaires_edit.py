@@ -1,6 +1,7 @@
 """Drafts of questionnaires: the wording in a form, all else in the text with its mistakes beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -9,16 +10,36 @@ from callback_campaigns.domain.questionnaire_problems import Problem, Questionna
 from callback_campaigns.domain.questionnaire_wording import PROMPTS, reworded
 from callback_campaigns.domain.questionnaire_yaml import MAX_PROMPT, MAX_TEXT
 from callback_campaigns.questionnaire_views import QuestionnaireView, parsed, problems_of
-from kernel.errors import HuifangError, Invalid, StaleVersion
+from kernel.errors import Conflict, HuifangError, Invalid, StaleVersion
+from web.i18n import gettext
 from web.identity import current_actor
 from web.pages.questionnaires_parts import told, version_of
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.questionnaire_part import QUESTIONNAIRES
 
+EXAMPLE = """\
+code: SX
+title: 随访
+channels: [agent]
+
+items:
+  SX1:
+    type: SAT3
+    decisive: true
+    ask: 对我们的服务，您满意吗？
+    answers:
+      3: {reason: true, then: {do: ticket, to: SPC}}
+  SX2:
+    type: FT
+    ask: 您还有什么意见或要求？
+"""
+
 
 def setup(app: web.Application) -> None:
     """Add the routes."""
+    app.router.add_get("/questionnaires/new", show_new)
+    app.router.add_post("/questionnaires/new", begin)
     app.router.add_get("/questionnaires/{questionnaire_code}/wording", show_wording)
     app.router.add_post("/questionnaires/{questionnaire_code}/wording", save_wording)
     app.router.add_get("/questionnaires/{questionnaire_code}/edit", show_text)
@@ -94,6 +115,27 @@ def _wording(
 
 
 @requires(Permission.QUESTIONNAIRES_EDIT)
+async def show_new(request: web.Request) -> web.StreamResponse:
+    """Show the text of a questionnaire of one's own: a small one to begin with."""
+    return _text(request, None, EXAMPLE, ())
+
+
+@requires(Permission.QUESTIONNAIRES_EDIT)
+async def begin(request: web.Request) -> web.StreamResponse:
+    """Begin a questionnaire of one's own with its first draft."""
+    text = _posted(await request.post())
+    try:
+        made = await request.app[QUESTIONNAIRES].begin(current_actor(request), text)
+    except (Invalid, Conflict) as error:
+        return _text(request, None, text[:MAX_TEXT], problems_of(text), error=error)
+    return see_other(f"/questionnaires/{made.code}?of=draft")
+
+
+def _posted(form: Mapping[str, Any]) -> str:
+    return str(form.get("text", "")).replace("\r\n", "\n")
+
+
+@requires(Permission.QUESTIONNAIRES_EDIT)
 async def show_text(request: web.Request) -> web.StreamResponse:
     """Show the text of the draft, or of what is asked now."""
     view = await _view(request)
@@ -104,7 +146,7 @@ async def show_text(request: web.Request) -> web.StreamResponse:
 async def save_text(request: web.Request) -> web.StreamResponse:
     """Keep the text as the draft, mistakes and all."""
     view, form = await _view(request), await request.post()
-    text = str(form.get("text", "")).replace("\r\n", "\n")
+    text = _posted(form)
     try:
         book = request.app[QUESTIONNAIRES]
         expected = version_of(form)
@@ -118,7 +160,7 @@ async def save_text(request: web.Request) -> web.StreamResponse:
 
 def _text(
     request: web.Request,
-    view: QuestionnaireView,
+    view: QuestionnaireView | None,
     text: str,
     problems: Sequence[Problem],
     *,
@@ -126,6 +168,7 @@ def _text(
 ) -> web.Response:
     context = {
         "view": view,
+        "heading": f"{gettext('修改全文')} · {view.title}" if view else gettext("新问卷"),
         "text": text,
         "problems": problems,
         "longest": MAX_TEXT,

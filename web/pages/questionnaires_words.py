@@ -74,6 +74,7 @@ DOES: dict[str, str] = {
 PARTS: dict[str, str] = {"opening": N_("开场"), "message": N_("留言"), "closing": N_("结束语")}
 WRONG: dict[str, str] = {
     "stale_version": N_("别人刚刚修改了这份问卷。请重新打开后再改。"),
+    "conflict": N_("已经有这个编号的问卷。"),
     "no_draft": N_("没有可以发布或放弃的草稿。"),
     "questionnaire_invalid": N_("问卷还有错误，改好后才能发布。"),
     "why": N_("请写明改了什么，最多 200 个字。"),

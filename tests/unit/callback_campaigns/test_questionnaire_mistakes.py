@@ -1,8 +1,12 @@
 """Every mistake in a questionnaire is named, with its line and its item."""
 
+from pathlib import Path
+
 import pytest
 
-from callback_campaigns.domain.questionnaire_conditions import BadCondition, Facts, parse_condition
+from callback_campaigns.domain.questionnaire import DEPARTMENTS, RATED, Do, ItemKind
+from callback_campaigns.domain.questionnaire_conditions import FACTS, BadCondition, Facts, parse_condition
+from callback_campaigns.domain.questionnaire_frame import PLACEHOLDERS
 from callback_campaigns.domain.questionnaire_problems import QuestionnaireInvalid
 from callback_campaigns.domain.questionnaire_yaml import read_questionnaire
 
@@ -135,3 +139,11 @@ def test_conditions_that_cannot_be_read(text: str) -> None:
 def test_conditions(text: str, holds: bool) -> None:
     facts: Facts = {"earlier_ticket": True, "severity": 2, "plan_point": "m6"}
     assert parse_condition(text).holds(facts, {"KG1": ("came",)}) is holds
+
+
+def test_the_document_names_every_word_that_may_be_written() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "questionnaires.md").read_text(encoding="utf-8")
+    words = [*Do, *FACTS, *RATED, *(f"{{{name}}}" for name in PLACEHOLDERS)]
+    assert [word for word in words if f"`{word}`" not in document] == []
+    assert [code for code in DEPARTMENTS if code not in document] == []
+    assert [kind for kind in ItemKind if kind not in document] == []

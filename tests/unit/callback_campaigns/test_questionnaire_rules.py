@@ -197,6 +197,11 @@ def test_level_a_is_never_asked_over_ivr() -> None:
         plan(shipped("KG"), level=Level.A, channel=Channel.IVR, facts={})
 
 
+def test_answers_count_even_if_the_level_was_changed_during_the_call() -> None:
+    verdict = evaluate(shipped("KG"), given(KG5="charged"), level=Level.A, channel=Channel.IVR)
+    assert verdict.verdict is Verdict.DISSATISFIED and verdict.tickets[0].head_calls
+
+
 def test_TS_serious_complaints_are_asked_by_people() -> None:
     assert plan(shipped("TS"), level=Level.B, channel=Channel.IVR, facts={"severity": 1})
     with pytest.raises(ChannelRefused, match="severity 2"):
