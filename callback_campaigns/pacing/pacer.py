@@ -26,8 +26,9 @@ RESERVE = 1.0
 """Abandoned calls that are never spent on purpose."""
 UNLUCKY = 3.0
 """Standard deviations of an unlucky moment,"""
-SURGE = 1.0
-"""in which also so many times more people answer than expected: another list, the end of a match."""
+SURGE_ODDS = 12.0
+"""in which also the odds of an answer are so many times what they were: another list, the end of a match.
+An answer ratio of 10 % becomes 57 %, one of 40 % becomes 89 %."""
 
 
 class Pacer:
@@ -104,6 +105,7 @@ def _foresee(
     outlook = history.outlook(policy.grace_seconds)
     answers, agents, variance = _expected(snapshot, outlook, foresight=mode is Mode.PREDICTIVE)
     new = outlook.new
+    surge = (SURGE_ODDS - 1.0) * (1.0 - outlook.ratio) / (1.0 + (SURGE_ODDS - 1.0) * outlook.ratio)
     further = [chance * (1.0 - chance) for chance in new]
     dials, risk = 0, 0.0
     while dials < lines:
@@ -112,7 +114,7 @@ def _foresee(
             deviation = sqrt(spread)
             lack = answered - free
             chance += _at_least(lack, deviation)
-            worst = max(worst, lack + SURGE * answered + UNLUCKY * deviation)
+            worst = max(worst, lack + surge * answered + UNLUCKY * deviation)
         chance /= POINTS
         left = credit - RESERVE - worst
         if dials >= one_each and chance > BOLDEST * min(1.0, left / FULL_CREDIT):

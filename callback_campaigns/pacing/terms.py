@@ -48,7 +48,7 @@ class Policy:
     """Share of live answers that may go without a person within two seconds."""
     window_seconds: float = 86_400.0
     """The rolling window in which the cap is held."""
-    savings: float = 20.0
+    savings: float = 60.0
     """Abandoned calls that may be saved up: what any busy spell may exceed the cap by, in calls."""
     min_agents: int = 8
     """Fewer agents than this are dialled for progressively."""

@@ -46,7 +46,7 @@ CREDIT = st.floats(min_value=-5.0, max_value=40.0)
 POLICY = Policy()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(snapshots(), HISTORY, MODE, CREDIT)
 def test_never_more_than_lines_rates_and_agents_permit(
     snapshot: Snapshot, history: History, mode: Mode, credit: float
@@ -71,7 +71,7 @@ def test_a_stale_state_dials_nobody_and_an_ageing_one_foresees_nothing(
         assert decision.reason not in {Reason.POWER, Reason.PREDICTIVE}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(snapshots(), HISTORY, MODE, CREDIT, CREDIT)
 def test_a_larger_budget_never_dials_less(
     snapshot: Snapshot, history: History, mode: Mode, one: float, other: float
@@ -110,7 +110,7 @@ def test_a_budget_agrees_with_counting(answers: list[tuple[float, bool]], cap: f
     assert budget.credit(now) == pytest.approx(cap * len(answers) - gone)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_short_day_stays_below_the_cap_and_repeats_itself(seed: int) -> None:
     centre = Centre(agents=12, seed=seed, hours=0.3, talk_mean=60.0, wrap_mean=15.0)
