@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 import app.models  # noqa: F401 - every table
+from app.container import Role as Part
+from app.container import open_centre
+from app.runtime.redis_server import RedisServer
+from app.settings import load_settings
+from app.store import bring_up_to_date
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.dial_rules import parse_dialling
 from callback_campaigns.domain.plan_rules import parse_plan
@@ -32,8 +38,9 @@ from kernel.due import DueWorker
 from kernel.errors import Conflict, Forbidden, NotFound, StaleVersion
 from kernel.events import Event, decode
 from kernel.ids import new_ulid
-from kernel.outbox import OutboxRow
+from kernel.outbox import OutboxRow, add_fact
 from tests.support.people import AGENT, MANAGER, Desk, make_desk
+from tests.support.waiting import eventually
 from tests.unit.callback_campaigns.times import at, local
 
 pytestmark = pytest.mark.integration
@@ -107,6 +114,24 @@ def make_centre(database: Database, clock: FakeClock) -> Centre:
 @pytest.fixture
 def centre(sqlite: Database, clock: FakeClock) -> Centre:
     return make_centre(sqlite, clock)
+
+
+def complaint(case_id: str, customer_id: str, project_id: str | None, now: datetime) -> ServiceCase:
+    return ServiceCase(
+        id=case_id,
+        no="TS202603020001",
+        kind="complaint",
+        status="callback",
+        customer_id=customer_id,
+        project_id=project_id,
+        summary="卫生间漏水",
+        severity=1,
+        opened_at=now,
+    )
+
+
+def line_done(case_id: str, line_id: str, now: datetime) -> LineDone:
+    return LineDone(at=now, case_id=case_id, no="TS", line_id=line_id, department="ENG", specialist_id=None)
 
 
 async def test_a_stage_makes_its_callback_once_however_often_it_is_told(centre: Centre) -> None:
@@ -223,23 +248,10 @@ async def test_CB1_a_case_that_is_resolved_again_takes_the_place_of_its_callback
     (start,) = await centre.all()
     case_id, now = new_ulid(), centre.clock.now()
     async with centre.database.transaction() as session:
-        session.add(
-            ServiceCase(
-                id=case_id,
-                no="TS202603020001",
-                kind="complaint",
-                status="callback",
-                customer_id=start.customer_id,
-                project_id=project_id,
-                summary="卫生间漏水",
-                severity=1,
-                opened_at=now,
-            )
-        )
+        session.add(complaint(case_id, start.customer_id, project_id, now))
     for line in ("L1", "L2"):
-        fact = LineDone(at=now, case_id=case_id, no="TS", line_id=line, department="ENG", specialist_id=None)
         async with centre.database.transaction() as session:
-            await centre.tasks.take(session, fact)
+            await centre.tasks.take(session, line_done(case_id, line, now))
     _, first, second = await centre.all()
     assert (first.cancelled_why, first.replaced_by) == (CancelWhy.REPLACED, second.task_id)
     assert (second.previous_id, second.status) == (first.task_id, TaskStatus.PLANNED)
@@ -428,3 +440,28 @@ async def test_the_same_facts_plan_the_same_on_both_databases(database: Database
     await centre.tell(again=True)
     assert len(await centre.all()) == 1
     assert len((await centre.callbacks.page(AGENT, TaskFilter(open_only=True))).items) == 1
+
+
+async def test_a_running_centre_plans_and_brings_due_by_itself(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    settings = load_settings({}, data_dir=tmp_path / "data", redis_url=redis_server.url, web={"port": 0})
+    await bring_up_to_date(settings)
+    async with open_centre(settings, frozenset({Part.WEB})) as running:
+        database, clock = running.base.database, running.base.clock
+        customer = await make_desk(database, clock).customer()
+        async with database.transaction() as session:
+            case_id, now = new_ulid(), clock.now()
+            session.add(complaint(case_id, customer.customer_id, None, now))
+            # A case is called about on any day, so that no calendar is asked.
+            add_fact(session, line_done(case_id, "L1", now))
+
+        async def found() -> Sequence[CallbackTaskRow]:
+            async with database.session() as session:
+                return (await session.scalars(select(CallbackTaskRow))).all()
+
+        await eventually(found, timeout=20)
+        (task,) = await found()
+        assert (task.kind, task.case_id) == ("TS", case_id)
+        health = running.base.tasks.health()
+        assert health["callback-facts"].crashes == health["callback-due"].crashes == 0
