@@ -11,7 +11,13 @@ from callback_campaigns.domain.questionnaire_problems import Problem, Questionna
 from callback_campaigns.domain.questionnaire_yaml import MAX_TEXT, read_questionnaire
 from callback_campaigns.questionnaire_sets import SHIPPED, shipped, shipped_text
 from callback_campaigns.questionnaire_tables import QuestionnaireRow, QuestionnaireVersionRow
-from callback_campaigns.questionnaire_views import Published, QuestionnaireView, VersionView, problems_of
+from callback_campaigns.questionnaire_views import (
+    Published,
+    QuestionnaireView,
+    VersionView,
+    examined,
+    problems_of,
+)
 from crm.journal import Journal
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -89,10 +95,10 @@ class QuestionnaireBook:
         self._known[code, wanted] = found
         return Published(code=code, number=wanted, questionnaire=found)
 
-    def check(self, actor: Actor, text: str) -> tuple[Problem, ...]:
+    async def check(self, actor: Actor, text: str) -> tuple[Problem, ...]:
         """Return what is wrong with a text. Raises Forbidden."""
         actor.need(Permission.QUESTIONNAIRES_VIEW)
-        return problems_of(text)
+        return await examined(text)
 
     async def begin(self, actor: Actor, text: str) -> QuestionnaireView:
         """Begin a questionnaire of one's own with its first draft.
@@ -103,6 +109,8 @@ class QuestionnaireBook:
             Conflict: there is one with this code.
         """
         actor.need(Permission.QUESTIONNAIRES_EDIT)
+        if wrong := await examined(text):
+            raise QuestionnaireInvalid(wrong)
         found = read_questionnaire(text)
         await self._ship()
         now = self._clock.now()
@@ -134,6 +142,7 @@ class QuestionnaireBook:
         actor.need(Permission.QUESTIONNAIRES_EDIT)
         if not text.strip() or len(text) > MAX_TEXT:
             raise Invalid(f"1 to {MAX_TEXT} characters", field="text")
+        await examined(text)
         await self._ship()
         async with self._database.transaction() as session:
             row = await self._load(session, code, expected)

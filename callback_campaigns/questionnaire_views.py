@@ -1,7 +1,9 @@
 """Questionnaires as pages and the API show them."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from callback_campaigns.domain.questionnaire import Questionnaire
 from callback_campaigns.domain.questionnaire_problems import Problem, QuestionnaireInvalid
@@ -59,6 +61,7 @@ class Published:
     questionnaire: Questionnaire
 
 
+@lru_cache(maxsize=64)
 def parsed(text: str) -> Questionnaire | None:
     """Return what a text says, ``None`` if it has mistakes."""
     try:
@@ -67,6 +70,7 @@ def parsed(text: str) -> Questionnaire | None:
         return None
 
 
+@lru_cache(maxsize=64)
 def problems_of(text: str) -> tuple[Problem, ...]:
     """Return what is wrong with a text."""
     try:
@@ -74,3 +78,8 @@ def problems_of(text: str) -> tuple[Problem, ...]:
     except QuestionnaireInvalid as error:
         return error.problems
     return ()
+
+
+async def examined(text: str) -> tuple[Problem, ...]:
+    """Return what is wrong with a text; a large one takes a moment that calls in progress must not feel."""
+    return await asyncio.to_thread(problems_of, text)

@@ -27,17 +27,18 @@ class ChannelRefused(Invalid):
 def refusal(questionnaire: Questionnaire, *, level: Level, channel: Channel, facts: Facts) -> str | None:
     """Return why a questionnaire may not be asked over a channel; ``None`` if it may.
 
-    A-level customers are called by people (§3.0); so is everybody about a serious complaint (§3.5).
+    A-level customers are called by people (§3.0). About complaints that holds of the form by SMS as well,
+    and of everybody whose complaint is serious (§3.5: human call only).
     """
     if channel not in questionnaire.channels:
         return f"{questionnaire.code} is not asked over {channel}"
-    if channel is not Channel.IVR:
+    if channel in BY_PEOPLE:
         return None
-    if level is Level.A:
+    people_from, severity = questionnaire.people_from, facts.get("severity", 0)
+    if level is Level.A and (channel is Channel.IVR or people_from):
         return "customers of level A are called by people"
-    severity = facts.get("severity", 0)
-    if questionnaire.people_from and isinstance(severity, int) and severity >= questionnaire.people_from:
-        return f"from severity {questionnaire.people_from} on people call"
+    if people_from and isinstance(severity, int) and severity >= people_from:
+        return f"from severity {people_from} on people call"
     return None
 
 

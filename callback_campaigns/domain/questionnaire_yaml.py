@@ -30,7 +30,7 @@ from callback_campaigns.domain.terms import Channel
 from kernel.yaml_fields import Fields
 from kernel.yaml_tree import Sequence, Table, Tree, YamlRefused, read_yaml
 
-MAX_TEXT = 64 * 1024
+MAX_TEXT = 32 * 1024
 MAX_ITEMS = 40
 MAX_OPTIONS = 20
 MAX_RULES = 6

@@ -9,7 +9,7 @@ from callback_campaigns.domain.questionnaire import Questionnaire
 from callback_campaigns.domain.questionnaire_problems import Problem, QuestionnaireInvalid
 from callback_campaigns.domain.questionnaire_wording import PROMPTS, reworded
 from callback_campaigns.domain.questionnaire_yaml import MAX_PROMPT, MAX_TEXT
-from callback_campaigns.questionnaire_views import QuestionnaireView, parsed, problems_of
+from callback_campaigns.questionnaire_views import QuestionnaireView, examined, parsed
 from kernel.errors import Conflict, HuifangError, Invalid, StaleVersion
 from web.i18n import gettext
 from web.identity import current_actor
@@ -80,7 +80,7 @@ async def save_wording(request: web.Request) -> web.StreamResponse:
         expected = version_of(form)
         if changes:
             changed = reworded(text, changes)
-            if wrong := problems_of(changed):
+            if wrong := await examined(changed):
                 raise QuestionnaireInvalid(wrong)
             book = request.app[QUESTIONNAIRES]
             await book.save_draft(current_actor(request), view.code, changed, expected=expected)
@@ -127,7 +127,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     try:
         made = await request.app[QUESTIONNAIRES].begin(current_actor(request), text)
     except (Invalid, Conflict) as error:
-        return _text(request, None, text[:MAX_TEXT], problems_of(text), error=error)
+        return _text(request, None, text[:MAX_TEXT], await examined(text), error=error)
     return see_other(f"/questionnaires/{made.code}?of=draft")
 
 
@@ -152,7 +152,7 @@ async def save_text(request: web.Request) -> web.StreamResponse:
         expected = version_of(form)
         kept = await book.save_draft(current_actor(request), view.code, text, expected=expected)
     except (Invalid, StaleVersion) as error:
-        return _text(request, view, text[:MAX_TEXT], problems_of(text), error=error)
+        return _text(request, view, text[:MAX_TEXT], await examined(text), error=error)
     if kept.problems:
         return see_other(f"/questionnaires/{view.code}/edit")
     return see_other(f"/questionnaires/{view.code}?of=draft")

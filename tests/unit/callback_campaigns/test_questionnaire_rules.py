@@ -204,8 +204,11 @@ def test_answers_count_even_if_the_level_was_changed_during_the_call() -> None:
 
 def test_TS_serious_complaints_are_asked_by_people() -> None:
     assert plan(shipped("TS"), level=Level.B, channel=Channel.IVR, facts={"severity": 1})
-    with pytest.raises(ChannelRefused, match="severity 2"):
-        plan(shipped("TS"), level=Level.B, channel=Channel.IVR, facts={"severity": 2})
+    for channel in (Channel.IVR, Channel.SMS_FORM):
+        with pytest.raises(ChannelRefused, match="severity 2"):
+            plan(shipped("TS"), level=Level.B, channel=channel, facts={"severity": 2})
+        with pytest.raises(ChannelRefused, match="level A"):
+            plan(shipped("TS"), level=Level.A, channel=channel, facts={"severity": 1})
 
 
 @pytest.mark.parametrize("channel", [Channel.IVR, Channel.SMS_FORM])

@@ -79,7 +79,7 @@ async def begin_questionnaire(call: Call[NoQuery]) -> QuestionnaireOut:
 )
 async def check_questionnaire(call: Call[NoQuery]) -> QuestionnaireProblems:
     """Return the mistakes."""
-    found = book(call.request).check(call.actor, call.body(QuestionnaireTextIn).text)
+    found = await book(call.request).check(call.actor, call.body(QuestionnaireTextIn).text)
     return QuestionnaireProblems.model_validate({"problems": found}, from_attributes=True)
 
 
