@@ -2,25 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain import task_steps
+from callback_campaigns.domain.plan_rules import TriggerKind, When
+from callback_campaigns.domain.planning import Trigger
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.domain.task import CancelWhy, InvalidAttempt, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType
+from callback_campaigns.domain.windows import CallWish, Occasion
 from callback_campaigns.task_store import invalid_of, to_task
 from callback_campaigns.task_tables import CallbackStepRow, CallbackStopRow, CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.domain.lines import choice, one_line
-from crm.office import Office, project_for_change
+from crm.office import Office, current_id, project_for_change
 from crm.tables import Customer, Project
 from kernel.access import Actor, Permission
 from kernel.cursor import read_cursor, write_cursor
-from kernel.errors import Conflict, NotFound
-from kernel.ids import is_ulid
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.ids import is_ulid, new_ulid
 
 MAX_PAGE = 200
 MAX_REASON = 200
@@ -131,6 +134,106 @@ class CallbackDesk:
                 session, actor, "callback_opened", entity="callback_task", entity_id=task_id
             )
         return TaskDetail(listed=found[0], steps=tuple(_step(row) for row in steps), invalid=task.invalid)
+
+    async def plan(
+        self, actor: Actor, kind: str, *, on: date, customer_id: str, project_id: str | None = None
+    ) -> TaskDetail:
+        """Plan a callback for a day by hand; it takes the place of the one of its type that waits (CB-1).
+
+        Raises:
+            Forbidden: the role works no callbacks.
+            NotFound: no such customer.
+            Invalid: no such type, the day has passed, or the project is not the customer's.
+            IllegalStep: the customer is just being called about the other one.
+            CalendarYearMissing: the day's year is not loaded.
+        """
+        check_reader(actor)
+        wanted, now = choice(CallbackType, kind, field="kind"), self._office.now()
+        async with self._office.database.transaction() as session:
+            customer_id = await current_id(session, customer_id)
+            if project_id is not None:
+                project = await session.get(Project, project_id) if is_ulid(project_id) else None
+                if project is None or project.customer_id != customer_id:
+                    raise Invalid("no project of this customer", field="project_id")
+            trigger = Trigger(
+                when=When(TriggerKind.MANUAL),
+                ref=f"hand:{new_ulid()}",
+                at=now,
+                on=on,
+                customer_id=customer_id,
+                project_id=project_id,
+            )
+            task = await self._tasks.plan_by_hand(session, wanted, trigger)
+            assert task is not None
+            after = {"kind": wanted.value, "on": on}
+            await self._office.journal.note(
+                session,
+                actor,
+                "callback_planned",
+                entity="callback_task",
+                entity_id=task.task_id,
+                after=after,
+            )
+        return await self.get(actor, task.task_id)
+
+    async def appoint(self, actor: Actor, task_id: str, at: datetime, *, expected: int | None) -> TaskDetail:
+        """Write down the time that the customer named.
+
+        Raises:
+            Forbidden: the role works no callbacks.
+            NotFound: no such task.
+            StaleVersion: somebody changed it since.
+            IllegalStep: it is over, or the phone is ringing.
+            Invalid: the time has passed, or nobody is called then.
+        """
+        check_reader(actor)
+        now = self._office.now()
+        async with self._office.database.transaction() as session:
+            windows = (await self._tasks.calendar(session)).windows
+            if windows.closed(at, CallWish(occasion=Occasion.APPOINTED)) is not None:
+                raise Invalid("nobody is called then", field="at")
+            await self._tasks.apply(
+                session,
+                task_id,
+                "appointed",
+                lambda task: task_steps.appoint(task, at, now=now),
+                by=actor.name,
+                expected=expected,
+            )
+            await self._office.journal.note(
+                session,
+                actor,
+                "callback_appointed",
+                entity="callback_task",
+                entity_id=task_id,
+                after={"at": at},
+            )
+        return await self.get(actor, task_id)
+
+    async def cancel(self, actor: Actor, task_id: str, *, reason: str, expected: int | None) -> TaskDetail:
+        """Do without a callback; a call in progress ends as it would.
+
+        Raises:
+            Forbidden: only the manager may.
+            NotFound: no such task.
+            StaleVersion: somebody changed it since.
+            Invalid: no reason.
+        """
+        actor.need(Permission.PROJECTS_CORRECT)
+        why, now = one_line(reason, field="reason", limit=MAX_REASON), self._office.now()
+        async with self._office.database.transaction() as session:
+            await self._tasks.apply(
+                session,
+                task_id,
+                "cancelled",
+                lambda task: task_steps.cancel(task, CancelWhy.BY_HAND, now=now),
+                by=actor.name,
+                expected=expected,
+            )
+            await self._office.journal.note(
+                session, actor, "callback_cancelled", entity="callback_task", entity_id=task_id, why=why
+            )
+        return await self.get(actor, task_id)
 
     async def stop(self, actor: Actor, project_id: str, kind: str, *, reason: str) -> None:
         """Stop the callbacks of a type for a project; what waits is cancelled, a call in progress ends.

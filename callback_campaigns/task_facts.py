@@ -19,12 +19,13 @@ from crm.events_people import (
     ThawAnswered,
 )
 from crm.events_repairs import RepairClosed, RepairVisitFinished
+from crm.events_tickets import RevisitWanted
 from kernel.events import Event
 
 TASK_FACTS: tuple[type[Event], ...] = (
     *(StageReached, StageCorrected, ProjectSuspended, ProjectResumed, ProjectEnded),
     *(CustomerFrozen, CustomerThawed, ThawAnswered),
-    *(LineDone, CaseClosed, RepairVisitFinished, RepairClosed),
+    *(LineDone, CaseClosed, RepairVisitFinished, RepairClosed, RevisitWanted),
 )
 FIXED = VisitOutcome.FIXED.value
 

@@ -13,7 +13,7 @@ from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
 from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Planned, Trigger
 from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, Task
-from callback_campaigns.domain.terms import CallbackType, Category, Origin, is_frozen_by
+from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, Span
 from callback_campaigns.task_facts import About, trigger_of
 from callback_campaigns.task_store import (
@@ -43,6 +43,7 @@ from crm.events_people import (
     ThawAnswered,
 )
 from crm.events_repairs import RepairClosed, RepairVisitFinished
+from crm.events_tickets import RevisitWanted
 from crm.office import Office, current_id
 from crm.people_tables import FreezeRow, StageEventRow
 from crm.tables import Customer, Project, ServiceCase, Store
@@ -110,6 +111,8 @@ class CallbackTasks:
                 await self._answer(session, fact)
             case CaseClosed() | RepairClosed():
                 await self._cancel(session, CancelWhy.CASE_CLOSED, CallbackTaskRow.case_id == fact.case_id)
+            case RevisitWanted():
+                await self._revisit(session, fact)
             case _:
                 await self.plan_from(session, fact)
 
@@ -121,6 +124,31 @@ class CallbackTasks:
             about = About(case.customer_id, case.project_id) if case is not None else None
         trigger = trigger_of(fact, today=self._office.today(), about=about)
         return await self._plan(session, trigger) if trigger is not None else Plan()
+
+    async def plan_by_hand(
+        self, session: AsyncSession, kind: CallbackType, trigger: Trigger, *, origin: Origin = Origin.MANUAL
+    ) -> Task | None:
+        """Plan a callback for the day of ``trigger``; ``None`` when the same was planned before.
+
+        Raises:
+            Invalid: the day has passed.
+            CalendarYearMissing: its year is not loaded.
+            IllegalStep: the customer is just being called about the task that would be replaced.
+        """
+        context = await self._context(session, trigger, None)
+        if planning.key_of(kind, trigger) in context.known_keys:
+            return None
+        made = planning.by_hand(
+            self._rules,
+            kind,
+            trigger,
+            context,
+            await self.calendar(session),
+            now=self._office.now(),
+            new_id=new_ulid,
+            origin=origin,
+        )
+        return await self._add(session, made)
 
     async def apply(
         self,
@@ -282,19 +310,24 @@ class CallbackTasks:
             on=on,
             customer_id=customer_id,
         )
-        context = await self._context(session, trigger, None)
-        if planning.key_of(needed, trigger) not in context.known_keys:
-            made = planning.by_hand(
-                self._rules,
-                needed,
-                trigger,
-                context,
-                await self.calendar(session),
-                now=now,
-                new_id=new_ulid,
-                origin=Origin.THAW,
-            )
-            await self._add(session, made)
+        await self.plan_by_hand(session, needed, trigger, origin=Origin.THAW)
+
+    async def _revisit(self, session: AsyncSession, fact: RevisitWanted) -> None:
+        """Ask a customer again whose problem is solved: by another task, linked to the first one."""
+        ref = fact.callback_ref
+        rows = await locked(session, CallbackTaskRow.id == ref) if ref and is_ulid(ref) else ()
+        for row in rows:
+            task = to_task(row)
+            bad = task.finding is not None and task.finding.verdict is Verdict.DISSATISFIED
+            if task.revisit_id is not None or not bad:
+                continue
+            at = await self._opening(session, task, self._office.today())
+            scopes = await self._freezes(session, task.customer_id)
+            linked, again = task_steps.revisit(task, new_ulid(), at=at)
+            await self._store(session, row, task, Moved(linked), "revisited", TIMERS)
+            if any(is_frozen_by(again.category, scope) for scope in scopes):
+                again = task_steps.hold(again, Hold.CUSTOMER).task
+            await self._add(session, Planned(task=again, first_by=at))
 
     async def _opening(self, session: AsyncSession, task: Task, on: date) -> datetime:
         windows = (await self.calendar(session)).windows

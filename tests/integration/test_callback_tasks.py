@@ -19,17 +19,18 @@ from app.store import bring_up_to_date
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.dial_rules import parse_dialling
 from callback_campaigns.domain.plan_rules import parse_plan
-from callback_campaigns.domain.task import CancelWhy, Hold, RetryTimes, Task, TaskStatus
-from callback_campaigns.domain.terms import CallbackType, Origin, Outcome
+from callback_campaigns.domain.task import CancelWhy, Hold, RetryTimes, TalkEnd, Task, TaskStatus
+from callback_campaigns.domain.terms import CallbackType, Origin, Outcome, Verdict
 from callback_campaigns.domain.windows import CallWish
 from callback_campaigns.task_desk import CallbackDesk, TaskFilter
 from callback_campaigns.task_store import to_task
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
-from callback_campaigns.tasks import CallbackTasks
+from callback_campaigns.tasks import CallbackTasks, Step
 from crm.calendar_book import CalendarBook
 from crm.domain.freeze import CallbackKind, FollowUp
 from crm.domain.project import Stage
 from crm.events_cases import CaseClosed, LineDone
+from crm.events_tickets import RevisitWanted
 from crm.tables import Project, ServiceCase
 from kernel.access import Actor, Permission, Role
 from kernel.clock import FakeClock
@@ -41,6 +42,7 @@ from kernel.ids import new_ulid
 from kernel.outbox import OutboxRow, add_fact
 from tests.support.people import AGENT, MANAGER, Desk, make_desk
 from tests.support.waiting import eventually
+from tests.unit.callback_campaigns.tasks import TIMES, finding
 from tests.unit.callback_campaigns.times import at, local
 
 pytestmark = pytest.mark.integration
@@ -402,6 +404,45 @@ async def test_customers_that_turn_out_to_be_one_keep_their_tasks(centre: Centre
     await centre.desk.merging.undo(MANAGER, merged.merge_id, reason="弄错了")
     await centre.tell()
     assert [task.customer_id for task in await centre.all()] == [kept, gone]
+
+
+async def test_a_solved_problem_is_asked_about_once_more_by_a_linked_task(centre: Centre) -> None:
+    await centre.started()
+    centre.clock.advance(timedelta(days=1))
+    await centre.bring_due()
+    (task,) = await centre.all()
+    now, bad = centre.clock.now(), finding(Verdict.DISSATISFIED, done_at=centre.clock.now())
+    steps: list[tuple[str, Step]] = [
+        ("dialled", lambda one: task_steps.dialled(one, new_ulid(), now=now)),
+        ("answered", task_steps.answered),
+        (
+            "talked",
+            lambda one: task_steps.talked(one, TalkEnd(answered=6, required=6, finding=bad), TIMES, now=now),
+        ),
+    ]
+    async with centre.database.transaction() as session:
+        for name, step in steps:
+            await centre.tasks.apply(session, task.task_id, name, step, by="1001")
+    solved = RevisitWanted(
+        at=now,
+        case_id=new_ulid(),
+        no="TD1",
+        customer_id=task.customer_id,
+        project_id=task.project_id,
+        callback_ref=task.task_id,
+        question_id="KG1",
+        specialist_id=None,
+    )
+    for _ in range(2):
+        async with centre.database.transaction() as session:
+            await centre.tasks.take(session, solved)
+    first, again = await centre.all()
+    assert (first.status, first.finding, first.revisit_id) == (TaskStatus.DONE, bad, again.task_id)
+    assert (again.origin, again.previous_id, again.status) == (
+        Origin.REVISIT,
+        first.task_id,
+        TaskStatus.PLANNED,
+    )
 
 
 def attempt(number: str, state: str) -> DialAttemptRow:

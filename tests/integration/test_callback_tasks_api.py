@@ -1,7 +1,7 @@
 """Callback tasks over REST: listed, read, stopped for a project."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,12 @@ async def stage(sqlite: Database, clock: FakeClock, tmp_path: Path) -> AsyncIter
 
 
 async def ask(
-    stage: WebStage, login: str, method: str, path: str, body: Any = None
+    stage: WebStage, login: str, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, dict[str, Any]]:
     secret = await stage.session_secret(login)
+    sent = {"Origin": stage.url} | {name.replace("_", "-"): value for name, value in headers.items()}
     async with (
-        aiohttp.ClientSession(cookies={SESSION_COOKIE: secret}, headers={"Origin": stage.url}) as client,
+        aiohttp.ClientSession(cookies={SESSION_COOKIE: secret}, headers=sent) as client,
         client.request(method, f"{stage.url}/api/v1{path}", json=body) as answer,
     ):
         return answer.status, await answer.json()
@@ -76,3 +77,26 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
     status, page = await ask(stage, "agent", "GET", f"/callback-tasks?project_id={project.id}")
     assert [item["cancelled_why"] for item in page["items"]] == ["stopped"]
     assert (await ask(stage, "admin", "PUT", path, {**stop, "stopped": False}))[0] == 200
+
+    # Planned by hand, once however often it is sent; appointed; cancelled.
+    day = (clock.now() + timedelta(days=1)).date()
+    new = {"kind": "VISIT", "on": str(day), "customer_id": project.customer_id, "project_id": project.id}
+    assert (await ask(stage, "agent", "POST", "/callback-tasks", new))[0] == 428
+    for _ in range(2):
+        status, made = await ask(stage, "agent", "POST", "/callback-tasks", new, Idempotency_Key="k-1")
+        assert status == 201
+    status, page = await ask(stage, "agent", "GET", "/callback-tasks?kind=VISIT")
+    assert [item["task_id"] for item in page["items"]] == [made["task"]["task_id"]]
+    other = {**new, "project_id": new_ulid()}
+    assert (await ask(stage, "agent", "POST", "/callback-tasks", other, Idempotency_Key="k-2"))[0] == 400
+    path, version = f"/callback-tasks/{made['task']['task_id']}", f'"{made["version"]}"'
+    night = {"at": f"{day}T23:00:00+08:00"}
+    assert (await ask(stage, "agent", "POST", f"{path}/appoint", night, If_Match=version))[0] == 400
+    noon = {"at": f"{day}T12:30:00+08:00"}
+    assert (await ask(stage, "agent", "POST", f"{path}/appoint", noon, If_Match='"77"'))[0] == 412
+    status, made = await ask(stage, "agent", "POST", f"{path}/appoint", noon, If_Match=version)
+    assert status == 200 and (made["task"]["status"], made["task"]["appointed"]) == ("appointed", True)
+    version, why = f'"{made["version"]}"', {"reason": "客户不需要"}
+    assert (await ask(stage, "agent", "POST", f"{path}/cancel", why, If_Match=version))[0] == 403
+    status, made = await ask(stage, "admin", "POST", f"{path}/cancel", why, If_Match=version)
+    assert status == 200 and made["task"]["cancelled_why"] == "by_hand"

@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from callback_campaigns.task_desk import CallbackDesk, ListedTask, TaskFilter
+from callback_campaigns.task_desk import CallbackDesk, ListedTask, TaskDetail, TaskFilter
 from web.api.operation import Call, operation
 from web.api.v1.callback_tasks_schemas import (
+    CallbackAppointIn,
+    CallbackCancelIn,
+    CallbackPlanIn,
     CallbackStepOut,
     CallbackStopIn,
     CallbackStopOut,
@@ -18,6 +21,7 @@ from web.api.v1.callback_tasks_schemas import (
 )
 from web.api.v1.schemas import NoQuery
 from web.callback_part import CALLBACKS
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 TAG = "callbacks"
@@ -63,13 +67,61 @@ async def list_callback_tasks(call: Call[CallbackTasksQuery]) -> CallbackTaskPag
 )
 async def get_callback_task(call: Call[NoQuery]) -> CallbackTaskDetail:
     """Return a task."""
-    found = await desk(call.request).get(call.actor, call.request.match_info["task_id"])
-    return CallbackTaskDetail(
-        task=_out(found.listed),
-        steps=tuple(CallbackStepOut.model_validate(step) for step in found.steps),
-        invalid_attempts=tuple(InvalidAttemptOut.model_validate(one) for one in found.invalid),
-        version=found.listed.version,
+    return _detail(await desk(call.request).get(call.actor, _task(call)))
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackTaskDetail,
+    permission=Permission.CALLBACKS_WORK,
+    summary="Plan a callback by hand",
+    description="It takes the place of the one of its type that waits for the same project.",
+    tag=TAG,
+    body=CallbackPlanIn,
+    status=201,
+    idempotent=Idempotency.REQUIRED,
+)
+async def plan_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
+    """Plan a callback."""
+    new = call.body(CallbackPlanIn)
+    return _detail(
+        await desk(call.request).plan(
+            call.actor, new.kind, on=new.on, customer_id=new.customer_id, project_id=new.project_id
+        )
     )
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackTaskDetail,
+    permission=Permission.CALLBACKS_WORK,
+    summary="Write down the time that the customer named",
+    tag=TAG,
+    path_parameters=TASK,
+    body=CallbackAppointIn,
+    if_match=True,
+)
+async def appoint_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
+    """Appoint a callback."""
+    at = call.body(CallbackAppointIn).at
+    return _detail(await desk(call.request).appoint(call.actor, _task(call), at, expected=call.expected))
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackTaskDetail,
+    permission=Permission.PROJECTS_CORRECT,
+    summary="Do without a callback",
+    tag=TAG,
+    path_parameters=TASK,
+    body=CallbackCancelIn,
+    if_match=True,
+)
+async def cancel_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
+    """Cancel a callback."""
+    why = call.body(CallbackCancelIn).reason
+    done = await desk(call.request).cancel(call.actor, _task(call), reason=why, expected=call.expected)
+    return _detail(done)
 
 
 @operation(
@@ -88,6 +140,19 @@ async def set_callback_stop(call: Call[NoQuery]) -> CallbackStopOut:
     change = desk(call.request).stop if given.stopped else desk(call.request).enable
     await change(call.actor, project_id, given.kind, reason=given.reason)
     return CallbackStopOut(project_id=project_id, kind=given.kind, stopped=given.stopped)
+
+
+def _task(call: Call[NoQuery]) -> str:
+    return call.request.match_info["task_id"]
+
+
+def _detail(found: TaskDetail) -> CallbackTaskDetail:
+    return CallbackTaskDetail(
+        task=_out(found.listed),
+        steps=tuple(CallbackStepOut.model_validate(step) for step in found.steps),
+        invalid_attempts=tuple(InvalidAttemptOut.model_validate(one) for one in found.invalid),
+        version=found.listed.version,
+    )
 
 
 def _out(item: ListedTask) -> CallbackTaskOut:
@@ -123,6 +188,9 @@ def _out(item: ListedTask) -> CallbackTaskOut:
 
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
     ("GET", "/callback-tasks", list_callback_tasks),
+    ("POST", "/callback-tasks", plan_callback),
     ("GET", "/callback-tasks/{task_id}", get_callback_task),
+    ("POST", "/callback-tasks/{task_id}/appoint", appoint_callback),
+    ("POST", "/callback-tasks/{task_id}/cancel", cancel_callback),
     ("PUT", "/projects/{project_id}/callback-stop", set_callback_stop),
 )

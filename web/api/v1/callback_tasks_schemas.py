@@ -1,5 +1,6 @@
 """Models of callback tasks."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -91,6 +92,33 @@ class CallbackTaskDetail(Out):
     steps: tuple[CallbackStepOut, ...]
     invalid_attempts: tuple[InvalidAttemptOut, ...]
     version: int
+
+
+class CallbackPlanIn(BaseModel):
+    """A callback to plan by hand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: CallbackType
+    on: date = Field(description="The site's day on which the customer is to be called.")
+    customer_id: Key
+    project_id: Key | None = None
+
+
+class CallbackAppointIn(BaseModel):
+    """The time that the customer named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: AskedTime
+
+
+class CallbackCancelIn(BaseModel):
+    """Why there is to be no callback."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class CallbackStopIn(BaseModel):
