@@ -35,6 +35,11 @@ async def test_a_question_is_worded_anew_published_and_mended(
     await page.keyboard.press("Enter")
     await expect(page.locator("#text")).to_be_focused()
     assert "to: XX" in await page.evaluate("String(window.getSelection())")
+    await page.locator(".text-form button.primary").click()
+    await page.goto(stage.url + "/questionnaires/KG")
+    await page.locator("#problems a").first.click()
+    await expect(page.locator("#text")).to_be_focused()
+    assert "to: XX" in await page.evaluate("String(window.getSelection())")
     await page.fill("#text", text)
     await expect(page.locator("#checked")).to_have_text("没有错误。")
 

@@ -82,7 +82,8 @@ async def test_the_text_is_kept_with_its_mistakes_until_it_is_thrown_away(stage:
     status, page, _ = await ask(stage, "admin", "GET", "/YB/edit")
     assert status == 200 and "to knows no “XX”" in page and 'data-line="' in page
     status, page, _ = await ask(stage, "admin", "GET", "/YB")
-    assert "处错误" in page and 'action="/questionnaires/YB/publish' not in page
+    assert "错误 2 处" in page and "/questionnaires/YB/edit#L22" in page
+    assert 'action="/questionnaires/YB/publish' not in page
     status, page, _ = await ask(stage, "admin", "POST", "/YB/edit", {"version": "1", "text": text})
     assert status == 409
     status, _, _ = await ask(stage, "admin", "POST", "/YB/discard", {"version": "2"})

@@ -24,8 +24,10 @@ if (text) {
     setText(byId("checked"), found.problems.length ? "" : t("没有错误。"));
     fill(list, found.problems.map((problem) =>
       el("li", {},
-        el("button", { type: "button", class: "button compact", dataset: { line: problem.line }, disabled: !problem.line },
-          problem.line ? t("第 %(n)s 行").replace("%(n)s", problem.line) : t("全文")),
+        problem.line
+          ? el("button", { type: "button", class: "button compact", dataset: { line: problem.line } },
+            t("第 %(n)s 行").replace("%(n)s", problem.line))
+          : el("span", { class: "chip" }, t("全文")),
         el("span", { class: "wrap", lang: "en" }, problem.item ? [el("b", {}, problem.item), " "] : "", problem.message))));
   };
 
@@ -34,15 +36,17 @@ if (text) {
     timer = setTimeout(check, WAIT);
   });
 
-  list.addEventListener("click", (event) => {
-    const line = Number(event.target.closest("[data-line]")?.dataset.line || 0);
+  const goTo = (line) => {
     if (!line) return;
     const lines = text.value.split("\n");
     const start = lines.slice(0, line - 1).reduce((sum, before) => sum + before.length + 1, 0);
     text.focus();
     text.setSelectionRange(start, start + (lines[line - 1] ?? "").length);
     text.scrollTop = Math.max(0, (text.scrollHeight / lines.length) * (line - 4));
-  });
+  };
+
+  list.addEventListener("click", (event) => goTo(Number(event.target.closest("[data-line]")?.dataset.line || 0)));
+  goTo(Number(/^#L(\d{1,5})$/.exec(window.location.hash)?.[1] || 0));
 }
 
 let playing = null;
