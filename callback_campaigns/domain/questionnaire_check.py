@@ -57,7 +57,8 @@ def _item(item: Item) -> Iterator[Problem]:
         for found in _BRACES.finditer(text):
             if found[1] not in PLACEHOLDERS:
                 known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
-                yield Problem(item.line, item.id, f"“{found[0]}” is not filled in; there are {known}")
+                message = f"“{found[0]}” is not filled in; there are {known}"
+                yield Problem(item.line, item.id, message, "not_filled", (found[0], known))
     yield from _spoken(item)
 
 
@@ -70,9 +71,13 @@ def _spoken(item: Item) -> Iterator[Problem]:
         return
     meant = {option.key for option in item.options}
     for key in sorted(meant - said):
-        yield Problem(item.line, item.id, f"key {key} has a meaning, but keys does not tell it")
+        yield Problem(
+            item.line, item.id, f"key {key} has a meaning, but keys does not tell it", "key_untold", (key,)
+        )
     for key in sorted(said - meant):
-        yield Problem(item.line, item.id, f"keys tells of key {key}, which means nothing")
+        yield Problem(
+            item.line, item.id, f"keys tells of key {key}, which means nothing", "key_empty", (key,)
+        )
 
 
 def _ivr(questionnaire: Questionnaire) -> Iterator[Problem]:
@@ -94,20 +99,22 @@ def _ivr(questionnaire: Questionnaire) -> Iterator[Problem]:
         if not item.kind.is_keyed:
             yield Problem(item.line, name, f"{item.kind} cannot be answered by one key; take it out of ivr")
         elif not item.keys:
-            yield Problem(item.line, name, "keys is missing: which key means what")
+            yield Problem(item.line, name, "keys is missing: which key means what", "keys_missing")
         if item.a_only:
             yield Problem(item.line, name, "only level A is asked, so it cannot stand in ivr")
     for name in sorted({name for name in questionnaire.ivr if questionnaire.ivr.count(name) > 1}):
         yield Problem(0, name, "ivr names it twice")
     for item in questionnaire.items:
         if item.decisive and not item.a_only and item.id not in questionnaire.ivr:
-            yield Problem(item.line, item.id, "it is decisive, so it must stand in ivr")
+            yield Problem(item.line, item.id, "it is decisive, so it must stand in ivr", "decisive_not_asked")
     fixed = [item for item in core if item.condition is None]
     if len(fixed) > MAX_KEYED:
-        yield Problem(0, "", f"ivr has {len(fixed)} questions without condition, at most {MAX_KEYED}")
+        message = f"ivr has {len(fixed)} questions without condition, at most {MAX_KEYED}"
+        yield Problem(0, "", message, "too_many", (str(len(fixed)), str(MAX_KEYED)))
     seconds = sum(spoken_seconds(item.prompt(Channel.IVR)) + ANSWER_SECONDS for item in core[:MAX_KEYED])
     if seconds > MAX_SECONDS:
-        yield Problem(0, "", f"the questions of ivr take about {seconds} s, at most {MAX_SECONDS} s")
+        message = f"the questions of ivr take about {seconds} s, at most {MAX_SECONDS} s"
+        yield Problem(0, "", message, "too_long", (str(seconds), str(MAX_SECONDS)))
 
 
 def _conditions(item: Item) -> Iterator[Condition]:

@@ -16,11 +16,15 @@ class Problem:
         line: in the text, from 1; 0 where it has none.
         item: the item at fault; empty for the whole.
         message: what is wrong and what would be right.
+        code: stable word for the mistakes that people make when they change words; the pages tell them in
+            the language of the reader, with ``values`` in place.
     """
 
     line: int
     item: str
     message: str
+    code: str = ""
+    values: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line else ""

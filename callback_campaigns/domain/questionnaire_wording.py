@@ -41,7 +41,14 @@ def reworded(text: str, changes: Mapping[tuple[str, str], str]) -> str:
             continue
         if not _alone(lines[found.line - 1], found):
             raise QuestionnaireInvalid(
-                [Problem(found.line, name, f"{prompt} shares its lines with others; change it in the text")]
+                [
+                    Problem(
+                        found.line,
+                        name,
+                        f"{prompt} shares its lines with others; change it in the text",
+                        "several_lines",
+                    )
+                ]
             )
         edits.append((found.line, "instead", entry))
     # From the end, so that the numbers of the lines before stay true.

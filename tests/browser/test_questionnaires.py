@@ -40,6 +40,8 @@ async def test_a_question_is_worded_anew_published_and_mended(
     await page.locator("#problems a").first.click()
     await expect(page.locator("#text")).to_be_focused()
     assert "to: XX" in await page.evaluate("String(window.getSelection())")
+    await page.fill("#text", text.replace("，没有请按2", ""))
+    await expect(page.locator("#problems")).to_contain_text("按键 2 有含义")
     await page.fill("#text", text)
     await expect(page.locator("#checked")).to_have_text("没有错误。")
 

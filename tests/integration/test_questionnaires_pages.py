@@ -72,7 +72,7 @@ async def test_read_worded_anew_and_published(stage: Stage) -> None:
     assert "对交底讲解是否清楚" in page and "旧版本" in page
     wrong = {"version": "3", "KG1.keys": "都到了请按1。"}
     status, page, _ = await ask(stage, "admin", "POST", "/KG/wording", wrong)
-    assert status == 400 and "key 2 has a meaning" in page and "都到了请按1。" in page
+    assert status == 400 and "按键 2 有含义，但按键说明没有提到它" in page and "都到了请按1。" in page
 
 
 async def test_the_text_is_kept_with_its_mistakes_until_it_is_thrown_away(stage: Stage) -> None:

@@ -141,6 +141,7 @@ async def _shown(request: web.Request, *, error: HuifangError | None = None) -> 
         "edits": user.can(Permission.QUESTIONNAIRES_EDIT),
         "publishes": user.can(Permission.QUESTIONNAIRES_PUBLISH),
         "problems": problems,
+        "explained": words.explained,
         "longest_why": MAX_WHY,
         "error": told(error) if error else "",
     }

@@ -14,6 +14,7 @@ from kernel.errors import Conflict, HuifangError, Invalid, StaleVersion
 from web.i18n import gettext
 from web.identity import current_actor
 from web.pages.questionnaires_parts import told, version_of
+from web.pages.questionnaires_words import EXPLAINED, explained
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.questionnaire_part import QUESTIONNAIRES
@@ -109,6 +110,7 @@ def _wording(
         "rows": rows,
         "longest": MAX_PROMPT,
         "error": told(error) if error else "",
+        "explained": explained,
         "problems": error.problems if isinstance(error, QuestionnaireInvalid) else (),
     }
     return render(request, "questionnaires/wording.html", context, status=_status(error))
@@ -171,6 +173,8 @@ def _text(
         "heading": f"{gettext('修改全文')} · {view.title}" if view else gettext("新问卷"),
         "text": text,
         "problems": problems,
+        "explained": explained,
+        "explanations": {code: gettext(words) for code, words in EXPLAINED.items()},
         "longest": MAX_TEXT,
         "error": told(error) if error else "",
     }

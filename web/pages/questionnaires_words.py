@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from callback_campaigns.domain.questionnaire import Do, Item, ItemKind, Option, Rule
+from callback_campaigns.domain.questionnaire_problems import Problem
 from callback_campaigns.domain.terms import Channel
 from crm.domain.customer import Level
 from web import labels
@@ -82,6 +83,24 @@ WRONG: dict[str, str] = {
     "channel_refused": N_("这份问卷不能这样问：A级客户和严重投诉由人工回访。"),
     "voice": N_("现在没有可用的语音，暂时不能试听。"),
 }
+
+EXPLAINED: dict[str, str] = {
+    "key_untold": N_("按键 {0} 有含义，但按键说明没有提到它。"),
+    "key_empty": N_("按键说明提到了 {0}，但它没有含义。"),
+    "not_filled": N_("“{0}”不会被替换；可以写的有 {1}。"),
+    "keys_missing": N_("缺少按键说明：每个按键是什么意思。"),
+    "decisive_not_asked": N_("这是决定性问题，系统语音必须问它。"),
+    "too_many": N_("系统语音有 {0} 道无条件的题，最多 {1} 道。"),
+    "too_long": N_("系统语音大约要念 {0} 秒，最多 {1} 秒。"),
+    "several_lines": N_("这一句在全文里分成了几行，请在全文里修改。"),
+}
+"""Mistakes in the language of the reader; those that have no code stand as they are."""
+
+
+def explained(problem: Problem) -> str:
+    """Return a mistake as the reader understands it."""
+    template = EXPLAINED.get(problem.code)
+    return gettext(template).format(*problem.values) if template else problem.message
 
 
 def rules_of(option: Option) -> str:

@@ -27,6 +27,8 @@ class ProblemOut(Out):
     line: int = Field(description="From 1; 0 where it has none.")
     item: str = Field(description="The item at fault; empty for the whole.")
     message: str
+    code: str = Field(description="Stable word for the commonest mistakes; else empty.")
+    values: tuple[str, ...]
 
 
 class QuestionnaireOut(Out):
@@ -119,7 +121,7 @@ class PreviewOut(Out):
     items: tuple[SpokenOut, ...]
 
 
-class AnswerIn(QuestionnaireBody):
+class ItemAnswerIn(QuestionnaireBody):
     """What was answered to one item."""
 
     values: tuple[Code, ...] = Field((), max_length=20)
@@ -132,7 +134,7 @@ class AnswerIn(QuestionnaireBody):
 class EvaluateIn(CircumstancesIn):
     """Answers by item."""
 
-    answers: dict[Code, AnswerIn] = Field(max_length=60)
+    answers: dict[Code, ItemAnswerIn] = Field(max_length=60)
 
 
 class FindingOut(Out):

@@ -1,5 +1,5 @@
 // Questionnaires: the text is checked while it is written; prompts can be heard.
-import { byId, el, fill, setText } from "./dom.js";
+import { byId, el, fill, pageData, setText } from "./dom.js";
 import { send, toast } from "./page.js";
 import { t } from "./texts.js";
 
@@ -8,6 +8,9 @@ const WAIT = 600;
 const text = byId("text");
 if (text) {
   const list = byId("problems");
+  const explanations = pageData("explanations");
+  const told = (problem) =>
+    explanations[problem.code]?.replace(/\{(\d)\}/g, (_, place) => problem.values[place] ?? "") ?? problem.message;
   let timer = 0;
   let asked = 0;
 
@@ -28,7 +31,7 @@ if (text) {
           ? el("button", { type: "button", class: "button compact", dataset: { line: problem.line } },
             t("第 %(n)s 行").replace("%(n)s", problem.line))
           : el("span", { class: "chip" }, t("全文")),
-        el("span", { class: "wrap", lang: "en" }, problem.item ? [el("b", {}, problem.item), " "] : "", problem.message))));
+        el("span", { class: "wrap", lang: problem.code ? null : "en" }, problem.item ? [el("b", {}, problem.item), " "] : "", told(problem)))));
   };
 
   text.addEventListener("input", () => {
