@@ -50,6 +50,8 @@ TAGS = {
     "knowledge": "Articles, and what customers' words look like",
     "repair points": "The network of repair points: agreements, parts, accounts, quality",
     "follow-ups": "Closed cases looked after once more",
+    "callbacks": "Callback tasks: planned, appointed, cancelled, stopped for a project",
+    "questionnaires": "What callbacks ask, and what answers come to",
     "attachments": "Photos and scans of cases",
     "description": "This document",
 }
