@@ -12,9 +12,9 @@ from callback_campaigns.domain import planning, task_steps
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
 from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Planned, Trigger
-from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, Task
+from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
-from callback_campaigns.domain.windows import CallingWindows, Span
+from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
 from callback_campaigns.task_facts import About, trigger_of
 from callback_campaigns.task_store import (
     add_invalid,
@@ -244,13 +244,12 @@ class CallbackTasks:
             stopped = list(await session.scalars(stops))
             mine = CallbackTaskRow.project_id == trigger.project_id
             open_types = list(await session.scalars(select(CallbackTaskRow.kind).where(mine, OPEN)))
-        begin, end = customer.preferred_from, customer.preferred_until
         return PlanContext(
             store=store.name if store else None,
             level=Level(customer.level),
-            preferred=Span(begin, end) if begin and end and begin < end else None,
+            preferred=_preferred(customer),
             stopped=frozenset(CallbackType(kind) for kind in stopped),
-            freezes=await self._freezes(session, trigger.customer_id),
+            freezes=await self.freezes(session, trigger.customer_id),
             suspended=project is not None and project.stage == Stage.SUSPENDED,
             known_keys=frozenset(await session.scalars(known)),
             open_types=frozenset(CallbackType(kind) for kind in open_types),
@@ -258,7 +257,8 @@ class CallbackTasks:
             point_after=point_after,
         )
 
-    async def _freezes(self, session: AsyncSession, customer_id: str) -> frozenset[FreezeScope]:
+    async def freezes(self, session: AsyncSession, customer_id: str) -> frozenset[FreezeScope]:
+        """Return the scopes of a customer's freezes in force."""
         mine = (FreezeRow.customer_id == customer_id, FreezeRow.thawed_at.is_(None))
         views = await people_reads.freezes(session, self._office.today(), *mine)
         return frozenset(view.scope for view in views if view.active)
@@ -269,7 +269,7 @@ class CallbackTasks:
             customer_id = await current_id(session, customer_id)
         except NotFound:
             return
-        scopes, now = await self._freezes(session, customer_id), self._office.now()
+        scopes, now = await self.freezes(session, customer_id), self._office.now()
         for row in await locked(session, CallbackTaskRow.customer_id == customer_id, OPEN):
             task = to_task(row)
             if any(is_frozen_by(task.category, scope) for scope in scopes):
@@ -322,17 +322,28 @@ class CallbackTasks:
             if task.revisit_id is not None or not bad:
                 continue
             at = await self._opening(session, task, self._office.today())
-            scopes = await self._freezes(session, task.customer_id)
+            scopes = await self.freezes(session, task.customer_id)
             linked, again = task_steps.revisit(task, new_ulid(), at=at)
             await self._store(session, row, task, Moved(linked), "revisited", TIMERS)
             if any(is_frozen_by(again.category, scope) for scope in scopes):
                 again = task_steps.hold(again, Hold.CUSTOMER).task
             await self._add(session, Planned(task=again, first_by=at))
 
+    async def wish(self, session: AsyncSession, task: Task) -> CallWish:
+        """Return what a call about a task asks of the hours."""
+        customer = await session.get_one(Customer, task.customer_id)
+        return planning.wish_for(task, self._rules.types[task.kind], _preferred(customer))
+
+    async def retry_times(self, session: AsyncSession, task: Task, dialling: DialFile) -> RetryTimes:
+        """Return when a task may be tried again: in the hours of an ordinary call, appointed or not."""
+        windows = (await self.calendar(session)).windows
+        wish = await self.wish(session, replace(task, appointed=False))
+        return RetryTimes(opens=lambda since: windows.opens(since, wish), policy=dialling.retry)
+
     async def _opening(self, session: AsyncSession, task: Task, on: date) -> datetime:
         windows = (await self.calendar(session)).windows
         since = max(windows.midnight(on), self._office.now())
-        wish = planning.wish_for(task, self._rules.types[task.kind], None)
+        wish = await self.wish(session, replace(task, appointed=False))
         return windows.opens(since, wish) or since
 
     async def _site(self, session: AsyncSession, project_id: str, step: Step) -> None:
@@ -388,3 +399,8 @@ class CallbackTasks:
             project_id=task.project_id,
         )
         await self._plan(session, trigger, point_after=days.get(task.point))
+
+
+def _preferred(customer: Customer) -> Span | None:
+    begin, end = customer.preferred_from, customer.preferred_until
+    return Span(begin, end) if begin and end and begin < end else None

@@ -24,7 +24,7 @@ CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
 def build_callbacks(crm: CrmServices) -> Callbacks:
     """Return the services over the CRM's."""
     office = crm.people.office
-    tasks = CallbackTasks(office, shipped_plan(), shipped_dialling(), crm.limits.calendar)
+    tasks = CallbackTasks(office, shipped_plan(), shipped_dialling(office.zone), crm.limits.calendar)
     return Callbacks(tasks, CallbackDesk(office, tasks))
 
 

@@ -1,9 +1,7 @@
 """Callback tasks in the database: planned from the facts of a real project, once; held, thawed, cancelled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -17,16 +15,12 @@ from app.runtime.redis_server import RedisServer
 from app.settings import load_settings
 from app.store import bring_up_to_date
 from callback_campaigns.domain import task_steps
-from callback_campaigns.domain.dial_rules import parse_dialling
-from callback_campaigns.domain.plan_rules import parse_plan
-from callback_campaigns.domain.task import CancelWhy, Hold, RetryTimes, TalkEnd, Task, TaskStatus
+from callback_campaigns.domain.task import CancelWhy, Hold, RetryTimes, TalkEnd, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Origin, Outcome, Verdict
 from callback_campaigns.domain.windows import CallWish
-from callback_campaigns.task_desk import CallbackDesk, TaskFilter
-from callback_campaigns.task_store import to_task
+from callback_campaigns.task_desk import TaskFilter
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
-from callback_campaigns.tasks import CallbackTasks, Step
-from crm.calendar_book import CalendarBook
+from callback_campaigns.tasks import Step
 from crm.domain.freeze import CallbackKind, FollowUp
 from crm.domain.project import Stage
 from crm.events_cases import CaseClosed, LineDone
@@ -35,69 +29,16 @@ from crm.tables import Project, ServiceCase
 from kernel.access import Actor, Permission, Role
 from kernel.clock import FakeClock
 from kernel.db import Database
-from kernel.due import DueWorker
 from kernel.errors import Conflict, Forbidden, NotFound, StaleVersion
-from kernel.events import Event, decode
 from kernel.ids import new_ulid
-from kernel.outbox import OutboxRow, add_fact
-from tests.support.people import AGENT, MANAGER, Desk, make_desk
+from kernel.outbox import add_fact
+from tests.support.callback_centre import CallbackCentre, make_centre
+from tests.support.people import AGENT, MANAGER, make_desk
 from tests.support.waiting import eventually
 from tests.unit.callback_campaigns.tasks import TIMES, finding
 from tests.unit.callback_campaigns.times import at, local
 
 pytestmark = pytest.mark.integration
-
-RULES = files("callback_campaigns") / "rules"
-
-
-@dataclass
-class Centre:
-    """The services, and everything that was told so far."""
-
-    database: Database
-    clock: FakeClock
-    desk: Desk
-    tasks: CallbackTasks
-    callbacks: CallbackDesk
-    told: set[str]
-
-    async def tell(self, *, again: bool = False) -> list[Event]:
-        """Give the tasks every fact that is new, or all of them once more."""
-        async with self.database.session() as session:
-            rows = (await session.scalars(select(OutboxRow).order_by(OutboxRow.event_id))).all()
-        facts = [decode(row.payload) for row in rows if again or row.event_id not in self.told]
-        for fact in facts:
-            async with self.database.transaction() as session:
-                await self.tasks.take(session, fact)
-            self.told.add(fact.event_id)
-        return facts
-
-    async def all(self) -> Sequence[Task]:
-        """Return every task, in the order in which they were made."""
-        async with self.database.session() as session:
-            rows = await session.scalars(select(CallbackTaskRow).order_by(CallbackTaskRow.id))
-            return [to_task(row) for row in rows]
-
-    async def bring_due(self) -> None:
-        """Let the worker look once."""
-        worker = DueWorker(self.database, self.clock, CallbackTaskRow, self.tasks.bring_due, worker="w")
-        await worker.run_once()
-
-    async def started(self, name: str = "王建军", number: str = "13800138001") -> str:
-        """Return a project whose start of work was registered today and told."""
-        customer = await self.desk.customer(name, number)
-        crew = await self.desk.crew(f"{name}施工队")
-        record = await self.desk.project(customer.customer_id, f"ZX-{number}", crew_id=crew)
-        project_id: str = record.project.project_id
-        await self.desk.reach(
-            project_id,
-            Stage.STARTED,
-            self.desk.office.today(),
-            concealed_planned=date(2026, 4, 1),
-            midterm_planned=date(2026, 5, 1),
-        )
-        await self.tell()
-        return project_id
 
 
 @pytest.fixture
@@ -105,16 +46,8 @@ def clock() -> FakeClock:
     return FakeClock(at("2026-03-02 15:00"))
 
 
-def make_centre(database: Database, clock: FakeClock) -> Centre:
-    desk = make_desk(database, clock)
-    plan = parse_plan((RULES / "planning.yaml").read_text(encoding="utf-8"))
-    dialling = parse_dialling((RULES / "dialling.yaml").read_text(encoding="utf-8"))
-    tasks = CallbackTasks(desk.office, plan, dialling, CalendarBook(clock))
-    return Centre(database, clock, desk, tasks, CallbackDesk(desk.office, tasks), set())
-
-
 @pytest.fixture
-def centre(sqlite: Database, clock: FakeClock) -> Centre:
+def centre(sqlite: Database, clock: FakeClock) -> CallbackCentre:
     return make_centre(sqlite, clock)
 
 
@@ -136,7 +69,7 @@ def line_done(case_id: str, line_id: str, now: datetime) -> LineDone:
     return LineDone(at=now, case_id=case_id, no="TS", line_id=line_id, department="ENG", specialist_id=None)
 
 
-async def test_a_stage_makes_its_callback_once_however_often_it_is_told(centre: Centre) -> None:
+async def test_a_stage_makes_its_callback_once_however_often_it_is_told(centre: CallbackCentre) -> None:
     project_id = await centre.started()
     (task,) = await centre.all()
     assert (task.kind, task.status, task.project_id) == (
@@ -149,7 +82,7 @@ async def test_a_stage_makes_its_callback_once_however_often_it_is_told(centre: 
     assert await centre.all() == [task]
 
 
-async def test_a_task_becomes_ready_when_it_is_due(centre: Centre) -> None:
+async def test_a_task_becomes_ready_when_it_is_due(centre: CallbackCentre) -> None:
     await centre.started()
     await centre.bring_due()
     assert [task.status for task in await centre.all()] == [TaskStatus.PLANNED]
@@ -160,7 +93,7 @@ async def test_a_task_becomes_ready_when_it_is_due(centre: Centre) -> None:
     await centre.bring_due()
 
 
-async def test_a_correction_cancels_what_the_voided_stage_planned(centre: Centre) -> None:
+async def test_a_correction_cancels_what_the_voided_stage_planned(centre: CallbackCentre) -> None:
     project_id = await centre.started()
     await centre.desk.stages.correct(
         MANAGER, project_id, Stage.CREW_ASSIGNED, reason="登记错了", expected=None
@@ -180,7 +113,7 @@ async def test_a_correction_cancels_what_the_voided_stage_planned(centre: Centre
     assert again.status is TaskStatus.PLANNED
 
 
-async def test_CB3_a_freeze_holds_back_and_after_the_thaw_the_answer_decides(centre: Centre) -> None:
+async def test_CB3_a_freeze_holds_back_and_after_the_thaw_the_answer_decides(centre: CallbackCentre) -> None:
     await centre.started()
     (task,) = await centre.all()
     freezes = centre.desk.freezes
@@ -198,7 +131,7 @@ async def test_CB3_a_freeze_holds_back_and_after_the_thaw_the_answer_decides(cen
     assert await centre.all() == [back]
 
 
-async def test_CB3_a_thaw_on_its_day_asks_and_another_callback_may_be_wanted(centre: Centre) -> None:
+async def test_CB3_a_thaw_on_its_day_asks_and_another_callback_may_be_wanted(centre: CallbackCentre) -> None:
     await centre.started()
     (task,) = await centre.all()
     freezes = centre.desk.freezes
@@ -228,7 +161,7 @@ async def test_CB3_a_thaw_on_its_day_asks_and_another_callback_may_be_wanted(cen
     )
 
 
-async def test_a_standstill_holds_and_a_cancelled_contract_ends(centre: Centre) -> None:
+async def test_a_standstill_holds_and_a_cancelled_contract_ends(centre: CallbackCentre) -> None:
     project_id = await centre.started()
     stages = centre.desk.stages
     today = centre.desk.office.today()
@@ -245,7 +178,9 @@ async def test_a_standstill_holds_and_a_cancelled_contract_ends(centre: Centre) 
     assert (churned.kind, churned.status) == (CallbackType.CHURNED, TaskStatus.PLANNED)
 
 
-async def test_CB1_a_case_that_is_resolved_again_takes_the_place_of_its_callback(centre: Centre) -> None:
+async def test_CB1_a_case_resolved_again_takes_the_place_of_its_callback(
+    centre: CallbackCentre,
+) -> None:
     project_id = await centre.started()
     (start,) = await centre.all()
     case_id, now = new_ulid(), centre.clock.now()
@@ -273,7 +208,7 @@ async def test_CB1_a_case_that_is_resolved_again_takes_the_place_of_its_callback
     assert [task.cancelled_why for task in await centre.all()][-1] is CancelWhy.CASE_CLOSED
 
 
-async def test_CB9_stopped_for_one_project_and_enabled_again(centre: Centre) -> None:
+async def test_CB9_stopped_for_one_project_and_enabled_again(centre: CallbackCentre) -> None:
     project_id = await centre.started()
     other_id = await centre.started("李秀英", "13800138002")
     with pytest.raises(Forbidden):
@@ -293,7 +228,7 @@ async def test_CB9_stopped_for_one_project_and_enabled_again(centre: Centre) -> 
     assert len(await centre.all()) == 2
 
 
-async def test_CB8_an_attempt_that_brought_nothing_is_kept_and_shown(centre: Centre) -> None:
+async def test_CB8_an_attempt_that_brought_nothing_is_kept_and_shown(centre: CallbackCentre) -> None:
     await centre.started()
     centre.clock.advance(timedelta(days=1))
     await centre.bring_due()
@@ -329,7 +264,7 @@ async def test_CB8_an_attempt_that_brought_nothing_is_kept_and_shown(centre: Cen
     assert detail.listed.task.tried[0].outcome is Outcome.BUSY
 
 
-async def test_CB10_lists_and_records_need_the_permission(centre: Centre) -> None:
+async def test_CB10_lists_and_records_need_the_permission(centre: CallbackCentre) -> None:
     await centre.started()
     await centre.started("李秀英", "13800138002")
     stranger = Actor(user_id=new_ulid(), name="王", role=Role.HR)
@@ -356,7 +291,7 @@ async def test_CB10_lists_and_records_need_the_permission(centre: Centre) -> Non
     assert (await centre.callbacks.page(AGENT, nothing)).items == ()
 
 
-async def test_a_step_on_what_somebody_else_changed_is_refused(centre: Centre) -> None:
+async def test_a_step_on_what_somebody_else_changed_is_refused(centre: CallbackCentre) -> None:
     await centre.started()
     (task,) = await centre.all()
     with pytest.raises(StaleVersion):
@@ -371,7 +306,7 @@ async def test_a_step_on_what_somebody_else_changed_is_refused(centre: Centre) -
             )
 
 
-async def test_the_points_of_a_finished_customer_follow_one_another(centre: Centre) -> None:
+async def test_the_points_of_a_finished_customer_follow_one_another(centre: CallbackCentre) -> None:
     project_id = await centre.started()
     await centre.desk.reach(project_id, Stage.COMPLETED, date(2026, 3, 2))
     async with centre.database.transaction() as session:
@@ -393,7 +328,7 @@ async def test_the_points_of_a_finished_customer_follow_one_another(centre: Cent
     assert (following.point, local(following.due_at)) == ("M1", "2026-04-02 09:30")
 
 
-async def test_customers_that_turn_out_to_be_one_keep_their_tasks(centre: Centre) -> None:
+async def test_customers_that_turn_out_to_be_one_keep_their_tasks(centre: CallbackCentre) -> None:
     await centre.started()
     await centre.started("王建均", "13800138002")
     kept, gone = (task.customer_id for task in await centre.all())
@@ -406,7 +341,7 @@ async def test_customers_that_turn_out_to_be_one_keep_their_tasks(centre: Centre
     assert [task.customer_id for task in await centre.all()] == [kept, gone]
 
 
-async def test_a_solved_problem_is_asked_about_once_more_by_a_linked_task(centre: Centre) -> None:
+async def test_a_solved_problem_is_asked_about_once_more_by_a_linked_task(centre: CallbackCentre) -> None:
     await centre.started()
     centre.clock.advance(timedelta(days=1))
     await centre.bring_due()

@@ -1,0 +1,281 @@
+"""Attempts in the database: begun under every check, in one transaction, before anything is sent.
+
+Nobody is dialled twice (architecture.md §3): :meth:`DialAttempts.begin` commits the attempt as SENDING, and
+only then may its one Originate be written. Whatever fails after that, the attempt is moved by what is found
+under its channel id, never begun again. A call that is refused leaves a row with its code.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from callback_campaigns.domain import attempt as rules
+from callback_campaigns.domain import task_steps
+from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptMoved, AttemptState
+from callback_campaigns.domain.dial_rules import DialFile
+from callback_campaigns.domain.refusal import (
+    Callee,
+    DialCheck,
+    DialRules,
+    Refusal,
+    RefusalCode,
+    Switch,
+    TaskAsked,
+    may_dial,
+)
+from callback_campaigns.domain.task import Task, TaskStatus
+from callback_campaigns.domain.terms import Category, Outcome, is_frozen_by, purpose_of
+from callback_campaigns.task_store import locked, to_task
+from callback_campaigns.task_tables import (
+    CallbackStopRow,
+    CallbackTaskRow,
+    DialAttemptRow,
+    DialRefusalRow,
+)
+from callback_campaigns.tasks import CallbackTasks
+from crm.do_not_call import DoNotCall
+from crm.office import Office
+from crm.tables import CustomerPhone
+from kernel.errors import NotFound
+from kernel.ids import is_ulid, new_ulid
+from kernel.phone import InvalidPhone, Phone
+
+LOOKED_BACK = timedelta(days=1)
+"""Calls to a number that the limits of frequency may ask for."""
+OPEN = DialAttemptRow.state != AttemptState.ENDED.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialRequest:
+    """A call that somebody wants to make.
+
+    Attributes:
+        version: of the task when it was chosen; ``None`` when that does not matter.
+        carrier: whose rules hold for the trunk.
+        agent: who takes or makes the call; ``None`` for the system.
+        on_call: the number is in a call with us, as the PBX says.
+        switch: the campaign, the lines and the agents, now.
+    """
+
+    task_id: str
+    number: str
+    node: str
+    trunk: str
+    carrier: str
+    switch: Switch
+    version: int | None = None
+    campaign_id: str | None = None
+    agent: str | None = None
+    on_call: bool = False
+
+
+class DialAttempts:
+    """Begins attempts and moves them."""
+
+    def __init__(
+        self, office: Office, tasks: CallbackTasks, do_not_call: DoNotCall, dialling: DialFile
+    ) -> None:
+        self._office = office
+        self._tasks = tasks
+        self._refusals = do_not_call
+        self._dialling = dialling
+
+    async def begin(self, wanted: DialRequest) -> Attempt | Refusal:
+        """Commit an attempt, after which its Originate is to be written once; or say why not.
+
+        Raises:
+            NotFound: no such task, or no rules for the carrier.
+        """
+        attempt_id = new_ulid()
+        try:
+            async with self._office.database.transaction() as session:
+                check, task = await self._check(session, wanted)
+                refusal = may_dial(check)
+                if refusal is not None:
+                    self._refuse(session, wanted, refusal)
+                    return refusal
+                phone = check.callee.phone
+                assert phone is not None
+                attempt = rules.begin(attempt_id, phone.e164, now=check.now).attempt
+                session.add(_new_row(attempt, wanted, task))
+                await session.flush()
+                await self._tasks.apply(
+                    session,
+                    wanted.task_id,
+                    "dialled",
+                    lambda one: task_steps.dialled(one, attempt_id, now=check.now),
+                    by=wanted.agent or wanted.node,
+                )
+                return attempt
+        except IntegrityError:
+            # Another process was faster with the same number: the index keeps what a look could not see.
+            refusal = Refusal(code=RefusalCode.OPEN_ATTEMPT)
+            async with self._office.database.transaction() as session:
+                self._refuse(session, wanted, refusal)
+            return refusal
+
+    async def move(self, attempt_id: str, step: Callable[[Attempt], AttemptMoved]) -> AttemptMoved:
+        """Move an attempt by a step of its rules; what nobody answered is told to its task at once.
+
+        What somebody answered is told by whoever talked: with answers, an appointment, a refusal.
+
+        Raises:
+            NotFound: no such attempt.
+            IllegalStep: the step does not fit its state.
+        """
+        if not is_ulid(attempt_id):
+            raise NotFound("no such attempt", field="attempt_id")
+        async with self._office.database.transaction() as session:
+            query = select(DialAttemptRow).where(DialAttemptRow.id == attempt_id).with_for_update()
+            row = await session.scalar(query)
+            if row is None:
+                raise NotFound("no such attempt", field="attempt_id")
+            moved = step(to_attempt(row))
+            _put(row, moved.attempt)
+            if row.task_id is not None:
+                await self._tell(session, row.task_id, row, moved)
+            return moved
+
+    async def open_ones(self, node: str) -> Sequence[Attempt]:
+        """Return the attempts of a PBX that are not over: what is looked for after a failure."""
+        query = select(DialAttemptRow).where(OPEN, DialAttemptRow.node == node).order_by(DialAttemptRow.id)
+        async with self._office.database.session() as session:
+            return [to_attempt(row) for row in await session.scalars(query)]
+
+    async def _tell(
+        self, session: AsyncSession, task_id: str, row: DialAttemptRow, moved: AttemptMoved
+    ) -> None:
+        rows = await locked(session, CallbackTaskRow.id == task_id)
+        if not rows or rows[0].attempt_id != row.id:
+            return
+        task, attempt, now = to_task(rows[0]), moved.attempt, self._office.now()
+        by = row.agent or row.node
+        if attempt.answered_at is not None and task.status is TaskStatus.DIALLING:
+            await self._tasks.apply(session, task_id, "answered", task_steps.answered, by=by)
+        outcome = attempt.outcome
+        if AttemptEffect.SETTLE in moved.effects and outcome is not None and outcome is not Outcome.ANSWERED:
+            times = await self._tasks.retry_times(session, task, self._dialling)
+            await self._tasks.apply(
+                session,
+                task_id,
+                "not_reached",
+                lambda one: task_steps.not_reached(
+                    one, outcome, times, now=now, agent=row.agent, node=row.node
+                ),
+                by=by,
+            )
+
+    async def _check(self, session: AsyncSession, wanted: DialRequest) -> tuple[DialCheck, Task]:
+        rows = await locked(session, CallbackTaskRow.id == wanted.task_id)
+        if not rows:
+            raise NotFound("no such callback task", field="task_id")
+        task, now = to_task(rows[0]), self._office.now()
+        calendar = await self._tasks.calendar(session)
+        dial: DialRules = self._dialling.rules(wanted.carrier, calendar.windows.calendar, self._office.zone)
+        asked = TaskAsked(
+            ready=task.is_dialable(now),
+            changed=wanted.version is not None and rows[0].version != wanted.version,
+            survey=task.category is not Category.CASE,
+            wish=await self._tasks.wish(session, task),
+            tried=task.tried,
+        )
+        callee = await self._callee(session, task, wanted, now)
+        check = DialCheck(now=now, rules=dial, task=asked, callee=callee, switch=wanted.switch)
+        return check, task
+
+    async def _callee(self, session: AsyncSession, task: Task, wanted: DialRequest, now: datetime) -> Callee:
+        try:
+            phone = Phone.parse(wanted.number, default_area=self._office.default_area)
+        except InvalidPhone:
+            return Callee(phone=None)
+        against = await self._refusals.allows(
+            session, phone.e164, task.customer_id, purpose_of(task.category)
+        )
+        same = DialAttemptRow.number == phone.e164
+        calls = select(DialAttemptRow.began_at).where(same, DialAttemptRow.began_at > now - LOOKED_BACK)
+        surveys = select(DialAttemptRow.answered_at).where(
+            DialAttemptRow.customer_id == task.customer_id,
+            DialAttemptRow.survey,
+            DialAttemptRow.answered_at > now - self._dialling.frequency.surveys.per,
+            # Nobody was asked anything by a machine, nor where nobody of ours was there.
+            or_(DialAttemptRow.outcome.is_(None), DialAttemptRow.outcome == Outcome.ANSWERED.value),
+        )
+        bad = select(CustomerPhone.bad_since).where(
+            CustomerPhone.customer_id == task.customer_id,
+            CustomerPhone.e164 == phone.e164,
+            CustomerPhone.bad_since.is_not(None),
+        )
+        stopped = None
+        if task.project_id is not None:
+            stopped = await session.get(CallbackStopRow, (task.project_id, task.kind.value))
+        scopes = await self._tasks.freezes(session, task.customer_id)
+        return Callee(
+            phone=phone,
+            bad_number=await session.scalar(bad.limit(1)) is not None,
+            refused=against.code if against is not None else None,
+            frozen=bool(task.holds) or any(is_frozen_by(task.category, scope) for scope in scopes),
+            stopped=stopped is not None,
+            open_attempt=await session.scalar(select(DialAttemptRow.id).where(same, OPEN)) is not None,
+            on_call=wanted.on_call,
+            calls=tuple(await session.scalars(calls)),
+            surveys=tuple(at for at in await session.scalars(surveys) if at is not None),
+        )
+
+    def _refuse(self, session: AsyncSession, wanted: DialRequest, refusal: Refusal) -> None:
+        session.add(
+            DialRefusalRow(
+                id=new_ulid(),
+                task_id=wanted.task_id,
+                campaign_id=wanted.campaign_id,
+                at=self._office.now(),
+                code=refusal.code.value,
+                until=refusal.until,
+                detail=refusal.detail[:120],
+            )
+        )
+
+
+def to_attempt(row: DialAttemptRow) -> Attempt:
+    """Return an attempt as its rules see it."""
+    return Attempt(
+        attempt_id=row.id,
+        number=row.number,
+        state=AttemptState(row.state),
+        began_at=row.began_at,
+        since=row.since,
+        answered_at=row.answered_at,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        ended_at=row.ended_at,
+        corrected=row.corrected,
+    )
+
+
+def _new_row(attempt: Attempt, wanted: DialRequest, task: Task) -> DialAttemptRow:
+    row = DialAttemptRow(
+        id=attempt.attempt_id,
+        channel_id=attempt.channel_id,
+        task_id=task.task_id,
+        campaign_id=wanted.campaign_id,
+        customer_id=task.customer_id,
+        number=attempt.number,
+        node=wanted.node,
+        trunk=wanted.trunk,
+        agent=wanted.agent,
+        survey=task.category is not Category.CASE,
+        began_at=attempt.began_at,
+    )
+    _put(row, attempt)
+    return row
+
+
+def _put(row: DialAttemptRow, attempt: Attempt) -> None:
+    row.state = attempt.state.value
+    row.since = attempt.since
+    row.answered_at = attempt.answered_at
+    row.outcome = attempt.outcome.value if attempt.outcome else None
+    row.ended_at = attempt.ended_at
+    row.corrected = attempt.corrected

@@ -1,0 +1,205 @@
+"""Attempts in the database: every check at dial time, one open per number, nobody dialled by doubt."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from callback_campaigns.dial_attempts import DialRequest
+from callback_campaigns.domain import attempt as rules
+from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptLimits, AttemptState
+from callback_campaigns.domain.refusal import Refusal, RefusalCode, Switch
+from callback_campaigns.domain.task import TaskStatus
+from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.task_tables import DialAttemptRow, DialRefusalRow
+from kernel.clock import FakeClock
+from kernel.db import Database
+from kernel.errors import NotFound
+from kernel.ids import new_ulid
+from tests.support.callback_centre import CallbackCentre, make_centre
+from tests.support.people import MANAGER
+from tests.unit.callback_campaigns.times import at, local
+
+pytestmark = pytest.mark.integration
+
+NUMBER = "13800138001"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(at("2026-03-02 15:00"))
+
+
+async def ready(database: Database, clock: FakeClock, people: int = 1) -> CallbackCentre:
+    """Return a centre with a task per customer, all of one family's number, ready on Tuesday at 10:00."""
+    centre = make_centre(database, clock)
+    for name in ("王建军", "王小明")[:people]:
+        customer = await centre.desk.customer(name, NUMBER)
+        crew = await centre.desk.crew(f"{name}施工队")
+        record = await centre.desk.project(customer.customer_id, f"ZX-{name}", crew_id=crew)
+        await centre.start_work(record.project.project_id)
+    clock.advance(timedelta(hours=19))
+    await centre.bring_due()
+    return centre
+
+
+@pytest.fixture
+async def centre(sqlite: Database, clock: FakeClock) -> CallbackCentre:
+    return await ready(sqlite, clock)
+
+
+async def request(centre: CallbackCentre, which: int = 0, **changes: Any) -> DialRequest:
+    task = (await centre.all())[which]
+    now = centre.clock.now()
+    switch = Switch(caller_id="01065558800", link_live=True, as_of=now, lines=10, per_second=50)
+    known: dict[str, Any] = {
+        "task_id": task.task_id,
+        "number": NUMBER,
+        "node": "pbx1",
+        "trunk": "main",
+        "carrier": "own",
+        "switch": switch,
+    }
+    return DialRequest(**(known | changes))
+
+
+async def begun(centre: CallbackCentre, **changes: Any) -> Attempt:
+    made = await centre.attempts.begin(await request(centre, **changes))
+    assert isinstance(made, Attempt), made
+    return made
+
+
+async def codes(centre: CallbackCentre) -> list[str]:
+    async with centre.database.session() as session:
+        query = select(DialRefusalRow.code).order_by(DialRefusalRow.at, DialRefusalRow.id)
+        return list(await session.scalars(query))
+
+
+async def refused(centre: CallbackCentre, **changes: Any) -> RefusalCode:
+    answer = await centre.attempts.begin(await request(centre, **changes))
+    assert isinstance(answer, Refusal)
+    assert await codes(centre) == [answer.code.value]
+    async with centre.database.session() as session:
+        assert (await session.scalars(select(DialAttemptRow))).all() == []
+    return answer.code
+
+
+async def test_an_attempt_is_committed_before_anything_is_sent(centre: CallbackCentre) -> None:
+    attempt = await begun(centre)
+    (task,) = await centre.all()
+    assert (task.status, task.attempt_id) == (TaskStatus.DIALLING, attempt.attempt_id)
+    assert await centre.attempts.open_ones("pbx1") == [attempt]
+    assert await centre.attempts.open_ones("pbx2") == []
+    assert (attempt.state, attempt.number) == (AttemptState.SENDING, "+8613800138001")
+
+
+async def test_nobody_answers_and_the_task_waits_for_its_next_try(centre: CallbackCentre) -> None:
+    attempt = await begun(centre)
+    now = centre.clock.now()
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.rang(one, now=now))
+    moved = await centre.attempts.move(
+        attempt.attempt_id, lambda one: rules.ended(one, Outcome.NO_ANSWER, now=now)
+    )
+    assert moved.effects == (AttemptEffect.SETTLE,)
+    (task,) = await centre.all()
+    assert (task.status, local(task.due_at)) == (TaskStatus.RETRY_WAIT, "2026-03-03 14:00")
+    detail = await centre.callbacks.get(MANAGER, task.task_id)
+    assert [one.attempt_id for one in detail.invalid] == [attempt.attempt_id]
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.ended(one, Outcome.BUSY, now=now))
+    assert await centre.all() == [task]
+
+
+async def test_killed_after_the_commit_it_is_looked_for_and_counts_and_is_not_sent_again(
+    centre: CallbackCentre,
+) -> None:
+    attempt = await begun(centre)
+    # A new process finds the row, and nothing of the kind in the PBX.
+    (left,) = await centre.attempts.open_ones("pbx1")
+    now, limits = centre.clock.now(), AttemptLimits()
+    await centre.attempts.move(left.attempt_id, lambda one: rules.doubt(one, now=now))
+    centre.clock.advance(limits.settle)
+    later = centre.clock.now()
+    moved = await centre.attempts.move(left.attempt_id, lambda one: rules.not_found(one, limits, now=later))
+    assert moved.attempt.outcome is Outcome.UNKNOWN
+    (task,) = await centre.all()
+    assert task.status is TaskStatus.RETRY_WAIT
+    assert [one.outcome for one in task.tried] == [Outcome.UNKNOWN]
+    assert isinstance(await centre.attempts.begin(await request(centre)), Refusal)
+    assert attempt.attempt_id == left.attempt_id
+
+
+async def test_somebody_answers_and_the_talk_is_for_whoever_talks(centre: CallbackCentre) -> None:
+    attempt = await begun(centre)
+    now = centre.clock.now()
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.answered(one, now=now))
+    assert [task.status for task in await centre.all()] == [TaskStatus.TALKING]
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.ended(one, Outcome.ANSWERED, now=now))
+    assert [task.status for task in await centre.all()] == [TaskStatus.TALKING]
+    assert await centre.attempts.open_ones("pbx1") == []
+
+
+async def test_do_not_call_is_asked_at_dial_time(centre: CallbackCentre) -> None:
+    await centre.desk.do_not_call.add(MANAGER, level=1, source="agent", evidence="电话中说明", number=NUMBER)
+    assert await refused(centre) is RefusalCode.DO_NOT_CALL
+
+
+async def test_a_freeze_holds_before_its_fact_has_come(centre: CallbackCentre) -> None:
+    (task,) = await centre.all()
+    await centre.desk.freezes.freeze(
+        MANAGER, task.customer_id, scope="all", reason="协商中", planned_thaw=None, expected=None
+    )
+    assert await refused(centre) is RefusalCode.FROZEN
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"number": "110"}, RefusalCode.NOT_DIALABLE),
+        ({"number": "?"}, RefusalCode.BAD_NUMBER),
+        ({"version": 77}, RefusalCode.TASK_CHANGED),
+        ({"on_call": True}, RefusalCode.CUSTOMER_ON_CALL),
+        ({"switch": Switch(running=False)}, RefusalCode.PAUSED),
+    ],
+)
+async def test_each_refusal_is_a_row_with_its_code(
+    centre: CallbackCentre, changes: dict[str, Any], code: RefusalCode
+) -> None:
+    assert await refused(centre, **changes) is code
+
+
+async def test_outside_the_window_nobody_is_called(centre: CallbackCentre) -> None:
+    centre.clock.advance(timedelta(hours=2, minutes=30))
+    assert await refused(centre) is RefusalCode.OUTSIDE_WINDOW
+
+
+async def test_after_a_call_the_number_is_left_alone_for_a_while(centre: CallbackCentre) -> None:
+    attempt = await begun(centre)
+    now = centre.clock.now()
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.not_sent(one, now=now))
+    centre.clock.advance(timedelta(minutes=16))
+    await centre.bring_due()
+    answer = await centre.attempts.begin(await request(centre))
+    assert isinstance(answer, Refusal)
+    assert (answer.code, local(answer.until)) == (RefusalCode.FREQUENCY, "2026-03-03 10:30")
+
+
+async def test_unknown_tasks_attempts_and_carriers(centre: CallbackCentre) -> None:
+    with pytest.raises(NotFound):
+        await centre.attempts.begin(await request(centre, task_id=new_ulid()))
+    with pytest.raises(NotFound):
+        await centre.attempts.begin(await request(centre, carrier="nobody"))
+    for unknown in (new_ulid(), "x"):
+        with pytest.raises(NotFound):
+            await centre.attempts.move(unknown, lambda one: rules.doubt(one, now=one.since))
+
+
+async def test_two_diallers_at_once_call_a_family_once(database: Database, clock: FakeClock) -> None:
+    centre = await ready(database, clock, people=2)
+    wanted = [await request(centre, 0), await request(centre, 1)]
+    answers = await asyncio.gather(*(centre.attempts.begin(one) for one in (*wanted, *wanted)))
+    assert sum(isinstance(answer, Attempt) for answer in answers) == 1
+    assert len(await codes(centre)) == 3
+    statuses = sorted(task.status for task in await centre.all())
+    assert statuses == [TaskStatus.DIALLING, TaskStatus.READY]
