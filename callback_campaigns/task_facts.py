@@ -20,6 +20,8 @@ from crm.events_people import (
 )
 from crm.events_repairs import RepairClosed, RepairVisitFinished
 from crm.events_tickets import RevisitWanted
+from crm.people_tables import StageEventRow
+from crm.tables import Project
 from kernel.events import Event
 
 TASK_FACTS: tuple[type[Event], ...] = (
@@ -74,3 +76,15 @@ def trigger_of(fact: Event, *, today: date, about: About | None) -> Trigger | No
             )
         case _:
             return None
+
+
+def stage_trigger(project: Project, row: StageEventRow) -> Trigger:
+    """Return the trigger that the fact of a stage event was."""
+    return Trigger(
+        when=When(TriggerKind.STAGE, row.stage),
+        ref=row.id,
+        at=row.recorded_at,
+        on=row.happened_on,
+        customer_id=project.customer_id,
+        project_id=project.id,
+    )

@@ -120,6 +120,18 @@ class CallbackStopRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class GateOverrideRow(Base):
+    """The manager's decision to open a gate of a project (domain.md §1.1)."""
+
+    __tablename__ = "callback_gate_override"
+
+    project_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    gate: Mapped[str] = mapped_column(String(16), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(400))
+    by: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class DialAttemptRow(Base):
     """An attempt to reach a number, committed before anything is sent (architecture.md §3).
 

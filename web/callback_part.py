@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.task_desk import CallbackDesk
 from callback_campaigns.tasks import CallbackTasks
@@ -16,6 +17,7 @@ class Callbacks:
 
     tasks: CallbackTasks
     desk: CallbackDesk
+    gates: GateDesk
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -24,8 +26,9 @@ CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
 def build_callbacks(crm: CrmServices) -> Callbacks:
     """Return the services over the CRM's."""
     office = crm.people.office
-    tasks = CallbackTasks(office, shipped_plan(), shipped_dialling(office.zone), crm.limits.calendar)
-    return Callbacks(tasks, CallbackDesk(office, tasks))
+    plan = shipped_plan()
+    tasks = CallbackTasks(office, plan, shipped_dialling(office.zone), crm.limits.calendar)
+    return Callbacks(tasks, CallbackDesk(office, tasks), GateDesk(office, plan))
 
 
 def setup(app: web.Application) -> None:

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import Verdict
-from kernel.access import Actor, Role
-from kernel.errors import Forbidden, Invalid
+from kernel.access import Actor, Permission
+from kernel.errors import Invalid
 
 MAX_REASON = 400
 
@@ -53,11 +53,14 @@ class GateAsked:
     Attributes:
         callback: the latest task of the type that has a result, else the current one, if any.
         required: a callback is asked for.
-        tickets_open: problem tickets of the callback that are not closed.
+        tickets: problem tickets that the callback has brought so far; while there are none, its problem is
+            not solved either.
+        tickets_open: those that are not closed.
     """
 
     callback: Task | None
     required: bool = True
+    tickets: int = 0
     tickets_open: int = 0
     override: Override | None = None
 
@@ -85,8 +88,7 @@ def override(actor: Actor, reason: str) -> Override:
         Forbidden: somebody else.
         Invalid: no reason, or too long a one.
     """
-    if actor.role is not Role.MANAGER:
-        raise Forbidden("only the manager opens this gate by hand")
+    actor.need(Permission.PROJECTS_CORRECT)
     if not reason.strip():
         raise Invalid("give a reason", field="reason")
     if len(reason) > MAX_REASON:
@@ -105,6 +107,6 @@ def _decide(asked: GateAsked, *, tickets_suffice: bool) -> GateState:
         return GateState(False, GateWhy.NO_CALLBACK)
     if found.verdict is not Verdict.DISSATISFIED:
         return GateState(True, GateWhy.SATISFIED)
-    if tickets_suffice and asked.tickets_open == 0:
+    if tickets_suffice and asked.tickets and asked.tickets_open == 0:
         return GateState(True, GateWhy.TICKETS_CLOSED)
     return GateState(False, GateWhy.DISSATISFIED)

@@ -100,3 +100,13 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
     assert (await ask(stage, "agent", "POST", f"{path}/cancel", why, If_Match=version))[0] == 403
     status, made = await ask(stage, "admin", "POST", f"{path}/cancel", why, If_Match=version)
     assert status == 200 and made["task"]["cancelled_why"] == "by_hand"
+
+    # Nobody has called about the mid-term yet; the manager opens its gate all the same.
+    status, found = await ask(stage, "agent", "GET", f"/projects/{project.id}/callback-gates")
+    assert status == 200 and [gate["why"] for gate in found["items"]] == ["no_callback"] * 2
+    gate = f"/projects/{project.id}/callback-gates"
+    assert (await ask(stage, "agent", "POST", gate, {"gate": "handover", "reason": "快"}))[0] == 403
+    status, opened = await ask(stage, "admin", "POST", gate, {"gate": "handover", "reason": "客户书面同意"})
+    assert status == 200, opened
+    assert (opened["open"], opened["why"], opened["reason"]) == (True, "overridden", "客户书面同意")
+    assert (await ask(stage, "admin", "POST", gate, {"gate": "handover", "reason": "再一次"}))[0] == 409

@@ -47,12 +47,18 @@ def result(verdict: Verdict, status: TaskStatus = TaskStatus.DONE) -> Task:
             GateWhy.SATISFIED,
         ),
         (
-            GateAsked(callback=result(Verdict.DISSATISFIED), tickets_open=1),
+            GateAsked(callback=result(Verdict.DISSATISFIED), tickets=2, tickets_open=1),
             GateWhy.DISSATISFIED,
             GateWhy.DISSATISFIED,
         ),
         (
+            # Its ticket has not been opened yet.
             GateAsked(callback=result(Verdict.DISSATISFIED)),
+            GateWhy.DISSATISFIED,
+            GateWhy.DISSATISFIED,
+        ),
+        (
+            GateAsked(callback=result(Verdict.DISSATISFIED), tickets=2),
             GateWhy.TICKETS_CLOSED,
             GateWhy.DISSATISFIED,
         ),
@@ -60,6 +66,7 @@ def result(verdict: Verdict, status: TaskStatus = TaskStatus.DONE) -> Task:
         (
             GateAsked(
                 callback=result(Verdict.DISSATISFIED),
+                tickets=2,
                 tickets_open=2,
                 override=Override(by="陈经理", reason="客户书面同意"),
             ),

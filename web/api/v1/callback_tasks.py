@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from callback_campaigns.domain.gates import GateState
+from callback_campaigns.domain.terms import Gate
 from callback_campaigns.task_desk import CallbackDesk, ListedTask, TaskDetail, TaskFilter
 from web.api.operation import Call, operation
 from web.api.v1.callback_tasks_schemas import (
@@ -17,6 +19,9 @@ from web.api.v1.callback_tasks_schemas import (
     CallbackTaskOut,
     CallbackTaskPage,
     CallbackTasksQuery,
+    GateList,
+    GateOpenIn,
+    GateOut,
     InvalidAttemptOut,
 )
 from web.api.v1.schemas import NoQuery
@@ -142,6 +147,48 @@ async def set_callback_stop(call: Call[NoQuery]) -> CallbackStopOut:
     return CallbackStopOut(project_id=project_id, kind=given.kind, stopped=given.stopped)
 
 
+@operation(
+    query=NoQuery,
+    response=GateList,
+    permission=Permission.PROJECTS_VIEW,
+    summary="Say what of a project waits for a callback",
+    tag=TAG,
+    path_parameters=PROJECT,
+)
+async def list_callback_gates(call: Call[NoQuery]) -> GateList:
+    """Return the gates."""
+    project_id = call.request.match_info["project_id"]
+    found = await call.request.app[CALLBACKS].gates.of_project(call.actor, project_id)
+    return GateList(items=tuple(_gate(gate, state) for gate, state in found.items()))
+
+
+@operation(
+    query=NoQuery,
+    response=GateOut,
+    permission=Permission.PROJECTS_CORRECT,
+    summary="Open a gate by the manager's decision",
+    tag=TAG,
+    path_parameters=PROJECT,
+    body=GateOpenIn,
+)
+async def open_callback_gate(call: Call[NoQuery]) -> GateOut:
+    """Open a gate."""
+    project_id, given = call.request.match_info["project_id"], call.body(GateOpenIn)
+    desk = call.request.app[CALLBACKS].gates
+    return _gate(given.gate, await desk.open(call.actor, project_id, given.gate, reason=given.reason))
+
+
+def _gate(gate: Gate, state: GateState) -> GateOut:
+    decided = state.override
+    return GateOut(
+        gate=gate,
+        open=state.open,
+        why=state.why,
+        opened_by=decided.by if decided else None,
+        reason=decided.reason if decided else None,
+    )
+
+
 def _task(call: Call[NoQuery]) -> str:
     return call.request.match_info["task_id"]
 
@@ -193,4 +240,6 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("POST", "/callback-tasks/{task_id}/appoint", appoint_callback),
     ("POST", "/callback-tasks/{task_id}/cancel", cancel_callback),
     ("PUT", "/projects/{project_id}/callback-stop", set_callback_stop),
+    ("GET", "/projects/{project_id}/callback-gates", list_callback_gates),
+    ("POST", "/projects/{project_id}/callback-gates", open_callback_gate),
 )

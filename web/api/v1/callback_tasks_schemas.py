@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from callback_campaigns.domain.gates import GateWhy
 from callback_campaigns.domain.task import TaskStatus
-from callback_campaigns.domain.terms import CallbackType, Channel, Origin, Outcome, Verdict
+from callback_campaigns.domain.terms import CallbackType, Channel, Gate, Origin, Outcome, Verdict
 from crm.domain.customer import Level
 from web.api.v1.schemas import AskedTime, Out, Query, SiteTime
 
@@ -137,3 +138,28 @@ class CallbackStopOut(Out):
     project_id: str
     kind: CallbackType
     stopped: bool
+
+
+class GateOut(Out):
+    """Something of a project that waits for a callback."""
+
+    gate: Gate
+    open: bool
+    why: GateWhy
+    opened_by: str | None = Field(description="The manager who opened it by hand.")
+    reason: str | None
+
+
+class GateList(Out):
+    """The gates of a project."""
+
+    items: tuple[GateOut, ...]
+
+
+class GateOpenIn(BaseModel):
+    """Why a gate is opened though its callback does not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gate: Gate
+    reason: Annotated[str, Field(min_length=1, max_length=400)]
