@@ -18,7 +18,7 @@ from callback_campaigns.pacing.histogram import bin_of
 from callback_campaigns.pacing.history import POINTS, History, Outlook
 from callback_campaigns.pacing.terms import Decision, Mode, Policy, Reason, Snapshot
 
-BOLDEST = 0.08
+BOLDEST = 0.06
 """Chance of finding nobody that a single dial may have while the budget is full."""
 FULL_CREDIT = 5.0
 """Abandoned calls left over, after an unlucky moment, from which on the budget counts as full."""

@@ -1,13 +1,13 @@
 """What the pacing makes of synthetic centres, beside a dialler that knows the future.
 
 Centres of 5, 10, 20, 50, 100 and 200 agents dial in virtual time, from a cold start (nothing known of the
-centre, an empty budget): a dialling day of eight hours up to 20 agents, four hours at 50, two above. People
-talk 180 s on average (lognormal, spread of the logarithm 0.6), write for 30 s, 40 % of the dials are
-answered by a person, a quarter more or less through the day, after 11 s on average, 8 % by a machine; what
-nobody answers rings for 30 s; one wrap-up in 33 ends in a pause. `predictive` and `power` are the product's
-own code, `progressive` dials once for each free agent, `fixed` two lines for each. `to_oracle_ratio` is a
-dialler's occupancy ÷ that of the oracle, which dials only those who will answer, in time for the next free
-agent. Abandoned: a live answer without a person within two seconds.
+centre, an empty budget): five dialling days of eight hours up to 20 agents, three of four hours at 50, two
+of two hours above. People talk 180 s on average (lognormal, spread of the logarithm 0.6), write for 30 s, 40
+% of the dials are answered by a person, a quarter more or less through the day, after 11 s on average, 8 %
+by a machine; what nobody answers rings for 30 s; one wrap-up in 33 ends in a pause. `predictive` and `power`
+are the product's own code, `progressive` dials once for each free agent, `fixed` two lines for each.
+`to_oracle_ratio` is a dialler's occupancy ÷ that of the oracle, which dials only those who will answer, in
+time for the next free agent. Abandoned: a live answer without a person within two seconds.
 
 `random_centres`: a thousand centres of 5–200 agents for half an hour each, with random times, answer ratios
 of 10–75 % that jump twice (0.4–2 times), machines, pauses and trunks. `above_cap_centres` had more than 3 %
@@ -16,6 +16,7 @@ abandoned at the end, `above_cap_at_times_centres` at any moment from the first 
 """
 
 import time
+from statistics import fmean
 from typing import Any
 
 from callback_campaigns.pacing import Mode, Policy, Snapshot
@@ -27,7 +28,8 @@ from tests.support.pacing import taught
 
 LIMIT_SECONDS = 1_500
 """Three minutes of one CPU; others may be using the machine."""
-HOURS = {5: 8.0, 10: 8.0, 20: 8.0, 50: 4.0, 100: 2.0, 200: 2.0}
+DAYS = {5: (5, 8.0), 10: (5, 8.0), 20: (5, 8.0), 50: (3, 4.0), 100: (2, 2.0), 200: (2, 2.0)}
+"""Agents → days, and hours of each."""
 GOAL_FROM_AGENTS = 20
 GOAL_RATIO = 0.9
 CENTRES = 1_000
@@ -61,21 +63,25 @@ def run() -> dict[str, Any]:
     policy = Policy()
     figures: dict[str, float] = {}
     goals: dict[str, dict[str, Any]] = {}
-    for agents, hours in HOURS.items():
-        for one in compare(Centre(agents=agents, hours=hours), policy=policy):
-            name = f"{one.dialler.split()[0]}_{agents}"
-            figures[f"{name}_occupancy_percent"] = 100.0 * one.outcome.occupancy
-            if one.dialler == "oracle":
+    for agents, (days, hours) in DAYS.items():
+        seen = [
+            compare(Centre(agents=agents, hours=hours, seed=day + 1), policy=policy) for day in range(days)
+        ]
+        for same in zip(*seen, strict=True):
+            made = [one.outcome for one in same]
+            name = f"{same[0].dialler.split()[0]}_{agents}"
+            figures[f"{name}_occupancy_percent"] = 100.0 * fmean(one.occupancy for one in made)
+            if same[0].dialler == "oracle":
                 continue
-            figures[f"{name}_to_oracle_ratio"] = one.to_oracle
-            figures[f"{name}_abandoned_percent"] = 100.0 * one.outcome.abandonment
-            figures[f"{name}_calls_per_hour"] = one.outcome.calls_per_hour
-            if one.dialler == Mode.PREDICTIVE and agents >= GOAL_FROM_AGENTS:
-                goals[f"{name}_to_oracle_ratio"] = at_least(one.to_oracle, GOAL_RATIO)
-                # a count of calls above the cap: «at most» of the report is «less than»
-                goals[f"{name}_abandoned_percent"] = at_most(
-                    100.0 * one.outcome.abandonment, 100.0 * policy.cap
-                )
+            ratio = fmean(one.to_oracle for one in same)
+            abandoned = 100.0 * sum(one.abandoned for one in made) / max(1, sum(one.live for one in made))
+            figures[f"{name}_to_oracle_ratio"] = ratio
+            figures[f"{name}_abandoned_percent"] = abandoned
+            figures[f"{name}_calls_per_hour"] = fmean(one.calls_per_hour for one in made)
+            if same[0].dialler == Mode.PREDICTIVE and agents >= GOAL_FROM_AGENTS:
+                figures[f"{name}_worst_day_to_oracle_ratio"] = min(one.to_oracle for one in same)
+                goals[f"{name}_to_oracle_ratio"] = at_least(ratio, GOAL_RATIO)
+                goals[f"{name}_abandoned_percent"] = at_most(abandoned, 100.0 * policy.cap)
     trial = try_random_centres(CENTRES, policy=policy)
     figures["random_centres"] = trial.centres
     figures["random_live_answers"] = trial.live
