@@ -22,7 +22,7 @@ READY = "Ctrl-C stops everything."
 
 
 class Terminal:
-    """``huifang up --demo`` with a data folder and ports of its own; ``said`` is what it printed."""
+    """``huifang up`` with a data folder and ports of its own; ``said`` is what it printed."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
@@ -49,7 +49,7 @@ class Terminal:
         """Start it; whatever is left at the end of the block is killed."""
         self.said = ""
         up = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "app.cli", "up", "--demo", *arguments),
+            *(sys.executable, "-m", "app.cli", "up", *arguments),
             env=self.env,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -87,7 +87,7 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 async def test_it_starts_tells_how_to_sign_in_and_stops_with_everything(terminal: Terminal) -> None:
-    async with terminal.start() as up:
+    async with terminal.start("--demo") as up:
         await eventually(lambda: READY in terminal.said, timeout=60, what="the welcome")
         logins = json.loads((terminal.data / "demo-logins.json").read_text())
         assert all(
@@ -108,7 +108,7 @@ async def test_it_starts_tells_how_to_sign_in_and_stops_with_everything(terminal
         assert await asyncio.wait_for(up.wait(), 60) == 0
         assert terminal.left() == []
     # again, with the data that is there
-    async with terminal.start("--no-phones") as up:
+    async with terminal.start("--demo", "--no-phones") as up:
         await eventually(lambda: READY in terminal.said, timeout=30, what="the welcome")
         assert logins["zhouxm"] in terminal.said
         assert "register your own" in terminal.said
@@ -125,7 +125,7 @@ async def others_are_refused(terminal: Terminal) -> None:
     other.env["HUIFANG_WEB__PORT"] = str(terminal.web_port)
     for folder, told in ((other.data, "HUIFANG_WEB__PORT"), (terminal.data, "runs already")):
         other.env["HUIFANG_DATA_DIR"] = str(folder)
-        async with other.start() as up:
+        async with other.start("--demo") as up:
             assert await asyncio.wait_for(up.wait(), 60) == 1
         assert other.said.count("\n") == 1
         assert told in other.said

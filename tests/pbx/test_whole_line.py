@@ -7,6 +7,7 @@ import pytest
 
 from app.sipp.phone import answers
 from crm.service import CustomerDirectory
+from crm.views import ContactBrief
 from kernel.phone import Phone
 from telephony.domain.agent_state import AgentState
 from telephony.events import AgentRinging
@@ -32,7 +33,11 @@ async def test_a_complaint_reaches_an_agent_and_the_customers_time_line(centre: 
     assert centre.service.telephony is not None
     history = CustomerDirectory(centre.database)
     (card,) = await history.find_by_phone(Phone.parse("13800138001"))
-    before = len(await history.contacts(card.customer_id))
+
+    async def calls() -> list[ContactBrief]:
+        return [one for one in await history.contacts(card.customer_id) if one.channel == "call"]
+
+    before = len(await calls())
     async with (
         agent_phone(centre.pbx, "1001") as phone,
         bus.subscribe(AgentRinging, name="test") as rings,
@@ -65,7 +70,7 @@ async def test_a_complaint_reaches_an_agent_and_the_customers_time_line(centre: 
         await eventually(available)
 
     async def on_the_time_line() -> bool:
-        line = await history.contacts(card.customer_id)
+        line = await calls()
         return len(line) == before + 1 and line[0].notes == "漏水" and line[0].result == "ANSWERED"
 
     await eventually(on_the_time_line, timeout=10)

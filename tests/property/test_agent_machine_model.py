@@ -310,5 +310,5 @@ class CallCentre(RuleBasedStateMachine):
 
 TestCallCentre = CallCentre.TestCase
 TestCallCentre.settings = settings(
-    max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

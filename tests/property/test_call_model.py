@@ -139,7 +139,7 @@ def check(book: CallBook, effects: list[Effect]) -> None:
     assert len(told) == len(set(told))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.sampled_from(NAMES[:4]), max_size=len(CHANNELS)),
     st.lists(st.tuples(EVENTS, st.integers(-2, 30)), max_size=80),
@@ -238,7 +238,7 @@ SNAPSHOTS = st.builds(
 EMPTY = PbxSnapshot(channels=(), waiting=())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(EVENTS, SNAPSHOTS, st.just("boot")), max_size=40), st.booleans())
 def test_gaps_and_restarts_anywhere(
     history: list[tuple[str, dict[str, str]] | PbxSnapshot | str], boot: bool

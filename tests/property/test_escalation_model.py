@@ -258,4 +258,4 @@ class MajorComplaint(RuleBasedStateMachine):
 
 
 TestMajorComplaint = MajorComplaint.TestCase
-TestMajorComplaint.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestMajorComplaint.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -277,4 +277,4 @@ class ProjectMachine(RuleBasedStateMachine):
 
 
 TestProject = ProjectMachine.TestCase
-TestProject.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+TestProject.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
