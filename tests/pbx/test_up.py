@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from kernel.db import create_database
+from tests.support.centre import fill
 from tests.support.ports import free_port, free_ports
 from tests.support.runtime import runtime_folder
 from tests.support.waiting import eventually
@@ -131,8 +134,24 @@ async def others_are_refused(terminal: Terminal) -> None:
         assert told in other.said
 
 
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the demo company, without its month."""
+    file = tmp_path_factory.mktemp("made") / "huifang.db"
+
+    async def make() -> None:
+        database = create_database(f"sqlite+aiosqlite:///{file}")
+        await fill(database, users=False)
+        await database.dispose()
+
+    asyncio.run(make())
+    return file
+
+
 @pytest.mark.parametrize("word", ["✓ programs", "✓ Redis", "… Asterisk", "✓ Asterisk", "… service"])
-async def test_ctrl_c_while_it_starts_leaves_nothing(terminal: Terminal, word: str) -> None:
+async def test_ctrl_c_while_it_starts_leaves_nothing(terminal: Terminal, company: Path, word: str) -> None:
+    terminal.data.mkdir()
+    shutil.copyfile(company, terminal.data / company.name)
     async with terminal.start() as up:
         await eventually(lambda: word in terminal.said, timeout=60, what=word)
         up.send_signal(signal.SIGINT)
