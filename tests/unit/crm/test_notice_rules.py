@@ -273,3 +273,9 @@ def test_a_wrong_book_names_the_place(key: str, value: object, said: str) -> Non
 def test_what_is_no_book_is_refused(source: str) -> None:
     with pytest.raises(ConfigurationError):
         read_rules(source)
+
+
+def test_a_deposit_that_is_too_small_is_told_to_finance_and_engineering() -> None:
+    """domain.md §1.5, §4.4: the alert is for FIN and ENG; the manager sees it as well."""
+    told = {target.key for target in recipients(shipped().notices["deposit.short"].recipients, Party())}
+    assert told == {"role:finance", "department:ENG", "role:manager"}
