@@ -76,6 +76,13 @@ def test_set_B_counts_T2_and_T3_from_C2_and_T4_from_C0() -> None:
     assert due(B, "TS.T4", "2026-03-20T16:30") == "Sun 03-22 16:30"
 
 
+def test_a_set_of_natural_hours_only_makes_T1_of_the_worked_example_due_friday_1930() -> None:
+    """§7 row 2, the alternative: every clock is NAT; §1.3's example is registered on Friday at 16:30."""
+    natural = parse_policy(shipped_text("A").replace("clock: SVC", "clock: NAT"), "natural.yaml")
+    assert {natural.rule(f"TS.T{number}").clock for number in range(1, 5)} == {ClockKind.NAT}
+    assert due(natural, "TS.T1", "2026-03-20T16:30") == "Fri 03-20 19:30"
+
+
 def test_repair_limits_3h_SVC_to_notify_24h_to_contact_48h_to_cost() -> None:
     r2, r3, k0 = A.rule("BX.R2"), A.rule("BX.R3"), A.rule("BX.K0")
     assert (r2.clock, r2.amount, r2.start, r2.stop) == (ClockKind.SVC, 3 * HOUR, "registered", "notified")

@@ -26,7 +26,13 @@ pytestmark = pytest.mark.unit
         ("0755-26881234", "+8675526881234", PhoneKind.LANDLINE),
         ("0311-6551234转803", "+863116551234", PhoneKind.LANDLINE),
         ("4008001234", "4008001234", PhoneKind.SERVICE),
+        ("8008101234", "8008101234", PhoneKind.SERVICE),
         ("95598", "95598", PhoneKind.SHORT),
+        ("955981", "955981", PhoneKind.SHORT),
+        ("96156", "96156", PhoneKind.SHORT),
+        ("961234", "961234", PhoneKind.SHORT),
+        ("9501234567", "9501234567", PhoneKind.SHORT),
+        ("95012345678", "95012345678", PhoneKind.SHORT),
         ("12345", "12345", PhoneKind.SHORT),
         ("+14155550123", "+14155550123", PhoneKind.FOREIGN),
         ("0085221234567", "+85221234567", PhoneKind.FOREIGN),
@@ -47,6 +53,10 @@ def test_what_people_write(raw: str, e164: str, kind: PhoneKind) -> None:
         "1380013800",
         "138001380000",
         "2380013800",
+        "9501234",
+        "950123456",
+        "950123456789",
+        "80081012345",
         "+86",
         "++8613800138000",
         "1" * 41,
@@ -73,9 +83,20 @@ def test_masking_and_dialling_forms() -> None:
     mobile, landline = Phone.parse("13800138000"), Phone.parse("010-65551234")
     assert (mobile.masked, mobile.national) == ("138****8000", "13800138000")
     assert landline.national == "01065551234"
-    assert mobile.dialable
-    assert not Phone.parse("95598").dialable
-    assert not Phone.parse("110").dialable
+    assert mobile.dialable and landline.dialable
+
+
+@pytest.mark.parametrize("number", ["110", "119", "120", "122", "114", "12345", "12315", "12321"])
+def test_emergency_and_public_numbers_are_never_dialled(number: str) -> None:
+    phone = Phone.parse(number)
+    assert (phone.kind, phone.dialable) == (PhoneKind.SHORT, False)
+
+
+@pytest.mark.parametrize(
+    "number", ["4008001234", "8008101234", "95598", "96156", "95012345678", "+14155550123"]
+)
+def test_service_and_foreign_numbers_are_for_people_only(number: str) -> None:
+    assert not Phone.parse(number).dialable
 
 
 @given(st.text(max_size=60))
