@@ -32,6 +32,7 @@ from crm.calendar_book import CalendarBook
 from crm.domain.customer import Level
 from crm.domain.freeze import FreezeScope
 from crm.domain.project import Stage
+from crm.domain.stages import ENDED
 from crm.events_cases import CaseClosed, LineDone
 from crm.events_people import (
     CustomerFrozen,
@@ -201,6 +202,9 @@ class CallbackTasks:
         except NotFound:
             log.warning("callback_customer_unknown", ref=trigger.ref)
             return Plan()
+        if await self._is_past(session, trigger):
+            log.info("callback_no_longer_due", ref=trigger.ref, kind=trigger.when.kind.value)
+            return Plan()
         context = await self._context(session, trigger, point_after)
         made = planning.plan(
             self._rules,
@@ -228,6 +232,21 @@ class CallbackTasks:
         add_step(session, new, "planned", by=TIMERS, now=now, was=None, detail={"origin": new.origin.value})
         await session.flush()
         return new
+
+    @staticmethod
+    async def _is_past(session: AsyncSession, trigger: Trigger) -> bool:
+        """Tell whether what happened counts no more: a fact that was refused comes again after later ones."""
+        match trigger.when.kind:
+            case TriggerKind.STAGE:
+                event = await session.get(StageEventRow, trigger.ref)
+                project = await session.get(Project, trigger.project_id) if trigger.project_id else None
+                ended = project is not None and project.stage in ENDED
+                return ended or (event is not None and event.voided_at is not None)
+            case TriggerKind.CASE_RESOLVED:
+                case = await session.get(ServiceCase, trigger.case_id) if trigger.case_id else None
+                return case is not None and case.closed_at is not None
+            case _:
+                return False
 
     async def _context(
         self, session: AsyncSession, trigger: Trigger, point_after: date | None

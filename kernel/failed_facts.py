@@ -39,6 +39,16 @@ MAX_ERROR = 300
 MAX_LIST = 200
 
 
+class ConsumedFact(Base):
+    """Marks that a receiver has handled a fact."""
+
+    __tablename__ = "consumed_fact"
+
+    consumer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    event_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    consumed_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
 class FailedFact(Base):
     """A fact that a receiver owes an answer; ``due_at`` is the next try, NULL once it is set aside."""
 
@@ -92,8 +102,10 @@ async def note_failure(
 
 
 def _told(error: Exception) -> str:
-    said = getattr(error, "orig", None) or error
-    return f"{type(error).__name__}: {said}"[:MAX_ERROR]
+    # The lines that follow in a database's error quote people's data.
+    said = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    readable = "".join(sign for sign in said if sign.isprintable())
+    return f"{type(error).__name__}: {readable}"[:MAX_ERROR]
 
 
 class FailedFacts:
@@ -147,7 +159,11 @@ class FailedFacts:
     async def forget(self, session: AsyncSession, event_id: str) -> int:
         """Drop a fact for good from the receivers that set it aside; return from how many."""
         gone = delete(FailedFact).where(*_chosen(event_id))
-        return len((await session.scalars(gone.returning(FailedFact.event_id))).all())
+        consumers = (await session.scalars(gone.returning(FailedFact.consumer))).all()
+        # A Redis that comes back empty is given the facts of the last day again.
+        now = self._clock.now()
+        session.add_all(ConsumedFact(consumer=one, event_id=event_id, consumed_at=now) for one in consumers)
+        return len(consumers)
 
 
 def _chosen(event_id: str | None) -> list[ColumnElement[bool]]:

@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy import LargeBinary, String, delete, select, union_all, update
+from sqlalchemy import LargeBinary, delete, select, union_all, update
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,7 +29,7 @@ from kernel.db import Base, Database, Ulid, UtcDateTime
 from kernel.due import DueColumns, DueWorker
 from kernel.errors import HuifangError, Invalid
 from kernel.events import Event, decode, encode
-from kernel.failed_facts import SET_ASIDE, FailedFact, FailedFacts, note_failure
+from kernel.failed_facts import SET_ASIDE, ConsumedFact, FailedFact, FailedFacts, note_failure
 
 log = structlog.get_logger(__name__)
 
@@ -58,16 +58,6 @@ class OutboxRow(DueColumns, Base):
     event_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class ConsumedFact(Base):
-    """Marks that a receiver has handled a fact."""
-
-    __tablename__ = "consumed_fact"
-
-    consumer: Mapped[str] = mapped_column(String(64), primary_key=True)
-    event_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
-    consumed_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 def add_fact(session: AsyncSession, item: Event) -> None:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 import app.models  # noqa: F401 - every table
@@ -19,7 +19,7 @@ from callback_campaigns.domain.task import CancelWhy, Hold, RetryTimes, TalkEnd,
 from callback_campaigns.domain.terms import CallbackType, Origin, Outcome, Verdict
 from callback_campaigns.domain.windows import CallWish
 from callback_campaigns.task_desk import TaskFilter
-from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from callback_campaigns.task_tables import CallbackStepRow, CallbackTaskRow, DialAttemptRow
 from callback_campaigns.tasks import Step
 from crm.domain.freeze import CallbackKind, FollowUp
 from crm.domain.project import Stage
@@ -111,6 +111,21 @@ async def test_a_correction_cancels_what_the_voided_stage_planned(centre: Callba
     await centre.tell()
     _, again = await centre.all()
     assert again.status is TaskStatus.PLANNED
+
+
+async def test_what_is_told_late_plans_nothing_that_has_passed(centre: CallbackCentre) -> None:
+    project_id = await centre.started()
+    await centre.desk.stages.correct(
+        MANAGER, project_id, Stage.CREW_ASSIGNED, reason="登记错了", expected=None
+    )
+    await centre.tell()
+    planned = await centre.all()
+    # The fact of the stage comes once more, as one does whose receiver had refused it.
+    async with centre.database.transaction() as session:
+        for table in (CallbackStepRow, CallbackTaskRow):
+            await session.execute(delete(table))
+    await centre.tell(again=True)
+    assert (len(planned), await centre.all()) == (1, [])
 
 
 async def test_CB3_a_freeze_holds_back_and_after_the_thaw_the_answer_decides(centre: CallbackCentre) -> None:

@@ -22,9 +22,9 @@ from app.settings import load_settings
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import Event, event
-from kernel.failed_facts import WAITS, FailedFacts
+from kernel.failed_facts import WAITS, ConsumedFact, FailedFacts
 from kernel.ids import new_ulid
-from kernel.outbox import PATIENCE, ConsumedFact, FactConsumer, OutboxRelay, add_fact
+from kernel.outbox import PATIENCE, FactConsumer, OutboxRelay, add_fact
 
 pytestmark = pytest.mark.integration
 
@@ -171,6 +171,9 @@ def test_the_commands_and_the_doctor_on_failed_facts(tmp_path: Path, monkeypatch
     listed = run(cli, ["facts", "list"]).output
     assert f"{first} crm.notices CallEnded: set aside after 7 tries; KeyError: x" in listed
     assert "dropped for 1" in run(cli, ["facts", "drop", first]).output
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        marks = database.execute("SELECT consumer, event_id FROM consumed_fact").fetchall()
+    assert marks == [("crm.notices", first)], "nor does it come back with a Redis that lost everything"
     assert "1 will be tried again" in run(cli, ["facts", "retry"]).output
     assert f"no fact {second} is set aside" in run(cli, ["facts", "drop", second]).output
     assert "2 records" in run(cli, ["audit", "verify"]).output

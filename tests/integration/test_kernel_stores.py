@@ -19,9 +19,9 @@ from kernel.db import Base, Database, Ulid, UtcDateTime, create_database
 from kernel.due import DueColumns, DueWorker, claim_due
 from kernel.errors import ConfigurationError
 from kernel.events import Event, event
-from kernel.failed_facts import FailedFacts
+from kernel.failed_facts import ConsumedFact, FailedFacts
 from kernel.ids import new_ulid
-from kernel.outbox import ConsumedFact, FactConsumer, OutboxRelay, OutboxRow, add_fact
+from kernel.outbox import FactConsumer, OutboxRelay, OutboxRow, add_fact
 from kernel.supervise import end_tasks
 from tests.support.db import postgres_database
 from tests.support.waiting import eventually
