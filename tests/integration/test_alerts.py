@@ -1,5 +1,6 @@
 """Alerts from calls and from new cases, over a real database."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from kernel.events import Event, decode
 from kernel.ids import new_ulid
 from kernel.outbox import OutboxRow
 from telephony.events import CallEnded
-from tests.support.complaints import DESIGN, INTEGRITY, Desk, open_desk
+from tests.support.complaints import DESIGN, INTEGRITY, WORKMANSHIP, Desk, open_desk
 
 pytestmark = pytest.mark.integration
 
@@ -183,6 +184,25 @@ async def test_three_complaints_of_one_cause_with_one_crew_within_seven_days_are
         project = await session.get_one(Project, desk.project_id)
         crew = await session.get_one(Crew, project.crew_id)
     assert (told.subject, told.count, told.days) == (crew.name, 3, 7)
+
+
+async def test_three_complaints_of_one_cause_with_one_manufacturer_are_a_rise(desk: Desk) -> None:
+    for phone, maker in ((FAMILY, "东方瓷砖"), (REFUSES, "西山瓷砖"), ("+8613800138011", "东方瓷砖")):
+        customer_id, project_id = await owner(desk, phone)
+        async with desk.database.transaction() as session:
+            (await session.get_one(Project, project_id)).crew_id = None
+        line = replace(WORKMANSHIP, manufacturer=maker)
+        view = await desk.new(line, customer_id=customer_id, project_id=project_id)
+        assert view.lines[0].manufacturer == maker
+        await look(desk)
+    assert await facts(desk, CauseRising) == []
+    view = await desk.new(
+        replace(WORKMANSHIP, manufacturer="东方瓷砖"), customer_id=customer_id, project_id=project_id
+    )
+    await look(desk)
+    (told,) = await facts(desk, CauseRising)
+    assert (told.subject, told.subject_key, told.count) == ("东方瓷砖", "manufacturer:东方瓷砖", 3)
+    assert view.case_id in told.case_ids
 
 
 async def test_complaints_that_lie_apart_are_no_rise(desk: Desk) -> None:

@@ -10,11 +10,17 @@ import pytest
 from sqlalchemy import delete, update
 
 from crm.case_figures import CaseFigures, CaseFiguresReader
-from crm.complaint_input import Timeliness
+from crm.compensations import NewCompensation
+from crm.complaint_input import NewLine, Timeliness
 from crm.complaint_tables import Complaint, ComplaintLine
+from crm.complaint_views import ComplaintView
 from crm.domain.case_figures import Figure, FigureCode
+from crm.domain.compensation import Bearer, LiableParty
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
+from crm.domain.deposit import PostingKind
+from crm.escalation_views import EscalationView
+from crm.escalations import Liability, NewEscalation
 from crm.figure_period import Asked
 from crm.handoffs import Dispatch
 from crm.repair_tables import RepairRow
@@ -25,9 +31,12 @@ from kernel.business_time import SHANGHAI
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid
 from tests.support.complaints import (
+    BOSS,
     DESIGN,
     DESIGNER,
     ENGINEER,
+    FINANCE,
+    HOUR,
     MANAGER,
     SPECIALIST,
     Desk,
@@ -200,12 +209,127 @@ async def test_repair_first_time_fix_departed_crew_cost_and_deposit(company: Com
     repair = await company.repaired()
     repair = await company.call_back(repair, ProblemStatus.SOLVED)
     await company.services.repairs.close(SPECIALIST, repair.case_id, expected=repair.version)
-    await company.cost(repair, "300.00", "66.50")
+    await company.services.deposits.post(
+        FINANCE, company.crew_id, kind=PostingKind.INITIAL, amount=Decimal(500), note="首次缴纳质保金"
+    )
+    cost = await company.reconciled(await company.cost(repair, "300.00", "66.50"))
+    await company.services.settlements.settle(FINANCE, cost.cost_id, expected=cost.version)
     found = await read(company)
+    assert found.of(FigureCode.REPAIR_DAYS_TO_SOLVE).value == Decimal("0.13")  # three hours
+    assert parts(found.of(FigureCode.DEPOSIT_COVERAGE)) == (200, 300)
     assert parts(found.of(FigureCode.REPAIR_FIRST_TIME_FIX)) == (1, 1)
     assert parts(found.of(FigureCode.REPAIR_CLOSED_IN_LIMIT))[1] == 1
     assert parts(found.of(FigureCode.DEPARTED_CREW_SHARE)) == (1, 1)
     assert found.of(FigureCode.COST_PER_REPAIR).value == Decimal("366.50")
+
+
+@pytest.fixture
+async def light_desk(sqlite: Database, clock: SettableClock) -> Desk:
+    """A desk on SQLite, for figures whose query is plain."""
+    desk = await open_desk(sqlite, clock)
+    await forget_cases(sqlite)
+    return desk
+
+
+async def major(desk: Desk, *lines: NewLine, visit: bool) -> tuple[ComplaintView, EscalationView]:
+    """Register a complaint that becomes a major one, and let the manager look into it."""
+    view = await desk.handed_off(*lines)
+    stated = NewEscalation(
+        cause="墙砖空鼓反复返工", process_so_far="两次上门未解决", demand="返工并赔偿三千元"
+    )
+    found = await desk.services.escalations.submit(SPECIALIST, view.case_id, view.version, stated)
+    found = await desk.services.escalations.review(
+        MANAGER, found.escalation_id, found.version, visit_needed=visit
+    )
+    return view, found
+
+
+async def go_there(desk: Desk, found: EscalationView) -> EscalationView:
+    """Agree on a visit in an hour and note that it took place."""
+    escalations, begin = desk.services.escalations, desk.now + HOUR
+    found = await escalations.agree_visit(
+        MANAGER,
+        found.escalation_id,
+        found.version,
+        visit_from=begin,
+        visit_until=begin + HOUR,
+        visit_with="陈建国",
+    )
+    desk.clock.advance(2 * HOUR)
+    return await escalations.record_visit(
+        MANAGER, found.escalation_id, found.version, visited_at=begin, record="现场核实"
+    )
+
+
+async def test_escalation_visits_within_two_working_days(light_desk: Desk, clock: SettableClock) -> None:
+    desk, code = light_desk, FigureCode.ESCALATION_VISIT_IN_LIMIT
+    _, in_time = await major(desk, visit=True)
+    _, late = await major(desk, DESIGN, visit=True)
+    await major(desk, visit=False)
+    assert await one(desk, code) == (0, 0)  # none is due yet
+    await go_there(desk, in_time)
+    assert await one(desk, code) == (1, 1)
+    clock.set(at("2026-03-24T18:01"))  # the end of the second working day is past
+    assert await one(desk, code) == (1, 2)
+    await go_there(desk, late)
+    assert await one(desk, code) == (1, 2)
+    assert await one(desk, code, store="没有这个店") == (0, 0)
+
+
+async def test_compensation_rate_and_yuan_per_10000_of_contracts(light_desk: Desk) -> None:
+    desk, services = light_desk, light_desk.services
+    async with desk.database.transaction() as session:
+        await session.execute(update(Project).values(stage=90, finished_on=at("2026-01-10T00:00").date()))
+        built = update(Project).where(Project.id == desk.project_id)
+        begun = at("2026-02-01T00:00").date()
+        await session.execute(
+            built.values(
+                stage=60, started_on=begun, finished_on=None, amount=Decimal(190000), changes=Decimal(10000)
+            )
+        )
+    view, found = await major(desk, visit=False)
+    which = found.escalation_id
+    shares = {LiableParty.COMPANY: Decimal(100)}
+    found = await services.escalations.settle_liability(
+        MANAGER, which, found.version, Liability(shares=shares, with_head="陈建国")
+    )
+    found = await services.escalations.plan(MANAGER, which, found.version, plan="返工并赔付", costs=True)
+    asked = NewCompensation(
+        amount=Decimal(3000), bearers={Bearer.COMPANY: Decimal(3000)}, reason="返工影响入住"
+    )
+    found = await services.compensations.request(MANAGER, which, found.version, asked)
+    found = await services.compensations.review(BOSS, which, found.version, agreed=True)
+    found = await services.compensations.write_voucher(
+        FINANCE, which, found.version, voucher_no="PZ-1", amount=Decimal(3000)
+    )
+    found = await services.compensations.approve(BOSS, which, found.version, approved=True)
+    found = await services.compensations.pay(FINANCE, which, found.version, receipt_no="SJ-1", paid_at=None)
+    assert await one(desk, FigureCode.COMPENSATION_RATE) == (0, 0)  # the case is still open
+    await desk.done(view.lines[0])
+    await desk.call_back(view)
+    found = await services.escalations.get(MANAGER, which)
+    await services.escalations.close(SPECIALIST, which, found.version, outcome="客户满意")
+    await desk.close(view)
+    await solved(desk)
+    figures = await read(desk)
+    assert parts(figures.of(FigureCode.COMPENSATION_RATE)) == (1, 2)
+    assert parts(figures.of(FigureCode.COMPENSATION_PER_10000)) == (3000, 200000)
+    assert figures.of(FigureCode.COMPENSATION_PER_10000).value == Decimal("150.00")
+
+
+async def test_reopen_rate_counts_cases_of_a_second_round(light_desk: Desk) -> None:
+    desk = light_desk
+    view = await desk.handed_off()
+    await desk.done(view.lines[0])
+    line = (await desk.call_back(view, verdict=Verdict.DISSATISFIED)).lines[0]
+    work = desk.services.work
+    again = desk.new_plan(visit_from=None, visit_until=None)
+    line = await work.plan(ENGINEER, line.line_id, line.version, again)
+    await work.claim_done(ENGINEER, line.line_id, line.version, note="再次返工")
+    await desk.call_back(view)
+    await desk.close(view)
+    await solved(desk)
+    assert await one(desk, FigureCode.REOPEN_RATE) == (1, 2)
 
 
 async def test_only_those_of_the_period_count(desk: Desk) -> None:

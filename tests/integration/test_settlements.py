@@ -270,9 +270,17 @@ async def test_without_any_deposit_all_of_it_is_owed_and_nothing_is_posted(compa
     assert (await company.services.deposits.account(FINANCE, company.crew_id)).postings == ()
 
 
-async def test_what_others_bear_leaves_the_deposit_alone(company: Company) -> None:
+@pytest.mark.parametrize("bearer", [bearer for bearer in CostBearer if bearer is not CostBearer.CREW])
+async def test_what_others_bear_leaves_the_deposit_alone(
+    sqlite: Database, clock: FakeClock, tmp_path: Path, bearer: CostBearer
+) -> None:
+    company = await open_company(sqlite, clock, tmp_path / "files")
     await pay_in(company, "500")
-    cost = await company.cost(await company.repaired(), crew="0", company="300")
+    repair = await company.repaired()
+    borne = Figures(
+        labour=Decimal(300), total=Decimal(300), bearers={bearer: Decimal(300)}, receipt_no="SJ-7"
+    )
+    cost = await company.services.settlements.write(CAPTAIN, repair.case_id, expected=0, figures=borne)
     cost = await settle(company, await company.reconciled(cost))
     assert (cost.posted, cost.owed) == (ZERO, ZERO)
     assert (await company.services.deposits.account(FINANCE, company.crew_id)).balance == Decimal(500)
