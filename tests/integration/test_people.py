@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from crm.domain.customer_rules import BadNumber, PhoneEntry
-from crm.domain.freeze import CallbackKind, ContactPurpose, FollowUp, FreezeScope
+from crm.domain.freeze import CallbackKind, ContactPurpose, FollowUp, FreezeScope, RefusalSource
 from crm.people import CustomerFilter, NewCustomer
 from crm.service import CustomerDirectory
 from crm.tables import Customer
@@ -254,6 +254,23 @@ class TestDoNotCall:
             AGENT, level=3, source="sms", evidence="T", customer_id=made.customer_id
         )
         assert again.entry_id == entry.entry_id
+
+    async def test_a_refusal_counts_however_it_was_said(self, sqlite: Database, clock: FakeClock) -> None:
+        desk = make_desk(sqlite, clock)
+        for at, source in enumerate(RefusalSource):
+            number = f"1380013802{at}"
+            made = await desk.customer(f"王{at}", number)
+            await desk.do_not_call.add(
+                AGENT, level=1, source=source.value, evidence="原话留存", customer_id=made.customer_id
+            )
+            (kept,) = (await desk.people.get(AGENT, made.customer_id)).refusals
+            assert kept.source is source
+            assert await self.allows(desk, number, None, "survey") == "refused"
+        with pytest.raises(Invalid) as caught:
+            await desk.do_not_call.add(
+                AGENT, level=1, source="hearsay", evidence="x", customer_id=made.customer_id
+            )
+        assert caught.value.field == "source"
 
     async def test_only_the_customer_takes_it_back(self, desk: Desk) -> None:
         made = await desk.customer()
