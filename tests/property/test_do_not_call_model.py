@@ -12,18 +12,18 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import app.models  # noqa: F401 - every table
 from crm.do_not_call import RefusalFilter
 from crm.domain.customer_rules import PhoneEntry
 from crm.domain.freeze import ContactPurpose
 from kernel.clock import FakeClock
+from kernel.db import Database
 from kernel.errors import Conflict, Invalid
-from tests.support.db import sqlite_database
 from tests.support.people import AGENT, MANAGER, Desk, make_desk
+from tests.support.state_machines import run_on_sqlite
 
 pytestmark = [pytest.mark.property, pytest.mark.timeout(400)]
 
@@ -214,24 +214,9 @@ class DoNotCallMachine(RuleBasedStateMachine):
 
 
 def test_nobody_is_called_who_refused() -> None:
-    loop = asyncio.new_event_loop()
-    opened = sqlite_database()
-    database = loop.run_until_complete(opened.__aenter__())
     clock = FakeClock(datetime(2026, 3, 2, tzinfo=UTC))
 
-    class Machine(DoNotCallMachine):
-        world = World(loop, clock, make_desk(database, clock))
+    def world(loop: asyncio.AbstractEventLoop, database: Database) -> World:
+        return World(loop, clock, make_desk(database, clock))
 
-    try:
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(
-                max_examples=20,
-                stateful_step_count=12,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
-    finally:
-        loop.run_until_complete(opened.__aexit__(None, None, None))
-        loop.close()
+    run_on_sqlite(DoNotCallMachine, world, examples=20, steps=12)

@@ -11,14 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import select
 
@@ -30,10 +28,11 @@ from crm.people_tables import ConsentRow
 from crm.tables import Contact, Customer, CustomerPhone, Project
 from crm.timeline import Channel, add
 from kernel.clock import FakeClock
+from kernel.db import Database
 from kernel.errors import Conflict, HuifangError
 from kernel.ids import new_ulid
-from tests.support.db import sqlite_database
 from tests.support.people import MANAGER, Desk, make_desk
+from tests.support.state_machines import run_on_sqlite
 
 pytestmark = [pytest.mark.property, pytest.mark.timeout(400)]
 
@@ -260,24 +259,9 @@ class MergeMachine(RuleBasedStateMachine):
 
 
 def test_merges_move_everything_and_undo_gives_it_back() -> None:
-    loop = asyncio.new_event_loop()
-    opened = sqlite_database()
-    database = loop.run_until_complete(opened.__aenter__())
     clock = FakeClock(datetime(2026, 3, 2, tzinfo=UTC))
 
-    class Machine(MergeMachine):
-        world = World(loop, clock, make_desk(database, clock))
+    def world(loop: asyncio.AbstractEventLoop, database: Database) -> World:
+        return World(loop, clock, make_desk(database, clock))
 
-    try:
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(
-                max_examples=15,
-                stateful_step_count=16,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
-    finally:
-        loop.run_until_complete(opened.__aexit__(None, None, None))
-        loop.close()
+    run_on_sqlite(MergeMachine, world, examples=15, steps=16)
