@@ -46,11 +46,20 @@ async def bring_up_to_date(settings: Settings) -> None:
     _make_room(settings)
     database = create_database(settings.sql_url)
     try:
-        await upgrade(database)
-        await Roster(database, SystemClock(), Bus()).seed_codes()
-        await whole_feed().fill(database)
+        await complete(database)
     finally:
         await database.dispose()
+
+
+async def complete(database: Database) -> None:
+    """Bring an open database up to date, with what every centre starts with and its index.
+
+    Raises:
+        DatabaseNewer: it is from a later version; nothing was changed.
+    """
+    await upgrade(database)
+    await Roster(database, SystemClock(), Bus()).seed_codes()
+    await whole_feed().fill(database)
 
 
 def _make_room(settings: Settings) -> None:

@@ -33,20 +33,17 @@ from app.runtime.espeak import find_espeak
 from app.runtime.process import ManagedProcess, ProcessEnded, ProcessSpec
 from app.runtime.redis_server import RedisServer
 from app.runtime.tool import ToolName
-from app.schema import upgrade
 from app.secrets_file import write_private
 from app.settings import Settings
+from app.store import complete
 from app.voice import MEND
 from app.web_settings import web_settings
-from crm.search_whole import whole_feed
-from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
 from kernel.logs import configure_logs
 from telephony.asterisk.model import AgentEndpoint, AsteriskPaths
 from telephony.asterisk.render import prepare
-from telephony.roster import Roster
 from web.auth import build_accounts
 from web.permissions import Role as UserRole
 
@@ -208,10 +205,8 @@ async def _data(settings: Settings) -> dict[str, str]:
     database = create_database(settings.sql_url, alone=True)
     try:
         with step("database") as current:
-            await upgrade(database)
+            await complete(database)
             clock = SystemClock()
-            await Roster(database, clock, Bus()).seed_codes()
-            await whole_feed().fill(database)
             fresh = settings.demo and await is_empty(database)
             if fresh:
                 await seed_company(database, now=clock.now())

@@ -6,9 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel.errors import HuifangError
-from web.i18n import gettext
 from web.pages.office.parts import Attempt, ShownStep, Step, read_form, reader_of, show_step, take_refusal
+from web.pages.step_taken import try_step
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,13 +50,7 @@ async def take_row(
     reader = reader_of(request, form)
     tried = RowAttempt(key=key, attempt=Attempt(step=step.name, form=form))
 
-    values = reader.read(step.fields)
-    if reader.problems:
-        tried.attempt.problems, tried.attempt.problem = reader.problems, gettext("请检查标红的地方。")
-        return 400, tried
-    try:
+    async def run(values: dict[str, Any]) -> None:
         await step.run({**given, "values": values, "version": reader.number("version")})
-    except HuifangError as error:
-        names = frozenset(item.name for item in step.fields)
-        return take_refusal(error, tried.attempt, names), tried
-    return 0, tried
+
+    return await try_step(reader, step.fields, tried.attempt, run, take_refusal), tried
