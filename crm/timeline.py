@@ -6,11 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.tables import CallNote, Contact, Customer
+from crm.confidential import HIDDEN, texts_hidden
+from crm.tables import CallNote, Contact, Customer, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound
@@ -103,6 +104,15 @@ async def add(
     )
 
 
+async def settle(session: AsyncSession, channel: Channel, ref: str, result: str, at: datetime) -> None:
+    """Say what became of something that is on time lines already, and when, in the caller's transaction."""
+    await session.execute(
+        update(Contact)
+        .where(Contact.channel == channel.value, Contact.ref == ref)
+        .values(result=result[:MAX_RESULT], at=at)
+    )
+
+
 class Timeline:
     """Shows time lines."""
 
@@ -132,7 +142,11 @@ class Timeline:
         actor.need(Permission.CUSTOMERS_VIEW)
         limit = max(1, min(limit, MAX_LIMIT))
         query = (
-            select(Contact, CallNote)
+            select(Contact, CallNote, texts_hidden(actor))
+            .outerjoin(
+                ServiceCase,
+                and_(Contact.channel == Channel.CASE.value, ServiceCase.id == Contact.ref),
+            )
             .outerjoin(
                 CallNote,
                 and_(Contact.channel == Channel.CALL.value, CallNote.call_id == Contact.ref),
@@ -153,12 +167,12 @@ class Timeline:
                 older = or_(Contact.at < mark.at, and_(Contact.at == mark.at, Contact.id < mark.id))
                 query = query.where(older)
             query = query.order_by(Contact.at.desc(), Contact.id.desc()).limit(limit + 1)
-            rows = [(contact, note) for contact, note in (await session.execute(query)).all()]
-        items = tuple(_entry(contact, note) for contact, note in rows[:limit])
+            rows = (await session.execute(query)).all()
+        items = tuple(_entry(contact, note, hidden=bool(hidden)) for contact, note, hidden in rows[:limit])
         return TimelinePage(items, items[-1].entry_id if len(rows) > limit else None)
 
 
-def _entry(row: Contact, note: CallNote | None) -> TimelineEntry:
+def _entry(row: Contact, note: CallNote | None, *, hidden: bool) -> TimelineEntry:
     return TimelineEntry(
         entry_id=row.id,
         at=row.at,
@@ -170,5 +184,5 @@ def _entry(row: Contact, note: CallNote | None) -> TimelineEntry:
         queue=row.queue,
         disposition=note.disposition if note else None,
         notes=note.notes if note else None,
-        detail=row.detail,
+        detail=row.detail | ({"summary": HIDDEN} if hidden and row.detail.get("summary") else {}),
     )

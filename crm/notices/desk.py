@@ -20,6 +20,7 @@ from crm.notices.domain import (
 )
 from crm.notices.store import once_committed
 from crm.notices.tables import NoticeAddress, NoticeRule, OutgoingMessage
+from crm.notices.told import tell_timeline
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -148,6 +149,7 @@ class OutgoingDesk:
             row.state = MessageState.WAITING.value
             row.attempts = row.cleared = 0
             row.due_at, row.finished_at = now, None
+            await tell_timeline(session, row, now)
             once_committed(session, self._on_messages)
             await self._note(session, actor, "message_tried_again", "outgoing_message", message_id)
         return _outgoing(row)

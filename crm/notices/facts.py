@@ -127,7 +127,13 @@ class NoticeFacts:
         known = {"greeting": greeting(customer.name, salutation), **fact.parameters}
         try:
             await self._messages.send_to_customer(
-                session, mobile, fact.template, known, fact.key, urgent=fact.urgent
+                session,
+                mobile,
+                fact.template,
+                known,
+                fact.key,
+                urgent=fact.urgent,
+                customer_id=customer.id,
             )
         except (Invalid, ConfigurationError) as error:
             log.error("customer_message_refused", event_id=fact.event_id, error=error.message)

@@ -21,6 +21,7 @@ from crm.notices.ports import DoNotCall, People
 from crm.notices.rules import shipped
 from crm.notices.store import insert_new, once_committed
 from crm.notices.tables import NoticeAddress, OutgoingMessage
+from crm.notices.told import put_on_timeline
 from kernel.clock import Clock
 from kernel.errors import ConfigurationError, Invalid
 from kernel.ids import new_ulid
@@ -87,7 +88,7 @@ class MessageQueue:
         )
         queued = 0
         for row in (await session.scalars(query)).all():
-            queued += await self._put(
+            put = await self._put(
                 session,
                 channel=Channel(row.channel),
                 address=row.address,
@@ -99,6 +100,7 @@ class MessageQueue:
                 severity=severity,
                 key=f"{request.key}|{row.channel}|{row.user_id}",
             )
+            queued += put is not None
         return queued
 
     async def send_to_customer(
@@ -111,12 +113,15 @@ class MessageQueue:
         *,
         urgent: bool = False,
         language: str = "zh-CN",
+        customer_id: str | None = None,
     ) -> CustomerMessage:
-        """Queue a text message to a customer, in the caller's transaction.
+        """Queue a text message to a customer and put it on their time line, in the caller's transaction.
 
         Args:
             phone: E.164.
             template: a name under ``customers`` in ``rules.yaml``.
+            params: ``no`` names the case that it belongs to.
+            customer_id: whose message it is; ``None``: of everybody who has this number.
             urgent: goes out in quiet hours as well.
 
         Raises:
@@ -128,6 +133,7 @@ class MessageQueue:
         if known is None:
             raise ConfigurationError(f"no text to customers is named {template}", field="template")
         unwanted = await self._do_not_call(session, number, known.scope)
+        parameters = tidy_parameters({**self._standing, **params})
         put = await self._put(
             session,
             channel=Channel.SMS,
@@ -135,14 +141,15 @@ class MessageQueue:
             user_id=None,
             language=language,
             code=template,
-            parameters=tidy_parameters({**self._standing, **params}),
+            parameters=parameters,
             link="",
             severity=Severity.URGENT if urgent else Severity.INFO,
             key=f"customer|{_checked_key(dedupe)}",
             suppressed=unwanted,
         )
-        if not put:
+        if put is None:
             return CustomerMessage.KNOWN
+        await put_on_timeline(session, put, customer_id, case_no=parameters.get("no", ""))
         return CustomerMessage.SUPPRESSED if unwanted else CustomerMessage.QUEUED
 
     async def _put(
@@ -159,37 +166,36 @@ class MessageQueue:
         severity: Severity,
         key: str,
         suppressed: bool = False,
-    ) -> bool:
+    ) -> OutgoingMessage | None:
+        """Queue a message and return it; ``None`` when there is one with its key."""
         now: datetime = self._clock.now()
-        inserted = await insert_new(
-            session,
-            OutgoingMessage,
-            {
-                "message_id": new_ulid(),
-                "channel": channel.value,
-                "address": address,
-                "user_id": user_id,
-                "to_customer": key.startswith("customer|"),
-                "code": code,
-                "parameters": dict(parameters),
-                "link": link,
-                "language": language,
-                "severity": severity.value,
-                "dedupe_key": key,
-                "state": (MessageState.SUPPRESSED if suppressed else MessageState.WAITING).value,
-                "attempts": 0,
-                "cleared": 0,
-                "tries": 0,
-                "last_error": "",
-                "provider_ref": "",
-                "created_at": now,
-                "finished_at": now if suppressed else None,
-                "due_at": None if suppressed else now,
-            },
-        )
-        if inserted and not suppressed:
+        values = {
+            "message_id": new_ulid(),
+            "channel": channel.value,
+            "address": address,
+            "user_id": user_id,
+            "to_customer": key.startswith("customer|"),
+            "code": code,
+            "parameters": dict(parameters),
+            "link": link,
+            "language": language,
+            "severity": severity.value,
+            "dedupe_key": key,
+            "state": (MessageState.SUPPRESSED if suppressed else MessageState.WAITING).value,
+            "attempts": 0,
+            "cleared": 0,
+            "tries": 0,
+            "last_error": "",
+            "provider_ref": "",
+            "created_at": now,
+            "finished_at": now if suppressed else None,
+            "due_at": None if suppressed else now,
+        }
+        if not await insert_new(session, OutgoingMessage, values):
+            return None
+        if not suppressed:
             once_committed(session, self._on_messages)
-        return inserted
+        return OutgoingMessage(**values)
 
 
 def _checked_key(key: str) -> str:

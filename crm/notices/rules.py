@@ -44,6 +44,8 @@ class CustomerText:
     """A text to customers, and what it is about."""
 
     scope: Scope
+    title: Text
+    """What it is called here; the customer does not see it."""
     text: Text
 
 
@@ -75,6 +77,11 @@ class RuleBook:
         if code not in self.customers:
             raise ConfigurationError(f"no text to customers is named {code}", field="template")
         return self._filled(self.customers[code].text, "", parameters, language, zone, TEXT_LENGTH)
+
+    def customer_title(self, code: str, language: str) -> str:
+        """Return what a text to customers is called; that of another version is its code."""
+        known = self.customers.get(code)
+        return known.title[language if language in LANGUAGES else LANGUAGES[0]] if known else code
 
     def error(self, said: str, language: str) -> str:
         """Return in words what a sender said; the details that it put in brackets stay as they are."""
@@ -139,7 +146,9 @@ def read_rules(source: str) -> RuleBook:
         }
         notices = {code: _rule(code, given) for code, given in tree["notices"].items()}
         customers = {
-            code: CustomerText(Scope(given["scope"]), _text(given["text"], code))
+            code: CustomerText(
+                Scope(given["scope"]), _text(given["title"], f"{code}.title"), _text(given["text"], code)
+            )
             for code, given in tree["customers"].items()
         }
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:

@@ -34,6 +34,7 @@ from crm.notices.ports import (
 from crm.notices.rates import reserve
 from crm.notices.rules import shipped
 from crm.notices.tables import ERROR_LENGTH, OutgoingMessage
+from crm.notices.told import tell_timeline
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.due import DueWorker
@@ -160,6 +161,7 @@ class MessageWorker:
                 return None
             if held.to_customer and await self._unwanted(session, held):
                 _end(held, MessageState.SUPPRESSED, now)
+                await tell_timeline(session, held, now)
                 return None
             quiet = None if held.severity == Severity.URGENT else self._rules.quiet.until(now)
             if quiet is not None:
@@ -255,6 +257,7 @@ class MessageWorker:
                 held.provider_ref = outcome.provider_ref[:120]
                 held.last_error = ""
                 _end(held, MessageState.SENT, now)
+                await tell_timeline(session, held, now)
                 SENT.labels(channel).inc()
                 return
             held.last_error = outcome.message[:ERROR_LENGTH]
@@ -267,6 +270,7 @@ class MessageWorker:
                 TROUBLE.labels(channel, "again").inc()
                 return
             _end(held, MessageState.FAILED, now)
+            await tell_timeline(session, held, now)
             TROUBLE.labels(channel, "given_up").inc()
             log.warning("message_failed", message=held.message_id, channel=channel, error=held.last_error)
             add_fact(

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
+from crm import timeline
 from kernel.audit import AuditRow
 from kernel.clock import SystemClock
 from tests.support.fake_telephony import ringing_call
@@ -240,6 +241,28 @@ async def test_a_customers_page_shows_card_and_time_line(stage: Stage, visitor: 
         assert text in page
     assert "已登记投诉" in page
     assert (await visitor.get("/customers/nobody"))[0] == 404
+
+
+async def test_a_customers_page_shows_what_was_sent_to_them(stage: Stage, visitor: Visitor) -> None:
+    (card, *_) = await stage.directory.search("王建军")
+    async with stage.database.transaction() as session:
+        await timeline.add(
+            session,
+            card.customer_id,
+            at=stage.clock.now(),
+            channel=timeline.Channel.MESSAGE,
+            direction="out",
+            ref=CALL,
+            result="failed",
+            detail={"channel": "sms", "template": "visit.booked", "case_id": CALL, "no": "BX1"},
+        )
+    await visitor.sign_in("agent")
+    _, page = await visitor.get(f"/customers/{card.customer_id}")
+    shown = page.split('id="contacts"')[1].split("</li>")[0]
+    for text in ("短信", "上门预约", "没有发出", f'href="/cases/{CALL}"', "BX1"):
+        assert text in shown
+    _, api = await visitor.get(f"/api/v1/customers/{card.customer_id}/timeline?channel=message")
+    assert '"template":"visit.booked"' in api and '"result":"failed"' in api
 
 
 async def test_what_the_page_sends_is_checked(stage: Stage, visitor: Visitor) -> None:

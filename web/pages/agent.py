@@ -12,6 +12,7 @@ from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_user
 from web.live import LIVE
+from web.pages import timeline_words
 from web.pages.shell import ROSTER, render
 from web.permissions import Permission, requires
 from web.problems import FieldError, InvalidFields
@@ -121,6 +122,8 @@ async def show(request: web.Request) -> web.StreamResponse:
         "dispositions": labels.choices(all_dispositions),
         "results": labels.words(labels.CALL_RESULTS),
         "directions": labels.words(labels.DIRECTIONS),
+        "contact_kinds": labels.words(timeline_words.KINDS),
+        "contact_results": {kind: labels.words(table) for kind, table in timeline_words.RESULTS.items()},
         "stages": labels.words(labels.STAGES),
         "case_kinds": labels.words(labels.CASE_KINDS),
         "case_statuses": labels.words(labels.CASE_STATUSES),

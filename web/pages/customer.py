@@ -11,7 +11,6 @@ from crm.people_services import PeopleServices
 from crm.people_views import CustomerRecord
 from crm.project_views import ProjectView
 from crm.projects import ProjectFilter
-from crm.views import ContactBrief
 from kernel.ids import is_ulid
 from web import labels
 from web.crm_part import CRM
@@ -20,7 +19,8 @@ from web.identity import current_actor, current_user
 from web.numbers import whole_numbers
 from web.pages import people_words as words
 from web.pages.people_forms import Form, Refused
-from web.pages.shell import DIRECTORY, ROSTER, render, see_other
+from web.pages.shell import DIRECTORY, render, see_other
+from web.pages.timeline_words import Teller
 from web.permissions import Permission, requires
 from web.pop import readable
 
@@ -44,17 +44,6 @@ def setup(app: web.Application) -> None:
 def services(request: web.Request) -> PeopleServices:
     """Return the services of customers and projects."""
     return request.app[CRM].people
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A contact in words."""
-
-    contact: ContactBrief
-    direction: str
-    result: str
-    queue: str
-    disposition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +167,13 @@ def project_card(project: ProjectView) -> ProjectCard:
 
 
 async def _timeline(request: web.Request, customer_id: str) -> dict[str, Any]:
-    roster = request.app[ROSTER]
     before = request.query.get("before", "")
-    found = await request.app[DIRECTORY].contacts(
-        customer_id, limit=PAGE + 1, before=before if is_ulid(before) else None
+    page = await request.app[CRM].timeline.page(
+        current_actor(request), customer_id, before=before if is_ulid(before) else None, limit=PAGE
     )
-    queues = labels.queue_names(await roster.queues())
-    dispositions = labels.choices(await roster.dispositions(all_of_them=True))
-    entries = [
-        Entry(
-            contact=contact,
-            direction=labels.word(labels.DIRECTIONS, contact.direction),
-            result=labels.word(labels.CALL_RESULTS, contact.result),
-            queue=queues.get(contact.queue or "", contact.queue or ""),
-            disposition=dispositions.get(contact.disposition or "", contact.disposition or ""),
-        )
-        for contact in found[:PAGE]
-    ]
-    more = f"/customers/{customer_id}?before={entries[-1].contact.contact_id}" if len(found) > PAGE else ""
-    return {"entries": entries, "more": more, "first_page": not before}
+    teller = await Teller.of(request)
+    return {
+        "entries": [teller.tell(entry) for entry in page.items],
+        "more": f"/customers/{customer_id}?before={page.next_cursor}" if page.next_cursor else "",
+        "first_page": not before,
+    }

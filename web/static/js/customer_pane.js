@@ -153,8 +153,8 @@ function drawCases(customer, labels, pop) {
 function drawContacts(customer, labels) {
   const contacts = customer?.recent_contacts || [];
   fill(byId("contacts"), contacts.map((item) => el("li", {},
-    el("div", { class: "line" }, el("b", { class: "num" }, dateTime(item.at)), el("span", { class: "muted small" }, labels.directions[item.direction] || item.direction)),
-    el("p", {}, [labels.dispositions[item.disposition] || labels.results[item.result] || item.result, item.agent].filter(Boolean).join(" · ")),
+    el("div", { class: "line" }, el("b", { class: "num" }, dateTime(item.at)), el("span", { class: "muted small" }, labels.contact_kinds[item.channel] || labels.directions[item.direction] || item.direction)),
+    el("p", {}, [labels.dispositions[item.disposition] || labels.contact_results[item.channel]?.[item.result] || item.result, item.agent].filter(Boolean).join(" · ")),
     item.notes ? el("p", { class: "muted small wrap" }, item.notes) : null,
   )), contacts.length ? null : el("li", { class: "empty" }, customer ? t("以前没有联系过。") : t("接到来电后显示。")));
 }
