@@ -1,5 +1,6 @@
 """Imports every module that maps tables, so that the metadata is whole."""
 
+import callback_campaigns.campaign_tables
 import callback_campaigns.questionnaire_tables
 import callback_campaigns.task_tables
 import crm.attachment_tables
@@ -26,6 +27,7 @@ import telephony.tables
 import web.tables
 
 MODULES = (
+    callback_campaigns.campaign_tables,
     callback_campaigns.task_tables,
     callback_campaigns.questionnaire_tables,
     crm.complaint_tables,

@@ -10,6 +10,7 @@ from kernel.db import Base, Json, Ulid, UtcDateTime
 from kernel.due import DueColumns
 
 OPEN_ATTEMPT = "state <> 'ended'"
+READY_TASK = "status = 'ready'"
 
 
 class CallbackTaskRow(DueColumns, Base):
@@ -22,6 +23,7 @@ class CallbackTaskRow(DueColumns, Base):
         holds: what holds it back, joined by commas.
         tried: its attempts, each ``[moment, outcome, channel]``.
         finding: the result as it was given; what is counted by stands in columns of its own.
+        campaign_id: the campaign whose list brought it; no other campaign works on it.
     """
 
     __tablename__ = "callback_task"
@@ -60,10 +62,25 @@ class CallbackTaskRow(DueColumns, Base):
     cancelled_why: Mapped[str | None] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    campaign_id: Mapped[str | None] = mapped_column(Ulid)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (
         Index("ix_callback_task_status_call_at", "status", "call_at", "id"),
+        Index("ix_callback_task_campaign_id", "campaign_id", "status"),
+        # What campaigns look for, in the order in which it presses; nothing of the row is needed to choose.
+        Index(
+            "ix_callback_task_ready",
+            "level",
+            "window_end",
+            "call_at",
+            "id",
+            "kind",
+            "channel",
+            "campaign_id",
+            sqlite_where=text(READY_TASK),
+            postgresql_where=text(READY_TASK),
+        ),
         Index("ix_callback_task_call_at", "call_at", "id"),
         Index("ix_callback_task_customer_id", "customer_id"),
         Index("ix_callback_task_project_id_kind", "project_id", "kind"),
@@ -170,6 +187,8 @@ class DialAttemptRow(Base):
         Index("ix_dial_attempt_number_began_at", "number", "began_at"),
         Index("ix_dial_attempt_customer_id_answered_at", "customer_id", "answered_at"),
         Index("ix_dial_attempt_task_id", "task_id"),
+        Index("ix_dial_attempt_campaign_id_began_at", "campaign_id", "began_at"),
+        Index("ix_dial_attempt_began_at", "began_at", "id"),
         Index("ix_dial_attempt_state_since", "state", "since"),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form

@@ -64,6 +64,10 @@ class Permission(StrEnum):
     """Stores, departments, staff, crews."""
     CALLBACKS_WORK = "callbacks.work"
     """See who asked to be called back, with their numbers, and note that it was done."""
+    CAMPAIGNS_VIEW = "campaigns.view"
+    """See campaigns, their attempts, and why calls were not made."""
+    CAMPAIGNS_RUN = "campaigns.run"
+    """Write campaigns, import their lists, start, pause and stop them: all that makes telephones ring."""
     CASES_VIEW = "cases.view"
     """See cases: all of them, or the own department's for its people."""
     CASES_VIEW_ALL = "cases.view_all"
@@ -138,7 +142,14 @@ _AGENT = frozenset(
         _P.LIMITS_VIEW,
     }
 )
-_SUPERVISOR = _AGENT | {_P.BOARD_VIEW, _P.PHONES_FULL, _P.RECORDINGS_PLAY, _P.KNOWLEDGE_EDIT}
+_SUPERVISOR = _AGENT | {
+    _P.BOARD_VIEW,
+    _P.PHONES_FULL,
+    _P.RECORDINGS_PLAY,
+    _P.KNOWLEDGE_EDIT,
+    _P.CAMPAIGNS_VIEW,
+    _P.CAMPAIGNS_RUN,
+}
 _MANAGER = _SUPERVISOR | {
     _P.CUSTOMERS_MERGE,
     _P.DATA_IMPORT,
@@ -177,6 +188,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.GENERAL_MANAGER: _SEES
     | {
         _P.BOARD_VIEW,
+        _P.CAMPAIGNS_VIEW,
         _P.RED_LIST_VIEW,
         _P.COMPENSATION_REVIEW,
         _P.COSTS_SIGN_COMPANY,

@@ -43,6 +43,8 @@ EXPECTED = {
     Permission.PAYMENTS_POST: {F},
     Permission.STAFF_EDIT: {M, X},
     Permission.CALLBACKS_WORK: DESK,
+    Permission.CAMPAIGNS_VIEW: FLOOR | {G},
+    Permission.CAMPAIGNS_RUN: FLOOR,
     Permission.CASES_VIEW: DESK | DEPARTMENT | {G, F, P},
     Permission.CASES_VIEW_ALL: DESK | {G, F, P},
     Permission.CASES_REGISTER: DESK,
