@@ -30,7 +30,7 @@ class _Ground:
 def build_tasks(settings: Settings, database: Database, clock: Clock, bus: Bus) -> CallbackTasks:
     """Return the tasks of this process."""
     ground = _Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
-    return build_callbacks(build_crm(ground)).tasks
+    return build_callbacks(build_crm(ground), ground).tasks
 
 
 def due_worker(

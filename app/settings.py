@@ -51,6 +51,13 @@ def _codecs(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _numbers(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"\+?[0-9]{2,20}", value):
+            raise ValueError(f"{value!r} is no telephone number")
+    return values
+
+
 def _clock(value: str) -> str:
     if not re.fullmatch(r"(?:[01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError(f"{value!r} is no time of day such as 21:00")
@@ -138,6 +145,11 @@ class TrunkSettings(Section):
         ("alaw", "ulaw"), description="Codecs in order of preference."
     )
     max_channels: int = Field(60, ge=1, description="Calls at once.")
+    caller_ids: Annotated[tuple[str, ...], pydantic.AfterValidator(_numbers)] = Field(
+        (),
+        description="The company's own numbers at the carrier, which those who are called may see; "
+        "empty: `centre.hotline`.",
+    )
 
 
 class PbxSettings(Section):

@@ -4,11 +4,14 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 from app.settings import Settings
+from callback_campaigns.domain.campaign import Trunk
 from web.deps import WebSettings
 
 
 def web_settings(settings: Settings) -> WebSettings:
     """Return the settings of pages and services."""
+    trunk = settings.pbx.trunk
+    own = trunk.caller_ids or (settings.centre.hotline,)
     return WebSettings(
         node=settings.pbx.node,
         timezone=settings.zone,
@@ -23,4 +26,5 @@ def web_settings(settings: Settings) -> WebSettings:
         limit_set=settings.centre.limit_set,
         files_dir=settings.data_dir / "files",
         compensation_threshold=settings.centre.compensation_threshold,
+        trunks=(Trunk(name=trunk.name, lines=trunk.max_channels, caller_ids=own),),
     )

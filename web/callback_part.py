@@ -4,33 +4,44 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from callback_campaigns.campaigns import CampaignBook, Lines
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.task_desk import CallbackDesk
 from callback_campaigns.tasks import CallbackTasks
-from web.crm_part import CRM, CrmServices
+from web.crm_part import CRM, CrmDeps, CrmServices
+from web.deps import DEPS
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """The tasks themselves, and what people see and decide of them."""
+    """The tasks themselves, what people see and decide of them, and the campaigns that call about them."""
 
     tasks: CallbackTasks
     desk: CallbackDesk
     gates: GateDesk
+    campaigns: CampaignBook
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
 
 
-def build_callbacks(crm: CrmServices) -> Callbacks:
+def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     """Return the services over the CRM's."""
     office = crm.people.office
     plan = shipped_plan()
-    tasks = CallbackTasks(office, plan, shipped_dialling(office.zone), crm.limits.calendar)
-    return Callbacks(tasks, CallbackDesk(office, tasks), GateDesk(office, plan))
+    dialling = shipped_dialling(office.zone)
+    tasks = CallbackTasks(office, plan, dialling, crm.limits.calendar)
+    trunks = {trunk.name: trunk for trunk in deps.settings.trunks}
+    lines = Lines(trunks=trunks, carriers=frozenset(dialling.carriers))
+    return Callbacks(
+        tasks,
+        CallbackDesk(office, tasks),
+        GateDesk(office, plan),
+        CampaignBook(office, lines, deps.bus),
+    )
 
 
 def setup(app: web.Application) -> None:
     """Build the services from what the web shell was given."""
-    app[CALLBACKS] = build_callbacks(app[CRM])
+    app[CALLBACKS] = build_callbacks(app[CRM], app[DEPS])

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from redis.asyncio import Redis
 
+from callback_campaigns.domain.campaign import Trunk
 from crm.views import CustomerCard
 from kernel.bus import Bus
 from kernel.business_time import ServiceHours
@@ -48,6 +49,7 @@ class WebSettings:
         limit_set: the limit set of new records until another is chosen.
         compensation_threshold: more than so many yuan only the general manager decides.
         files_dir: where photos and scans lie.
+        trunks: the lines that campaigns may call over.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
 
@@ -66,6 +68,7 @@ class WebSettings:
     compensation_threshold: Decimal = Decimal("2000.00")
     files_dir: Path = Path(".data/files")
     connect_sources: tuple[str, ...] = ()
+    trunks: tuple[Trunk, ...] = (Trunk(name="main", lines=60, caller_ids=("01065558800",)),)
 
 
 class CallHistory(Protocol):
