@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE, tidy_text
 from crm.complaint_tables import ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import sees_all_confidential
 from crm.journal import Journal
 from crm.limit_tables import AppraisalProposalRow
 from crm.months import month_period
@@ -119,6 +119,8 @@ class Appraisals:
         for column, value in ((row.state, state), (row.department, department), (row.user_id, user_id)):
             if value is not None:
                 query = query.where(column == value)
+        if not sees_all_confidential(actor):
+            query = query.where(~_secret())
         if cursor is not None:
             at, key = read_cursor(cursor)
             query = query.where(or_(row.proposed_at > at, (row.proposed_at == at) & (row.id > key)))
@@ -157,7 +159,7 @@ class Appraisals:
         )
         if department is not None:
             query = query.where(row.department == department)
-        if not sees_confidential(actor):
+        if not sees_all_confidential(actor):
             query = query.where(~_secret())
         if cursor is not None:
             at, key = read_cursor(cursor)

@@ -14,13 +14,13 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attachment_tables import AttachmentRow
 from crm.cases import CaseRegister
 from crm.complaint_tables import ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import line_seen
 from crm.domain.lines import maybe_line
 from crm.file_store import FileStore, name_of
 from crm.journal import Journal
@@ -270,21 +270,17 @@ def clean_name(raw: str) -> str:
 
 def _shown(actor: Actor) -> ColumnElement[bool]:
     """Return the condition that a file of a case that the actor sees is shown to them."""
-    if sees_confidential(actor):
-        return true()
     whole = ComplaintLine.case_id == AttachmentRow.case_id
     return or_(
-        ~exists().where(whole, ComplaintLine.confidential.is_(True)),
-        exists().where(ComplaintLine.id == AttachmentRow.line_id, ComplaintLine.confidential.is_(False)),
+        ~exists().where(whole, not_(line_seen(actor))),
+        exists().where(ComplaintLine.id == AttachmentRow.line_id, line_seen(actor)),
         AttachmentRow.uploader_id == actor.user_id,
     )
 
 
 async def _line_for(session: AsyncSession, actor: Actor, case_id: str, line_id: str | None) -> str | None:
     """Return the line that a file belongs to. Raises Invalid."""
-    query = select(ComplaintLine).where(ComplaintLine.case_id == case_id)
-    if not sees_confidential(actor):
-        query = query.where(ComplaintLine.confidential.is_(False))
+    query = select(ComplaintLine).where(ComplaintLine.case_id == case_id, line_seen(actor))
     lines = (await session.scalars(query)).all()
     if line_id is not None:
         if line_id not in {line.id for line in lines}:

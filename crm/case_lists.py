@@ -10,13 +10,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE, CaseFilter, CaseRegister, CaseView, conditions, seen_by
-from crm.complaint_store import may_see
 from crm.complaint_tables import ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import line_seen
 from crm.domain.case import CaseStatus
 from crm.domain.complaint_line import LINE_FINAL, LineStatus
 from crm.limit_tables import LimitTimerRow
@@ -275,12 +274,11 @@ class CaseLists:
             select(ComplaintLine, Department.name)
             .join(ServiceCase, ServiceCase.id == ComplaintLine.case_id)
             .join(Department, Department.code == ComplaintLine.department_code)
-            .where(*mine, chosen)
+            .where(*mine, chosen, line_seen(actor))
             .order_by(ComplaintLine.visit_from, ComplaintLine.registered_at)
             .limit(MAX_DAY)
         )
-        rows = (await session.execute(query)).all()
-        return [(line, name) for line, name in rows if may_see(actor, line)]
+        return [(line, name) for line, name in (await session.execute(query)).all()]
 
     async def _rows(self, session: AsyncSession, actor: Actor, ids: Sequence[str]) -> tuple[BoardRow, ...]:
         if not ids:
@@ -311,11 +309,7 @@ class CaseLists:
 
 async def _secret_lines(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> frozenset[str]:
     """Return the lines of cases that the actor is not to know of."""
-    if sees_confidential(actor):
-        return frozenset()
-    query = select(ComplaintLine.id).where(
-        ComplaintLine.case_id.in_(ids), ComplaintLine.confidential.is_(True)
-    )
+    query = select(ComplaintLine.id).where(ComplaintLine.case_id.in_(ids), not_(line_seen(actor)))
     return frozenset((await session.scalars(query)).all())
 
 

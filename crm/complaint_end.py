@@ -64,6 +64,7 @@ class ComplaintEnd:
         id_of(new.call_id, "call_id")
         note = tidy_text(new.note, field="note", limit=MAX_NOTE, required=False)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             problems = _problems(opened, new)
             said = judge_callback(
@@ -171,6 +172,7 @@ class ComplaintEnd:
         actor.need(Permission.CASES_REGISTER)
         new = NewReply(way=ReplyWay.PHONE, text=text)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             await record_reply(
                 self._store.limits.book, opened.session, actor, opened.header, new, now=opened.now
@@ -187,6 +189,7 @@ class ComplaintEnd:
         actor.need(Permission.CASES_DECIDE)
         reason = why_of(reason)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             lines = opened.plain()
             # What else is owed is asked for at closing.
@@ -211,6 +214,7 @@ class ComplaintEnd:
         """
         actor.need(Permission.CASES_REGISTER)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             escalation = await self._reader.escalation(opened.session, case_id)
             check_closing(
@@ -240,6 +244,7 @@ class ComplaintEnd:
         actor.need(Permission.CASES_DECIDE)
         reason = why_of(reason)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             check_not_filed(opened.plain())
             if owes_reply(opened.header):
@@ -260,6 +265,7 @@ class ComplaintEnd:
         """Write the analysis 客诉分析, also after the closing: month end asks for it."""
         actor.need(Permission.CASES_REGISTER)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             if opened.header.closed_at is not None:
                 opened.final = CaseStatus(opened.header.status)
             _analyse(opened, analysis)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import CaseRegister, CaseView
 from crm.complaint_rows import allowed, analysis_view, callback_view, line_view, plan_view, visit_view
-from crm.complaint_store import case_of, lines_of, may_see, to_line
+from crm.complaint_store import case_of, lines_of, may_see, to_line, trusted_in
 from crm.complaint_tables import (
     Complaint,
     ComplaintCall,
@@ -86,7 +86,9 @@ class ComplaintReader:
             select(ComplaintCall).where(ComplaintCall.case_id == case_id).order_by(ComplaintCall.id)
         )
         step = self._next(header, row, lines, escalation)
-        hidden, seen = header.texts_hidden, {line.id for line in lines if may_see(actor, line)}
+        hidden, trusted = header.texts_hidden, trusted_in(header, row)
+        shown = [line for line in lines if may_see(actor, line, trusted)]
+        seen = {line.id for line in shown}
         return ComplaintView(
             header=header,
             version=header.version,
@@ -99,7 +101,7 @@ class ComplaintReader:
             want_by=row.want_by,
             complained_at=row.complained_at,
             registered_by_id=row.registered_by_id,
-            lines=await self._lines(session, actor, lines, timers),
+            lines=await self._lines(session, actor, shown, timers),
             callbacks=tuple(callback_view(found, seen, hidden=hidden) for found in callbacks),
             calls=tuple(
                 CallRefView(
@@ -149,10 +151,9 @@ class ComplaintReader:
         self,
         session: AsyncSession,
         actor: Actor,
-        lines: Sequence[ComplaintLine],
+        shown: Sequence[ComplaintLine],
         timers: Sequence[TimerView],
     ) -> tuple[LineView, ...]:
-        shown = [line for line in lines if may_see(actor, line)]
         ids = [line.id for line in shown]
         codes = {line.department_code for line in shown}
         query = select(Department).where(Department.code.in_(codes))
@@ -211,6 +212,10 @@ class ComplaintReader:
         found: list[str] = []
         rules = [to_line(line) for line in lines]
         live = header.closed_at is None
+        if header.texts_hidden:
+            # Who does not see all of it only notes what the customer says.
+            new = ["called_again", *(["add_line"] if len(lines) < MAX_LINES else [])]
+            return tuple(new) if live and actor.can(Permission.CASES_REGISTER) else ()
         cares, decides = actor.can(Permission.CASES_REGISTER), actor.can(Permission.CASES_DECIDE)
         if cares and live:
             found += ["called_again", "severity"]

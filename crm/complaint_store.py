@@ -4,7 +4,7 @@ The header is locked first, so that changes of one complaint follow one another;
 own, so that two departments do not stand in each other's way.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
 from crm.case_store import Note, tell_everywhere
-from crm.cases import CaseRegister
+from crm.cases import CaseRegister, CaseView
 from crm.complaint_tables import Complaint, ComplaintLine, LinePlan
-from crm.confidential import hide, sees_confidential
+from crm.confidential import hide, is_trusted
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.complaint import case_status
 from crm.domain.complaint_line import AcceptMode, Line, LineStatus, Window
@@ -105,6 +105,15 @@ class Opened:
         if self.header.closed_at is not None:
             raise CaseOver("the complaint is closed", field="status")
 
+    def sees(self, line: ComplaintLine) -> bool:
+        """Tell whether a line is shown to who changes the complaint."""
+        return may_see(self.actor, line, trusted_in(self.header, self.row))
+
+    def need_whole(self) -> None:
+        """Raise Forbidden where the complaint has a line that the actor does not see."""
+        if not all(self.sees(line) for line in self.lines):
+            raise Forbidden("its specialist or the manager does that: it is confidential", field="case_id")
+
     def summary(self) -> str:
         """Return the summary for facts, which reach departments and telephones too."""
         return hide(self.header.summary, hidden=any(line.confidential for line in self.lines))
@@ -180,7 +189,7 @@ class ComplaintStore:
             case_id = await case_of(session, line_id)
             opened = await self._open(session, actor, case_id, None)
             line = next(line for line in opened.lines if line.id == line_id)
-            if not may_see(actor, line):
+            if not opened.sees(line):
                 raise NotFound("no such line", field="line_id")
             if expected is not None and line.version != expected:
                 raise StaleVersion("somebody else changed the line; read it again", field="If-Match")
@@ -244,9 +253,14 @@ async def case_of(session: AsyncSession, line_id: str) -> str:
     return found
 
 
-def may_see(actor: Actor, line: ComplaintLine) -> bool:
-    """Tell whether a line is shown to the actor: confidential ones not to departments, finance and HR."""
-    return not line.confidential or sees_confidential(actor)
+def trusted_in(header: ServiceCase | CaseView, row: Complaint) -> frozenset[str | None]:
+    """Return who of customer service sees a complaint's confidential lines: its specialist, its writer."""
+    return frozenset({header.specialist_id, row.registered_by_id})
+
+
+def may_see(actor: Actor, line: ComplaintLine, trusted: Collection[str | None]) -> bool:
+    """Tell whether a line is shown to the actor; ``trusted`` as :func:`trusted_in` says."""
+    return not line.confidential or is_trusted(actor, trusted)
 
 
 def check_works(actor: Actor, line: ComplaintLine) -> None:
@@ -256,7 +270,7 @@ def check_works(actor: Actor, line: ComplaintLine) -> None:
         Forbidden: the role or the department does not fit.
     """
     if line.confidential:
-        actor.need(Permission.CASES_DECIDE)
+        _need_manager(actor)
         return
     actor.need(Permission.CASES_WORK)
     if not actor.in_department(line.department_code):
@@ -270,11 +284,19 @@ def check_receives(actor: Actor, line: ComplaintLine) -> None:
         Forbidden: the role or the department does not fit.
     """
     if line.confidential:
-        actor.need(Permission.CASES_DECIDE)
+        _need_manager(actor)
         return
     actor.need(Permission.CASES_SIGN)
     if actor.department != line.department_code:
         raise Forbidden("only the department's head or deputy signs for it", field="department")
+
+
+def _need_manager(actor: Actor) -> None:
+    """Refuse everybody but the manager: the general manager does not decide cases, the administrator does
+    not see them.
+    """
+    actor.need(Permission.CASES_DECIDE)
+    actor.need(Permission.CASES_CONFIDENTIAL)
 
 
 async def search_extras(session: AsyncSession, case_ids: Sequence[str]) -> dict[str, CaseExtra]:
@@ -283,6 +305,8 @@ async def search_extras(session: AsyncSession, case_ids: Sequence[str]) -> dict[
     lines: dict[str, list[ComplaintLine]] = {}
     for line in await lines_of(session, case_ids):
         lines.setdefault(line.case_id, []).append(line)
+    kept = select(ServiceCase.id, ServiceCase.specialist_id).where(ServiceCase.id.in_(case_ids))
+    keepers = {row.id: row.specialist_id for row in await session.execute(kept)}
     found: dict[str, CaseExtra] = {}
     for row in rows:
         mine = lines.get(row.case_id, [])
@@ -290,12 +314,12 @@ async def search_extras(session: AsyncSession, case_ids: Sequence[str]) -> dict[
         shown = [line for line in mine if not line.confidential]
         texts = [row.demand, *(line.cause for line in shown)]
         texts += [line.manufacturer or "" for line in shown]
+        keeper = keepers.get(row.case_id)
         found[row.case_id] = CaseExtra(
             texts=tuple(text for text in texts if text),
             names=tuple(line.person for line in shown if line.person),
-            users=(row.registered_by_id,),
-            confidential=bool(mine) and not shown,
-            insiders_only=len(shown) < len(mine),
+            users=(row.registered_by_id, *([keeper] if keeper else [])),
+            confidential=len(shown) < len(mine),
         )
     return found
 

@@ -195,6 +195,7 @@ class Complaints:
         actor.need(Permission.CASES_REGISTER)
         reason = why_of(reason)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             before = opened.header.severity
             if severity < before:
@@ -228,6 +229,7 @@ class Complaints:
         """
         actor.need(Permission.CASES_REGISTER)
         async with self._store.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             if line_ids is None:
                 lines = [line for line in opened.lines if line.status == LineStatus.REGISTERED.value]

@@ -1,18 +1,22 @@
 """What of cases is hidden from whom: confidential texts, and whose a case was once it is closed.
 
-Complaints about integrity are for the manager (domain.md §4.3). Where a complaint has such a line, what was
-written about the complaint as a whole may be about it: those who do not see the line read
-:data:`HIDDEN` instead, and of the other lines what stands in the line itself.
+Complaints about integrity are for the manager (domain.md §4.3): besides the manager and the general manager,
+who may be accused in one sees nothing of it, and anybody may. So of customer service only who wrote the
+complaint down and its specialist read such lines. Where a complaint has one, what was written about the
+complaint as a whole may be about it: those who do not see the line read :data:`HIDDEN` instead, and of the
+other lines what stands in the line itself. That there is a complaint, and its number, everybody sees who sees
+cases: a customer who calls again must be sent to the right person.
 
 Departments and crews know a customer only while the order is open (domain.md §6.4).
 """
 
-from typing import TypeVar
+from collections.abc import Collection
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
-from crm.complaint_tables import ComplaintLine
+from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 
@@ -21,26 +25,60 @@ HIDDEN = "含保密内容，请联系客服经理"
 
 Text = TypeVar("Text", str, str | None)
 
-_INSIDERS = (Permission.CASES_REGISTER, Permission.CASES_DECIDE, Permission.COMPENSATION_REVIEW)
+
+def sees_all_confidential(actor: Actor) -> bool:
+    """Tell whether somebody sees every confidential line and its hand-off."""
+    return actor.can(Permission.CASES_CONFIDENTIAL)
 
 
-def sees_confidential(actor: Actor) -> bool:
-    """Tell whether somebody sees confidential lines and their hand-offs.
+def is_trusted(actor: Actor, trusted: Collection[str | None]) -> bool:
+    """Tell whether somebody sees the confidential lines of one complaint.
 
-    Departments do not; nor do finance and HR, who see every case for the money in it: the one who is accused
-    may sit among them.
+    Args:
+        trusted: ids of who wrote it down and of its specialist.
     """
-    return actor.can(Permission.CASES_VIEW_ALL) and any(actor.can(permission) for permission in _INSIDERS)
+    if sees_all_confidential(actor):
+        return True
+    return actor.can(Permission.CASES_REGISTER) and actor.user_id in trusted
+
+
+def line_seen(actor: Actor, line: Any = ComplaintLine) -> ColumnElement[bool]:
+    """Return the condition that a line, of an entity in the query, is shown to the actor."""
+    if sees_all_confidential(actor):
+        return true()
+    return or_(line.confidential.is_(False), _trusted(actor, line, line.case_id))
+
+
+def handoff_seen(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition on :class:`CaseHandoff` that it is of a line that is shown to the actor."""
+    if sees_all_confidential(actor):
+        return true()
+    return or_(CaseHandoff.confidential.is_(False), _trusted(actor, CaseHandoff, CaseHandoff.case_id))
 
 
 def texts_hidden(actor: Actor) -> ColumnElement[bool]:
     """Return the condition on :class:`ServiceCase` that the texts of the whole case are not for the actor."""
-    if sees_confidential(actor):
+    if sees_all_confidential(actor):
         return false()
+    return and_(has_secret(ServiceCase, ServiceCase.id), not_(_trusted(actor, ServiceCase, ServiceCase.id)))
+
+
+def has_secret(outer: Any, case_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a case, named by a column of ``outer``, has a confidential line."""
     # An alias: queries about lines ask it of the other lines of the case.
     other = aliased(ComplaintLine)
-    secret = select(other.id).where(other.case_id == ServiceCase.id, other.confidential.is_(True))
-    return secret.correlate(ServiceCase).exists()
+    secret = select(other.id).where(other.case_id == case_id, other.confidential.is_(True))
+    return secret.correlate(outer).exists()
+
+
+def _trusted(actor: Actor, outer: Any, case_id: Any) -> ColumnElement[bool]:
+    """Return the condition that the actor wrote a complaint down, or is its specialist."""
+    if not actor.can(Permission.CASES_REGISTER):
+        return false()
+    header, complaint = aliased(ServiceCase), aliased(Complaint)
+    keeps = exists().where(header.id == case_id, header.specialist_id == actor.user_id)
+    wrote = exists().where(complaint.case_id == case_id, complaint.registered_by_id == actor.user_id)
+    return or_(keeps.correlate(outer), wrote.correlate(outer))
 
 
 def hide(text: Text, *, hidden: bool) -> Text:

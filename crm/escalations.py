@@ -95,6 +95,7 @@ class Escalations:
         process = tidy_text(new.process_so_far, field="process_so_far", limit=MAX_TEXT)
         demand = tidy_text(new.demand, field="demand", limit=MAX_TEXT)
         async with self._store.complaints.changing(actor, case_id, expected=expected) as opened:
+            opened.need_whole()
             opened.check_open()
             taken = select(EscalationRow.id).where(EscalationRow.open_key == case_id)
             if await opened.session.scalar(taken) is not None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.cases import MAX_PAGE, tidy_text
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
 from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
-from crm.confidential import address_for, hide, name_for, sees_confidential, texts_hidden
+from crm.confidential import address_for, handoff_seen, hide, name_for, texts_hidden
 from crm.domain.case import KIND_LABELS, CaseKind
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
 from crm.domain.complaint_line import AcceptMode
@@ -300,12 +300,10 @@ class Handoffs:
         return {line_id: tuple(views) for line_id, views in found.items()}
 
     def _seen(self, actor: Actor) -> Select[*tuple[Any, ...]]:
-        if sees_confidential(actor):
-            return _rows(actor)
+        seen = _rows(actor).where(handoff_seen(actor))
         if actor.can(Permission.CASES_VIEW_ALL):
-            return _rows(actor).where(CaseHandoff.confidential.is_(False))
-        own = CaseHandoff.department_code == (actor.department or "")
-        return _rows(actor).where(own, CaseHandoff.confidential.is_(False))
+            return seen
+        return seen.where(CaseHandoff.department_code == (actor.department or ""))
 
     def _in_box(self, actor: Actor, box: Box) -> list[ColumnElement[bool]]:
         match box:

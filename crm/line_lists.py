@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from crm.complaint_tables import CaseHandoff, ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import handoff_seen, line_seen
 from crm.domain.complaint_line import LINE_FINAL, LineStatus
 from crm.limit_views import TimerState, TimerView
 from crm.limits import LimitBook
@@ -89,13 +89,13 @@ class LineLists:
             .join(Customer, Customer.id == ServiceCase.customer_id)
             .join(Department, Department.code == ComplaintLine.department_code)
             .outerjoin(Project, Project.id == ServiceCase.project_id)
-            .where(ComplaintLine.status.in_(_AT_WORK), ServiceCase.closed_at.is_(None))
+            .where(ComplaintLine.status.in_(_AT_WORK), ServiceCase.closed_at.is_(None), line_seen(actor))
             .order_by(ComplaintLine.registered_at, ComplaintLine.id)
             .limit(MAX_LINES)
         )
         if not actor.can(Permission.CASES_VIEW_ALL):
             own = ComplaintLine.department_code == (actor.department or "")
-            query = query.where(own, ComplaintLine.confidential.is_(False))
+            query = query.where(own)
         async with self._database.session() as session:
             rows = (await session.execute(query)).all()
             timers = await self._book.timers(session, sorted({row[1].id for row in rows}))
@@ -132,11 +132,11 @@ class LineLists:
             NotFound: no such hand-off, or none that the actor may see.
         """
         actor.need(Permission.CASES_VIEW)
-        query = select(CaseHandoff.case_id, CaseHandoff.line_id, ComplaintLine.id).outerjoin(
-            ComplaintLine, ComplaintLine.id == CaseHandoff.line_id
+        query = (
+            select(CaseHandoff.case_id, CaseHandoff.line_id, ComplaintLine.id)
+            .outerjoin(ComplaintLine, ComplaintLine.id == CaseHandoff.line_id)
+            .where(handoff_seen(actor))
         )
-        if not sees_confidential(actor):
-            query = query.where(CaseHandoff.confidential.is_(False))
         if not actor.can(Permission.CASES_VIEW_ALL):
             query = query.where(CaseHandoff.department_code == (actor.department or ""))
         async with self._database.session() as session:

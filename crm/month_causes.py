@@ -26,7 +26,7 @@ from sqlalchemy import ColumnElement, and_, case, distinct, exists, func, or_, s
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.complaint_tables import ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import line_seen, sees_all_confidential
 from crm.domain.case import CaseStatus
 from crm.domain.compensation import LiableParty
 from crm.domain.complaint import ComplaintClass
@@ -176,8 +176,7 @@ async def _lines(session: AsyncSession, actor: Actor, since: datetime, until: da
         _L.registered_at < until,
         ServiceCase.status != CaseStatus.NOT_FILED.value,
     ]
-    if not sees_confidential(actor):
-        chosen.append(_L.confidential.is_(False))
+    chosen.append(line_seen(actor))
     refused = func.sum(case((_L.status.in_(_REFUSED), 1), else_=0))
     about = (
         select(_L.department_code, _L.class_code, _L.subclass, func.count(), refused)
@@ -253,7 +252,7 @@ async def _major(
 
 
 def _not_hidden(actor: Actor) -> Sequence[ColumnElement[bool]]:
-    if sees_confidential(actor):
+    if sees_all_confidential(actor):
         return ()
     hidden = exists().where(_L.case_id == EscalationRow.case_id, _L.confidential.is_(True))
     return (~hidden.correlate(EscalationRow),)

@@ -24,7 +24,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, case, cast, exists, func, literal, null, or_, select
 
 from crm.complaint_tables import Complaint, ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import line_seen
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.complaint_line import BEFORE_PLAN, AcceptMode, LineStatus
 from crm.limit_lists import OverdueList
@@ -105,10 +105,8 @@ def late_complaints(actor: Actor, which: OverdueList, now: datetime) -> Select[*
     )
     if not actor.can(Permission.CASES_VIEW_ALL):
         own = _L.department_code == (actor.department or "")
-        query = query.where(own, _L.confidential.is_(False))
-    elif not sees_confidential(actor):
-        query = query.where(_L.confidential.is_(False))
-    return query
+        query = query.where(own)
+    return query.where(line_seen(actor))
 
 
 def _not_closed(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:

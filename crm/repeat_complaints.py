@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, and_, distinct, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, DateTime, and_, distinct, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
@@ -18,7 +18,7 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from crm.cases import MAX_PAGE, CaseFilter, CaseRegister, CaseView, conditions
 from crm.complaint_tables import ComplaintLine
-from crm.confidential import sees_confidential
+from crm.confidential import line_seen
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.case_figures import REPEAT_WITHIN, check_period
 from crm.domain.complaint import ComplaintClass
@@ -166,8 +166,7 @@ class RepeatComplaints:
 
 def _lines(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     """Return which lines say what a complaint is about: those carried on, and not hidden from the actor."""
-    seen = true() if sees_confidential(actor) else _L.confidential.is_(False)
-    return (_L.status != LineStatus.REROUTED.value, seen)
+    return (_L.status != LineStatus.REROUTED.value, line_seen(actor))
 
 
 def _chosen(actor: Actor, wanted: RepeatFilter) -> list[ColumnElement[bool]]:

@@ -7,9 +7,10 @@ because making a statement costs more than running it.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, Table, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, Table, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.complaint_tables import ComplaintLine
 from crm.domain.case import CaseStatus
 from crm.domain.project import Stage
 from crm.tables import (
@@ -43,6 +44,7 @@ def _columns(cls: type[Any]) -> Any:
 CUSTOMER, STORE, PHONE = _columns(Customer), _columns(Store), _columns(CustomerPhone)
 PROJECT, CREW = _columns(Project), _columns(Crew)
 CASE, DEPARTMENT = _columns(ServiceCase), _columns(Department)
+_LINE = _columns(ComplaintLine)
 CONTACT, NOTE = _columns(Contact), _columns(CallNote)
 
 _OWNERS = (
@@ -95,6 +97,8 @@ _PROJECTS: Statement = (
     .outerjoin(Crew, CREW.id == PROJECT.crew_id)
     .where(PROJECT.customer_id.in_(_OF_CUSTOMERS))
 )
+# A card is the same for whoever takes the call.
+_SECRET = exists().where(_LINE.case_id == CASE.id, _LINE.confidential.is_(True))
 _OPEN_CASES: Statement = (
     select(
         CASE.id,
@@ -105,6 +109,7 @@ _OPEN_CASES: Statement = (
         CASE.summary,
         CASE.opened_at,
         DEPARTMENT.name.label("department"),
+        _SECRET.label("secret"),
     )
     .outerjoin(Department, DEPARTMENT.code == CASE.department_code)
     .where(

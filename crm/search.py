@@ -21,7 +21,7 @@ from crm.domain.search_text import TAIL, StoredText, kind_token, stored_text
 from crm.search_tables import SearchDocument
 from kernel.phone import Phone
 
-EDITION = 2
+EDITION = 3
 """Of the tokenizer, the readings and who may find what; a new one asks for ``huifang search rebuild``."""
 MAX_TITLE = 200
 MAX_STORED = 2000
@@ -58,8 +58,7 @@ class Document:
         phones: numbers in E.164.
         departments: codes of those whose people may find a case; others need ``cases.view_all``.
         users: ids of users who may find it too.
-        confidential: only who decides cases (the manager) finds it.
-        insiders_only: only who sees confidential lines finds it: customer service and the managers.
+        confidential: only ``users`` find it, and who sees everything that is confidential.
         updated_at: newer ones come first.
     """
 
@@ -76,11 +75,9 @@ class Document:
     departments: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     confidential: bool = False
-    insiders_only: bool = False
 
 
 CONFIDENTIAL = "!confidential"
-INSIDERS = "!insiders"
 
 
 def department_audience(code: str) -> str:
@@ -219,7 +216,6 @@ def prepare(document: Document) -> Prepared:
         *(department_audience(code) for code in document.departments),
         *(user_audience(user_id) for user_id in document.users),
         *([CONFIDENTIAL] if document.confidential else []),
-        *([INSIDERS] if document.insiders_only else []),
     ]
     stored = stored_text(
         kind=document.kind.value,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from crm.confidential import sees_confidential
+from crm.confidential import sees_all_confidential
 from crm.domain.search_text import MAX_QUERY, MAX_TERMS, Term, normalise, terms_of
 from crm.search import Kind, department_audience, user_audience
 from kernel.access import Actor, Permission, Role
@@ -73,15 +73,13 @@ class Scope:
     """What a person may find: every document of some kinds, of others only their audience's.
 
     Attributes:
-        confidential: also what is confidential; otherwise only what names the person (``me``).
-        insider: also complaints that have a confidential line among others.
+        confidential: also what is confidential; otherwise of that only what names the person (``me``).
     """
 
     open: frozenset[Kind]
     audience_only: frozenset[Kind]
     audience: tuple[str, ...]
     confidential: bool
-    insider: bool
     me: str
 
     @property
@@ -97,10 +95,10 @@ def scope_of(actor: Actor, kinds: Collection[Kind] | None = None) -> Scope:
     of those only the repairs.
     """
     wanted = {kind for kind, need in NEEDED.items() if actor.can(need) and (kinds is None or kind in kinds)}
-    confidential, insider = actor.can(Permission.CASES_DECIDE), sees_confidential(actor)
+    confidential = sees_all_confidential(actor)
     me = user_audience(actor.user_id)
     if actor.can(Permission.CASES_VIEW_ALL):
-        return Scope(frozenset(wanted), frozenset(), (), confidential, insider, me)
+        return Scope(frozenset(wanted), frozenset(), (), confidential, me)
     own = {Kind.REPAIR} if actor.role is Role.CAPTAIN else CASES
     audience = [me]
     if actor.department:
@@ -110,6 +108,5 @@ def scope_of(actor: Actor, kinds: Collection[Kind] | None = None) -> Scope:
         frozenset(wanted & own),
         tuple(audience),
         confidential,
-        insider,
         me,
     )

@@ -61,7 +61,6 @@ class CaseExtra:
     users: tuple[str, ...] = ()
     departments: tuple[str, ...] = ()
     confidential: bool = False
-    insiders_only: bool = False
 
 
 Progress = Callable[[Kind, int, int], None]
@@ -259,7 +258,6 @@ def case_document(
         departments=(*departments, *extra.departments),
         users=extra.users,
         confidential=extra.confidential,
-        insiders_only=extra.insiders_only,
         updated_at=row.updated_at or row.opened_at,
     )
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.confidential import mask_name
+from crm.domain.search_text import FIELD, SPELT
 from crm.domain.snippet import Shown, shown, snippet
 from crm.search import Kind
 from crm.search_asked import Query, parse, scope_of
@@ -99,6 +100,7 @@ class Search:
         hits = tuple(
             _hit(found, row, asked, whole_phones=whole_phones, nameless=row.ref_id in closed)
             for found, row in rows[:limit]
+            if row.ref_id not in closed or _found_without_names(row, asked)
         )
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(hits, f"{last[0]}.{last[1].id}" if last else None)
@@ -121,6 +123,12 @@ async def _closed(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> fr
     return frozenset((await session.scalars(query)).all())
 
 
+def _found_without_names(row: Any, asked: Query) -> bool:
+    """Tell whether what was looked for stands in the case itself: the customer is no way to a closed one."""
+    text = FIELD.join((row.head.split(SPELT, 1)[0], row.body))
+    return all(term.marked in text for term in asked.terms)
+
+
 def _hit(level: int, row: Any, asked: Query, *, whole_phones: bool, nameless: bool) -> Hit:
     phones = row.phones.split()
     number, _, name = row.label.partition(" ")
@@ -128,11 +136,11 @@ def _hit(level: int, row: Any, asked: Query, *, whole_phones: bool, nameless: bo
     return Hit(
         kind=Kind(row.kind),
         ref_id=row.ref_id,
-        customer_id=row.customer_id,
+        customer_id=None if nameless else row.customer_id,
         title=shown(row.title, asked.terms),
         label=shown(label, asked.terms),
         snippet=snippet([item for item in row.texts if item != row.title], asked.terms),
-        phones=tuple(phone if whole_phones else mask(phone) for phone in phones),
+        phones=() if nameless else tuple(phone if whole_phones else mask(phone) for phone in phones),
         updated_at=row.updated_at,
         level=level,
     )

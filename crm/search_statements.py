@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.search_match import Match, both, either, of_term, phone_tail, written
 from crm.domain.search_text import FIELD, Term, audience_token, exact_token, kind_token, marked
-from crm.search import CONFIDENTIAL, INSIDERS, Kind
+from crm.search import CONFIDENTIAL, Kind
 from crm.search_asked import Query, Scope
 from kernel.db import Json, UtcDateTime
 
@@ -111,9 +111,6 @@ def _allowed(scope: Scope, find: str, values: dict[str, Any]) -> tuple[list[Matc
         values["confidential"] = f" {CONFIDENTIAL} "
         values["me"] = f" {scope.me} "
         condition += f" AND ({find}(d.audience, :confidential) = 0 OR {find}(d.audience, :me) > 0)"
-    if not scope.insider:
-        values["insiders"] = f" {INSIDERS} "
-        condition += f" AND {find}(d.audience, :insiders) = 0"
     everything = len(scope.open) == len(Kind)
     return ([] if everything else [either(narrow)]), condition
 
@@ -124,7 +121,9 @@ def _kinds(kinds: Sequence[Kind] | frozenset[Kind], prefix: str, values: dict[st
     return f"d.kind IN ({', '.join(':' + name for name in names)})"
 
 
-_COLUMNS = "d.id, d.kind, d.ref_id, d.customer_id, d.title, d.label, d.texts, d.phones, d.updated_at"
+_COLUMNS = (
+    "d.id, d.kind, d.ref_id, d.customer_id, d.title, d.label, d.texts, d.head, d.body, d.phones, d.updated_at"
+)
 
 
 def _statement(sql: str) -> TextClause:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import repository
+from crm.confidential import hide
 from crm.domain.case import KIND_LABELS, SPOKEN_STATUS, STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.customer import Salutation, greeting
 from crm.domain.project import Stage
@@ -57,7 +58,7 @@ def _case(row: Record) -> CaseBrief:
         status=status.value,
         status_label=STATUS_LABELS[status],
         spoken_status=SPOKEN_STATUS[status],
-        summary=row.summary,
+        summary=hide(row.summary, hidden=row.secret),
         department=row.department,
         opened_at=row.opened_at,
     )

@@ -80,6 +80,8 @@ class Permission(StrEnum):
     """Sign for a hand-off to the own department."""
     CASES_DECIDE = "cases.decide"
     """Not filed, waivers, overrides, conversion against the rule."""
+    CASES_CONFIDENTIAL = "cases.confidential"
+    """See every complaint about integrity; without it, only those that one wrote down or has in charge."""
     RED_LIST_VIEW = "red_list.view"
     ESCALATIONS_SUBMIT = "escalations.submit"
     ESCALATIONS_HANDLE = "escalations.handle"
@@ -156,6 +158,7 @@ _MANAGER = _SUPERVISOR | {
     _P.PROJECTS_CORRECT,
     _P.STAFF_EDIT,
     _P.CASES_DECIDE,
+    _P.CASES_CONFIDENTIAL,
     _P.RED_LIST_VIEW,
     _P.ESCALATIONS_HANDLE,
     _P.COMPENSATION_REQUEST,
@@ -189,6 +192,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     | {
         _P.BOARD_VIEW,
         _P.CAMPAIGNS_VIEW,
+        _P.CASES_CONFIDENTIAL,
         _P.RED_LIST_VIEW,
         _P.COMPENSATION_REVIEW,
         _P.COSTS_SIGN_COMPANY,
@@ -209,9 +213,11 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.HR: frozenset({_P.CASES_VIEW, _P.CASES_VIEW_ALL, _P.RECOVERY_HANDLE}),
-    # Runs the system, and may look at everything; business decisions and signatures are the roles' own.
+    # Runs the system, and may look at all that is not confidential; business decisions and signatures are
+    # the roles' own.
     Role.ADMINISTRATOR: frozenset(Permission)
     - {
+        _P.CASES_CONFIDENTIAL,
         _P.CASES_SIGN,
         _P.COMPENSATION_REVIEW,
         _P.VOUCHERS_WRITE,

@@ -9,25 +9,31 @@ import pytest
 from sqlalchemy import update
 
 from crm.attachments import AttachmentView
-from crm.complaint_input import NewLine
+from crm.complaint_input import Acceptance, NewLine
 from crm.complaint_views import ComplaintView
 from crm.confidential import HIDDEN
+from crm.domain.case import Severity
 from crm.domain.complaint import ComplaintClass, Verdict
-from crm.domain.complaint_line import ProblemStatus
+from crm.domain.complaint_line import AcceptMode, ProblemStatus
 from crm.escalations import NewEscalation
 from crm.tables import ServiceCase
+from kernel.access import Actor, Role
 from kernel.clock import FakeClock
-from tests.support.office import DAY, TILE, OfficeStage
+from kernel.errors import Forbidden, NotFound
+from kernel.ids import new_ulid
+from tests.support.office import DAY, DRAWN, TILE, OfficeStage
 from tests.support.office_web import photo, signed_in
-from tests.support.web_stage import web_stage
+from tests.support.web_stage import PASSWORD, web_stage
 
 pytestmark = pytest.mark.integration
 
 START = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)  # a Tuesday, 09:00 at the site
 SECRET = "两千元红包"
 BRIBE = NewLine(class_=ComplaintClass.INTEGRITY, subclass="private_charge", cause=f"监理收了{SECRET}")
-INSIDERS = ("spc", "supervisor", "manager", "boss", "admin")
-OTHERS = ("head", "member", "designer", "captain", "finance", "hr")
+INSIDERS = ("spc", "manager", "boss")
+"""Who wrote it down, and the two managers; not every specialist, and not who runs the system."""
+OTHERS = ("colleague", "supervisor", "admin", "head", "member", "designer", "captain", "finance", "hr")
+SECRET_ONLY = "监理私下收款"
 
 
 @dataclass
@@ -64,6 +70,7 @@ class Mixed:
         lists += ["/my-day", "/red-list", "/captain", "/notices", "/figures", "/search?q=厨房暗格"]
         one = [f"/cases/{case}", f"/lines/{self.own_line}", f"/lines/{self.secret_line}"]
         one += [f"/handoffs/{sheet}/sheet" for sheet in self.sheets.values()]
+        one += [f"/customers/{self.view.header.customer_id}"]
         return [*lists, *one, f"/escalations/{self.escalation_id}"]
 
     def resources(self) -> list[str]:
@@ -74,6 +81,8 @@ class Mixed:
         one = [f"/complaints/{case}", f"/cases/{case}/attachments", f"/escalations/{self.escalation_id}"]
         one += [f"/complaint-lines/{line}" for line in (self.own_line, self.secret_line)]
         one += [f"/handoffs/{sheet}" for sheet in self.sheets.values()]
+        one += [f"/customers/{self.view.header.customer_id}/timeline"]
+        lists += ["/appraisals", f"/search?q={self.view.no}"]
         return [f"/api/v1{path}" for path in (*lists, *one)]
 
 
@@ -83,6 +92,9 @@ async def office(tmp_path: Path) -> AsyncIterator[OfficeStage]:
     async with web_stage(tmp_path, clock=clock) as stage:
         found = OfficeStage(stage, clock)
         await found.open()
+        await stage.accounts.users.create(
+            login="colleague", password=PASSWORD, role=Role.AGENT, display_name="同组专员"
+        )
         yield found
 
 
@@ -153,7 +165,7 @@ async def test_class_9_is_hidden_from_every_other_role_in_every_view(office: Off
                     seen = login in INSIDERS or (file is case.own and login not in ("designer", "captain"))
                     assert (answer.status == 200) is seen, (login, file)
 
-    for login in (*INSIDERS, "head", "finance", "hr"):
+    for login in (*INSIDERS, "colleague", "supervisor", "admin", "head", "finance", "hr"):
         async with (
             signed_in(office, login) as session,
             session.get(f"/api/v1/complaints/{case.view.case_id}") as answer,
@@ -169,6 +181,42 @@ async def test_class_9_is_hidden_from_every_other_role_in_every_view(office: Off
             assert HIDDEN in body
             assert TILE.cause in body
             assert str(case.view.header.address) in body
+
+
+async def test_a_complaint_about_integrity_alone_is_found_by_whom_it_is_for(office: OfficeStage) -> None:
+    """One rule for reading and searching; signing is the manager's and nobody else's."""
+    view = await office.new(
+        NewLine(class_=ComplaintClass.INTEGRITY, subclass="private_charge", cause=SECRET_ONLY),
+        content=f"{SECRET_ONLY}，要求退还",
+    )
+    line = view.lines[0]
+    for login in (*INSIDERS, *OTHERS):
+        async with signed_in(office, login) as session:
+            async with session.get(f"/api/v1/search?q={SECRET_ONLY}") as answer:
+                found = answer.status == 200 and view.no in await answer.text()
+            async with session.get(f"/api/v1/complaint-lines/{line.line_id}") as answer:
+                read = answer.status == 200
+        assert (found, read) == ((True, True) if login in INSIDERS else (False, False)), login
+    work, given = office.crm.complaints.work, Acceptance(signature=DRAWN, mode=AcceptMode.NO_PLAN)
+    admin, colleague = (
+        Actor(user_id=new_ulid(), name="另一位", role=role) for role in (Role.ADMINISTRATOR, Role.AGENT)
+    )
+    boss, writer = office.who("boss"), office.who("spc")
+    for other, refusal in ((admin, NotFound), (boss, Forbidden), (writer, Forbidden)):
+        with pytest.raises(refusal):
+            await work.accept(other, line.line_id, line.version, given)
+    seen = await office.crm.complaints.complaints.get(colleague, view.case_id)
+    assert (seen.lines, seen.steps) == ((), ("called_again", "add_line"))
+    with pytest.raises(Forbidden):
+        await office.crm.complaints.complaints.set_severity(
+            colleague, view.case_id, view.version, Severity.MAJOR, "客户催促"
+        )
+    again = await office.crm.complaints.complaints.called_again(colleague, view.case_id, note="客户再次来电")
+    assert again.header.call_count == view.header.call_count + 1
+    card = await office.stage.directory.card(view.header.customer_id)
+    assert SECRET_ONLY not in repr(card)
+    signed = await work.accept(office.who("manager"), line.line_id, line.version, given)
+    assert signed.accepted_by == office.who("manager").name
 
 
 async def test_6_4_a_department_knows_the_customer_only_while_the_case_is_open(office: OfficeStage) -> None:
@@ -197,4 +245,10 @@ async def test_6_4_a_department_knows_the_customer_only_while_the_case_is_open(o
         # What it takes to close it is another test's matter.
         await session.execute(update(ServiceCase).values(closed_at=office.clock.now(), status="closed"))
     assert set((await known("head")).values()) == {False}
+    async with signed_in(office, "head") as browser:
+        async with browser.get(f"/api/v1/search?q={view.no}") as answer:
+            (hit,) = (await answer.json())["items"]
+        assert (hit["customer_id"], hit["phones"]) == (None, [])
+        async with browser.get(f"/api/v1/search?q={header.customer_name}") as answer:
+            assert (await answer.json())["items"] == [], "a name leads to no closed case"
     assert set((await known("spc")).values()) == {True}

@@ -84,7 +84,9 @@ async def set_pin(request: web.Request) -> web.StreamResponse:
 
 def signs(user: CurrentUser) -> bool:
     """Tell whether a person signs for hand-offs: heads, and the manager for what is confidential."""
-    return user.can(Permission.CASES_SIGN) or user.can(Permission.CASES_DECIDE)
+    return user.can(Permission.CASES_SIGN) or (
+        user.can(Permission.CASES_DECIDE) and user.can(Permission.CASES_CONFIDENTIAL)
+    )
 
 
 def _page(

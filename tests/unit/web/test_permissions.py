@@ -51,6 +51,7 @@ EXPECTED = {
     Permission.CASES_WORK: DEPARTMENT | {X},
     Permission.CASES_SIGN: {H, C},
     Permission.CASES_DECIDE: {M, X},
+    Permission.CASES_CONFIDENTIAL: {M, G},
     Permission.RED_LIST_VIEW: {M, G, X},
     Permission.ESCALATIONS_SUBMIT: DESK,
     Permission.ESCALATIONS_HANDLE: {M, X},
