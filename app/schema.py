@@ -88,6 +88,7 @@ async def _migrate(database: Database, revision: str, *, down: bool) -> None:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
+            connection.exec_driver_sql("BEGIN")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
         _refuse_newer(_current(connection))
         config = _config()

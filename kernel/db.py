@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, MetaData, String, event, text
+from sqlalchemy import JSON, DateTime, Executable, MetaData, String, event, text
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
@@ -23,8 +23,11 @@ from kernel.errors import ConfigurationError
 
 SQLITE_CONNECTIONS = 16
 SQLITE_WAIT_SECONDS = 10.0
+# Transactions begin by hand: a reading session is none, which saves it two trips to the server, and psycopg
+# forgets the statements it has prepared whenever a transaction is rolled back.
 # A server that vanished with its machine is noticed in about twenty seconds, not in hours.
 POSTGRES_CONNECTION = {
+    "autocommit": True,
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -66,6 +69,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_BEGIN, _BEGIN_WRITING = text("BEGIN"), text("BEGIN IMMEDIATE")
 Ulid = String(26)
 Json = JSON(none_as_null=True)
 
@@ -73,9 +77,9 @@ Json = JSON(none_as_null=True)
 class Database:
     """An engine and its sessions.
 
-    ``session()`` is for reading; ``transaction()`` begins, and commits at the end of the block or rolls
-    back on any exception. On SQLite a transaction takes the write lock at its begin, so that it never
-    fails half way with «database is locked».
+    ``session()`` is for reading, each statement by itself; ``transaction()`` begins, and commits at the end
+    of the block or rolls back on any exception. On SQLite a transaction takes the write lock at its begin, so
+    that it never fails half way with «database is locked».
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -96,9 +100,21 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        """Open a session for reading; nothing is committed."""
+        """Open a session for reading; it is in no transaction."""
         async with self._sessions() as session:
             yield session
+
+    @asynccontextmanager
+    async def tuned_session(self, settings: Executable) -> AsyncIterator[AsyncSession]:
+        """Open a session for reading under PostgreSQL's ``set_config(…, true)``; SQLite needs none."""
+        async with self._sessions() as session:
+            if self.dialect_name == "sqlite":
+                yield session
+                return
+            await session.execute(_BEGIN)
+            async with _committing(session):
+                await session.execute(settings)
+                yield session
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -108,8 +124,7 @@ class Database:
             TimeoutError: another transaction of this process does not end (SQLite).
         """
         async with self._writing(), self._sessions() as session:
-            if self.dialect_name == "sqlite":
-                await session.execute(text("BEGIN IMMEDIATE"))
+            await session.execute(_BEGIN_WRITING if self.dialect_name == "sqlite" else _BEGIN)
             async with _committing(session):
                 yield session
 
@@ -128,6 +143,7 @@ class Database:
     async def create_all(self) -> None:
         """Create every table of the metadata (tests; production migrates)."""
         async with self.engine.begin() as connection:
+            await connection.execute(_BEGIN)
             await connection.run_sync(Base.metadata.create_all)
 
     async def ping(self) -> None:
