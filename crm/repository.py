@@ -1,13 +1,13 @@
 """Queries of ``crm``. Everything here runs inside a session that the service opened.
 
-A ringing phone waits for the queries of a customer's card: they ask for plain columns, and are made once,
-because making a statement costs more than running it.
+A ringing phone waits for the query of a customer's card: it is one, because each is a trip to the database;
+it asks for plain columns, and is made once, because making a statement costs more than running it.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, Table, bindparam, exists, or_, select
+from sqlalchemy import Row, Select, Table, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.complaint_tables import ComplaintLine
@@ -24,10 +24,13 @@ from crm.tables import (
     ServiceCase,
     Store,
 )
+from kernel.db import Base
+from kernel.nested import nested
 
 MAX_SHARED = 8
 """How many customers of one number are shown; more is a number that identifies nobody."""
-MAX_OPEN = 50
+MAX_OWN = 50
+"""How many numbers, projects and open cases a card shows of each."""
 RECENT = 3
 
 Record = Row[*tuple[Any, ...]]
@@ -35,89 +38,26 @@ Rows = Sequence[Record]
 Statement = Select[*tuple[Any, ...]]
 
 
-def _columns(cls: type[Any]) -> Any:
+def _table(cls: type[Base]) -> Table:
     table = cls.__table__
     assert isinstance(table, Table)
-    return table.c
+    return table
 
 
-CUSTOMER, STORE, PHONE = _columns(Customer), _columns(Store), _columns(CustomerPhone)
-PROJECT, CREW = _columns(Project), _columns(Crew)
-CASE, DEPARTMENT = _columns(ServiceCase), _columns(Department)
-_LINE = _columns(ComplaintLine)
-CONTACT, NOTE = _columns(Contact), _columns(CallNote)
+_CUSTOMER, _STORE, _PHONE = _table(Customer), _table(Store), _table(CustomerPhone)
+_PROJECT, _CREW = _table(Project), _table(Crew)
+_CASE, _LINE, _DEPARTMENT = _table(ServiceCase), _table(ComplaintLine), _table(Department)
+_CONTACT, _NOTE = _table(Contact), _table(CallNote)
+CUSTOMER, STORE, PHONE = _CUSTOMER.c, _STORE.c, _PHONE.c
+PROJECT, CREW = _PROJECT.c, _CREW.c
+CASE, LINE, DEPARTMENT = _CASE.c, _LINE.c, _DEPARTMENT.c
+CONTACT, NOTE = _CONTACT.c, _NOTE.c
 
 _OWNERS = (
     select(PHONE.customer_id)
     .where(PHONE.e164 == bindparam("e164"))
     .order_by(PHONE.customer_id)
     .limit(MAX_SHARED)
-)
-_OF_CUSTOMERS: BindParameter[Any] = bindparam("customer_ids", expanding=True)
-
-
-def _customers(chosen: ColumnElement[bool]) -> Statement:
-    return (
-        select(
-            CUSTOMER.id,
-            CUSTOMER.name,
-            CUSTOMER.salutation,
-            CUSTOMER.level,
-            CUSTOMER.level_reason,
-            CUSTOMER.do_not_call,
-            CUSTOMER.frozen_reason,
-            CUSTOMER.problem_reason,
-            CUSTOMER.elder_mode,
-            STORE.name.label("store"),
-            PHONE.e164,
-        )
-        .outerjoin(Store, STORE.id == CUSTOMER.store_id)
-        .outerjoin(CustomerPhone, PHONE.customer_id == CUSTOMER.id)
-        .where(chosen)
-        .order_by(CUSTOMER.id, PHONE.position, PHONE.e164)
-    )
-
-
-_BY_PHONE = _customers(CUSTOMER.id.in_(_OWNERS))
-_BY_ID = _customers(CUSTOMER.id.in_(_OF_CUSTOMERS))
-_PROJECTS: Statement = (
-    select(
-        PROJECT.id,
-        PROJECT.customer_id,
-        PROJECT.contract_no,
-        PROJECT.address,
-        PROJECT.stage,
-        PROJECT.project_manager,
-        PROJECT.designer,
-        PROJECT.inspector,
-        PROJECT.warranty_until,
-        CREW.name.label("crew"),
-        CREW.status.label("crew_status"),
-    )
-    .outerjoin(Crew, CREW.id == PROJECT.crew_id)
-    .where(PROJECT.customer_id.in_(_OF_CUSTOMERS))
-)
-# A card is the same for whoever takes the call.
-_SECRET = exists().where(_LINE.case_id == CASE.id, _LINE.confidential.is_(True))
-_OPEN_CASES: Statement = (
-    select(
-        CASE.id,
-        CASE.customer_id,
-        CASE.no,
-        CASE.kind,
-        CASE.status,
-        CASE.summary,
-        CASE.opened_at,
-        DEPARTMENT.name.label("department"),
-        _SECRET.label("secret"),
-    )
-    .outerjoin(Department, DEPARTMENT.code == CASE.department_code)
-    .where(
-        CASE.customer_id.in_(_OF_CUSTOMERS),
-        CASE.status.not_in([status.value for status in CaseStatus if not status.is_open]),
-    )
-    .order_by(CASE.opened_at.desc())
-    .limit(MAX_OPEN)
 )
 _CONTACTS: Statement = (
     select(
@@ -132,12 +72,83 @@ _CONTACTS: Statement = (
         NOTE.disposition,
         NOTE.notes,
     )
-    .outerjoin(CallNote, (NOTE.call_id == CONTACT.ref) & (CONTACT.channel == "call"))
-    .where(CONTACT.customer_id == bindparam("customer_id"))
+    .outerjoin_from(_CONTACT, _NOTE, (NOTE.call_id == CONTACT.ref) & (CONTACT.channel == "call"))
     .where(or_(NOTE.customer_id.is_(None), NOTE.customer_id == CONTACT.customer_id))
     .order_by(CONTACT.at.desc(), CONTACT.id.desc())
 )
-_RECENT = _CONTACTS.limit(RECENT)
+_OF_CUSTOMER: Statement = _CONTACTS.where(CONTACT.customer_id == bindparam("customer_id"))
+
+
+# What a card shows of a customer's own, as columns of the customer's row.
+
+_PHONES = nested(
+    select(PHONE.e164)
+    .where(PHONE.customer_id == CUSTOMER.id)
+    .order_by(PHONE.position, PHONE.e164)
+    .limit(MAX_OWN),
+    of=_CUSTOMER,
+)
+_PROJECTS = nested(
+    select(
+        PROJECT.id,
+        PROJECT.contract_no,
+        PROJECT.address,
+        PROJECT.stage,
+        PROJECT.project_manager,
+        PROJECT.designer,
+        PROJECT.inspector,
+        PROJECT.warranty_until,
+        CREW.name.label("crew"),
+        CREW.status.label("crew_status"),
+    )
+    .outerjoin_from(_PROJECT, _CREW, CREW.id == PROJECT.crew_id)
+    .where(PROJECT.customer_id == CUSTOMER.id)
+    # Running ones first, then the furthest along.
+    .order_by(PROJECT.stage >= Stage.DELIVERED.value, PROJECT.stage.desc(), PROJECT.id)
+    .limit(MAX_OWN),
+    of=_CUSTOMER,
+)
+_OPEN_CASES = nested(
+    select(
+        CASE.id,
+        CASE.no,
+        CASE.kind,
+        CASE.status,
+        CASE.summary,
+        CASE.opened_at,
+        DEPARTMENT.name.label("department"),
+        exists().where(LINE.case_id == CASE.id, LINE.confidential.is_(True)).label("secret"),
+    )
+    .outerjoin_from(_CASE, _DEPARTMENT, DEPARTMENT.code == CASE.department_code)
+    .where(CASE.customer_id == CUSTOMER.id)
+    .where(*(CASE.status != status.value for status in CaseStatus if not status.is_open))
+    .order_by(CASE.opened_at.desc())
+    .limit(MAX_OWN),
+    of=_CUSTOMER,
+)
+_RECENT = nested(_CONTACTS.where(CONTACT.customer_id == CUSTOMER.id).limit(RECENT), of=_CUSTOMER)
+_CARDS: Statement = (
+    select(
+        CUSTOMER.id,
+        CUSTOMER.name,
+        CUSTOMER.salutation,
+        CUSTOMER.level,
+        CUSTOMER.level_reason,
+        CUSTOMER.do_not_call,
+        CUSTOMER.frozen_reason,
+        CUSTOMER.problem_reason,
+        CUSTOMER.elder_mode,
+        STORE.name.label("store"),
+        _PHONES.label("phones"),
+        _PROJECTS.label("projects"),
+        _OPEN_CASES.label("open_cases"),
+        _RECENT.label("recent_contacts"),
+    )
+    .outerjoin_from(_CUSTOMER, _STORE, STORE.id == CUSTOMER.store_id)
+    .order_by(CUSTOMER.id)
+)
+_CARDS_BY_PHONE = _CARDS.where(CUSTOMER.id.in_(_OWNERS))
+_CARDS_BY_ID = _CARDS.where(CUSTOMER.id.in_(bindparam("customer_ids", expanding=True)))
 
 
 async def customer_ids_by_phone(session: AsyncSession, e164: str) -> Sequence[str]:
@@ -145,30 +156,14 @@ async def customer_ids_by_phone(session: AsyncSession, e164: str) -> Sequence[st
     return (await session.execute(_OWNERS, {"e164": e164})).scalars().all()
 
 
-async def customers_by_phone(session: AsyncSession, e164: str) -> Rows:
-    """Return the customers of a number, at most :data:`MAX_SHARED`: a row for each of their numbers."""
-    return (await session.execute(_BY_PHONE, {"e164": e164})).all()
+async def cards_by_phone(session: AsyncSession, e164: str) -> Rows:
+    """Return what the cards of a number's customers show, at most :data:`MAX_SHARED`, in a stable order."""
+    return (await session.execute(_CARDS_BY_PHONE, {"e164": e164})).all()
 
 
-async def customers_by_id(session: AsyncSession, customer_ids: Iterable[str]) -> Rows:
-    """Return customers by id: a row for each of their numbers, in order."""
-    return (await session.execute(_BY_ID, {"customer_ids": list(customer_ids)})).all()
-
-
-async def projects(session: AsyncSession, customer_ids: Sequence[str]) -> Rows:
-    """Return the customers' projects with their crews: running ones first, then the furthest along."""
-    rows = (await session.execute(_PROJECTS, {"customer_ids": customer_ids})).all()
-    return sorted(rows, key=lambda row: (row.stage >= Stage.DELIVERED, -row.stage, row.id))
-
-
-async def open_cases(session: AsyncSession, customer_ids: Sequence[str]) -> Rows:
-    """Return cases that are not closed, newest first."""
-    return (await session.execute(_OPEN_CASES, {"customer_ids": customer_ids})).all()
-
-
-async def recent_contacts(session: AsyncSession, customer_id: str) -> Rows:
-    """Return the last entries of one customer's time line with what agents noted, newest first."""
-    return (await session.execute(_RECENT, {"customer_id": customer_id})).all()
+async def cards_by_id(session: AsyncSession, customer_ids: Iterable[str]) -> Rows:
+    """Return what the cards of customers show, in order."""
+    return (await session.execute(_CARDS_BY_ID, {"customer_ids": list(customer_ids)})).all()
 
 
 async def contacts(session: AsyncSession, customer_id: str, *, limit: int, before: str | None = None) -> Rows:
@@ -176,7 +171,7 @@ async def contacts(session: AsyncSession, customer_id: str, *, limit: int, befor
 
     ``before`` is the last contact id of the page before.
     """
-    query = _CONTACTS.limit(limit)
+    query = _OF_CUSTOMER.limit(limit)
     if before is not None:
         mark = await session.get(Contact, before)
         if mark is not None:

@@ -11,7 +11,7 @@ from crm.confidential import hide
 from crm.domain.case import KIND_LABELS, SPOKEN_STATUS, STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.customer import Salutation, greeting
 from crm.domain.project import Stage
-from crm.repository import Record, Rows
+from crm.repository import Record
 from crm.tables import CallbackRequest, CallNote, Contact, Customer
 from crm.views import (
     CallbackRequestView,
@@ -88,7 +88,8 @@ class CustomerDirectory:
     async def find_by_phone(self, phone: Phone) -> tuple[CustomerCard, ...]:
         """Return the cards of everybody who has this number; a family sharing one gives several."""
         async with self._database.session() as session:
-            return await self._cards(session, await repository.customers_by_phone(session, phone.e164))
+            rows = await repository.cards_by_phone(session, phone.e164)
+        return tuple(map(_card, rows))
 
     async def card(self, customer_id: str) -> CustomerCard:
         """Return one customer's card.
@@ -97,10 +98,10 @@ class CustomerDirectory:
             NotFound: there is no such customer.
         """
         async with self._database.session() as session:
-            cards = await self._cards(session, await repository.customers_by_id(session, [customer_id]))
-        if not cards:
+            rows = await repository.cards_by_id(session, [customer_id])
+        if not rows:
             raise NotFound("no such customer", field="customer_id")
-        return cards[0]
+        return _card(rows[0])
 
     async def search(self, text: str, *, limit: int = 20) -> tuple[CustomerCard, ...]:
         """Return customers whose name or contract number begins with ``text``."""
@@ -109,7 +110,8 @@ class CustomerDirectory:
             return ()
         async with self._database.session() as session:
             found = await repository.search_customers(session, text[:40], min(limit, 50))
-            return await self._cards(session, await repository.customers_by_id(session, found))
+            rows = await repository.cards_by_id(session, found)
+        return tuple(map(_card, rows))
 
     async def contacts(
         self, customer_id: str, *, limit: int = 50, before: str | None = None
@@ -119,29 +121,8 @@ class CustomerDirectory:
             rows = await repository.contacts(session, customer_id, limit=min(limit, 200), before=before)
         return tuple(_contact(row) for row in rows)
 
-    async def _cards(self, session: AsyncSession, rows: Rows) -> tuple[CustomerCard, ...]:
-        """Return the cards of customers, who come with a row for each of their numbers."""
-        found: dict[str, list[Record]] = {}
-        for row in rows:
-            found.setdefault(row.id, []).append(row)
-        if not found:
-            return ()
-        projects = await repository.projects(session, list(found))
-        cases = await repository.open_cases(session, list(found))
-        cards = []
-        for customer_id, numbers in found.items():
-            recent = await repository.recent_contacts(session, customer_id)
-            cards.append(_card(numbers, projects, cases, recent))
-        return tuple(cards)
 
-
-def _card(
-    numbers: Rows,
-    projects: Rows,
-    cases: Rows,
-    recent: Rows,
-) -> CustomerCard:
-    row = numbers[0]
+def _card(row: Record) -> CustomerCard:
     return CustomerCard(
         customer_id=row.id,
         name=row.name,
@@ -150,10 +131,10 @@ def _card(
         level=row.level,
         level_reason=row.level_reason,
         store=row.store,
-        phones_masked=tuple(mask(number.e164) for number in numbers if number.e164 is not None),
-        projects=tuple(_project(project) for project in projects if project.customer_id == row.id),
-        open_cases=tuple(_case(case) for case in cases if case.customer_id == row.id),
-        recent_contacts=tuple(_contact(contact) for contact in recent),
+        phones_masked=tuple(mask(phone.e164) for phone in row.phones),
+        projects=tuple(map(_project, row.projects)),
+        open_cases=tuple(map(_case, row.open_cases)),
+        recent_contacts=tuple(map(_contact, row.recent_contacts)),
         do_not_call=row.do_not_call,
         frozen_reason=row.frozen_reason,
         problem_reason=row.problem_reason,
