@@ -148,6 +148,7 @@ class CallNews:
             hold_seconds=seconds(call.hold) or 0.0,
             hangup_by=(call.hangup_by or HangupBy.UNKNOWN).value,
             end_reason=(call.end_reason or EndReason.HANGUP).value,
+            cause=call.cause,
         )
 
     def view(self, call: Call, now: datetime) -> CallView:

@@ -201,6 +201,9 @@ def _translated(row: LogRow, named: Mapping[str, str]) -> Iterable[LoggedEvent]:
             yield _made("QueueCallerJoin", row, row.at, Queue=row.data.partition(",")[0])
         case "APP_END" if row.application == "Queue":
             yield _made("QueueCallerLeave", row, row.at)
+        case "APP_START" if row.application == "UserEvent":
+            name, *parts = row.data.split(",")
+            yield _made("UserEvent", row, row.at, UserEvent=name, **_headers(parts))
         case "BRIDGE_ENTER" | "BRIDGE_EXIT":
             name = "BridgeEnter" if row.event == "BRIDGE_ENTER" else "BridgeLeave"
             yield _made(name, row, row.at, BridgeUniqueid=row.extra.get("bridge_id", ""))
@@ -226,6 +229,12 @@ def _translated(row: LogRow, named: Mapping[str, str]) -> Iterable[LoggedEvent]:
             yield _made("Hangup", row, row.at, Cause=row.extra.get("hangupcause", ""))
         case _:
             pass
+
+
+def _headers(parts: Sequence[str]) -> dict[str, str]:
+    """What a UserEvent was given, as ``Name: value``."""
+    pairs = (part.partition(":") for part in parts)
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon and name.strip()}
 
 
 def _dialled(row: LogRow, call_id: str) -> LoggedEvent:

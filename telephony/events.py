@@ -116,6 +116,7 @@ class CallEnded(Event):
         hangup_by: ``caller``, ``agent``, ``system`` or ``unknown``.
         end_reason: ``hangup``, or why the end was not seen or not natural (``gap``, ``pbx_restart``, …).
         talk_seconds: conversation without hold.
+        cause: the network's Q.850 cause, where it gave one.
     """
 
     call_id: str
@@ -138,6 +139,7 @@ class CallEnded(Event):
     hold_seconds: float = 0.0
     hangup_by: str
     end_reason: str = "hangup"
+    cause: int | None = None
 
 
 @event

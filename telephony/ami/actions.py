@@ -66,6 +66,7 @@ class AmiActions:
         ring_timeout: timedelta = timedelta(seconds=30),
         early_media: bool = False,
         codecs: str | None = None,
+        account: str | None = None,
         timeout: timedelta | None = None,
     ) -> OriginateAccepted:
         """Place a call; return as soon as the PBX has queued it.
@@ -74,6 +75,7 @@ class AmiActions:
         gets ``channel_id`` as its uniqueid, so that it can be found after any failure. How the call ended
         comes as the ``OriginateResponse`` event in the stream and from ``result()`` of what is returned.
         A variable whose name begins with ``__`` is inherited by the channels that this one creates.
+        ``account`` is what the PBX's log of channel events knows the call by.
         """
         if (context is None or exten is None) == (application is None):
             raise AmiInvalid("originate needs either context and exten or an application")
@@ -95,6 +97,8 @@ class AmiActions:
             headers.append(("EarlyMedia", "true"))
         if codecs is not None:
             headers.append(("Codecs", codecs))
+        if account is not None:
+            headers.append(("Account", account))
         if variables:
             headers.append(("Variable", [quoted_variable(k, v) for k, v in variables.items()]))
         outcome = self._table.dial(channel_id, expires_in=(ring_timeout + _DIAL_GRACE).total_seconds())

@@ -192,12 +192,15 @@ class PbxConfig:
     recordings_dir: Path = field(metadata=PATH)
     fallback_prompt: Path = field(default=Path("huifang-fallback"), metadata=PATH)
     apology_prompt: Path = field(default=Path("huifang-apology"), metadata=PATH)
+    call_again_prompt: Path = field(default=Path("huifang-call-again"), metadata=PATH)
     ami_permit: tuple[str, ...] = field(default=("127.0.0.1/255.255.255.255",), metadata=NETWORK)
     external_address: str | None = field(default=None, metadata=HOST)
     local_networks: tuple[str, ...] = field(default=(), metadata=NETWORK)
     menu_limit_seconds: int = field(default=600, metadata=SECONDS)
     agent_ring_seconds: int = field(default=30, metadata=SECONDS)
     outbound_ring_seconds: int = field(default=60, metadata=SECONDS)
+    connect_seconds: int = field(default=2, metadata=SECONDS)
+    amd_total_ms: int = field(default=2500, metadata=COUNT)
     record: bool = False
 
     def prompt(self, name: Path) -> Path:

@@ -71,6 +71,8 @@ class EndReason(StrEnum):
     GAP = "gap"
     PBX_RESTART = "pbx_restart"
     MERGED = "merged"
+    MACHINE = "machine"
+    """What answered our call was no person."""
 
 
 class Phase(StrEnum):
@@ -92,6 +94,8 @@ class Call:
         queue: the queue it was put into last.
         waiting_in: the queue it waits in now.
         left_queue_at: when it left the last queue without an agent.
+        machine: we called, and a machine answered.
+        nobody_there: we called, and had nobody for the person who answered.
         wait: fixed at the first answer or when the waiting ended.
         seq: number of the last time-line row.
         phase_since: since when the present phase runs.
@@ -110,6 +114,8 @@ class Call:
     waiting_in: str | None = None
     queue_status: str = ""
     gave_up_waiting: bool = False
+    machine: bool = False
+    nobody_there: bool = False
     agent_number: str | None = None
     menu_path: list[str] = field(default_factory=list)
     in_menu: bool = False

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from telephony.domain.call import MAX_MENU, Call, Direction, EndReason, HangupBy
+from telephony.domain.call_id import attempted_call
 from telephony.domain.call_resync import CallResync, PbxSnapshot, SeenChannel
 from telephony.domain.call_table import CallRules
 from telephony.domain.caller_text import ANONYMOUS, caller_name, caller_number, clean_text
@@ -203,9 +204,10 @@ class CallBook(CallResync):
                 self.row(call, TimelineKind.RINGING, now, leg=leg, detail={"number": leg.number})
 
     def _newcallerid(self, event: ChannelSignal, now: datetime) -> None:
-        leg = self._leg(event, now)
+        leg = self._legs.get(event.get("uniqueid"))
         if leg is not None and leg.number == ANONYMOUS:
             leg.number = caller_number(event.get("calleridnum"), default_area=self.rules.default_area)
+        self._leg(event, now)
 
     def _rename(self, event: ChannelSignal, now: datetime) -> None:
         leg = self._legs.get(event.get("uniqueid"))
@@ -260,7 +262,9 @@ class CallBook(CallResync):
             dest.number = caller_number(clean_text(dialled, 64), default_area=self.rules.default_area)
         if source is None:
             # An Originate: the channel that rings is the first of its call.
-            if not dest.call.call_id:
+            if attempted_call(dest.uniqueid) and dest.is_root:
+                self._placed(dest, now)
+            elif not dest.call.call_id:
                 dest.dialled = dest.is_root
             return
         call = self._call(source, event, now)
@@ -272,6 +276,15 @@ class CallBook(CallResync):
         if dest.agent_number is not None:
             self.start_ringing(dest, None, now)
 
+    def _placed(self, leg: Leg, now: datetime) -> None:
+        """The dialler rings somebody: the customer, or first the agent who is to talk to them."""
+        leg.dialled = True
+        if leg.agent_number is not None:
+            self.start_ringing(leg, None, now)
+        else:
+            leg.call.dialled_at = leg.call.dialled_at or now
+            leg.call.last_dialled = leg
+
     def _dial_end(self, event: ChannelSignal, now: datetime) -> None:
         source = self._leg(event, now)
         dest = self._leg(event, now, prefix="dest")
@@ -282,6 +295,7 @@ class CallBook(CallResync):
             if source is not None and dest.kind is not LegKind.OTHER:
                 self.take(dest, now)
             elif source is None and dest.is_root and dest.call.call_id:
+                self.stop_ringing(dest, "", now, reason="answered")
                 self._originated_answer(dest, now)
             return
         dest.dial_status = dest.dial_status or status
@@ -409,6 +423,10 @@ class CallBook(CallResync):
                 call.menu_path.append(detail["label"])
         elif kind == "HuifangFallback":
             detail = {"node": "fallback", "key": "", "label": ""}
+        elif kind == "HuifangMachine":
+            call.machine, detail = True, {"node": "machine", "label": clean_text(event.get("cause"), 80)}
+        elif kind == "HuifangNobody":
+            call.nobody_there, detail = True, {"node": "nobody"}
         else:
             return
         call.settle(now)

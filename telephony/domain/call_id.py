@@ -11,6 +11,15 @@ from kernel.ids import is_ulid
 _EPOCH_ID = re.compile(r"(?:[^-]+-)?(\d{9,11})\.\d{1,12}")
 
 
+ATTEMPT = "att-"
+"""How the id of a channel begins that the dialler placed; the call's id follows."""
+
+
+def attempted_call(uniqueid: str) -> str | None:
+    """Return the call id that a dialled channel's own id holds, ``None`` for any other channel."""
+    return named_call(uniqueid.removeprefix(ATTEMPT)) if uniqueid.startswith(ATTEMPT) else None
+
+
 def named_call(value: str) -> str | None:
     """Return the call id a channel variable holds, ``None`` for anything that is not one."""
     value = value.strip().upper()

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from telephony.domain.call import Call, Direction, Phase
+from telephony.domain.call_id import attempted_call
 from telephony.domain.call_table import CallTable
 from telephony.domain.effects import Answered, Changed, Progressed, RingEnded, RingStarted
 from telephony.domain.leg import Leg, LegKind
@@ -135,7 +136,7 @@ class CallMoves(CallTable):
             return
         if not call.call_id:
             root = call.root
-            if root is None or not root.came_in:
+            if root is None or not (root.came_in or attempted_call(root.uniqueid)):
                 self.drop(call)
                 return
             call = self.promote(call, now)

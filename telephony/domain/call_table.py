@@ -12,7 +12,7 @@ from telephony.domain.call import (
     Direction,
     EndReason,
 )
-from telephony.domain.call_id import derived_call_id, named_call
+from telephony.domain.call_id import attempted_call, derived_call_id, named_call
 from telephony.domain.caller_text import ANONYMOUS, caller_number
 from telephony.domain.effects import Changed, Effect, Ended, Merged, Opened, Progressed
 from telephony.domain.leg import Endpoints, Leg, LegKind
@@ -79,6 +79,10 @@ class CallTable:
         """Return the calls that have not ended."""
         return tuple(self._calls.values())
 
+    def knows(self, call_id: str) -> bool:
+        """Whether a call is open, or ended not long ago."""
+        return call_id in self._calls or call_id in self._gone
+
     def call_id_of(self, uniqueid: str) -> str | None:
         """Return the call id of a living channel, ``None`` for a channel that is no call's."""
         leg = self._legs.get(uniqueid)
@@ -137,6 +141,8 @@ class CallTable:
             return call
         variables = variables or {}
         call_id = named_call(variables.get("HF_CALL", ""))
+        if call_id is None and call.root is not None:
+            call_id = attempted_call(call.root.uniqueid)
         if call_id is not None:
             known = self.get(call_id)
             if known is not None:
@@ -179,9 +185,16 @@ class CallTable:
         else:
             call.direction = Direction.IN
         area = self.rules.default_area
+        called = variables.get("HF_TO", "") if call.direction is Direction.OUT else ""
         if call.direction is Direction.IN:
             to = variables.get("HF_DID", "") or exten
             call.from_number = root.number
+        elif called or attempted_call(root.uniqueid):
+            # We placed it: what the channel shows as its caller is what we show, the hotline or a customer.
+            to = called
+            call.from_number = root.agent_number or root.number
+            if root.kind is LegKind.OUTSIDE:
+                root.number = caller_number(called, default_area=area)
         elif root.kind is LegKind.OUTSIDE:
             to = root.number
             call.from_number = caller_number(variables.get("HF_DID", ""), default_area=area)

@@ -30,6 +30,10 @@ def result_of(call: Call, *, short_abandon: timedelta) -> CallResult:
     A caller who hangs up in the queue within ``short_abandon`` is a short abandon. A caller whom the queue
     gave back (nobody signed in, time over) was not answered, whatever he did afterwards.
     """
+    if call.machine:
+        return CallResult.NO_ANSWER
+    if call.nobody_there:
+        return CallResult.ABANDONED_QUEUE
     if call.answered_at is not None:
         return CallResult.ANSWERED
     if call.end_reason is EndReason.PBX_RESTART:
@@ -96,6 +100,10 @@ def why_ended(call: Call) -> EndReason:
     A caller whom the queue gave back lost his call there, whatever came after; where the PBX does not tell
     the queue's own reason (``QUEUESTATUS`` among the ``channelvars``) it is that nobody answered.
     """
+    if call.machine:
+        return EndReason.MACHINE
+    if call.nobody_there:
+        return EndReason.NO_AGENT
     if call.answered_at is not None or call.queue is None or call.gave_up_waiting:
         return EndReason.HANGUP
     return QUEUE_REASONS.get(call.queue_status, EndReason.NO_AGENT)

@@ -106,7 +106,7 @@ def test_ami_has_the_least_classes_and_says_which_call_an_event_belongs_to() -> 
     assert user["write"] == "system,call,agent,originate,reporting"
     assert user["deny"] == "0.0.0.0/0.0.0.0"
     assert user["permit"] == "127.0.0.1/255.255.255.255"
-    assert section(text, "general")["channelvars"] == "HF_CALL,HF_DIR,HF_QUEUE,QUEUESTATUS"
+    assert section(text, "general")["channelvars"] == "HF_CALL,HF_DIR,HF_QUEUE,HF_TO,QUEUESTATUS"
 
 
 def test_agents_are_phones_or_browsers() -> None:
@@ -162,6 +162,8 @@ def test_the_dialplan_has_the_contexts_and_a_caller_is_no_applications_argument(
     text = render(config())["extensions.conf"]
     for context in ("from-trunk", "from-agent", "huifang-queue", "huifang-fallback", "huifang-outbound"):
         assert f"[{context}]" in text
+    # A preview shows the company's number, in an expression of its own.
+    text = text.replace("Set(CALLERID(num)=${FILTER(0-9+,${HF_CALLER})})", "")
     filtered = re.sub(r"(LEN|FILTER)\(([^${}]*,)?\$\{CALLERID\(num\)\}\)", "", text)
     assert filtered.count("CALLERID") == filtered.count("Set(CALLERID(num)=${})") == 1
     assert "agi://127.0.0.1:4573/flow/" in text
@@ -279,3 +281,18 @@ def test_music_that_somebody_put_there_is_kept(tmp_path: Path) -> None:
     (wanted.music_dir / "ours.wav").write_bytes(b"RIFF")
     prepare(wanted)
     assert not (wanted.music_dir / "huifang-music.wav").exists()
+
+
+def test_whoever_is_silent_or_unclear_to_the_machine_detection_is_a_person() -> None:
+    settings = section(render(config())["amd.conf"], "general")
+    assert int(settings["total_analysis_time"]) <= 2500
+    # So the look ends unsure, not with «a machine, because it said nothing».
+    assert int(settings["initial_silence"]) > int(settings["total_analysis_time"])
+    dialled = render(config())["extensions.conf"].partition("[huifang-detect]")[2].partition("\n[")[0]
+    assert '"${AMDSTATUS}" != "MACHINE"]?done' in dialled
+
+
+def test_who_was_called_waits_two_seconds_for_a_person() -> None:
+    text = render(config())["extensions.conf"].partition("[huifang-dialled]")[2].partition("\n[")[0]
+    assert "Queue(${HF_QUEUE},c,,,2)" in text
+    assert text.count("Goto(huifang-call-again,s,1)") == 3

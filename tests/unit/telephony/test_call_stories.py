@@ -135,6 +135,45 @@ STORIES = {
         rings=(("1002", "answered"),),
     ),
     "outbound": Story(R.ANSWERED, H.CALLER, "1001", queue=None, direction=Direction.OUT),
+    **{
+        f"dialled_{name}": Story(result, by, None, None, reason, Direction.OUT, kinds=kinds)
+        for name, result, by, reason, kinds in (
+            ("busy", R.BUSY, H.CALLER, E.HANGUP, "offered ended"),
+            ("declined", R.REJECTED, H.CALLER, E.HANGUP, "offered ended"),
+            ("empty", R.EMPTY, H.SYSTEM, E.HANGUP, "offered ended"),
+            ("off", R.OFF, H.SYSTEM, E.HANGUP, "offered ended"),
+            ("no_way", R.FAILED, H.SYSTEM, E.HANGUP, "offered ended"),
+            ("no_answer", R.NO_ANSWER, H.SYSTEM, E.HANGUP, "offered ringing ring_ended ended"),
+            ("machine", R.NO_ANSWER, H.SYSTEM, E.MACHINE, "offered ringing ring_ended answered menu ended"),
+            ("human", R.ANSWERED, H.SYSTEM, E.HANGUP, "offered ringing ring_ended answered menu ended"),
+            ("survey", R.ANSWERED, H.SYSTEM, E.HANGUP, "offered ringing ring_ended answered menu ended"),
+            ("service_away", R.ANSWERED, H.SYSTEM, E.HANGUP, "offered ringing ring_ended answered ended"),
+        )
+    },
+    "dialled_nobody_free": Story(R.ABANDONED_QUEUE, H.SYSTEM, reason=E.NO_AGENT, direction=Direction.OUT),
+    "dialled_person": Story(
+        R.ANSWERED,
+        H.CALLER,
+        "1001",
+        rings=ANSWERED_1001,
+        direction=Direction.OUT,
+        kinds="offered ringing ring_ended answered queued ringing ring_ended answered ended",
+    ),
+    "dialled_preview_answered": Story(
+        R.ANSWERED,
+        H.CALLER,
+        "1001",
+        queue=None,
+        rings=ANSWERED_1001,
+        direction=Direction.OUT,
+        kinds="offered ringing ring_ended ringing ring_ended answered ended",
+    ),
+    "dialled_preview_busy": Story(
+        R.BUSY, H.CALLER, "1001", queue=None, rings=ANSWERED_1001, direction=Direction.OUT
+    ),
+    "dialled_preview_agent_busy": Story(
+        R.FAILED, H.SYSTEM, "1001", queue=None, rings=(("1001", "rejected"),), direction=Direction.OUT
+    ),
     "outbound_off": Story(R.OFF, H.SYSTEM, "1001", queue=None, direction=Direction.OUT),
     "outbound_empty": Story(R.EMPTY, H.SYSTEM, "1001", queue=None, direction=Direction.OUT),
 }
