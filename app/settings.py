@@ -93,7 +93,9 @@ class WebSettings(Section):
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins (`https://cc.example.com`) besides the pages' own that may post."
     )
-    trusted_proxies: Networks = Field((), description="Addresses whose X-Forwarded-For is believed.")
+    trusted_proxies: Networks = Field(
+        (), description="Addresses whose X-Forwarded-For and -Proto are believed."
+    )
     session_idle_hours: float = Field(
         12, gt=0, description="A session ends after this long without a request."
     )
@@ -188,7 +190,8 @@ class NoticeSettings(Section):
 
     page_url: PageUrl = Field(
         "",
-        description="Where people open the pages (`https://cc.example.com`); empty: messages carry no link.",
+        description="Where people open the pages (`https://cc.example.com`); empty: messages carry no link, "
+        "and links without signing in are shown under the address that was asked.",
     )
     smtp_host: str = Field("", description="Mail server; empty: no e-mail.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")

@@ -19,6 +19,7 @@ def web_settings(settings: Settings) -> WebSettings:
         allowed_origins=settings.web.allowed_origins,
         secure=settings.web.behind_tls,
         trusted_proxies=tuple(ip_network(proxy, strict=False) for proxy in settings.web.trusted_proxies),
+        page_url=settings.notices.page_url.rstrip("/"),
         session_idle=timedelta(hours=settings.web.session_idle_hours),
         session_absolute=timedelta(hours=settings.web.session_max_hours),
         request_deadline=timedelta(seconds=settings.web.request_seconds),

@@ -40,7 +40,8 @@ class WebSettings:
         default_area: area code of the numbers that are written without one.
         secure: the pages are reached over TLS: cookies get ``Secure``, responses get HSTS.
         allowed_origins: origins (``https://cc.example.com``) besides the request's own host that may post.
-        trusted_proxies: networks whose ``X-Forwarded-For`` is believed.
+        trusted_proxies: networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+        page_url: where people open the pages, without a slash at the end; "": as they asked for them.
         session_idle: a session ends after so long without a request.
         session_absolute: a session ends after so long whatever happens.
         request_deadline: how long a handler may take (streams excepted).
@@ -59,6 +60,7 @@ class WebSettings:
     secure: bool = False
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
+    page_url: str = ""
     session_idle: timedelta = timedelta(hours=4)
     session_absolute: timedelta = timedelta(hours=16)
     request_deadline: timedelta = timedelta(seconds=15)

@@ -26,6 +26,7 @@ from kernel.ids import new_ulid
 from web.auth import ACCOUNTS, session_cookie
 from web.deps import DEPS, WebSettings
 from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, Via
+from web.origin import is_trusted
 from web.permissions import access_of, is_streaming, takes_files
 from web.problems import Problem, problem_headers, problem_of, problem_response
 
@@ -69,20 +70,12 @@ def client_ip(request: web.Request, settings: WebSettings) -> str:
     """Return the caller's address: the last one in ``X-Forwarded-For`` that is not a trusted proxy's."""
     address = request.remote or ""
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    while hops and _is_trusted(address, settings):
+    while hops and is_trusted(address, settings):
         address = hops.pop()
     try:
         return str(ip_address(address))
     except ValueError:
         return ""
-
-
-def _is_trusted(address: str, settings: WebSettings) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in settings.trusted_proxies)
 
 
 def wants_json(request: web.Request) -> bool:
@@ -104,7 +97,7 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
     """Bind the request's context, answer every error, count and log the request."""
     settings = request.app[DEPS].settings
     given = request.headers.get("X-Request-Id", "")
-    trusted = _is_trusted(request.remote or "", settings) and _FOREIGN_REQUEST_ID.fullmatch(given)
+    trusted = is_trusted(request.remote or "", settings) and _FOREIGN_REQUEST_ID.fullmatch(given)
     request_id = given if trusted else new_ulid()
     request[REQUEST_ID] = request_id
     request[CLIENT_IP] = client_ip(request, settings)

@@ -10,6 +10,7 @@ from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import CLIENT_IP, current_actor
+from web.origin import external_origin
 from web.pages.office.sheet import render_sheet, words_of
 from web.pages.shell import render, see_other
 from web.permissions import Permission, public, requires
@@ -67,7 +68,7 @@ async def make(request: web.Request) -> web.StreamResponse:
         if error.code not in REFUSALS:
             raise
         problem, status = gettext(REFUSALS[error.code]), int(status_of(error))
-    url = f"{request.url.origin()}/shared/{made.token}" if made else ""
+    url = f"{external_origin(request)}/shared/{made.token}" if made else ""
     return await render_sheet(request, handoff_id, made=made, url=url, problem=problem, status=status)
 
 
