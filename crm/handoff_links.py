@@ -1,7 +1,8 @@
 """Links that show a hand-off's sheet to whoever has them, for a day, without signing in (domain.md §2.3).
 
 What such a link shows is what somebody of the department sees, never a whole number, and nothing about
-integrity. It ends with its day, when it is revoked, when the hand-off is sent back, and with the case.
+integrity. It ends with its day, when it is revoked, when the hand-off is sent back, with the case, and when
+who made it may not see the hand-off any more.
 """
 
 import hashlib
@@ -15,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.complaint_tables import CaseHandoff
 from crm.complaint_views import HandoffSheet
-from crm.domain.case import mask_mobiles
+from crm.domain.case import mask_numbers
 from crm.domain.handoff import HandoffState
 from crm.handoff_link_tables import HandoffLinkRow
 from crm.handoffs import Handoffs
 from crm.journal import Journal
+from crm.members import Members
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission, Role
 from kernel.clock import Clock
@@ -73,11 +75,14 @@ class SharedSheet:
 class HandoffLinks:
     """Makes, lists, revokes and opens links."""
 
-    def __init__(self, database: Database, clock: Clock, journal: Journal, handoffs: Handoffs) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, journal: Journal, handoffs: Handoffs, members: Members
+    ) -> None:
         self._database = database
         self._clock = clock
         self._journal = journal
         self._handoffs = handoffs
+        self._members = members
 
     async def make(self, actor: Actor, handoff_id: str) -> MadeLink:
         """Make a link to a hand-off that the actor sees.
@@ -171,6 +176,7 @@ class HandoffLinks:
         if _TOKEN.fullmatch(token) is None:
             raise gone
         now = self._clock.now()
+        await self._maker_sees(_hash(token), gone)
         async with self._database.transaction() as session:
             query = select(HandoffLinkRow).where(HandoffLinkRow.token_hash == _hash(token))
             row = (await session.execute(query.with_for_update())).scalar_one_or_none()
@@ -201,6 +207,19 @@ class HandoffLinks:
         sheet = await self._handoffs.sheet(reader, handoff_id, whole_number=False)
         return SharedSheet(sheet=_covered(sheet), expires_at=expires_at)
 
+    async def _maker_sees(self, token_hash: str, gone: NotFound) -> None:
+        """Raise ``gone`` unless who made the link still works here and sees the hand-off."""
+        async with self._database.session() as session:
+            query = select(HandoffLinkRow).where(HandoffLinkRow.token_hash == token_hash)
+            row = (await session.execute(query)).scalar_one_or_none()
+            maker = await self._members.actor(session, row.made_by_id) if row is not None else None
+        if row is None or maker is None:
+            raise gone
+        try:
+            await self._seen(maker, row.handoff_id)
+        except (NotFound, Forbidden) as error:
+            raise gone from error
+
     async def _seen(self, actor: Actor, handoff_id: str) -> None:
         await self._handoffs.sheet(actor, handoff_id, whole_number=False)
 
@@ -225,13 +244,13 @@ def _covered(sheet: HandoffSheet) -> HandoffSheet:
         strokes=(),
         handoff=replace(
             sheet.handoff,
-            note=mask_mobiles(sheet.handoff.note),
+            note=mask_numbers(sheet.handoff.note),
             reject_reason=None,
             received_ip="",
         ),
-        content=mask_mobiles(sheet.content),
-        demand=mask_mobiles(sheet.demand),
-        cause=mask_mobiles(sheet.cause),
+        content=mask_numbers(sheet.content),
+        demand=mask_numbers(sheet.demand),
+        cause=mask_numbers(sheet.cause),
     )
 
 

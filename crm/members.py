@@ -4,6 +4,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.access import Actor
 from kernel.errors import Invalid
 from kernel.ids import is_ulid
 
@@ -13,6 +14,10 @@ class Members(Protocol):
 
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         """Tell whether that is an active user of the department."""
+        ...
+
+    async def actor(self, session: AsyncSession, user_id: str) -> Actor | None:
+        """Return an active user with the rights they have now; ``None`` for anybody else."""
         ...
 
     async def check_pin(self, user_id: str, pin: str) -> None:
@@ -31,6 +36,10 @@ class Nobody:
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         """Nobody works anywhere."""
         return False
+
+    async def actor(self, session: AsyncSession, user_id: str) -> Actor | None:
+        """Nobody may do anything."""
+        return None
 
     async def check_pin(self, user_id: str, pin: str) -> None:
         """Nobody has a PIN."""

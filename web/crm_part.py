@@ -121,6 +121,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         default_area=settings.default_area,
         search=feed,
     )
+    members = UserMembers(pins)
     complaints = ComplaintServices.build(
         deps.database,
         deps.clock,
@@ -130,7 +131,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         feed=feed,
         zone=settings.timezone,
         compensation_threshold=settings.compensation_threshold,
-        members=UserMembers(pins),
+        members=members,
     )
     return CrmServices(
         people=PeopleServices.build(office, publish=deps.bus.publish),
@@ -173,5 +174,5 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         repeats=RepeatComplaints(deps.database, deps.clock, cases),
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
-        handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs),
+        handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
     )

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.access import Actor, Role
 from web.pins import FIELD, Pins, WrongPin
 from web.tables import UserRow
 
@@ -22,6 +23,15 @@ class UserMembers:
         if self._pins is None:
             raise WrongPin("nobody has a PIN here", field=FIELD)
         await self._pins.check(user_id, pin)
+
+    async def actor(self, session: AsyncSession, user_id: str) -> Actor | None:
+        """Return an active user with the rights they have now."""
+        row = await session.get(UserRow, user_id)
+        if row is None or not row.active:
+            return None
+        return Actor(
+            user_id=row.user_id, name=row.display_name, role=Role(row.role), department=row.department
+        )
 
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         """Tell whether that is an active user of the department."""

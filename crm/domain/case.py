@@ -159,12 +159,29 @@ SPOKEN_STATUS = {
 """A sentence that may be read to the caller."""
 
 _SUMMARY = 80
-_MOBILE = re.compile(r"(?<!\d)((?:\+?86[ -]?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)", re.ASCII)
+_GAP = r"[ \t.·\-\u2010-\u2015]{0,2}"
+_COUNTRY = rf"(?:(?:\+|00)?86{_GAP})?"
+_MOBILE = rf"(?P<mobile>{_COUNTRY}0?1[3-9]\d){_GAP}\d{{4}}{_GAP}(?P<last>\d{{4}})"
+# Without its 0 only after the country code; an eight-digit number may be written in two halves.
+_AREA = rf"[(\[（]?(?:{_COUNTRY}0|(?:\+|00)86{_GAP})(?:10|2\d|[3-9]\d{{2}})[)\]）]?"
+_EXTENSION = r"(?:[ \t]?(?:转|分机|ext\.?|x|-)[ \t]?\d{1,6})?"
+_LANDLINE = rf"(?P<area>{_AREA}){_GAP}[1-9]\d{{2,3}}{_GAP}(?P<end>\d{{4}}){_EXTENSION}"
+_NUMBER = re.compile(rf"(?<![\dA-Za-z])(?:{_MOBILE}|{_LANDLINE})(?!\d)", re.ASCII | re.IGNORECASE)
+_WIDE = {ord("０") + digit: str(digit) for digit in range(10)} | {ord("－"): "-", ord("＋"): "+", 0x3000: " "}
 
 
-def mask_mobiles(text: str) -> str:
-    """Return a text in which the middle of every mobile number is hidden."""
-    return _MOBILE.sub(r"\1****\2", text)
+def mask_numbers(text: str) -> str:
+    """Return a text in which the middle of every mobile and landline number is hidden.
+
+    Landlines are known by their area code; extensions are left out (domain.md §6.3).
+    """
+    # Character for character, so that a match is where it is in the text.
+    plain, shown, done = text.translate(_WIDE), [], 0
+    for found in _NUMBER.finditer(plain):
+        first, last = ("mobile", "last") if found["mobile"] else ("area", "end")
+        shown += [text[done : found.start()], f"{found[first]}****{found[last]}"]
+        done = found.end()
+    return "".join((*shown, text[done:]))
 
 
 def summary_of(content: str) -> str:
@@ -172,5 +189,5 @@ def summary_of(content: str) -> str:
 
     Lists, notices and messages show it to many more people than the case itself.
     """
-    line = mask_mobiles(content.split("\n", 1)[0])
+    line = mask_numbers(content.split("\n", 1)[0])
     return line if len(line) <= _SUMMARY else line[: _SUMMARY - 1] + "…"

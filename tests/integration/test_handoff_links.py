@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crm.complaint_input import NewLine
 from crm.domain.complaint import ComplaintClass
@@ -20,12 +20,14 @@ from tests.support.office import TILE, OfficeStage
 from tests.support.office_web import get, post
 from tests.support.web_stage import web_stage
 from web.pages.office.shared import PACE
+from web.tables import UserRow
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 START = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)  # a Tuesday, 09:00 at the site
 INTEGRITY = NewLine(class_=ComplaintClass.INTEGRITY, subclass="private_charge", cause="工人私下收费三千元")
 NUMBER = "13912345678"
+LANDLINE = "0539-812 3456"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -58,7 +60,7 @@ async def notes(office: OfficeStage, handoff_id: str) -> list[tuple[str, str, st
 
 
 async def test_a_link_shows_the_sheet_masked_to_whoever_has_it(office: OfficeStage) -> None:
-    handoff_id = await handoff(office, content=f"墙砖空鼓，请打{NUMBER}联系")
+    handoff_id = await handoff(office, content=f"墙砖空鼓，请打{NUMBER}或{LANDLINE}转805联系")
     made = await links(office).make(office.who("head"), handoff_id)
     assert len(made.token) == 43
     assert made.link.expires_at == office.clock.now() + LASTS
@@ -68,6 +70,7 @@ async def test_a_link_shows_the_sheet_masked_to_whoever_has_it(office: OfficeSta
     assert sheet.handoff.receipt_no in page
     assert "墙砖空鼓" in page
     assert NUMBER not in page
+    assert LANDLINE not in page
     async with office.stage.database.session() as session:
         numbers = (
             await session.scalars(
@@ -139,6 +142,27 @@ async def test_a_link_ends_after_a_day_when_revoked_sent_back_or_closed(office: 
     assert (await visit(office, last.token))[0] == 404
     with pytest.raises(Conflict):
         await links(office).make(spc, handoff_id)
+
+
+async def test_a_link_ends_with_the_rights_of_who_made_it(office: OfficeStage) -> None:
+    handoff_id = await handoff(office)
+    users = office.stage.accounts.users
+    made = await links(office).make(office.who("member"), handoff_id)
+    other = await links(office).make(office.who("head"), handoff_id)
+
+    async def move(department: str) -> None:
+        async with office.stage.database.transaction() as session:
+            member = UserRow.user_id == office.who("member").user_id
+            await session.execute(update(UserRow).where(member).values(department=department))
+
+    await move("DES")
+    assert (await visit(office, made.token))[0] == 404, "sees the hand-off no more"
+    await move("ENG")
+    assert (await visit(office, made.token))[0] == 200
+    await users.change("member", active=False)
+    assert (await visit(office, made.token))[0] == 404
+    assert (await visit(office, other.token))[0] == 200, "the head's link is another"
+    await users.change("member", active=True)
 
 
 async def test_links_are_few_and_strange_ones_open_nothing(office: OfficeStage) -> None:

@@ -163,6 +163,9 @@ class KnownMembers:
     async def works_in(self, session: AsyncSession, user_id: str, department: str) -> bool:
         return any((known.user_id, known.department) == (user_id, department) for known in PEOPLE)
 
+    async def actor(self, session: AsyncSession, user_id: str) -> Actor | None:
+        return next((known for known in PEOPLE if known.user_id == user_id), None)
+
     async def check_pin(self, user_id: str, pin: str) -> None:
         if pin != PIN.pin:
             raise Invalid("another PIN", field="signature.pin")

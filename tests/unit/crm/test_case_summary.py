@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.domain.case import summary_of
+from crm.domain.case import mask_numbers, summary_of
 
 pytestmark = pytest.mark.unit
 
@@ -20,3 +20,24 @@ pytestmark = pytest.mark.unit
 )
 def test_a_summary_is_one_short_line_without_whole_numbers(content: str, shown: str) -> None:
     assert summary_of(content) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("打010-1234 5678找我", "打010****5678找我"),
+        ("家里01062345678", "家里010****5678"),
+        ("（0539）8123456转805", "（0539）****3456"),
+        ("0539-812 3456", "0539****3456"),
+        ("0755－8234－5678 转 12", "0755****5678"),
+        ("+86 10 6234 5678", "+86 10****5678"),
+        ("０１０—６２３４５６７８", "010****5678"),
+        ("021 5234 5678 ext 3", "021****5678"),
+        ("139-1234-5678", "139****5678"),
+        ("0539 8123456，0539 8123457", "0539****3456，0539****3457"),
+        ("合同HT010123456789，20260310 1234，单号0101234567890123", None),
+        ("金额0.5元，TS202611220001，400-800-1234", None),
+    ],
+)
+def test_6_3_landlines_and_mobiles_are_masked_however_they_are_written(text: str, shown: str | None) -> None:
+    assert mask_numbers(text) == (text if shown is None else shown)
