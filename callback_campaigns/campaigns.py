@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_store import for_change, put, to_campaign
 from callback_campaigns.campaign_tables import CampaignRow
+from callback_campaigns.campaign_tasks import ReadyTask, ready_tasks
 from callback_campaigns.domain import campaign as rules
 from callback_campaigns.domain.campaign import (
     Campaign,
@@ -95,6 +96,15 @@ class CampaignBook:
         today = now.astimezone(self._office.zone).date()
         async with self._office.database.session() as session:
             return await running_in(session, today)
+
+    async def ready(self, campaign: Campaign, now: datetime, limit: int) -> tuple[ReadyTask, ...]:
+        """Return the tasks that a running campaign may dial next, the most pressing first. For the dialler.
+
+        What is refused is put off by whoever asked, or it will be the first again.
+        """
+        today = now.astimezone(self._office.zone).date()
+        async with self._office.database.session() as session:
+            return await ready_tasks(session, campaign, await running_in(session, today), now, limit)
 
     async def find(self, campaign_id: str) -> Campaign:
         """Return a campaign as it is now. For the dialler; no person asks. Raises NotFound."""

@@ -10,7 +10,9 @@ from kernel.db import Base, Json, Ulid, UtcDateTime
 from kernel.due import DueColumns
 
 OPEN_ATTEMPT = "state <> 'ended'"
-READY_TASK = "status = 'ready'"
+READY_TASK = "status || '' = 'ready'"
+"""Written so that only the partial index fits: SQLite would take another one of ``status``, and sort."""
+READY_APPOINTED = "status || '' = 'ready' AND appointed"
 
 
 class CallbackTaskRow(DueColumns, Base):
@@ -80,6 +82,13 @@ class CallbackTaskRow(DueColumns, Base):
             "campaign_id",
             sqlite_where=text(READY_TASK),
             postgresql_where=text(READY_TASK),
+        ),
+        Index(
+            "ix_callback_task_appointed",
+            "call_at",
+            "id",
+            sqlite_where=text(READY_APPOINTED),
+            postgresql_where=text(READY_APPOINTED),
         ),
         Index("ix_callback_task_call_at", "call_at", "id"),
         Index("ix_callback_task_customer_id", "customer_id"),

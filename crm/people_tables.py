@@ -207,7 +207,11 @@ class StaffRow(Base):
 
 
 class ImportRow(Base):
-    """A file to import: its content until it is done, and what became of it."""
+    """A file to import: its content until it is done, and what became of it.
+
+    Attributes:
+        campaign_id: the campaign whose list it is; ``None`` for customers and projects.
+    """
 
     __tablename__ = "import_job"
 
@@ -223,8 +227,12 @@ class ImportRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     problem: Mapped[str | None] = mapped_column(Text)
+    campaign_id: Mapped[str | None] = mapped_column(Ulid)
 
-    __table_args__ = (Index("ix_import_job_uploaded_at", "uploaded_at"),)
+    __table_args__ = (
+        Index("ix_import_job_uploaded_at", "uploaded_at"),
+        Index("ix_import_job_campaign_id", "campaign_id", "uploaded_at"),
+    )
 
 
 _BACKFILL = (
