@@ -5,14 +5,15 @@ only then may its one Originate be written. Whatever fails after that, the attem
 under its channel id, never begun again. A call that is refused leaves a row with its code.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.dial_refusals import note_refusal
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptMoved, AttemptState
@@ -27,6 +28,8 @@ from callback_campaigns.domain.refusal import (
     TaskAsked,
     may_dial,
 )
+from callback_campaigns.domain.refused_steps import after_refusal
+from callback_campaigns.domain.retry import next_attempt
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import Category, Outcome, is_frozen_by, purpose_of
 from callback_campaigns.task_store import locked, to_task
@@ -34,7 +37,6 @@ from callback_campaigns.task_tables import (
     CallbackStopRow,
     CallbackTaskRow,
     DialAttemptRow,
-    DialRefusalRow,
 )
 from callback_campaigns.tasks import CallbackTasks
 from crm.do_not_call import DoNotCall
@@ -47,6 +49,8 @@ from kernel.phone import InvalidPhone, Phone
 LOOKED_BACK = timedelta(days=1)
 """Calls to a number that the limits of frequency may ask for."""
 OPEN = DialAttemptRow.state != AttemptState.ENDED.value
+SwitchNow = Callable[[AsyncSession], Awaitable[Switch]]
+"""Returns the switch as it is inside the transaction: a campaign that was just paused dials no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class DialRequest:
         agent: who takes or makes the call; ``None`` for the system.
         on_call: the number is in a call with us, as the PBX says.
         switch: the campaign, the lines and the agents, now.
+        by_system: nobody asked for this call in person; if it is refused, its task is moved out of the way.
     """
 
     task_id: str
@@ -66,11 +71,23 @@ class DialRequest:
     node: str
     trunk: str
     carrier: str
-    switch: Switch
+    switch: Switch | SwitchNow
     version: int | None = None
     campaign_id: str | None = None
     agent: str | None = None
     on_call: bool = False
+    by_system: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """An attempt that is not over, and what it was made for."""
+
+    attempt: Attempt
+    task_id: str | None
+    campaign_id: str | None
+    trunk: str
+    agent: str | None
 
 
 class DialAttempts:
@@ -96,8 +113,7 @@ class DialAttempts:
                 check, task = await self._check(session, wanted)
                 refusal = may_dial(check)
                 if refusal is not None:
-                    self._refuse(session, wanted, refusal)
-                    return refusal
+                    return await self._refuse(session, wanted, refusal, task)
                 phone = check.callee.phone
                 assert phone is not None
                 attempt = rules.begin(attempt_id, phone.e164, now=check.now).attempt
@@ -115,8 +131,8 @@ class DialAttempts:
             # Another process was faster with the same number: the index keeps what a look could not see.
             refusal = Refusal(code=RefusalCode.OPEN_ATTEMPT)
             async with self._office.database.transaction() as session:
-                self._refuse(session, wanted, refusal)
-            return refusal
+                rows = await locked(session, CallbackTaskRow.id == wanted.task_id)
+                return await self._refuse(session, wanted, refusal, to_task(rows[0]) if rows else None)
 
     async def move(self, attempt_id: str, step: Callable[[Attempt], AttemptMoved]) -> AttemptMoved:
         """Move an attempt by a step of its rules; what nobody answered is told to its task at once.
@@ -127,24 +143,60 @@ class DialAttempts:
             NotFound: no such attempt.
             IllegalStep: the step does not fit its state.
         """
-        if not is_ulid(attempt_id):
-            raise NotFound("no such attempt", field="attempt_id")
         async with self._office.database.transaction() as session:
-            query = select(DialAttemptRow).where(DialAttemptRow.id == attempt_id).with_for_update()
-            row = await session.scalar(query)
-            if row is None:
-                raise NotFound("no such attempt", field="attempt_id")
-            moved = step(to_attempt(row))
+            moved = await self.move_in(session, attempt_id, step)
+        if moved is None:
+            raise NotFound("no such attempt", field="attempt_id")
+        return moved
+
+    async def move_in(
+        self, session: AsyncSession, attempt_id: str, step: Callable[[Attempt], AttemptMoved]
+    ) -> AttemptMoved | None:
+        """Do :meth:`move` in the caller's transaction; ``None`` when there is no such attempt."""
+        if not is_ulid(attempt_id):
+            return None
+        query = select(DialAttemptRow).where(DialAttemptRow.id == attempt_id).with_for_update()
+        row = await session.scalar(query)
+        if row is None:
+            return None
+        before = to_attempt(row)
+        moved = step(before)
+        if moved.attempt != before:
             _put(row, moved.attempt)
             if row.task_id is not None:
                 await self._tell(session, row.task_id, row, moved)
-            return moved
+        return moved
 
     async def open_ones(self, node: str) -> Sequence[Attempt]:
         """Return the attempts of a PBX that are not over: what is looked for after a failure."""
+        return [one.attempt for one in await self.in_progress(node)]
+
+    async def in_progress(self, node: str) -> Sequence[OpenAttempt]:
+        """Return the attempts of a PBX that are not over, with what they were made for."""
         query = select(DialAttemptRow).where(OPEN, DialAttemptRow.node == node).order_by(DialAttemptRow.id)
         async with self._office.database.session() as session:
-            return [to_attempt(row) for row in await session.scalars(query)]
+            return [
+                OpenAttempt(
+                    attempt=to_attempt(row),
+                    task_id=row.task_id,
+                    campaign_id=row.campaign_id,
+                    trunk=row.trunk,
+                    agent=row.agent,
+                )
+                for row in await session.scalars(query)
+            ]
+
+    async def held_back(self, campaign_id: str, refusal: Refusal) -> None:
+        """Write down what keeps a whole campaign from dialling."""
+        async with self._office.database.transaction() as session:
+            await note_refusal(
+                session,
+                refusal,
+                task_id=None,
+                campaign_id=campaign_id,
+                now=self._office.now(),
+                policy=self._dialling.retry,
+            )
 
     async def _tell(
         self, session: AsyncSession, task_id: str, row: DialAttemptRow, moved: AttemptMoved
@@ -184,7 +236,8 @@ class DialAttempts:
             tried=task.tried,
         )
         callee = await self._callee(session, task, wanted, now)
-        check = DialCheck(now=now, rules=dial, task=asked, callee=callee, switch=wanted.switch)
+        switch = wanted.switch if isinstance(wanted.switch, Switch) else await wanted.switch(session)
+        check = DialCheck(now=now, rules=dial, task=asked, callee=callee, switch=switch)
         return check, task
 
     async def _callee(self, session: AsyncSession, task: Task, wanted: DialRequest, now: datetime) -> Callee:
@@ -225,18 +278,28 @@ class DialAttempts:
             surveys=tuple(at for at in await session.scalars(surveys) if at is not None),
         )
 
-    def _refuse(self, session: AsyncSession, wanted: DialRequest, refusal: Refusal) -> None:
-        session.add(
-            DialRefusalRow(
-                id=new_ulid(),
-                task_id=wanted.task_id,
-                campaign_id=wanted.campaign_id,
-                at=self._office.now(),
-                code=refusal.code.value,
-                until=refusal.until,
-                detail=refusal.detail[:120],
-            )
+    async def _refuse(
+        self, session: AsyncSession, wanted: DialRequest, refusal: Refusal, task: Task | None
+    ) -> Refusal:
+        now = self._office.now()
+        if refusal.code is RefusalCode.TASK_FREQUENCY and task is not None:
+            times = await self._tasks.retry_times(session, task, self._dialling)
+            until = next_attempt(times.policy, task.tried, now=now, opens=times.opens)
+            refusal = replace(refusal, until=until)
+        await note_refusal(
+            session,
+            refusal,
+            task_id=wanted.task_id,
+            campaign_id=wanted.campaign_id,
+            now=now,
+            policy=self._dialling.retry,
         )
+        if wanted.by_system and task is not None:
+            moved = after_refusal(task, refusal, now=now)
+            if moved.task != task:
+                name = f"refused_{refusal.code.value}"[:24]
+                await self._tasks.apply(session, task.task_id, name, lambda one: moved, by=wanted.node)
+        return refusal
 
 
 def to_attempt(row: DialAttemptRow) -> Attempt:

@@ -90,6 +90,12 @@ class RetryPolicy:
         at = moment.astimezone(self.zone).time()
         return [part.name for part in self.parts if part.since <= at][-1]
 
+    def part_began(self, moment: datetime) -> datetime:
+        """Return when the part of the day that a moment lies in began."""
+        local = moment.astimezone(self.zone)
+        since = max(part.since for part in self.parts if part.since <= local.time())
+        return datetime.combine(local.date(), since, self.zone).astimezone(UTC)
+
     def next_part(self, moment: datetime) -> datetime:
         """Return when the next part of the day begins, perhaps that of the next day."""
         local = moment.astimezone(self.zone)

@@ -129,6 +129,38 @@ def talked(
     return Moved(done, _after_result(done))
 
 
+def asked_otherwise(task: Task, end: TalkEnd, *, now: datetime, channel: Channel) -> Moved:
+    """The customer was asked without a call of its own: by form, at a visit, in a call about something else.
+
+    Too few answers change nothing but how many there are: it is called about as it would have been.
+
+    Raises:
+        IllegalStep: a call about it is on, or it is over otherwise than by reaching nobody.
+        Invalid: as :func:`talked`.
+    """
+    _check(task, "asked", WAITING | {TaskStatus.UNREACHED})
+    if not 0 <= end.answered <= end.required:
+        raise Invalid("between none and all that are required", field="answered")
+    most = max(task.answered, end.answered)
+    if not is_kept(end.answered, end.required):
+        return Moved(replace(task, answered=most))
+    if end.finding is None:
+        raise Invalid("every callback has a result", field="code")
+    check_finding(end.finding)
+    done = replace(
+        task,
+        status=TaskStatus.DONE if end.answered == end.required else TaskStatus.PARTIAL,
+        channel=channel,
+        finding=end.finding,
+        result_code=end.finding.code,
+        answered=most,
+        holds=frozenset(),
+        appointed=False,
+        ended_at=now,
+    )
+    return Moved(done, _after_result(done))
+
+
 def appoint(task: Task, at: datetime, *, now: datetime) -> Moved:
     """The customer named another time: on the phone, or through any other channel.
 
@@ -316,14 +348,15 @@ def _attempt_over(
 def _again(task: Task, times: RetryTimes, effects: tuple[Effect, ...], *, now: datetime) -> Moved:
     moment = next_attempt(times.policy, task.tried, now=now, opens=times.opens)
     if moment is None:
-        return _unreached(task, effects, now)
+        return unreached(task, effects, now)
     channel = task.channel
     if channel is Channel.IVR and wants_person(times.policy, task.tried):
         channel = Channel.AGENT
     return _held(replace(task, status=TaskStatus.RETRY_WAIT, due_at=moment, channel=channel), effects)
 
 
-def _unreached(task: Task, effects: tuple[Effect, ...], now: datetime) -> Moved:
+def unreached(task: Task, effects: tuple[Effect, ...], now: datetime) -> Moved:
+    """The telephone is given up: by form, or for level A by a named person (CB-7)."""
     if task.level is Level.A:
         effects += (Effect.TO_PERSON, Effect.TELL_MANAGER)
     else:

@@ -200,6 +200,34 @@ async def test_two_diallers_at_once_call_a_family_once(database: Database, clock
     wanted = [await request(centre, 0), await request(centre, 1)]
     answers = await asyncio.gather(*(centre.attempts.begin(one) for one in (*wanted, *wanted)))
     assert sum(isinstance(answer, Attempt) for answer in answers) == 1
-    assert len(await codes(centre)) == 3
+    # The same reason for the same task is one row.
+    assert 2 <= len(await codes(centre)) <= 3
     statuses = sorted(task.status for task in await centre.all())
     assert statuses == [TaskStatus.DIALLING, TaskStatus.READY]
+
+
+async def test_what_the_system_is_refused_leaves_the_list_and_one_row(centre: CallbackCentre) -> None:
+    centre.clock.advance(timedelta(hours=12))
+    for code in ("outside_window", "task_not_ready", "task_not_ready"):
+        answer = await centre.attempts.begin(await request(centre, by_system=True))
+        assert isinstance(answer, Refusal)
+        assert answer.code.value == code
+    (task,) = await centre.all()
+    assert (task.status, local(task.due_at)) == (TaskStatus.PLANNED, "2026-03-04 09:30")
+    assert sorted(await codes(centre)) == ["outside_window", "task_not_ready"]
+
+
+async def test_what_a_campaign_lacks_is_one_row_and_no_task_of_it_moves(centre: CallbackCentre) -> None:
+    campaign = new_ulid()
+    for _ in range(3):
+        await centre.attempts.held_back(campaign, Refusal(code=RefusalCode.LINK_DOWN))
+    assert await codes(centre) == ["link_down"]
+
+
+async def test_the_switch_is_asked_inside_the_transaction(centre: CallbackCentre) -> None:
+    async def paused(session: object) -> Switch:
+        return Switch(running=False, caller_id="01065558800", link_live=True, as_of=centre.clock.now())
+
+    assert await refused(centre, switch=paused, by_system=True) is RefusalCode.PAUSED
+    (task,) = await centre.all()
+    assert task.status is TaskStatus.READY

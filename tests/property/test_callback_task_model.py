@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from callback_campaigns.domain import task_steps as steps
+from callback_campaigns.domain.refusal import Refusal, RefusalCode
+from callback_campaigns.domain.refused_steps import after_refusal
 from callback_campaigns.domain.task import CancelWhy, Hold, Moved, TalkEnd, Task, TaskStatus
 from callback_campaigns.domain.terms import Outcome
 from callback_campaigns.domain.windows import CallWish
@@ -24,6 +26,15 @@ from tests.unit.callback_campaigns.times import SITE, at
 
 pytestmark = pytest.mark.property
 
+REFUSED = {
+    RefusalCode.OUTSIDE_WINDOW: "waits",
+    RefusalCode.OPEN_ATTEMPT: "waits",
+    RefusalCode.PAUSED: "waits",
+    RefusalCode.DO_NOT_CALL: "refused",
+    RefusalCode.STOPPED: "cancelled",
+    RefusalCode.EXHAUSTED: "unreached",
+    RefusalCode.BAD_NUMBER: "waits",
+}
 UNCOUNTED = {Outcome.CONGESTION, Outcome.FAILED}
 OVER = {"done", "partial", "refused", "unreached", "cancelled"}
 
@@ -150,6 +161,24 @@ class TaskMachine(RuleBasedStateMachine):
         self.take(steps.wrong_person(self.task, now=self.now))
         self.attempt_ended(Outcome.ANSWERED)
         self.after_attempt(bad=True)
+
+    @rule(code=st.sampled_from(sorted(REFUSED)), hours=st.integers(0, 30), rarely=st.integers(0, 3))
+    def the_dialler_is_refused(self, code: RefusalCode, hours: int, rarely: int) -> None:
+        lasting = REFUSED[code] != "waits"
+        if lasting and rarely:
+            return
+        until = self.now + timedelta(hours=hours) if hours else None
+        before = self.task
+        self.take(after_refusal(before, Refusal(code=code, until=until), now=self.now))
+        if before.status is not TaskStatus.READY or code is RefusalCode.PAUSED:
+            assert self.task == before
+            return
+        assert self.task.status is not TaskStatus.READY  # it is not refused again a moment later
+        assert self.task.appointed is before.appointed
+        self.word = REFUSED[code]
+        self.number_bad = code is RefusalCode.BAD_NUMBER
+        if self.word == "waits" and not self.number_bad:
+            assert self.task.due_at > self.now
 
     # People
 
