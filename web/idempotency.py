@@ -2,8 +2,9 @@
 
 The key is claimed in a transaction of its own; then whatever the handler commits marks the claim in the same
 transaction (:meth:`Once._mark`), so that not even a crash between the change and its answer lets the change
-happen again. The answer is kept for a day and given again to the same person with the same key. A refusal
-changed nothing and is not kept; neither is an error of ours.
+happen again. The answer is kept for a day and given again to the same person with the same key, as long as
+they have the role and the department that it was made for. A refusal changed nothing and is not kept; neither
+is an error of ours.
 
 ======== ============================================== ==========================================
 state    meaning                                        the same request again
@@ -34,7 +35,7 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Conflict, Invalid
+from kernel.errors import Conflict, Forbidden, Invalid
 from kernel.ids import new_ulid
 from web.problems import KeyMissing, KeyReused, StillRunning
 from web.tables import ApiAnswerRow
@@ -49,6 +50,8 @@ CLAIM = timedelta(seconds=60)
 PATIENCE = timedelta(seconds=5)
 """How long a second request waits for the first one's answer."""
 _POLL = 0.05
+_REQUEST = 48
+"""Digits of a fingerprint that are the request's."""
 LONGEST_ANSWER = 512 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
 
@@ -65,6 +68,12 @@ class Idempotency(StrEnum):
     """It moves money: nobody may leave it to chance."""
 
 
+class RightsChanged(Forbidden):
+    """The answer was made for other rights than the caller has now."""
+
+    code = "rights_changed"
+
+
 class AnswerLost(Conflict):
     """The change was made, but the process ended before its answer was kept."""
 
@@ -77,6 +86,7 @@ class _Claim:
     route: str
     key: str
     body_hash: str
+    """Of the request, then of the rights: see :func:`_fingerprint`."""
 
 
 class _State(StrEnum):
@@ -98,13 +108,28 @@ class Once:
         sql_event.listen(database.session_class, "before_commit", self._mark)
 
     async def run(
-        self, *, user_id: str, route: str, key: str | None, body: bytes, required: bool, handle: Handle
+        self,
+        *,
+        user_id: str,
+        route: str,
+        key: str | None,
+        body: bytes,
+        required: bool,
+        handle: Handle,
+        query: str = "",
+        version: int = 0,
+        rights: str = "",
     ) -> web.Response:
         """Return the answer of ``handle``, or the one that it gave before.
 
+        Args:
+            query: the query string; with ``body`` and ``version``, of ``If-Match``, it makes the request.
+            rights: what the caller's rights follow from, now.
+
         Raises:
             KeyMissing: the header is not there, though the operation needs it.
-            KeyReused: the key came with another body before.
+            KeyReused: the key came with another request before.
+            RightsChanged: the caller had other rights when the answer was made.
             StillRunning: the first request is not done yet.
             AnswerLost: it was done, but nobody knows the answer any more.
         """
@@ -115,7 +140,10 @@ class Once:
         if _KEY.fullmatch(key) is None:
             raise Invalid("1 to 100 visible ASCII characters", field=HEADER)
         claim = _Claim(
-            user_id=user_id, route=route[:200], key=key, body_hash=hashlib.sha256(body).hexdigest()
+            user_id=user_id,
+            route=route[:200],
+            key=key,
+            body_hash=_fingerprint(body, query, version, rights),
         )
         deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
         while (kept := await self._claim(claim)) is None:
@@ -147,8 +175,10 @@ class Once:
                 }
                 added = insert(ApiAnswerRow).values(**values).on_conflict_do_nothing()
                 return (await session.execute(added.returning(ApiAnswerRow.token))).scalar_one_or_none()
-            if row.body_hash != claim.body_hash:
+            if row.body_hash[:_REQUEST] != claim.body_hash[:_REQUEST]:
                 raise KeyReused("the key came with another request before", field=HEADER)
+            if row.body_hash != claim.body_hash:
+                raise RightsChanged("your rights are not what they were then; read it again", field=HEADER)
             if row.state == _State.DONE:
                 return _answer(row)
             if row.claimed_until > now:
@@ -200,6 +230,13 @@ class Once:
         marked = session.execute(change, execution_options={"synchronize_session": False})
         if isinstance(marked, CursorResult) and marked.rowcount != 1:
             raise StillRunning("another request took this one over", field=HEADER)
+
+
+def _fingerprint(body: bytes, query: str, version: int, rights: str) -> str:
+    """Return 48 hexadecimal digits of the request and 16 of the rights."""
+    request = b"\0".join((hashlib.sha256(body).digest(), query.encode(), str(version).encode()))
+    whose = hashlib.sha256(rights.encode()).hexdigest()
+    return hashlib.sha256(request).hexdigest()[:_REQUEST] + whose[: 64 - _REQUEST]
 
 
 def _ours(token: str) -> ColumnElement[bool]:

@@ -23,7 +23,7 @@ from tests.support.repairs import Company, open_company
 from tests.support.waiting import eventually
 from tests.support.web import Client, WebHarness, no_pages
 from web.deps import WebSettings
-from web.idempotency import CLAIM, KEPT, AnswerLost, Once
+from web.idempotency import CLAIM, KEPT, AnswerLost, Once, RightsChanged
 from web.problems import KeyMissing, KeyReused, StillRunning
 from web.tables import ApiAnswerRow
 
@@ -102,6 +102,24 @@ async def test_a_key_is_for_one_request_and_needed_for_money(shop: Shop) -> None
         with pytest.raises(Invalid):
             await shop.ask(key=bad)
     assert await shop.stores() == 1
+
+
+async def test_query_and_version_are_part_of_the_request(shop: Shop) -> None:
+    first = await shop.ask(query="a=1", version=3)
+    for query, version in (("a=2", 3), ("a=1", 4), ("", 0)):
+        with pytest.raises(KeyReused):
+            await shop.ask(query=query, version=version)
+    again = await shop.ask(query="a=1", version=3)
+    assert again.body == first.body
+
+
+async def test_an_answer_is_for_the_rights_that_it_was_made_for(shop: Shop) -> None:
+    first = await shop.ask(rights="department_head ENG")
+    with pytest.raises(RightsChanged):
+        await shop.ask(rights="department_head DES")
+    with pytest.raises(RightsChanged):
+        await shop.ask(rights="hr")
+    assert (await shop.ask(rights="department_head ENG")).body == first.body
 
 
 async def test_of_two_at_once_one_is_carried_out_and_the_other_waits(

@@ -129,6 +129,9 @@ def operation(
                 route=f"{request.method} {request.path}",
                 key=request.headers.get(HEADER),
                 body=await request.read(),
+                query=request.query_string,
+                version=call.expected,
+                rights=f"{call.actor.role} {call.actor.department or ''}",
                 required=idempotent is Idempotency.REQUIRED,
                 handle=carry_out,
             )
