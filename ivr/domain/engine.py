@@ -49,9 +49,10 @@ from ivr.domain.flow import (
     SetVariables,
     Switch,
 )
-from ivr.domain.text import Literal, SlotFormat, spoken_digits
+from ivr.domain.text import Literal, SlotFormat
 from ivr.domain.variables import filled
 from kernel.phone import Phone
+from kernel.spoken import spoken_digits
 
 # A caller in no hurry may press this many keys; then a person takes over.
 MAX_INPUTS = 120

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ivr.domain.text import spoken_digits
+from kernel.spoken import spoken_digits
 
 STOCK_PROMPTS: Mapping[str, str] = {
     "stock_wrong": "没有听清您的选择。",

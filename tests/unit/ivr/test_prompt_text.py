@@ -2,7 +2,8 @@
 
 import pytest
 
-from ivr.domain.text import BadTemplate, Literal, Slot, SlotFormat, parse_template, spoken_digits
+from ivr.domain.text import BadTemplate, Literal, Slot, SlotFormat, parse_template
+from kernel.spoken import spoken_digits
 
 pytestmark = pytest.mark.unit
 
