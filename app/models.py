@@ -9,6 +9,7 @@ import crm.escalation_tables
 import crm.follow_up_tables
 import crm.forwarded_tables
 import crm.handoff_link_tables
+import crm.improvement_tables
 import crm.knowledge_tables
 import crm.limit_tables
 import crm.notices.tables
@@ -36,6 +37,7 @@ MODULES = (
     crm.follow_up_tables,
     crm.forwarded_tables,
     crm.handoff_link_tables,
+    crm.improvement_tables,
     crm.knowledge_tables,
     crm.limit_tables,
     crm.notices.tables,

@@ -17,6 +17,7 @@ from sqlalchemy import select, union
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm.attachment_tables import AttachmentRow
+from crm.improvement_tables import ImprovementFile
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.ids import new_ulid
@@ -30,6 +31,8 @@ HOURS = 24
 """Each hour of the day has its share of the folders."""
 AT_ONCE = 1000
 """Files that one run removes."""
+NAMING = (AttachmentRow, ImprovementFile)
+"""Tables whose rows name files."""
 
 
 def name_of(content: bytes) -> str:
@@ -141,7 +144,7 @@ class FileSweep:
     async def _unnamed(self, prefix: str, names: Sequence[str]) -> Sequence[str]:
         if not names:
             return ()
-        columns = (AttachmentRow.sha256, AttachmentRow.thumb_sha256)
+        columns = [column for row in NAMING for column in (row.sha256, row.thumb_sha256)]
         query = union(*(select(column).where(column.startswith(prefix)) for column in columns))
         async with self._database.session() as session:
             named = set((await session.scalars(query)).all())

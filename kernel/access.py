@@ -83,6 +83,12 @@ class Permission(StrEnum):
     CASES_CONFIDENTIAL = "cases.confidential"
     """See every complaint about integrity; without it, only those that one wrote down or has in charge."""
     RED_LIST_VIEW = "red_list.view"
+    IMPROVEMENTS_SET = "improvements.set"
+    """Set measures against what keeps going wrong, change and drop them."""
+    IMPROVEMENTS_CHECK = "improvements.check"
+    """Say whether a measure had an effect; never one's own report."""
+    DUTY_PLAN = "duty.plan"
+    """Say who is on duty on which day and shift."""
     ESCALATIONS_SUBMIT = "escalations.submit"
     ESCALATIONS_HANDLE = "escalations.handle"
     COMPENSATION_REQUEST = "compensation.request"
@@ -95,6 +101,8 @@ class Permission(StrEnum):
     REPAIRS_WORK = "repairs.work"
     """Repairs routed to the captain or the own crews: contact, appointment, visit, cost sheet."""
     REPAIRS_ROUTE = "repairs.route"
+    MATERIALS_EDIT = "materials.edit"
+    """The catalogue of materials that cost sheets pick from."""
     COSTS_SIGN_SERVICE = "costs.sign_service"
     COSTS_SIGN_COMPANY = "costs.sign_company"
     DEPOSITS_VIEW = "deposits.view"
@@ -151,6 +159,7 @@ _SUPERVISOR = _AGENT | {
     _P.KNOWLEDGE_EDIT,
     _P.CAMPAIGNS_VIEW,
     _P.CAMPAIGNS_RUN,
+    _P.DUTY_PLAN,
 }
 _MANAGER = _SUPERVISOR | {
     _P.CUSTOMERS_MERGE,
@@ -160,6 +169,9 @@ _MANAGER = _SUPERVISOR | {
     _P.CASES_DECIDE,
     _P.CASES_CONFIDENTIAL,
     _P.RED_LIST_VIEW,
+    _P.IMPROVEMENTS_SET,
+    _P.IMPROVEMENTS_CHECK,
+    _P.MATERIALS_EDIT,
     _P.ESCALATIONS_HANDLE,
     _P.COMPENSATION_REQUEST,
     _P.COSTS_SIGN_SERVICE,
@@ -186,7 +198,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.SUPERVISOR: _SUPERVISOR,
     Role.MANAGER: _MANAGER,
     Role.DEPARTMENT_MEMBER: _MEMBER,
-    Role.DEPARTMENT_HEAD: _MEMBER | {_P.CASES_SIGN},
+    Role.DEPARTMENT_HEAD: _MEMBER | {_P.CASES_SIGN, _P.MATERIALS_EDIT},
     Role.CAPTAIN: _MEMBER | {_P.CASES_SIGN, _P.REPAIRS_WORK, _P.REPAIRS_ROUTE, _P.DEPOSITS_VIEW},
     Role.GENERAL_MANAGER: _SEES
     | {
@@ -194,6 +206,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         _P.CAMPAIGNS_VIEW,
         _P.CASES_CONFIDENTIAL,
         _P.RED_LIST_VIEW,
+        _P.IMPROVEMENTS_CHECK,
         _P.COMPENSATION_REVIEW,
         _P.COSTS_SIGN_COMPANY,
         _P.DEPOSITS_VIEW,

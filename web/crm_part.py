@@ -9,9 +9,12 @@ from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
+from crm.file_store import FileStore
 from crm.follow_ups import FollowUps
 from crm.forwarded import ForwardedOrders
 from crm.handoff_links import HandoffLinks
+from crm.improvement_files import ImprovementEvidence
+from crm.improvements import Improvements
 from crm.journal import Journal
 from crm.knowledge import Knowledge
 from crm.limit_lists import LimitLists
@@ -91,6 +94,8 @@ class CrmServices:
     problem_customers: ProblemCustomers
     month_causes: MonthCausesReader
     handoff_links: HandoffLinks
+    improvements: Improvements
+    improvement_evidence: ImprovementEvidence
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -175,4 +180,8 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
+        improvements=Improvements(deps.database, deps.clock, cases, journal, members, zone=settings.timezone),
+        improvement_evidence=ImprovementEvidence(
+            deps.database, deps.clock, journal, FileStore(settings.files_dir)
+        ),
     )

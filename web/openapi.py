@@ -41,6 +41,7 @@ TAGS = {
     "complaints": "Complaints, their cause lines, hand-offs, and what is late",
     "escalations": "Major complaints, compensation and recovery",
     "appraisals": "Appraisal entries that missed limits propose",
+    "improvements": "What is done against what keeps going wrong, and whether it works.",
     "repairs": "Repairs, their visits, and what is to be done about them",
     "settlements": "What repairs cost, who bears it, and crews' deposits",
     "tickets": "Problem tickets from callbacks, and notices one level up",

@@ -11,6 +11,7 @@ from app.demo.homes import Home
 from app.demo.majors import Major, Until, major
 from app.demo.playing import Scene, Turn
 from app.demo.repairs import Repair, deposits, repair
+from app.demo.routine import routine
 from app.demo.stories import FAULTS, GRIEVANCES, Grievance
 from app.demo.tickets import Fate, Finding, look_again, ticket
 from crm.domain.complaint import ComplaintClass as C
@@ -258,6 +259,7 @@ def stories(scene: Scene, homes: Sequence[Home], crews: dict[str, str], amount: 
     turns = [
         Turn(scene.clock.now(), 0, deposits(scene, crews)),
         Turn(scene.clock.now(), 1, look_again(scene, NOTES)),
+        *routine(scene),
     ]
     turns += _usual(scene, building, finished, amount)
     turns += _unusual(scene, building[-40:])

@@ -131,6 +131,10 @@ async def test_major_complaints_stand_at_several_stages(played: Played) -> None:
     assert open_recoveries[0] == 1
 
 
+async def test_the_office_keeps_its_routine(played: Played) -> None:
+    assert await played.counts("improvement_measure") == {"open": 2, "reported": 1}
+
+
 async def test_repair_costs_reach_the_deposits_and_one_is_short(played: Played) -> None:
     assert {"costed", "cs_signed"} <= set(await played.counts("repair_cost"))
     assert set(await played.counts("deposit_posting", "kind")) == {"initial", "withhold", "deduct"}

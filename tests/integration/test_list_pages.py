@@ -26,6 +26,7 @@ OPEN_TO = {
     "/lists/repeats": LEADS,
     "/lists/problem-customers": LEADS,
     "/lists/causes": LEADS | {"head", "captain"},
+    "/lists/improvements": set(ROLES),
     "/lists/forwarded": LEADS | {"spc", "finance", "hr"},
     "/lists/follow-ups": LEADS,
     "/lists/appraisals": LEADS | {"hr"},
@@ -37,7 +38,7 @@ FIRST = {
     "spc": "/lists/forwarded",
     "hr": "/lists/appraisals",
     "captain": "/lists/causes",
-    "member": "/",
+    "member": "/lists/improvements",
 }
 
 

@@ -22,6 +22,7 @@ from web.api.v1.handoff_links import ROUTES as HANDOFF_LINK_ROUTES
 from web.api.v1.handoffs import ROUTES as HANDOFF_ROUTES
 from web.api.v1.imports import FILES as IMPORT_FILES
 from web.api.v1.imports import ROUTES as IMPORT_ROUTES
+from web.api.v1.improvements import ROUTES as IMPROVEMENT_ROUTES
 from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *HANDOFF_LINK_ROUTES,
     *ESCALATION_ROUTES,
     *APPRAISAL_ROUTES,
+    *IMPROVEMENT_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,
     *WARRANTY_ROUTES,

@@ -119,6 +119,9 @@ async def page(
         "next_words": labels.words(words.NEXT_STEPS),
         "sheet_page": has_page(app, "/handoffs/{handoff_id}/sheet"),
         "escalate_href": _escalate(app, view),
+        "improve_href": f"/lists/improvements?case={case_id}"
+        if user.can(Permission.IMPROVEMENTS_SET)
+        else "",
         "zone_key": zone.key,
     }
     return render(request, "cases/case.html", context, status=status)

@@ -37,6 +37,10 @@ def _has_appraisals(user: CurrentUser) -> bool:
     return _leads(user) or user.can(Permission.RECOVERY_HANDLE)
 
 
+def _has_measures(user: CurrentUser) -> bool:
+    return _leads(user) or (user.can(Permission.CASES_VIEW) and user.department is not None)
+
+
 def _has_points(user: CurrentUser) -> bool:
     works = (Permission.REPAIRS_WORK, Permission.STAFF_EDIT, Permission.COSTS_SIGN_SERVICE)
     return user.can(Permission.PROJECTS_VIEW) and any(user.can(one) for one in works)
@@ -46,6 +50,7 @@ TABS = (
     Tab("/lists/repeats", N_("重复投诉"), _leads),
     Tab("/lists/problem-customers", N_("重点客户"), _leads),
     Tab("/lists/causes", N_("月度原因"), _has_causes),
+    Tab("/lists/improvements", N_("改进措施"), _has_measures),
     Tab("/lists/forwarded", N_("转办单"), _has_orders),
     Tab("/lists/follow-ups", N_("结案抽查"), _follows_up),
     Tab("/lists/appraisals", N_("考核"), _has_appraisals),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -35,6 +36,7 @@ class Counted:
     label: str
     lines: int
     refused: int
+    improve: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,10 @@ async def show(request: web.Request) -> web.StreamResponse:
         "month": found.month,
         "names": names if everything else {},
         "department": department,
-        "parts": [_part(one) for one in found.departments],
+        "parts": [
+            _part(one, found.month if user.can(Permission.IMPROVEMENTS_SET) else "")
+            for one in found.departments
+        ],
         "major": [
             (
                 one,
@@ -97,23 +102,34 @@ async def _read(request: web.Request, month: str | None, department: str) -> Mon
     return await reader.own(actor, month)
 
 
-def _part(one: DepartmentCauses) -> Part:
+def _part(one: DepartmentCauses, month: str) -> Part:
     return Part(
         item=one,
         share=one.share.text,
         percent=round(100 * (one.share.value or 0)),
         liability=_shares(one.liability),
         paid=_money(one.paid),
-        causes=[_cause(cause) for cause in one.causes],
+        causes=[_cause(cause, one.department, month) for cause in one.causes],
         most=max((cause.lines for cause in one.causes), default=1),
     )
 
 
-def _cause(one: Cause) -> Counted:
+def _cause(one: Cause, department: str, month: str) -> Counted:
     label = labels.word(words.CLASSES, one.class_.value)
     if one.subclass:
         label += " · " + labels.word(words.SUBCLASS_WORDS, one.subclass)
-    return Counted(label=label, lines=one.lines, refused=one.lines - one.responsible)
+    asked = {
+        "from_month": month,
+        "from_department": department,
+        "from_class_code": one.class_.value,
+        "from_subclass": one.subclass or "",
+    }
+    return Counted(
+        label=label,
+        lines=one.lines,
+        refused=one.lines - one.responsible,
+        improve="/lists/improvements?" + urlencode(asked) if month else "",
+    )
 
 
 def _shares(shares: dict[LiableParty, Decimal]) -> str:
