@@ -21,7 +21,7 @@ from crm.domain.search_text import TAIL, StoredText, kind_token, stored_text
 from crm.search_tables import SearchDocument
 from kernel.phone import Phone
 
-EDITION = 3
+EDITION = 4
 """Of the tokenizer, the readings and who may find what; a new one asks for ``huifang search rebuild``."""
 MAX_TITLE = 200
 MAX_STORED = 2000

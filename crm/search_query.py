@@ -19,7 +19,7 @@ from crm.domain.search_text import FIELD, SPELT
 from crm.domain.snippet import Shown, shown, snippet
 from crm.search import Kind
 from crm.search_asked import Query, parse, scope_of
-from crm.search_statements import find
+from crm.search_statements import PLAIN_PLANS, find
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.db import Database
@@ -91,7 +91,11 @@ class Search:
         if scope.nothing:
             return Page(())
         try:
-            async with asyncio.timeout(self._timeout), self._slots, self._database.session() as session:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._slots,
+                self._database.tuned_session(PLAIN_PLANS) as session,
+            ):
                 rows = await find(session, asked, scope, level, before, limit + 1)
                 closed = await _closed(session, actor, [row.ref_id for _, row in rows])
         except TimeoutError as error:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.search_match import Match, both, either, of_term, phone_tail, written
@@ -13,10 +14,14 @@ from crm.search import CONFIDENTIAL, Kind
 from crm.search_asked import Query, Scope
 from kernel.db import Json, UtcDateTime
 
+GLANCE = 2_000
+"""How many of the newest documents PostgreSQL looks at before it asks the index: a millisecond."""
 MANY = 5_000
-"""Candidates that PostgreSQL sorts; of more it first reads the newest documents."""
+"""Candidates that PostgreSQL sorts; of more it first reads some more of the newest documents."""
 WINDOW = 20_000
-"""How many of the newest documents."""
+"""How many."""
+SHAPES = 200
+"""Statements that are kept: of as many words, for as many kinds of people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,6 @@ async def find(
 ) -> list[tuple[int, Any]]:
     on_sqlite = session.get_bind().dialect.name == "sqlite"
     rows: list[tuple[int, Any]] = []
-    if not on_sqlite:
-        await session.execute(_PLAIN_PLANS)
     for step in _steps(asked, scope, "instr" if on_sqlite else "strpos"):
         if step.level < level:
             continue
@@ -126,66 +129,85 @@ _COLUMNS = (
 )
 
 
-def _statement(sql: str) -> TextClause:
-    return text(sql).columns(texts=Json, updated_at=UtcDateTime())  # type: ignore[return-value]
+def _statement(sql: str) -> TextualSelect:
+    return text(sql).columns(texts=Json, updated_at=UtcDateTime())
 
 
 async def _sqlite(session: AsyncSession, step: _Step, before: int, limit: int) -> Sequence[Any]:
     """FTS5 hands its hits out newest first, and reads no more of them than are fetched."""
-    query = _statement(
+    values = {**step.values, "match": written(step.match, "sqlite"), "before": before, "limit": limit}
+    return (await session.execute(_in_order(step.check), values)).all()
+
+
+@lru_cache(SHAPES)
+def _in_order(check: str) -> TextualSelect:
+    return _statement(
         f"SELECT {_COLUMNS} FROM search_fts CROSS JOIN search_document d ON d.id = search_fts.rowid "  # noqa: S608
-        f"WHERE search_fts MATCH :match AND search_fts.rowid < :before AND {step.check} "
+        f"WHERE search_fts MATCH :match AND search_fts.rowid < :before AND {check} "
         "ORDER BY search_fts.rowid DESC LIMIT :limit"
     )
-    values = {**step.values, "match": written(step.match, "sqlite"), "before": before, "limit": limit}
-    return (await session.execute(query, values)).all()
 
 
 # Hits are looked up one by one, newest first, until the page is full; the planner, who cannot know how many
-# fulfil the check, would rather read and join whole tables. Compiling takes longer than a search.
-_PLAIN_PLANS = text(
+# fulfil the check, would rather read and join whole tables. Compiling takes longer than a search, and so may
+# calling in helpers.
+PLAIN_PLANS = text(
     "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), "
-    "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)"
+    "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true), "
+    "set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
 
 async def _postgres(session: AsyncSession, step: _Step, before: int, limit: int) -> Sequence[Any]:
     """GIN only hands out all hits at once, in no order.
 
-    Few are sorted. Of something so common that there are many, the newest documents hold a page almost
-    always; only otherwise all hits are sorted.
+    Of what is common, the newest documents hold a page almost always. Few hits are sorted, each looked at. Of
+    many the newest are enough, unless most of them turn out to be none; only then every one is looked at.
     """
     values = {**step.values, "match": written(step.match, "postgresql"), "before": before, "limit": limit}
-    found = (await session.execute(_few(step), {**values, "most": MANY + 1, "many": MANY})).all()
+
+    async def rows(query: TextualSelect, **more: int) -> Sequence[Any]:
+        return (await session.execute(query, {**values, **more})).all()
+
+    check = step.check
+    # Nothing is so common that many things are called just so.
+    if step.level > 0 and len(found := await rows(_newest(check), window=GLANCE)) == limit:
+        return found
+    found = await rows(_few(check), most=MANY + 1, many=MANY)
     if found[0].candidates <= MANY:
         return [row for row in found if row.id is not None]
-    newest = (await session.execute(_newest(step), {**values, "window": WINDOW})).all()
-    return newest if len(newest) == limit else (await session.execute(_all(step), values)).all()
+    if len(found := await rows(_newest(check), window=WINDOW)) == limit:
+        return found
+    if len(found := await rows(_matching(check, "LIMIT :many"), many=MANY)) == limit:
+        return found
+    return await rows(_matching(check))
 
 
 _MATCHING = "SELECT id FROM search_fts WHERE tokens @@ CAST(:match AS tsquery) AND id + 0 < :before"
 
 
-def _few(step: _Step) -> TextClause:
+@lru_cache(SHAPES)
+def _few(check: str) -> TextualSelect:
     return _statement(
         f"WITH c AS MATERIALIZED ({_MATCHING} LIMIT :most), n AS (SELECT count(*) AS candidates FROM c), "  # noqa: S608
         f"h AS (SELECT {_COLUMNS} FROM (SELECT id FROM c ORDER BY id DESC) o "
         "JOIN search_document d ON d.id = o.id "
-        f"WHERE (SELECT candidates FROM n) <= :many AND {step.check} ORDER BY o.id DESC LIMIT :limit) "
+        f"WHERE (SELECT candidates FROM n) <= :many AND {check} ORDER BY o.id DESC LIMIT :limit) "
         "SELECT n.candidates, h.* FROM n LEFT JOIN h ON true ORDER BY h.id DESC"
     )
 
 
-def _newest(step: _Step) -> TextClause:
+@lru_cache(SHAPES)
+def _newest(check: str) -> TextualSelect:
     return _statement(
         f"SELECT {_COLUMNS} FROM (SELECT * FROM search_document WHERE id < :before "  # noqa: S608
-        f"ORDER BY id DESC LIMIT :window) d WHERE {step.check} ORDER BY d.id DESC LIMIT :limit"
+        f"ORDER BY id DESC LIMIT :window) d WHERE {check} ORDER BY d.id DESC LIMIT :limit"
     )
 
 
-def _all(step: _Step) -> TextClause:
+@lru_cache(SHAPES)
+def _matching(check: str, most: str = "") -> TextualSelect:
     return _statement(
-        f"WITH c AS MATERIALIZED ({_MATCHING}) SELECT {_COLUMNS} "  # noqa: S608
-        "FROM (SELECT id FROM c ORDER BY id DESC) o JOIN search_document d ON d.id = o.id "
-        f"WHERE {step.check} ORDER BY o.id DESC LIMIT :limit"
+        f"SELECT {_COLUMNS} FROM ({_MATCHING} ORDER BY id DESC {most} OFFSET 0) o "  # noqa: S608
+        f"JOIN search_document d ON d.id = o.id WHERE {check} ORDER BY o.id DESC LIMIT :limit"
     )

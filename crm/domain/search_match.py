@@ -43,9 +43,13 @@ def either(parts: Iterable[Match]) -> Match:
 
 def of_term(term: Term, *, in_head: bool) -> Match:
     """Return what a document with this term has: anywhere, or in its title, numbers and names."""
-    start = HEAD if in_head else ""
-    words = both(Token(start + token.text, token.prefix) for token in term.tokens())
-    return either((words, phone_tail(term.text))) if term.tail else words
+    tokens = term.tokens()
+    ways = [both(Token(HEAD + token.text, token.prefix) for token in tokens)]
+    if not in_head:
+        ways.append(both(tokens))
+    if term.tail:
+        ways.append(phone_tail(term.text))
+    return either(ways)
 
 
 def phone_tail(digits: str) -> Token:

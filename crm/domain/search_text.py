@@ -140,13 +140,11 @@ class StoredText:
     audience: str
 
     def tokens(self) -> list[str]:
-        """Return every token once, in a stable order."""
+        """Return every token once, in a stable order; those of the head begin with :data:`HEAD`."""
         found = dict.fromkeys([KIND + _encoded(self.kind)])
         for field in _fields(self.head):
             for chunk in field.split(" "):
-                for token in _tokens(chunk):
-                    found[token] = None
-                    found[HEAD + token] = None
+                found.update(dict.fromkeys(HEAD + token for token in _tokens(chunk)))
         for field in self.head.split(SPELT, 1)[0].split(FIELD):
             if 0 < len(plain := field.replace(WORD, "")) <= MAX_EXACT:
                 found[EXACT + _encoded(plain)] = None

@@ -104,7 +104,7 @@ async def test_two_processes_storing_the_shipped_set_at_once(
 
     assert {view.policy for view in await asyncio.gather(*(one() for _ in range(6)))} == {"A/1"}
     async with database.session() as session:
-        assert len({row async for row in await session.stream_scalars(select(LimitTimerRow.policy_id))}) == 1
+        assert len(set((await session.scalars(select(LimitTimerRow.policy_id))).all())) == 1
 
 
 # The calendar.
