@@ -57,6 +57,7 @@ from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
 from kernel.events import Event
 from kernel.ids import new_ulid
+from kernel.list_watch import watch_lists
 from kernel.outbox import FactConsumer, FactHandler, OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
@@ -70,6 +71,7 @@ from telephony.roster import Roster
 from web import live, pages
 from web.app import create_app
 from web.deps import Check, WebDeps
+from web.live_lists import LISTS
 
 
 class Role(StrEnum):
@@ -205,6 +207,7 @@ async def _open_base(settings: Settings, stack: contextlib.AsyncExitStack) -> Ba
     stack.push_async_callback(tasks.close)
     bus = Bus(redis)
     watch_cases(database, clock, bus.publish)
+    watch_lists(database, clock, bus.publish, LISTS)
     return Base(
         settings=settings,
         clock=clock,

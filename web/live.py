@@ -2,8 +2,9 @@
 
 A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
 ``board``: the supervisor's board, ``notices``: one's own notices, ``cases``: which cases changed, of those
-one may see). It gets a snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A
-heartbeat carries the server's time; by it the page sees a connection that is open but dead.
+one may see, ``list:NAME``: that a list changed). It gets a snapshot first, or what it missed since its
+``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page sees a connection
+that is open but dead.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from web.i18n import current_language
 from web.identity import CurrentUser, current_actor, current_user
 from web.import_feed import ImportFeed
 from web.live_hub import Connection, LiveHub, encode_block
+from web.live_lists import LISTS, ListFeed
+from web.live_lists import topic_of as topic_of_list
 from web.notice_feed import KIND, NoticeFeed, Reader
 from web.permissions import Permission, signed_in, streaming
 from web.pop import iso
@@ -48,8 +51,10 @@ NEEDED = {
     "notices": None,
     "cases": Permission.CASES_VIEW,
     "imports": Permission.DATA_IMPORT,
+    **{topic_of_list(name): None for name in LISTS},
 }
-"""Topic kind → what one must be allowed to read it; ``None``: everybody has their own."""
+"""Topic kind → what one must be allowed to read it; ``None``: everybody has their own, or it says nothing of
+what is in a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,7 @@ class Live:
     notices: NoticeFeed
     cases: CaseFeed
     imports: ImportFeed
+    lists: ListFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
 
@@ -103,6 +109,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
         ),
         cases=CaseFeed(bus=deps.bus, hub=hub, database=deps.database),
         imports=ImportFeed(bus=deps.bus, hub=hub),
+        lists=ListFeed(bus=deps.bus, hub=hub),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
     )
@@ -117,6 +124,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("notice_feed", live.notices.run)
     live.tasks.spawn("case_feed", live.cases.run)
     live.tasks.spawn("import_feed", live.imports.run)
+    live.tasks.spawn("list_feed", live.lists.run)
     yield
     await live.tasks.close()
 

@@ -18,6 +18,7 @@ from kernel.bus import Bus
 from kernel.clock import Clock, FakeClock, SystemClock
 from kernel.db import Database
 from kernel.ids import new_ulid
+from kernel.list_watch import watch_lists
 from kernel.phone import Phone
 from telephony.desk import AgentDesk
 from telephony.domain.agent_state import RingEnd
@@ -30,6 +31,7 @@ from tests.support.web import cheap_passwords
 from web.app import create_app
 from web.auth import Visitor, build_accounts
 from web.deps import WebDeps, WebSettings
+from web.live_lists import LISTS
 from web.permissions import Role
 
 PASSWORD = "demo-Passw0rd-回访"
@@ -44,6 +46,7 @@ class Stage:
         self.clock = clock
         self.bus = Bus()
         watch_cases(database, clock, self.bus.publish)
+        watch_lists(database, clock, self.bus.publish, LISTS)
         self.history = History()
         self.board = FakeBoard(clock)
         self.directory = CustomerDirectory(database)

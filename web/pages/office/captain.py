@@ -160,6 +160,7 @@ async def show_month(request: web.Request) -> web.StreamResponse:
     context = {
         "month": month,
         "crews": crews,
+        "as_of": app[DEPS].clock.now(),
         "problem": problem,
         "kinds": labels.words(cost_words.KINDS),
         "states": labels.words(cost_words.STATES),

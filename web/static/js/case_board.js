@@ -3,7 +3,7 @@ import "./case_due.js";
 import { keepFresh } from "./case_live.js";
 import "./page.js";
 
-const root = document.querySelector("[data-live-cases]");
+const root = document.querySelector("[data-live-cases], [data-live-list]");
 if (root) keepFresh(root);
 
 document.addEventListener("keydown", (event) => {

@@ -1,57 +1,80 @@
-// Pages that show cases hear which ones changed, and read themselves again: without losing the focus, what is
+// Pages that show cases and lists hear what changed, and read themselves again: without losing the focus, what is
 // open, the scroll, or anything typed.
 import { isDirty } from "./case_draft.js";
 import { isTyping } from "./dom.js";
-import { openLive } from "./live.js";
+import { openWhileSeen } from "./live.js";
 import { ownPage } from "./own_page.js";
 import { banner } from "./page.js";
 import { t } from "./texts.js";
 
 const GATHER_MS = 350;
 
-/** Keep the part `root` of the page fresh. `drawn(root)` is called after each change. */
-export function keepFresh(root, drawn = () => {}) {
-  const everything = root.dataset.liveCases === "all";
+/**
+ * Keep the part `first` of the page fresh; it is found again by its id. `drawn(root)` is called after each change.
+ *
+ * `data-live-cases`: `all`, or the case of `data-case` and those shown in it; `data-live-list`: names of lists;
+ * `data-live-keys`: ids whose rows alone matter; `data-live-gap`: seconds between two reads of a heavy page.
+ */
+export function keepFresh(first, drawn = () => {}) {
+  const { liveCases, liveGap = "0", liveKeys = "", liveList = "" } = first.dataset;
+  const lists = liveList.split(" ").filter(Boolean);
+  const keys = liveKeys.split(" ").filter(Boolean);
+  const here = () => document.getElementById(first.id);
   let timer = 0;
+  let read = Date.now();
   let owed = false;
-  if (document.querySelector("[role=alert][data-first]")) return; // somebody is putting a form right
+  if (document.querySelector("[role=alert][data-first], .form-error[role=alert], .field-error[role=alert]")) return; // somebody is putting a form right
 
-  const shows = (cases) => everything || cases.some((id) => root.dataset.case === id || root.querySelector(`[data-case="${CSS.escape(id)}"]`));
-  const busy = () => root.contains(document.activeElement) && isTyping(document.activeElement);
+  const shows = (cases) => liveCases === "all" || cases.some((id) => here().dataset.case === id || here().querySelector(`[data-case="${CSS.escape(id)}"]`));
+  const touched = new WeakSet(); // forms that somebody, not the browser's memory, has written in
+  const note = (event) => event.target.form && touched.add(event.target.form);
+  const busy = () => {
+    const root = here();
+    return (root.contains(document.activeElement) && isTyping(document.activeElement)) || [...root.querySelectorAll("form:not([data-draft])")].some((form) => touched.has(form) && written(form));
+  };
 
   async function refresh() {
+    if (!here()) return;
     if (busy()) {
       owed = true;
       return;
     }
     owed = false;
+    read = Date.now();
     let page;
     try {
-      page = await ownPage(root.dataset.src || window.location.pathname + window.location.search);
+      page = await ownPage(here().dataset.src || window.location.pathname + window.location.search);
     } catch {
       return; // no network: the live connection says so, and comes back with everything
     }
-    const fresh = page?.getElementById(root.id);
-    if (!fresh) return;
+    const fresh = page?.getElementById(first.id);
+    if (!fresh || !here()) return;
     if (busy()) {
       owed = true;
       return;
     }
-    replace(root, fresh);
-    drawn(root);
+    if (replace(here(), fresh)) drawn(here());
   }
 
   const schedule = () => {
     clearTimeout(timer);
-    timer = setTimeout(refresh, GATHER_MS);
+    timer = setTimeout(refresh, Math.max(GATHER_MS, read + Number(liveGap) * 1000 - Date.now()));
   };
+  const pay = () => setTimeout(() => owed && here() && !busy() && schedule(), 0);
 
-  root.addEventListener("focusout", () => setTimeout(() => owed && !busy() && schedule(), 0));
-  openLive({
-    topics: ["cases"],
+  document.addEventListener("input", note);
+  document.addEventListener("change", note);
+  document.addEventListener("focusout", pay);
+  document.addEventListener("input", pay);
+  document.addEventListener("reset", pay);
+  openWhileSeen({
+    topics: [...(liveCases === undefined ? [] : ["cases"]), ...lists.map((name) => `list:${name}`)],
     handlers: {
       cases: ({ all, cases }) => {
         if (all || shows(cases)) schedule();
+      },
+      list: ({ name, keys: changed }) => {
+        if (lists.includes(name) && (!changed.length || !keys.length || changed.some((key) => keys.includes(key)))) schedule();
       },
     },
     onStatus: (status) => {
@@ -61,32 +84,58 @@ export function keepFresh(root, drawn = () => {}) {
   });
 }
 
+/** True when somebody has put something into a form that keeps no draft. */
+const written = (form) => [...form.elements].some((field) => {
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.localName === "select") {
+    const chosen = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, chosen);
+  }
+  return field.type !== "hidden" && "defaultValue" in field && field.value !== field.defaultValue;
+});
+
 const plain = (node) => {
   const copy = node.cloneNode(true);
   for (const due of copy.querySelectorAll("[data-left]")) due.textContent = "";
   for (const due of copy.querySelectorAll("[data-due]")) due.removeAttribute("data-tone");
-  for (const own of copy.querySelectorAll("[data-own]")) own.replaceWith(); // what the browser draws itself
+  for (const own of copy.querySelectorAll("[data-own], [data-as-of]")) own.replaceWith(); // told apart, or drawn here
   for (const details of copy.querySelectorAll("details")) details.removeAttribute("open");
   for (const form of copy.querySelectorAll("form")) {
     delete form.dataset.tended;
     for (const name of ["seen"]) form.querySelector(`[name=${name}]`)?.remove();
   }
   const text = new XMLSerializer().serializeToString(copy);
-  return text.replace(/data-(amber|red)="[^"]*"/g, "").replace(/\s+/g, " ");
+  return text.replace(/data-(amber|red)="[^"]*"/g, "").replace(/ class="htmx[^"]*"/g, "").replace(/\s+/g, " ");
+};
+
+/** What tells a part from its like on the page before and after: its id, or where it leads and what it says. */
+const nameOf = (node) => {
+  if (node.id) return `#${node.id}`;
+  const form = node.localName === "details" ? node.querySelector("form") : node.form;
+  const hidden = form ? [...form.querySelectorAll("input[type=hidden]:not([name=version])")].map((field) => field.value) : [];
+  const said = node.localName === "details" ? node.querySelector("summary")?.textContent : node.textContent;
+  return [node.localName, node.getAttribute("href"), node.name, node.value, form?.getAttribute("action"), ...hidden, said?.trim()].join("|");
 };
 
 /** Put `fresh` in place of what `root` shows; forms that somebody writes in stay as they are. */
 function replace(root, fresh) {
-  if (plain(root) === plain(fresh)) return;
-  const focused = document.activeElement?.id;
-  const open = [...root.querySelectorAll("details[open][id]")].map((box) => box.id);
+  for (const told of root.querySelectorAll("[data-as-of]")) {
+    const now = fresh.querySelector("[data-as-of]");
+    if (now) told.textContent = now.textContent;
+  }
+  if (plain(root) === plain(fresh)) return false;
+  const focused = root.contains(document.activeElement) ? nameOf(document.activeElement) : "";
+  const open = new Set([...root.querySelectorAll("details[open]")].map(nameOf));
+  const scrolled = [...root.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
   const signed = (form) => form.querySelector("[data-signed=yes]") !== null;
-  const written = [...root.querySelectorAll("form[data-draft]")].filter((form) => isDirty(form) || signed(form));
-  for (const form of written) {
+  const kept = [...root.querySelectorAll("form[data-draft]")].filter((form) => isDirty(form) || signed(form));
+  for (const form of kept) {
     const place = form.id && fresh.querySelector(`#${CSS.escape(form.id)}`);
     if (place) place.replaceWith(form); // with its version: saving will show what has changed meanwhile
   }
   root.replaceChildren(...fresh.childNodes);
-  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  for (const box of root.querySelectorAll("details")) if (open.has(nameOf(box))) box.open = true;
+  root.querySelectorAll(".scroll").forEach((box, n) => scrolled[n] && box.scrollTo(...scrolled[n]));
+  if (focused) [...root.querySelectorAll("a, button, input, select, textarea, summary, [tabindex]")].find((one) => nameOf(one) === focused)?.focus({ preventScroll: true });
+  return true;
 }

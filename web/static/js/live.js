@@ -44,6 +44,19 @@ export function openLive(wanted) {
   return connectLive(wanted);
 }
 
+/** As `openLive`, while the page is looked at: one that lies in the background begins anew when it is seen. */
+export function openWhileSeen(wanted) {
+  let live = null;
+  const follow = () => {
+    if (document.hidden) {
+      live?.close();
+      live = null;
+    } else live ??= openLive(wanted);
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}
+
 function connectLive({ topics: own, handlers: ownHandlers, onStatus }) {
   const topics = [...own, ...shared.map((part) => part.topic)];
   const handlers = Object.assign({}, ...shared.map((part) => part.handlers), ownHandlers);
@@ -138,15 +151,18 @@ function connectLive({ topics: own, handlers: ownHandlers, onStatus }) {
     connect();
   }, 5_000);
 
-  window.addEventListener("offline", () => report(status === "displaced" ? "displaced" : "stale"));
-  window.addEventListener("online", connect);
-  window.addEventListener("pagehide", () => source?.close());
-  window.addEventListener("pageshow", (event) => event.persisted && connect());
+  const gone = new AbortController();
+  const listen = (name, heed) => window.addEventListener(name, heed, { signal: gone.signal });
+  listen("offline", () => report(status === "displaced" ? "displaced" : "stale"));
+  listen("online", connect);
+  listen("pagehide", () => source?.close());
+  listen("pageshow", (event) => event.persisted && connect());
   connect();
   return {
     reconnect: () => { status = ""; connect(); },
     close: () => {
       closed = true;
+      gone.abort();
       clearInterval(watch);
       clearTimeout(retryTimer);
       clearTimeout(graceTimer);

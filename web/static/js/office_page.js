@@ -16,5 +16,5 @@ function tend(root = document) {
 }
 
 tend();
-const root = document.querySelector("[data-live-cases]");
+const root = document.querySelector("[data-live-cases], [data-live-list]");
 if (root) keepFresh(root, tend);

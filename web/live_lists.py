@@ -1,0 +1,68 @@
+"""Tells pages with lists which list changed; they read themselves again, with their own permissions."""
+
+import asyncio
+from collections.abc import Mapping
+
+from kernel.bus import Bus, Lagged
+from kernel.list_watch import MOST_KEYS, ListChanged
+from web.live_hub import LiveHub
+
+KIND = "list"
+EVENT = "list"
+GATHER_SECONDS = 0.3
+"""Much changes in a moment during a call; pages are told once."""
+
+LISTS: Mapping[str, tuple[str, ...]] = {
+    "people": ("customer", "customer_phone", "customer_merge", "customer_consent"),
+    "freezes": ("customer_freeze",),
+    "do-not-call": ("do_not_call_entry", "do_not_call_number"),
+    "organisation": ("store", "department", "crew", "staff"),
+    "projects": ("project", "stage_event", "project_suspension", "project_payment", "warranty"),
+    "contacts": ("contact", "call_note"),
+    "callbacks": ("callback_request",),
+    "calls": ("call",),
+    "follow-ups": ("case_follow_up",),
+    "forwarded": ("source_reply",),
+    "points": ("repair_point", "part_issue", "monthly_repair_account", "quality_feedback"),
+    "costs": ("repair_cost", "deposit_posting", "crew_receivable"),
+    "appraisals": ("appraisal_proposal",),
+    "knowledge": ("knowledge_article", "knowledge_version"),
+    "questionnaires": ("questionnaire", "questionnaire_version"),
+    "messages": ("outgoing_message",),
+}
+"""What a page names in ``data-live-list`` → the tables whose rows it shows."""
+
+
+def topic_of(name: str) -> str:
+    """Return the live topic of a list."""
+    return f"{KIND}:{name}"
+
+
+class ListFeed:
+    """One task for all pages with lists. Frames hold a list's name and ids, and nothing else."""
+
+    def __init__(self, *, bus: Bus, hub: LiveHub) -> None:
+        self._bus = bus
+        self._hub = hub
+        hub.provide(KIND, self.snapshot)
+
+    def snapshot(self, topic: str) -> list[tuple[str, object]]:
+        """Return the event that makes a page read itself again: it cannot know what it missed."""
+        return [(EVENT, {"name": topic.partition(":")[2], "keys": []})]
+
+    async def run(self) -> None:
+        """Push until cancelled."""
+        async with self._bus.subscribe(ListChanged, name="list_feed", maxsize=2000) as changes:
+            async for first in changes:
+                await asyncio.sleep(GATHER_SECONDS)
+                gathered = [first, *changes.waiting()]
+                if any(isinstance(item, Lagged) for item in gathered):
+                    self._hub.resync(KIND)
+                    continue
+                by_name: dict[str, set[str]] = {}
+                for item in gathered:
+                    if isinstance(item, ListChanged):
+                        by_name.setdefault(item.name, set()).update(item.keys or ("",))
+                for name, keys in by_name.items():
+                    few = [] if "" in keys or len(keys) > MOST_KEYS else sorted(keys)
+                    self._hub.publish(topic_of(name), EVENT, {"name": name, "keys": few})
