@@ -2,6 +2,7 @@
 
 import callback_campaigns.campaign_tables
 import callback_campaigns.questionnaire_tables
+import callback_campaigns.talk_tables
 import callback_campaigns.task_tables
 import crm.attachment_tables
 import crm.complaint_tables
@@ -30,6 +31,7 @@ import web.tables
 MODULES = (
     callback_campaigns.campaign_tables,
     callback_campaigns.task_tables,
+    callback_campaigns.talk_tables,
     callback_campaigns.questionnaire_tables,
     crm.complaint_tables,
     crm.escalation_tables,

@@ -1,8 +1,55 @@
-"""What the dialling of campaigns tells whoever watches."""
+"""Facts about callbacks: what a step of a task sets going, and what talks with customers came to."""
 
 from datetime import datetime
 
 from kernel.events import Event, event
+
+
+@event
+class CallbackMoved(Event):
+    """A callback task took a step from which something follows outside of it.
+
+    Attributes:
+        effects: words of ``callback_campaigns.domain.task.Effect``.
+        attempt_id: the call in which it happened.
+    """
+
+    task_id: str
+    customer_id: str
+    project_id: str | None
+    kind: str
+    level: str
+    status: str
+    effects: tuple[str, ...]
+    attempt_id: str | None
+
+
+@event
+class TalkTicketsWanted(Event):
+    """A customer gave a decisive bad answer; the talk goes on."""
+
+    talk_id: str
+    item_id: str
+
+
+@event
+class TalkEnded(Event):
+    """A talk with a customer is over.
+
+    Attributes:
+        ending: a word of ``callback_campaigns.domain.talk.TalkEnding``.
+        task_ids: of every task that was asked about; ``kept_ids`` of those that have a result by it.
+        verdict: of the task that the call was about.
+    """
+
+    talk_id: str
+    customer_id: str
+    attempt_id: str | None
+    channel: str
+    ending: str
+    task_ids: tuple[str, ...]
+    kept_ids: tuple[str, ...]
+    verdict: str | None
 
 
 @event

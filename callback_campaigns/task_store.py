@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.result import Finding, ResultCode
 from callback_campaigns.domain.retry import Tried
-from callback_campaigns.domain.task import CancelWhy, Hold, InvalidAttempt, Task, TaskStatus
+from callback_campaigns.domain.task import CancelWhy, Effect, Hold, InvalidAttempt, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Category, Channel, Origin, Outcome, Verdict
+from callback_campaigns.events import CallbackMoved
 from callback_campaigns.task_tables import CallbackStepRow, CallbackTaskRow, InvalidAttemptRow
 from crm.domain.customer import Level
 from kernel.ids import new_ulid
+from kernel.outbox import add_fact
 
 WAITS_FOR_TIME = frozenset({TaskStatus.PLANNED, TaskStatus.RETRY_WAIT, TaskStatus.APPOINTED})
 
@@ -161,6 +163,33 @@ def add_invalid(session: AsyncSession, task_id: str, record: InvalidAttempt) -> 
             remark=record.remark[:200],
         )
     )
+
+
+def tell(
+    session: AsyncSession,
+    task: Task,
+    effects: Sequence[Effect],
+    *,
+    now: datetime,
+    attempt_id: str | None,
+) -> None:
+    """Tell what follows outside of a task, to be carried out once this is committed."""
+    told = tuple(effect.value for effect in effects if effect is not Effect.INVALID_ATTEMPT)
+    if told:
+        add_fact(
+            session,
+            CallbackMoved(
+                at=now,
+                task_id=task.task_id,
+                customer_id=task.customer_id,
+                project_id=task.project_id,
+                kind=task.kind.value,
+                level=task.level.value,
+                status=task.status.value,
+                effects=told,
+                attempt_id=attempt_id,
+            ),
+        )
 
 
 def _to_invalid(row: InvalidAttemptRow) -> InvalidAttempt:

@@ -24,6 +24,7 @@ from callback_campaigns.task_store import (
     locked,
     new_row,
     put,
+    tell,
     to_task,
 )
 from callback_campaigns.task_tables import CallbackStopRow, CallbackTaskRow
@@ -182,6 +183,11 @@ class CallbackTasks:
         if task.status.is_open and not moved.task.status.is_open:
             await self._follow(session, moved.task)
         return moved
+
+    async def follow_up(self, session: AsyncSession, task_id: str, *effects: Effect) -> None:
+        """Tell what follows from a talk besides what the task's own step says."""
+        row = await session.get_one(CallbackTaskRow, task_id)
+        tell(session, to_task(row), effects, now=self._office.now(), attempt_id=row.attempt_id)
 
     async def bring_due(self, rows: Sequence[CallbackTaskRow]) -> None:
         """Make the tasks whose time has come ready; a handler of :class:`kernel.due.DueWorker`."""
@@ -392,6 +398,7 @@ class CallbackTasks:
         if moved.task.cancelled_why is not None:
             detail["why"] = moved.task.cancelled_why.value
         add_step(session, moved.task, name, by=by, now=self._office.now(), was=task.status, detail=detail)
+        tell(session, moved.task, moved.effects, now=self._office.now(), attempt_id=task.attempt_id)
 
     async def _follow(self, session: AsyncSession, task: Task) -> None:
         """Plan the next point when one is over, unless the customer or the project is done with it."""

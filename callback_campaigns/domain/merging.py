@@ -42,15 +42,34 @@ def merge(
         left = list(group)
         while (first := next((task for task in left if task.is_dialable(now)), None)) is not None:
             left.remove(first)
-            total = lengths[first.kind]
-            others = []
-            for task in list(left):
-                if _joins(task, first, now + within) and total + lengths[task.kind] <= longest:
-                    total += lengths[task.kind]
-                    others.append(task)
-                    left.remove(task)
-            calls.append(OneCall(first, tuple(others), total))
+            others, total = joining(first, left, lengths, now=now, within=within, longest=longest)
+            left = [task for task in left if task not in others]
+            calls.append(OneCall(first, others, total))
     return tuple(calls)
+
+
+def joining(
+    first: Task,
+    tasks: Iterable[Task],
+    lengths: Mapping[CallbackType, timedelta],
+    *,
+    now: datetime,
+    within: timedelta,
+    longest: timedelta,
+) -> tuple[tuple[Task, ...], timedelta]:
+    """Return which tasks of the same customer are asked in the call about ``first``, and how long it takes.
+
+    The most pressing come first. The same questions are not asked twice in one call.
+    """
+    total, kinds = lengths[first.kind], {first.kind}
+    others: list[Task] = []
+    for task in sorted(tasks, key=_press):
+        fits = _joins(task, first, now + within) and task.kind not in kinds
+        if fits and total + lengths[task.kind] <= longest:
+            total += lengths[task.kind]
+            kinds.add(task.kind)
+            others.append(task)
+    return tuple(others), total
 
 
 def _press(task: Task) -> tuple[bool, bool, datetime, str]:

@@ -105,9 +105,13 @@ def calls(*tasks: Task) -> list[list[str]]:
 def one(task_id: str, days: float = 0, *, is_ready: bool = True, **changes: Any) -> Task:
     moment = MONDAY + timedelta(days=days)
     status = TaskStatus.READY if is_ready else TaskStatus.PLANNED
-    return planned(
-        **({"task_id": task_id, "due_at": moment, "window_end": moment, "status": status} | changes)
-    )
+    kind = {"A": CallbackType.START, "B": CallbackType.CONCEALED}.get(task_id, CallbackType.MIDTERM)
+    known = {"task_id": task_id, "kind": kind, "due_at": moment, "window_end": moment, "status": status}
+    return planned(**(known | changes))
+
+
+def test_the_same_questions_are_not_asked_twice_in_one_call() -> None:
+    assert calls(one("A"), one("B", kind=CallbackType.START)) == [["A"], ["B"]]
 
 
 def test_tasks_of_one_customer_become_one_call_the_most_pressing_first() -> None:
