@@ -149,6 +149,14 @@ class DialAttempts:
             raise NotFound("no such attempt", field="attempt_id")
         return moved
 
+    async def move_all(
+        self, steps: Sequence[tuple[str, Callable[[Attempt], AttemptMoved]]]
+    ) -> list[AttemptMoved]:
+        """Do :meth:`move` for many in one transaction, all or none; what is no attempt is passed over."""
+        async with self._office.database.transaction() as session:
+            moved = [await self.move_in(session, attempt_id, step) for attempt_id, step in steps]
+        return [one for one in moved if one is not None]
+
     async def move_in(
         self, session: AsyncSession, attempt_id: str, step: Callable[[Attempt], AttemptMoved]
     ) -> AttemptMoved | None:

@@ -27,7 +27,7 @@ HABITS: Final = (
 
 
 @dataclass
-class People:
+class Network:
     """Everybody out there. ``offered``: how often each number was called."""
 
     offered: Counter[str] = field(default_factory=Counter)
@@ -35,12 +35,12 @@ class People:
 
 
 @contextlib.asynccontextmanager
-async def people(
+async def network(
     pbx: Pbx,
     *,
     ring: timedelta = timedelta(milliseconds=50),
     talk: timedelta = timedelta(minutes=5),
-) -> AsyncIterator[People]:
+) -> AsyncIterator[Network]:
     """Play the network behind the trunk for the length of the block."""
     folder = pbx.config.paths.spool / "phones"
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ async def people(
         arguments=["-aa"],
         env=pbx.runtime.sipp.env(),
     )
-    found = People()
+    found = Network()
 
     async def follow() -> None:
         async for event in process.events():

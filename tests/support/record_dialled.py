@@ -25,7 +25,7 @@ from telephony.ami.actions import AmiActions
 from telephony.ami.record import recording
 from telephony.audio import RATE
 from tests.support.agi_routes import agi_routes, hang_up_after_queue
-from tests.support.network import BUSY, DECLINES, EMPTY, NO_WAY, OFF, SILENT, people
+from tests.support.network import BUSY, DECLINES, EMPTY, NO_WAY, OFF, SILENT, network
 from tests.support.pbx import HOTLINE, Pbx, running_pbx
 from tests.support.sipp import agent_phone, outside_phone, sign_in
 from tests.support.waiting import eventually
@@ -134,9 +134,9 @@ async def record(folder: Path) -> None:
         async with running_pbx(Path(at)) as pbx:
             routes = {"survey": survey, "after-queue": hang_up_after_queue}
             async with agi_routes(pbx.config.agi_port, routes):
-                async with people(pbx, talk=timedelta(seconds=6)):
+                async with network(pbx, talk=timedelta(seconds=6)):
                     await _without_agents(pbx, folder)
-                async with people(pbx, talk=timedelta(seconds=1)):
+                async with network(pbx, talk=timedelta(seconds=1)):
                     await _with_agents(pbx, folder)
                 for name, seconds in (("machine", 4.0), ("human", 0.5)):
                     async with outside_phone(pbx, ANSWERING, speaks(seconds)):
@@ -146,7 +146,7 @@ async def record(folder: Path) -> None:
                             f"dialled_{name}",
                             lambda actions: place(actions, ANSWERING, "survey", RING, amd=True),
                         )
-            async with people(pbx, talk=timedelta(seconds=2)):
+            async with network(pbx, talk=timedelta(seconds=2)):
                 await _story(
                     pbx,
                     folder,

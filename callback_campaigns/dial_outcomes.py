@@ -1,0 +1,117 @@
+"""From how a call ended to how the attempt did (domain.md §4.2; ITU-T Q.850 for the causes)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, Self
+
+from callback_campaigns.domain.terms import Outcome
+from telephony.domain.call import CallResult, EndReason
+from telephony.events import CallEnded
+from telephony.views import CallView
+
+UNSEEN = frozenset({EndReason.GAP.value, EndReason.PBX_RESTART.value})
+"""Ends that nobody saw: what the telephone did until then is not known."""
+_PLAIN = {
+    CallResult.ANSWERED.value: Outcome.ANSWERED,
+    CallResult.BUSY.value: Outcome.BUSY,
+    CallResult.OFF.value: Outcome.OFF,
+    CallResult.EMPTY.value: Outcome.EMPTY,
+    CallResult.REJECTED.value: Outcome.REJECTED,
+    CallResult.ABANDONED_QUEUE.value: Outcome.ABANDONED,
+    CallResult.ABANDONED_SHORT.value: Outcome.ABANDONED,
+    CallResult.NO_ANSWER.value: Outcome.NO_ANSWER,
+    CallResult.IVR_ONLY.value: Outcome.NO_ANSWER,
+}
+
+
+class Announcement(StrEnum):
+    """What the network's voice says before anybody answers 运营商提示音."""
+
+    BUSY = "busy"
+    """用户正忙 / 正在通话中."""
+    OFF = "off"
+    """已关机 / 不在服务区 / 暂时无法接通."""
+    EMPTY = "empty"
+    """空号 / 已停机."""
+    NO_ANSWER = "no_answer"
+    """暂时无人接听."""
+    CONGESTION = "congestion"
+    """网络忙."""
+
+
+class EarlyMedia(Protocol):
+    """Whoever listens to what comes before the answer."""
+
+    def said(self, call_id: str) -> Announcement | None:
+        """Return what was heard on a call that nobody answered, ``None`` for nothing or unclear."""
+        ...
+
+
+class NobodyListens:
+    """Without speech recognition the causes are all there is."""
+
+    def said(self, call_id: str) -> Announcement | None:
+        """Return nothing."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOver:
+    """A call that has ended, as far as its outcome depends on it."""
+
+    call_id: str
+    result: str
+    end_reason: str
+    cause: int | None
+    answered_at: datetime | None
+    agent_number: str | None
+
+    @classmethod
+    def of(cls, fact: CallEnded) -> Self:
+        """Read the fact of a call's end."""
+        return cls(
+            call_id=fact.call_id,
+            result=fact.result,
+            end_reason=fact.end_reason,
+            cause=fact.cause,
+            answered_at=fact.answered_at,
+            agent_number=fact.agent_number,
+        )
+
+    @classmethod
+    def stored(cls, call: CallView) -> "CallOver | None":
+        """Read a stored call; ``None`` while it goes on."""
+        if call.ended_at is None:
+            return None
+        return cls(
+            call_id=call.call_id,
+            result=call.result or CallResult.FAILED.value,
+            end_reason=call.end_reason or EndReason.HANGUP.value,
+            cause=call.cause,
+            answered_at=call.answered_at,
+            agent_number=call.agent,
+        )
+
+
+def outcome_of(call: CallOver, early: EarlyMedia | None = None) -> Outcome:
+    """Return how the attempt ended.
+
+    A person answered unless a machine was recognised. An end that nobody saw says nothing about a telephone
+    that was not answered before. The network's own voice knows more than its causes do.
+    """
+    if call.end_reason == EndReason.MACHINE.value:
+        return Outcome.MACHINE
+    found = _PLAIN.get(call.result)
+    if found in {Outcome.ANSWERED, Outcome.ABANDONED}:
+        return found
+    if call.end_reason in UNSEEN:
+        return Outcome.ANSWERED if call.answered_at is not None else Outcome.UNKNOWN
+    said = early.said(call.call_id) if early is not None else None
+    if said is not None:
+        return Outcome(said.value)
+    if found is not None:
+        return found
+    # The agent's own telephone failed, or no channel was made: nothing left our switch.
+    ours = call.agent_number is not None or not call.cause
+    return Outcome.FAILED if ours else Outcome.CONGESTION

@@ -1,0 +1,168 @@
+"""What the dialler remembers of its campaigns from moment to moment: their pace, and what is told of them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from callback_campaigns.attempt_keeper import AttemptKeeper
+from callback_campaigns.dial_pace import CampaignPace
+from callback_campaigns.domain.attempt import Attempt, AttemptState
+from callback_campaigns.domain.campaign import Campaign
+from callback_campaigns.domain.refusal import RefusalCode
+from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.events import CampaignPulse
+from callback_campaigns.exchange import Exchange
+from callback_campaigns.task_tables import DialAttemptRow
+from crm.office import Office
+from kernel.bus import Bus
+from kernel.events import Event
+from telephony.events import CallAnswered, CallEnded, CallProgressed
+
+PULSE = timedelta(seconds=1)
+AGAIN = timedelta(minutes=1)
+"""How often it is asked whether a reason that holds a campaign back is to be written down."""
+LEARNT_FROM = timedelta(days=1)
+MOST = 5_000
+HEARD: tuple[type[Event], ...] = (CallProgressed, CallAnswered, CallEnded)
+
+
+class DialWatch:
+    """Keeps a :class:`CampaignPace` for each campaign that runs, and publishes its pulse."""
+
+    def __init__(self, office: Office, exchange: Exchange, keeper: AttemptKeeper, bus: Bus) -> None:
+        self._office = office
+        self._exchange = exchange
+        self._keeper = keeper
+        self._bus = bus
+        self._paces: dict[str, CampaignPace] = {}
+        self._campaign_of: dict[str, str] = {}
+        self._pulsed: dict[str, tuple[datetime, str]] = {}
+        self._noted: dict[tuple[str, RefusalCode], datetime] = {}
+
+    # -- campaigns -----------------------------------------------------------------------------------
+
+    async def open(self, campaign: Campaign) -> None:
+        """Have a pace for a campaign; the first time it is learnt from the calls of the last day."""
+        before = self._paces.get(campaign.campaign_id)
+        self._paces[campaign.campaign_id] = made = CampaignPace.of(campaign, before)
+        if before is None and campaign.mode.needs_queue:
+            await self._learn(campaign, made)
+
+    def close_others(self, running: Sequence[Campaign]) -> None:
+        """Forget campaigns that are over, once none of their dials waits for an agent."""
+        known = {campaign.campaign_id for campaign in running}
+        for campaign_id in [one for one in self._paces if one not in known]:
+            if not self._paces[campaign_id].dials:
+                del self._paces[campaign_id]
+
+    def pace(self, campaign: Campaign) -> CampaignPace:
+        """Return the pace of a campaign that was opened."""
+        found = self._paces.get(campaign.campaign_id)
+        if found is None:
+            found = self._paces[campaign.campaign_id] = CampaignPace.of(campaign)
+        return found
+
+    def began(self, campaign: Campaign, attempt: Attempt, now: float) -> None:
+        """A call was begun."""
+        self.pace(campaign).began(attempt.attempt_id, now)
+        self._campaign_of[attempt.attempt_id] = campaign.campaign_id
+
+    # -- what happens --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Hear how dials end for the agents, until cancelled."""
+        async with self._bus.subscribe(*HEARD, name="dial-watch", maxsize=20_000) as heard:
+            async for event in heard:
+                if isinstance(event, CallProgressed | CallAnswered | CallEnded):
+                    self.hear(event)
+
+    def hear(self, event: CallProgressed | CallAnswered | CallEnded) -> None:
+        """Take what telephony tells of one of our calls."""
+        campaign_id = self._campaign_of.get(event.call_id)
+        pace = self._paces.get(campaign_id) if campaign_id is not None else None
+        if pace is None:
+            return
+        now = self._office.clock.monotonic()
+        match event:
+            case CallAnswered(agent_number=str()):
+                pace.connected(event.call_id, now)
+            case CallProgressed(kind="queued"):
+                pace.person(event.call_id, now)
+            case CallProgressed(kind="menu"):
+                node = dict(event.detail).get("node")
+                if node == "nobody":
+                    pace.abandoned(event.call_id, now)
+                elif node == "machine":
+                    pace.failed(event.call_id, now)
+            case CallEnded():
+                pace.failed(event.call_id, now)
+                if event.agent_number is not None and event.talk_seconds:
+                    pace.history.talk_ended(event.talk_seconds)
+                del self._campaign_of[event.call_id]
+            case _:
+                pass
+
+    async def _learn(self, campaign: Campaign, pace: CampaignPace) -> None:
+        now, mono = self._office.now(), self._office.clock.monotonic()
+        row = DialAttemptRow
+        query = (
+            select(row.began_at, row.answered_at, row.ended_at, row.outcome)
+            .where(
+                row.campaign_id == campaign.campaign_id,
+                row.began_at > now - LEARNT_FROM,
+                row.ended_at.is_not(None),
+            )
+            .order_by(row.began_at.desc())
+            .limit(MOST)
+        )
+        async with self._office.database.session() as session:
+            found = list(await session.execute(query))
+        for began, answered, ended, outcome in reversed(found):
+            assert ended is not None
+            person = outcome in {Outcome.ANSWERED.value, Outcome.ABANDONED.value}
+            if not person or answered is None:
+                pace.history.dial_failed((ended - began).total_seconds())
+                continue
+            pace.history.dial_answered((answered - began).total_seconds())
+            abandoned = outcome == Outcome.ABANDONED.value
+            pace.remember(mono - (now - answered).total_seconds(), abandoned=abandoned)
+            if not abandoned:
+                pace.history.talk_ended((ended - answered).total_seconds())
+
+    # -- what is told --------------------------------------------------------------------------------
+
+    def is_new(self, campaign: Campaign, code: RefusalCode) -> bool:
+        """Tell whether a reason that holds a campaign back is worth writing down again."""
+        key, now = (campaign.campaign_id, code), self._office.now()
+        noted = self._noted.get(key)
+        if noted is not None and abs(now - noted) < AGAIN:
+            return False
+        self._noted[key] = now
+        return True
+
+    def pulse(self, campaign: Campaign, decision: str) -> None:
+        """Tell whoever watches how a campaign is doing, once a second."""
+        now, campaign_id = self._office.now(), campaign.campaign_id
+        before = self._pulsed.get(campaign_id)
+        if before is not None and abs(now - before[0]) < PULSE:
+            return
+        self._pulsed[campaign_id] = (now, decision)
+        mine = [one.attempt for one in self._keeper.open_attempts() if one.campaign_id == campaign_id]
+        talking = sum(one.state is AttemptState.ANSWERED for one in mine)
+        queue = campaign.queue if campaign.mode.needs_queue else None
+        picture = self._exchange.picture()
+        self._bus.publish(
+            CampaignPulse(
+                at=now,
+                campaign_id=campaign_id,
+                dialling=len(mine) - talking,
+                talking=talking,
+                agents_free=self._exchange.people(queue).free if queue is not None else None,
+                lines_used=self._exchange.used(campaign.trunk),
+                abandoned_share=self.pace(campaign).share(self._office.clock.monotonic()),
+                cap=campaign.abandon_cap,
+                decision=decision,
+                as_of=picture.as_of or now,
+            )
+        )
