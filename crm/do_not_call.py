@@ -128,6 +128,29 @@ class DoNotCall:
             Invalid: neither customer nor number, no such level or source, no evidence.
             NotFound: no such customer.
         """
+        async with self._office.database.transaction() as session:
+            return await self.add_in(
+                session,
+                actor,
+                level=level,
+                source=source,
+                evidence=evidence,
+                customer_id=customer_id,
+                number=number,
+            )
+
+    async def add_in(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        *,
+        level: int,
+        source: str,
+        evidence: str,
+        customer_id: str | None = None,
+        number: str | None = None,
+    ) -> RefusalView:
+        """Do :meth:`add` in the caller's transaction."""
         actor.need(Permission.CUSTOMERS_EDIT)
         office = self._office
         wanted, came = _level(level), _source(source)
@@ -135,49 +158,48 @@ class DoNotCall:
         if customer_id is None and not number:
             raise Invalid("give a customer, a number, or both", field="customer_id")
         listed = {parse_number(number, area=office.default_area, field="number").e164} if number else set()
-        async with office.database.transaction() as session:
-            row = await customer_for_change(session, customer_id, None) if customer_id else None
-            if row is not None:
-                listed |= set((await people_reads.numbers(session, [row.id])).get(row.id, ()))
-            entry = await self._same(session, row.id if row else None, wanted, listed)
-            if entry is not None:
-                await _add_numbers(session, entry.id, listed)
-                return (await people_reads.refusals(session, DoNotCallRow.id == entry.id, in_force=True))[0]
-            now = office.now()
-            entry = DoNotCallRow(
-                id=new_ulid(),
-                customer_id=row.id if row else None,
-                level=int(wanted),
-                since=now,
-                source=came.value,
-                evidence=proof,
-                by=actor.name,
-            )
-            session.add(entry)
-            await session.flush()
+        row = await customer_for_change(session, customer_id, None) if customer_id else None
+        if row is not None:
+            listed |= set((await people_reads.numbers(session, [row.id])).get(row.id, ()))
+        entry = await self._same(session, row.id if row else None, wanted, listed)
+        if entry is not None:
             await _add_numbers(session, entry.id, listed)
-            for one in await _holders(session, row.id if row else None, listed):
-                one.do_not_call = True
-                one.updated_at = now
-            add_fact(
-                session,
-                CallsRefused(
-                    at=now,
-                    customer_id=entry.customer_id,
-                    entry_id=entry.id,
-                    level=entry.level,
-                    source=entry.source,
-                ),
-            )
-            await office.journal.note(
-                session,
-                actor,
-                "calls_refused",
-                entity="customer" if row else "do_not_call",
-                entity_id=row.id if row else entry.id,
-                after={"entry_id": entry.id, "level": entry.level, "source": entry.source},
-            )
             return (await people_reads.refusals(session, DoNotCallRow.id == entry.id, in_force=True))[0]
+        now = office.now()
+        entry = DoNotCallRow(
+            id=new_ulid(),
+            customer_id=row.id if row else None,
+            level=int(wanted),
+            since=now,
+            source=came.value,
+            evidence=proof,
+            by=actor.name,
+        )
+        session.add(entry)
+        await session.flush()
+        await _add_numbers(session, entry.id, listed)
+        for one in await _holders(session, row.id if row else None, listed):
+            one.do_not_call = True
+            one.updated_at = now
+        add_fact(
+            session,
+            CallsRefused(
+                at=now,
+                customer_id=entry.customer_id,
+                entry_id=entry.id,
+                level=entry.level,
+                source=entry.source,
+            ),
+        )
+        await office.journal.note(
+            session,
+            actor,
+            "calls_refused",
+            entity="customer" if row else "do_not_call",
+            entity_id=row.id if row else entry.id,
+            after={"entry_id": entry.id, "level": entry.level, "source": entry.source},
+        )
+        return (await people_reads.refusals(session, DoNotCallRow.id == entry.id, in_force=True))[0]
 
     async def lift(self, actor: Actor, entry_id: str, *, reason: str, evidence: str) -> RefusalView:
         """Take a refusal back, because the customer wants it so.

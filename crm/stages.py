@@ -285,20 +285,26 @@ class ProjectStages:
             Forbidden, NotFound, StaleVersion, IllegalStep: see :meth:`register`.
         """
         actor.need(Permission.PROJECTS_EDIT)
+        async with self._office.database.transaction() as session:
+            return await self.move_delivery_in(session, actor, project_id, to, expected=expected)
 
-        def write(session: AsyncSession, row: Project) -> Event:
-            return DeliveryMoved(
-                at=self._office.now(),
-                project_id=row.id,
-                customer_id=row.customer_id,
-                contract_no=row.contract_no,
-                state_was=row.delivery_state,
-                state=to.value,
-            )
-
-        return await self._simple(
-            actor, project_id, expected, lambda course: move_delivery(course, to), write, "delivery_moved", ""
-        )
+    async def move_delivery_in(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        project_id: str,
+        to: Delivery,
+        *,
+        expected: int | None,
+        why: str = "",
+    ) -> ProjectRecord:
+        """Do :meth:`move_delivery` in the caller's transaction."""
+        actor.need(Permission.PROJECTS_EDIT)
+        row = await project_for_change(session, project_id, expected)
+        course = await project_reads.course_of(session, row)
+        after = move_delivery(course, to)
+        self._delivery(session, row, course.delivery, after.delivery)
+        return await self._done(session, actor, row, course, after, "delivery_moved", why=why)
 
     async def expire_warranties(self, actor: Actor) -> int:
         """Move projects whose warranty has run out to stage 99 (P15); return how many."""

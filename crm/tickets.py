@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import CaseFilter, CasePage, NewCase, known_department
 from crm.complaint_input import id_of, name_of, why_of
@@ -120,95 +121,101 @@ class Tickets:
 
     async def open(self, actor: Actor, new: NewTicket) -> TicketView:
         """Open a ticket by hand. Raises as :meth:`open_from_callback`."""
+        async with self._store.database.transaction() as session:
+            case_id = await self.open_in(session, actor, new)
+            return await self._reader.view(session, actor, case_id)
+
+    async def open_once_in(self, session: AsyncSession, actor: Actor, new: NewTicket) -> str:
+        """Do :meth:`open_once` in the caller's transaction; return the case's id."""
+        actor.need(Permission.CASES_REGISTER)
+        known = await _known_id(session, new.found)
+        return known if known is not None else await self.open_in(session, actor, new)
+
+    async def open_in(self, session: AsyncSession, actor: Actor, new: NewTicket) -> str:
+        """Do :meth:`open` in the caller's transaction; return the case's id."""
         actor.need(Permission.CASES_REGISTER)
         source, now = new.found, self._store.clock.now()
         if new.demanded is not None and not SHORTEST_DEMAND <= new.demanded <= LONGEST_DEMAND:
             raise Invalid("between ten minutes and sixty days", field="demanded")
         class_code = _class_of(source.class_code)
-        async with self._store.database.transaction() as session:
-            for number, code in enumerate(new.departments):
-                await known_department(session, code, field=f"departments.{number}")
-            parts = [Part(new_ulid(), code) for code in new.departments]
-            moved = rules.open_ticket(new.severity, parts)
-            header = await self._store.register.open(
-                session,
-                actor,
-                NewCase(
-                    kind=CaseKind.TICKET,
-                    customer_id=source.customer_id,
-                    project_id=source.project_id,
-                    content=source.text,
-                    source=new.source,
-                    severity=new.severity,
-                    external_no=new.external_no,
-                    call_id=id_of(source.call_id, "call_id"),
-                ),
+        for number, code in enumerate(new.departments):
+            await known_department(session, code, field=f"departments.{number}")
+        parts = [Part(new_ulid(), code) for code in new.departments]
+        moved = rules.open_ticket(new.severity, parts)
+        header = await self._store.register.open(
+            session,
+            actor,
+            NewCase(
+                kind=CaseKind.TICKET,
+                customer_id=source.customer_id,
+                project_id=source.project_id,
+                content=source.text,
+                source=new.source,
+                severity=new.severity,
+                external_no=new.external_no,
+                call_id=id_of(source.call_id, "call_id"),
+            ),
+            at=now,
+        )
+        if source.specialist_id is not None:
+            header.specialist_id = id_of(source.specialist_id, "specialist_id")
+            header.specialist_name = name_of(source.specialist, "specialist", 80)
+        key = _key(source, class_code, new.departments)
+        earlier = await self._notices.earlier(session, key, before=now, but=header.id)
+        row = TicketRow(
+            case_id=header.id,
+            question=name_of(source.question, "question", MAX_QUESTION) or "",
+            answer=name_of(source.answer, "answer", MAX_ANSWER) or "",
+            question_id=name_of(source.question_id, "question_id", MAX_REF),
+            callback_ref=name_of(source.callback_ref, "callback_ref", MAX_REF),
+            recording_ref=name_of(source.recording_ref, "recording_ref", MAX_RECORDING),
+            problem_key=key,
+            fed_back=len(earlier) + 1,
+            class_code=class_code,
+            not_reached=0,
+        )
+        session.add(row)
+        await session.flush()
+        opened = OpenedTicket(
+            session=session,
+            actor=actor,
+            now=now,
+            header=header,
+            row=row,
+            parts=[],
+            book=self._store.limits,
+        )
+        await self._add(opened, parts, cause=header.content)
+        opened.note("ticket.opened", after={"no": header.no, "severity": header.severity, "key": key})
+        await received(self._store.limits, session, header, at=now, demanded=new.demanded)
+        opened.tell(
+            TicketOpened(
                 at=now,
-            )
-            if source.specialist_id is not None:
-                header.specialist_id = id_of(source.specialist_id, "specialist_id")
-                header.specialist_name = name_of(source.specialist, "specialist", 80)
-            key = _key(source, class_code, new.departments)
-            earlier = await self._notices.earlier(session, key, before=now, but=header.id)
-            row = TicketRow(
                 case_id=header.id,
-                question=name_of(source.question, "question", MAX_QUESTION) or "",
-                answer=name_of(source.answer, "answer", MAX_ANSWER) or "",
-                question_id=name_of(source.question_id, "question_id", MAX_REF),
-                callback_ref=name_of(source.callback_ref, "callback_ref", MAX_REF),
-                recording_ref=name_of(source.recording_ref, "recording_ref", MAX_RECORDING),
-                problem_key=key,
-                fed_back=len(earlier) + 1,
-                class_code=class_code,
-                not_reached=0,
+                no=header.no,
+                customer_id=header.customer_id,
+                severity=header.severity,
+                departments=live_departments(opened.parts),
+                specialist_id=header.specialist_id,
+                summary=header.summary,
+                fed_back=row.fed_back,
             )
-            session.add(row)
-            await session.flush()
-            opened = OpenedTicket(
-                session=session,
-                actor=actor,
-                now=now,
-                header=header,
-                row=row,
-                parts=[],
-                book=self._store.limits,
-            )
-            await self._add(opened, parts, cause=header.content)
-            opened.note("ticket.opened", after={"no": header.no, "severity": header.severity, "key": key})
-            await received(self._store.limits, session, header, at=now, demanded=new.demanded)
-            opened.tell(
-                TicketOpened(
-                    at=now,
-                    case_id=header.id,
-                    no=header.no,
-                    customer_id=header.customer_id,
-                    severity=header.severity,
-                    departments=live_departments(opened.parts),
-                    specialist_id=header.specialist_id,
-                    summary=header.summary,
-                    fed_back=row.fed_back,
-                )
-            )
-            if moved.converted is not None:
-                await become_complaint(opened, self._complaints, moved, moved.converted, note="")
-            else:
-                await opened.move(moved, "ticket.handed_off")
-                await self._send(opened, opened.parts)
-                late = bool(earlier) and await self._notices.was_late(session, [case.id for case in earlier])
-                if notice_owed(row.fed_back, late=late):
-                    await self._notices.issue_for(opened, NoticeWhy.AGAIN)
-            await self._store.finish(opened)
-            return await self._reader.view(session, actor, header.id)
+        )
+        if moved.converted is not None:
+            await become_complaint(opened, self._complaints, moved, moved.converted, note="")
+        else:
+            await opened.move(moved, "ticket.handed_off")
+            await self._send(opened, opened.parts)
+            late = bool(earlier) and await self._notices.was_late(session, [case.id for case in earlier])
+            if notice_owed(row.fed_back, late=late):
+                await self._notices.issue_for(opened, NoticeWhy.AGAIN)
+        await self._store.finish(opened)
+        return header.id
 
     async def _known(self, actor: Actor, source: CallbackSource) -> TicketView | None:
         actor.need(Permission.CASES_REGISTER)
-        if source.callback_ref is None or source.question_id is None:
-            return None
-        query = select(TicketRow.case_id).where(
-            TicketRow.callback_ref == source.callback_ref, TicketRow.question_id == source.question_id
-        )
         async with self._store.database.session() as session:
-            case_id = await session.scalar(query)
+            case_id = await _known_id(session, source)
         return await self.get(actor, case_id) if case_id is not None else None
 
     # Customer service
@@ -304,6 +311,15 @@ class Tickets:
                     due_at=sent.due_at,
                 )
             )
+
+
+async def _known_id(session: AsyncSession, source: CallbackSource) -> str | None:
+    if source.callback_ref is None or source.question_id is None:
+        return None
+    query = select(TicketRow.case_id).where(
+        TicketRow.callback_ref == source.callback_ref, TicketRow.question_id == source.question_id
+    )
+    return await session.scalar(query)
 
 
 def _class_of(code: int | None) -> int | None:
