@@ -151,24 +151,46 @@ class CaseExports:
         asked: Mapping[str, Any],
         read: _Read[T],
     ) -> Export[T]:
-        if total > self._most:
-            raise TooManyRows(f"{total} rows; at most {self._most} at once, narrow the filter", field="rows")
-        # Before the first row leaves: what was taken out is noted even if the line breaks half way.
-        async with self._database.transaction() as session:
-            await self._journal.note(
-                session,
-                actor,
-                "data.exported",
-                entity="export",
-                entity_id=new_ulid(),
-                after={
-                    "list": name,
-                    "form": form,
-                    "rows": total,
-                    "filter": {key: value for key, value in asked.items() if value not in (None, [], False)},
-                },
-            )
-        return Export(total=total, pages=_pages(read, total))
+        return await begin_export(
+            self._database, self._journal, actor, name, form, total, asked, read, most=self._most
+        )
+
+
+async def begin_export(
+    database: Database,
+    journal: Journal,
+    actor: Actor,
+    name: str,
+    form: FileForm,
+    total: int,
+    asked: Mapping[str, Any],
+    read: Callable[[str | None], Awaitable[tuple[Sequence[T], str | None]]],
+    *,
+    most: int = MAX_ROWS,
+) -> Export[T]:
+    """Note that somebody takes a list out, and return its pages.
+
+    Raises:
+        TooManyRows: it is longer than a file may be; nothing was noted.
+    """
+    if total > most:
+        raise TooManyRows(f"{total} rows; at most {most} at once, narrow the filter", field="rows")
+    # Before the first row leaves: what was taken out is noted even if the line breaks half way.
+    async with database.transaction() as session:
+        await journal.note(
+            session,
+            actor,
+            "data.exported",
+            entity="export",
+            entity_id=new_ulid(),
+            after={
+                "list": name,
+                "form": form,
+                "rows": total,
+                "filter": {key: value for key, value in asked.items() if value not in (None, [], False)},
+            },
+        )
+    return Export(total=total, pages=_pages(read, total))
 
 
 async def _pages(read: _Read[T], total: int) -> AsyncIterator[Sequence[T]]:

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from callback_campaigns.campaign_figures import CampaignFigures
+from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
+from callback_campaigns.contact_lists import ContactLists
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.task_desk import CallbackDesk
 from callback_campaigns.tasks import CallbackTasks
+from crm.importing.jobs import ImportJobs
+from kernel.access import Permission
 from web.crm_part import CRM, CrmDeps, CrmServices
 from web.deps import DEPS
 
@@ -21,6 +26,10 @@ class Callbacks:
     desk: CallbackDesk
     gates: GateDesk
     campaigns: CampaignBook
+    campaign_figures: CampaignFigures
+    campaign_results: CampaignResults
+    contact_lists: ContactLists
+    list_jobs: ImportJobs
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -34,11 +43,18 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     tasks = CallbackTasks(office, plan, dialling, crm.limits.calendar)
     trunks = {trunk.name: trunk for trunk in deps.settings.trunks}
     lines = Lines(trunks=trunks, carriers=frozenset(dialling.carriers))
+    book = CampaignBook(office, lines, deps.bus)
+    lists = ContactLists(office, tasks, plan, crm.people.do_not_call)
+    runs = Permission.CAMPAIGNS_RUN
     return Callbacks(
         tasks,
         CallbackDesk(office, tasks),
         GateDesk(office, plan),
-        CampaignBook(office, lines, deps.bus),
+        book,
+        CampaignFigures(office, book, tasks, plan, dialling),
+        CampaignResults(office, book),
+        lists,
+        ImportJobs(office, lists, deps.bus.publish, permission=runs, lists=True),
     )
 
 

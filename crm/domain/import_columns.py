@@ -88,7 +88,33 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
     ),
     "kept": ("something else is written down here; it was kept", "choose «overwrite» to change it"),
     "stage_kept": ("the stage of a known project is not changed by an import", "register the stage"),
+    "name_differs": (
+        "a customer with another name has this number; it is their callback",
+        "compare the names",
+    ),
+    "number_shared": (
+        "several customers have this number, none of this name",
+        "write the name as it is here",
+    ),
+    "listed_twice": ("this customer stands in an earlier row already; called once", "remove one of the rows"),
+    "do_not_call": ("the customer or the number is on the do-not-call list; not called", "remove the row"),
+    "planned_already": (
+        "a callback of this kind is planned already; no second one",
+        "nothing needs to be done",
+    ),
+    "level_a": ("a customer of level A is called by a person, not by the system", "nothing needs to be done"),
 }
 """Code → what is wrong and what to do, in English; pages have their own words."""
 
-WARNINGS = frozenset({"unknown_column", "kept", "stage_kept"})
+WARNINGS = frozenset(
+    {
+        "unknown_column",
+        "kept",
+        "stage_kept",
+        "name_differs",
+        "listed_twice",
+        "do_not_call",
+        "planned_already",
+        "level_a",
+    }
+)

@@ -77,19 +77,38 @@ class JobView:
 
 
 class ImportJobs:
-    """Takes uploads, and works on them one after another."""
+    """Takes uploads, and works on them one after another.
+
+    Args:
+        permission: who may.
+        lists: the files are lists of campaigns, not customers and projects; each kind has its own jobs.
+    """
 
     def __init__(
-        self, office: Office, importer: Importer, publish: Callable[[Event], None] | None = None
+        self,
+        office: Office,
+        importer: Importer,
+        publish: Callable[[Event], None] | None = None,
+        *,
+        permission: Permission = Permission.DATA_IMPORT,
+        lists: bool = False,
     ) -> None:
         self._office = office
         self._importer = importer
         self._publish = publish
+        self._permission = permission
+        self._ours = ImportRow.campaign_id.is_not(None) if lists else ImportRow.campaign_id.is_(None)
         self._progress: dict[str, tuple[str, int, int]] = {}
         self._wake = asyncio.Event()
 
     async def upload(
-        self, actor: Actor, filename: str, content: bytes, *, overwrite: bool = False
+        self,
+        actor: Actor,
+        filename: str,
+        content: bytes,
+        *,
+        overwrite: bool = False,
+        campaign_id: str | None = None,
     ) -> JobView:
         """Take a file to check.
 
@@ -97,7 +116,7 @@ class ImportJobs:
             Forbidden: the role imports nothing.
             BadSheet: it is empty or too large.
         """
-        actor.need(Permission.DATA_IMPORT)
+        actor.need(self._permission)
         if not content or len(content) > MAX_BYTES:
             raise BadSheet(f"a file of 1 byte to {MAX_BYTES // 1024 // 1024} MB", field="file")
         name = maybe_line(filename[-120:].replace("\\", "/").rsplit("/", 1)[-1], field="file", limit=120)
@@ -112,6 +131,7 @@ class ImportJobs:
             uploaded_by=actor.name,
             uploader_id=actor.user_id,
             outcome={"overwrite": overwrite, "role": actor.role.value if actor.role else None},
+            campaign_id=campaign_id,
         )
         async with self._office.database.transaction() as session:
             session.add(row)
@@ -127,9 +147,9 @@ class ImportJobs:
             NotFound: no such job.
             Conflict: it was not checked, or is done already.
         """
-        actor.need(Permission.DATA_IMPORT)
+        actor.need(self._permission)
         async with self._office.database.transaction() as session:
-            query = select(ImportRow).where(ImportRow.id == job_id).with_for_update()
+            query = select(ImportRow).where(ImportRow.id == job_id, self._ours).with_for_update()
             row = (await session.execute(query)).scalar_one_or_none() if is_ulid(job_id) else None
             if row is None:
                 raise NotFound("no such import", field="job_id")
@@ -143,17 +163,19 @@ class ImportJobs:
 
     async def get(self, actor: Actor, job_id: str) -> JobView:
         """Return a job. Raises Forbidden, NotFound."""
-        actor.need(Permission.DATA_IMPORT)
+        actor.need(self._permission)
+        query = select(ImportRow).where(ImportRow.id == job_id, self._ours)
         async with self._office.database.session() as session:
-            row = await session.get(ImportRow, job_id) if is_ulid(job_id) else None
+            row = await session.scalar(query) if is_ulid(job_id) else None
         if row is None:
             raise NotFound("no such import", field="job_id")
         return self._view(row)
 
-    async def list(self, actor: Actor) -> Sequence[JobView]:
-        """Return the newest jobs. Raises Forbidden."""
-        actor.need(Permission.DATA_IMPORT)
-        query = select(ImportRow).order_by(ImportRow.uploaded_at.desc(), ImportRow.id.desc())
+    async def list(self, actor: Actor, campaign_id: str | None = None) -> Sequence[JobView]:
+        """Return the newest jobs, or those of one campaign. Raises Forbidden."""
+        actor.need(self._permission)
+        chosen = [self._ours] if campaign_id is None else [ImportRow.campaign_id == campaign_id]
+        query = select(ImportRow).where(*chosen).order_by(ImportRow.uploaded_at.desc(), ImportRow.id.desc())
         query = query.options(defer(ImportRow.content))
         async with self._office.database.session() as session:
             rows = (await session.execute(query.limit(MAX_LISTED))).scalars().all()
@@ -173,7 +195,7 @@ class ImportJobs:
     async def run_once(self) -> bool:
         """Work on the oldest job that waits; tell whether there was one."""
         waiting = select(ImportRow).where(
-            ImportRow.state.in_([JobState.CHECKING.value, JobState.IMPORTING.value])
+            ImportRow.state.in_([JobState.CHECKING.value, JobState.IMPORTING.value]), self._ours
         )
         async with self._office.database.session() as session:
             row = (
@@ -195,7 +217,7 @@ class ImportJobs:
     async def _work(self, row: ImportRow) -> None:
         role = row.outcome.get("role")
         actor = Actor(user_id=row.uploader_id, name=row.uploaded_by, role=Role(role) if role else None)
-        options = Options(good_rows_only=row.good_rows_only, overwrite=bool(row.outcome.get("overwrite")))
+        options = _options(row)
 
         clock, loop = self._office.clock, asyncio.get_running_loop()
         told = ("", 0.0)
@@ -244,7 +266,7 @@ class ImportJobs:
             job_id=row.id,
             filename=row.filename,
             state=JobState(row.state),
-            options=Options(good_rows_only=row.good_rows_only, overwrite=bool(row.outcome.get("overwrite"))),
+            options=_options(row),
             uploaded_at=row.uploaded_at,
             uploaded_by=row.uploaded_by,
             finished_at=row.finished_at,
@@ -254,6 +276,14 @@ class ImportJobs:
             done=done,
             total=total,
         )
+
+
+def _options(row: ImportRow) -> Options:
+    return Options(
+        good_rows_only=row.good_rows_only,
+        overwrite=bool(row.outcome.get("overwrite")),
+        campaign_id=row.campaign_id,
+    )
 
 
 def _stored(report: ImportReport) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Plan:
     problems: list[RowProblem] = field(default_factory=list)
     bad_rows: set[int] = field(default_factory=set)
     unchanged: int = 0
+    owners: list[tuple[ParsedRow, str]] = field(default_factory=list)
+    """The rows that are good, each with its customer."""
 
 
 FILLABLE = frozenset(
@@ -139,8 +141,9 @@ class Planner:
         if row.contract_no:
             self._contracts.add(row.contract_no)
         changed = self._write_customer(row, customer, fresh, store_id)
+        owner = customer or self._world.customers[self._world.by_phone[row.phones[0].e164][-1]]
+        self.plan.owners.append((row, owner.customer_id))
         if row.contract_no is not None:
-            owner = customer or self._world.customers[self._world.by_phone[row.phones[0].e164][-1]]
             changed |= self._write_project(row, project, owner.customer_id, crew_id, store_id)
         if not changed:
             self.plan.unchanged += 1

@@ -37,10 +37,12 @@ class Options:
     Attributes:
         good_rows_only: write the rows that are good though others are not.
         overwrite: what differs from what is written down here replaces it; otherwise only gaps are filled.
+        campaign_id: the campaign whose list it is.
     """
 
     good_rows_only: bool = False
     overwrite: bool = False
+    campaign_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class ImportReport:
 
     Attributes:
         written: whether anything was written; false for a check, and when a bad row stopped all.
+        new_tasks: callbacks that a campaign's list plans.
         problems: what is wrong, row by row, at most :data:`MAX_SHOWN`; then what was left as it was.
     """
 
@@ -67,6 +70,7 @@ class ImportReport:
     written: bool = False
     problems: tuple[RowProblem, ...] = ()
     warnings: int = 0
+    new_tasks: int = 0
 
     @property
     def stops(self) -> bool:
@@ -90,10 +94,17 @@ def _nothing(step: str, done: int, total: int) -> None:
 
 
 class Importer:
-    """Imports customers and projects."""
+    """Imports customers and projects.
 
-    def __init__(self, office: Office) -> None:
+    Args:
+        permission: who may.
+    """
+
+    planner: type[Planner] = Planner
+
+    def __init__(self, office: Office, permission: Permission = Permission.DATA_IMPORT) -> None:
         self._office = office
+        self._permission = permission
 
     async def check(
         self,
@@ -109,11 +120,11 @@ class Importer:
             Forbidden: the role imports nothing.
             BadSheet: the file cannot be read.
         """
-        actor.need(Permission.DATA_IMPORT)
+        actor.need(self._permission)
         read = await self._read(content, progress)
         async with self._office.database.session() as session:
             plan = await self._plan(session, actor, read, options, progress)
-        return _report(read, plan, content, filename, written=False)
+        return report_of(read, plan, content, filename, written=False)
 
     async def run(
         self,
@@ -131,7 +142,13 @@ class Importer:
             Forbidden: the role imports nothing.
             BadSheet: the file cannot be read.
         """
-        actor.need(Permission.DATA_IMPORT)
+        report, _ = await self._import(actor, content, filename, options, progress)
+        return report
+
+    async def _import(
+        self, actor: Actor, content: bytes, filename: str, options: Options, progress: Progress
+    ) -> tuple[ImportReport, Plan]:
+        actor.need(self._permission)
         read = await self._read(content, progress)
         async with self._office.database.transaction() as session:
             if self._office.database.dialect_name == "postgresql":
@@ -140,9 +157,9 @@ class Importer:
             plan = await self._plan(session, actor, read, options, progress)
             fatal = any(problem.row == 1 and not problem.is_warning for problem in read.problems)
             if fatal or (not options.good_rows_only and (read.bad or plan.bad_rows)):
-                return _report(read, plan, content, filename, written=False)
+                return report_of(read, plan, content, filename, written=False), plan
             await self._write(session, actor, plan, filename, progress)
-            report = _report(read, plan, content, filename, written=True)
+            report = report_of(read, plan, content, filename, written=True)
             await self._office.journal.note(
                 session,
                 actor,
@@ -159,7 +176,7 @@ class Importer:
                     "changed_projects": report.changed_projects,
                 },
             )
-        return report
+        return report, plan
 
     async def _read(self, content: bytes, progress: Progress) -> _Read:
         progress("read", 0, 0)
@@ -189,7 +206,7 @@ class Importer:
         self, session: AsyncSession, actor: Actor, read: _Read, options: Options, progress: Progress
     ) -> Plan:
         world = await _world(session, read.rows)
-        planner = Planner(
+        planner = self.planner(
             world,
             read.header,
             actor=actor.name,
@@ -367,7 +384,8 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
-def _report(read: _Read, plan: Plan, content: bytes, filename: str, *, written: bool) -> ImportReport:
+def report_of(read: _Read, plan: Plan, content: bytes, filename: str, *, written: bool) -> ImportReport:
+    """Return what an import did, or would do."""
     problems = sorted([*read.problems, *plan.problems], key=lambda item: (item.is_warning, item.row))
     bad = read.bad | plan.bad_rows
     return ImportReport(

@@ -64,19 +64,19 @@ def setup(app: web.Application) -> None:
 @streaming
 async def send_board(request: web.Request) -> web.StreamResponse:
     """Send the board of cases, filtered as the page is."""
-    actor, form = current_actor(request), _form(request)
+    actor, form = current_actor(request), form_of(request)
     asked = case_board.asked_form(request)
     wanted = case_board.wanted_of(asked, actor.user_id, await departments(request))
     with request.app[SLOTS].one():
         found = await request.app[EXPORTS].board(actor, wanted, overdue=asked["overdue"] == "1", form=form)
-        return await _send(request, form, "cases", _board_titles(), found, _board_row(request))
+        return await send_file(request, form, "cases", _board_titles(), found, _board_row(request))
 
 
 @requires(Permission.EXPORT)
 @streaming
 async def send_overdue(request: web.Request) -> web.StreamResponse:
     """Send one of the lists of what is late."""
-    actor, form = current_actor(request), _form(request)
+    actor, form = current_actor(request), form_of(request)
     which = request.query.get("list", "")
     if which not in LISTS:
         raise NotFound("no such list", field="list")
@@ -85,21 +85,22 @@ async def send_overdue(request: web.Request) -> web.StreamResponse:
         found = await request.app[EXPORTS].overdue(
             actor, OverdueList(which), department=department, form=form
         )
-        return await _send(request, form, f"overdue-{which}", _late_titles(), found, _late_row(request))
+        return await send_file(request, form, f"overdue-{which}", _late_titles(), found, _late_row(request))
 
 
 @requires(Permission.EXPORT)
 @streaming
 async def send_repeats(request: web.Request) -> web.StreamResponse:
     """Send the complaints that repeat."""
-    form = _form(request)
+    form = form_of(request)
     wanted = await repeats.wanted_of(request, repeats.asked_form(request))
     with request.app[SLOTS].one():
         found = await request.app[EXPORTS].repeats(current_actor(request), wanted, form=form)
-        return await _send(request, form, "repeats", _repeat_titles(), found, _repeat_row(request))
+        return await send_file(request, form, "repeats", _repeat_titles(), found, _repeat_row(request))
 
 
-def _form(request: web.Request) -> FileForm:
+def form_of(request: web.Request) -> FileForm:
+    """Return the kind of file that the address names. Raises NotFound."""
     try:
         return FileForm(request.match_info["form"])
     except ValueError as error:
@@ -124,7 +125,7 @@ class Slots:
             self._free += 1
 
 
-async def _send(
+async def send_file(
     request: web.Request,
     form: FileForm,
     name: str,
@@ -132,6 +133,7 @@ async def _send(
     found: Export[T],
     row_of: Callable[[T], Row],
 ) -> web.StreamResponse:
+    """Send a list as a file while it is read."""
     now = request.app[DEPS].clock.now().astimezone(request.app[DEPS].settings.timezone)
     response = web.StreamResponse(
         headers={
@@ -188,7 +190,8 @@ async def _excel(
 # What stands in the rows
 
 
-def _time(request: web.Request) -> Callable[[datetime | None], str]:
+def time_cell(request: web.Request) -> Callable[[datetime | None], str]:
+    """Return what writes a moment into a cell."""
     zone = request.app[DEPS].settings.timezone
     return lambda at: at.astimezone(zone).strftime("%Y-%m-%d %H:%M") if at is not None else ""
 
@@ -221,7 +224,7 @@ def _board_titles() -> Row:
 
 
 def _board_row(request: web.Request) -> Callable[[BoardRow], Row]:
-    time = _time(request)
+    time = time_cell(request)
 
     def row(item: BoardRow) -> Row:
         case, limit = item.case, item.limit
@@ -267,7 +270,7 @@ def _late_titles() -> Row:
 
 
 def _late_row(request: web.Request) -> Callable[[OverdueRow], Row]:
-    time = _time(request)
+    time = time_cell(request)
     statuses = {**labels.CASE_STATUSES, **case_words.LINE_STATUSES}
 
     def row(item: OverdueRow) -> Row:
@@ -309,7 +312,7 @@ def _repeat_titles() -> Row:
 
 
 def _repeat_row(request: web.Request) -> Callable[[RepeatComplaint], Row]:
-    time = _time(request)
+    time = time_cell(request)
 
     def row(item: RepeatComplaint) -> Row:
         case = item.case
