@@ -20,7 +20,7 @@ from crm.limit_rules import PolicyVersion
 from crm.limits import LimitBook
 from kernel.access import Actor
 from kernel.audit import AuditLog
-from kernel.business_time import DAY, ClockKind
+from kernel.business_time import DAY, IN_DAYS
 from kernel.clock import SystemClock
 from kernel.errors import Invalid
 from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing
@@ -112,7 +112,7 @@ def _rule_lines(version: PolicyVersion) -> Iterator[str]:
 
 
 def _amount(rule: Rule) -> str:
-    if rule.clock is ClockKind.WD:
+    if rule.clock in IN_DAYS:
         return f"{rule.amount // DAY} d"
     hours = rule.amount / timedelta(hours=1)
     return f"{hours:g} h"

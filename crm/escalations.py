@@ -24,7 +24,7 @@ from crm.escalation_store import EscalationStore
 from crm.escalation_tables import EscalationRow
 from crm.escalation_views import EscalationPage, EscalationView
 from crm.events_cases import EscalationSubmitted, SeverityRaised
-from crm.limits import LimitBook, Owner
+from crm.limits import LimitBook, Owner, RecordRef
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict
 from kernel.ids import new_ulid
@@ -117,6 +117,14 @@ class Escalations:
             opened.session.add(row)
             await opened.session.flush()
             opened.row.escalation_owed, opened.row.escalation_why = False, None
+            await self._book.happened(
+                opened.session,
+                "ES",
+                "submitted",
+                RecordRef("escalation", row.id, "", opened.header.no),
+                at=opened.now,
+                owner=Owner(specialist=opened.header.specialist_id),
+            )
             opened.note("escalation.submit", entity=("escalation", row.id), after={"state": "E0"})
             _make_major(opened)
             opened.tell(
@@ -135,7 +143,10 @@ class Escalations:
     async def review(
         self, actor: Actor, escalation_id: str, expected: int, *, visit_needed: bool, note: str = ""
     ) -> EscalationView:
-        """E0 → E1: the manager looks into it; a visit that is needed must take place within ES.VISIT."""
+        """E0 → E1: the manager looks into it the same day (ES.REVIEW).
+
+        A visit that is needed must take place within ES.VISIT.
+        """
         actor.need(Permission.ESCALATIONS_HANDLE)
         note = tidy_text(note, field="note", limit=MAX_TEXT, required=False)
         async with self._store.changing(actor, escalation_id, expected) as work:
@@ -148,6 +159,8 @@ class Escalations:
                     work.opened.session, "ES", "reviewed", work.record, at=work.now, owner=owner
                 )
                 work.row.visit_due_at = started[0].due_at if started else None
+            else:
+                await self._book.stop(work.opened.session, "ES.REVIEW", work.record, at=work.now)
         return await self.get(actor, escalation_id)
 
     async def agree_visit(

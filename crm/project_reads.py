@@ -126,6 +126,7 @@ async def course_of(session: AsyncSession, row: Project) -> Course:
         midterm_planned=row.midterm_planned,
         warranty_until=row.warranty_until,
         delivery=Delivery(row.delivery_state),
+        appraised=row.appraised_at is not None,
         suspended_on=(await session.execute(still.limit(1))).scalar_one_or_none(),
         reached={Stage(stage): day for stage, day in (await session.execute(reached)).all()},
     )
@@ -139,6 +140,8 @@ def store_course(row: Project, course: Course) -> None:
     row.finished_on, row.warranty_until = course.finished_on, course.warranty_until
     row.concealed_planned, row.midterm_planned = course.concealed_planned, course.midterm_planned
     row.delivery_state = course.delivery.value
+    if not course.appraised:
+        row.appraised_at = row.appraised_by = row.appraisal_points = row.appraisal_note = None
 
 
 def stage_view(row: StageEventRow) -> StageEventView:
@@ -226,6 +229,10 @@ def _view(
         concealed_planned=row.concealed_planned,
         midterm_planned=row.midterm_planned,
         delivery_state=Delivery(row.delivery_state),
+        appraised_at=row.appraised_at,
+        appraised_by=row.appraised_by,
+        appraisal_points=row.appraisal_points,
+        appraisal_note=row.appraisal_note,
         warranty_no=row.warranty_no,
         warranty_until=row.warranty_until,
         audit_ref=row.audit_ref,

@@ -55,6 +55,10 @@ class ProjectView:
     concealed_planned: date | None
     midterm_planned: date | None
     delivery_state: Delivery
+    appraised_at: datetime | None
+    appraised_by: str | None
+    appraisal_points: int | None
+    appraisal_note: str | None
     warranty_no: str | None
     warranty_until: date | None
     audit_ref: str | None

@@ -17,6 +17,7 @@ from crm.domain.stages import (
     Course,
     Delivery,
     Reach,
+    appraise,
     correct,
     end,
     move_delivery,
@@ -45,6 +46,8 @@ from kernel.outbox import add_fact
 
 MAX_NOTE = 400
 MAX_PHOTOS = 999
+MAX_POINTS = 100
+"""Of an appraisal, up and down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +308,36 @@ class ProjectStages:
         after = move_delivery(course, to)
         self._delivery(session, row, course.delivery, after.delivery)
         return await self._done(session, actor, row, course, after, "delivery_moved", why=why)
+
+    async def appraise(
+        self, actor: Actor, project_id: str, points: int | None, note: str | None, *, expected: int | None
+    ) -> ProjectRecord:
+        """Post the project's appraisal 绩效考核, which the hand-over waits for (P13).
+
+        Args:
+            points: what the project's people gain or lose; ``None``: the manager goes without an appraisal,
+                and ``note`` says why.
+
+        Raises:
+            Forbidden: only the manager does.
+            NotFound, StaleVersion: see :meth:`register`.
+            IllegalStep: it is posted already.
+            Invalid: the callback has not passed, the points cannot be, or there is no reason.
+        """
+        actor.need(Permission.PROJECTS_CORRECT)
+        if points is not None and not -MAX_POINTS <= points <= MAX_POINTS:
+            raise Invalid(f"-{MAX_POINTS} to {MAX_POINTS}", field="points")
+        if points is None:
+            note = one_line(note or "", field="note", limit=MAX_NOTE)
+        note = maybe_line(note, field="note", limit=MAX_NOTE)
+        async with self._office.database.transaction() as session:
+            row = await project_for_change(session, project_id, expected)
+            course = await project_reads.course_of(session, row)
+            after = appraise(course)
+            row.appraised_at, row.appraised_by = self._office.now(), actor.name
+            row.appraisal_points, row.appraisal_note = points, note
+            action = "appraisal_posted" if points is not None else "appraisal_waived"
+            return await self._done(session, actor, row, course, after, action, why=note or "")
 
     async def expire_warranties(self, actor: Actor) -> int:
         """Move projects whose warranty has run out to stage 99 (P15); return how many."""

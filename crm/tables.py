@@ -182,6 +182,8 @@ class Project(Base):
         amount: of the contract; ``changes`` approved since are added to it.
         started_on: when the work really began; ``finished_on`` when it was complete.
         delivery_state: N, S, Y, X, T or W (domain.md §1.1, hand-over states).
+        appraised_at: when the appraisal after the completion callback was posted, with its points; without
+            points the manager goes without it, and the note says why.
     """
 
     __tablename__ = "project"
@@ -220,6 +222,10 @@ class Project(Base):
     audit_ref: Mapped[str | None] = mapped_column(String(40))
     archive_no: Mapped[str | None] = mapped_column(String(40))
     stage_before: Mapped[int | None] = mapped_column(Integer)
+    appraised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    appraised_by: Mapped[str | None] = mapped_column(String(80))
+    appraisal_points: Mapped[int | None] = mapped_column(Integer)
+    appraisal_note: Mapped[str | None] = mapped_column(String(400))
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_reason: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

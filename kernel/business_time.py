@@ -171,6 +171,13 @@ class ClockKind(StrEnum):
     """Runs only inside service hours."""
     WD = "WD"
     """Working days: the count starts the day after the start, and ends at the end of the last one."""
+    SD = "SD"
+    """Days of service: that of the start is the first, so that one day is «the same day»; what begins after
+    the hours, or on a day without any, begins on the next one. It ends with the hours of the last."""
+
+
+IN_DAYS = frozenset({ClockKind.WD, ClockKind.SD})
+"""Clocks whose amounts are whole days."""
 
 
 DAY = timedelta(days=1)
@@ -289,6 +296,8 @@ class BusinessClocks:
         start = start.astimezone(UTC)
         if clock is ClockKind.NAT:
             return start + length
+        if clock is ClockKind.SD:
+            return self._add_service_days(start, length)
         return self._add_service(start, length) if clock is ClockKind.SVC else self._add_days(start, length)
 
     def elapsed(self, clock: ClockKind, start: datetime, end: datetime) -> timedelta:
@@ -298,6 +307,8 @@ class BusinessClocks:
             return timedelta(0)
         if clock is ClockKind.NAT:
             return end - start
+        if clock is ClockKind.SD:
+            return self._service_days(start, end)
         days = self._days_from(start, 0 if clock is ClockKind.SVC else 1)
         last = end.astimezone(self.hours.zone).date()
         total = timedelta(0)
@@ -325,6 +336,37 @@ class BusinessClocks:
         raise ConfigurationError(
             "service hours: the service clock never runs; look at the calendar's holidays"
         )
+
+    def _open_days(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """Yield begin and end of the days of service from ``start`` on; the first begins there."""
+        idle = 0
+        for day in self._days_from(start, 0):
+            spans = self.hours.on(day, self.calendar)
+            if spans and spans[-1][1] > start:
+                idle = 0
+                yield max(spans[0][0], start), spans[-1][1]
+            elif (idle := idle + 1) > _SEARCHED_DAYS:
+                break
+        raise ConfigurationError("service hours: there are no days of service")
+
+    def _add_service_days(self, start: datetime, length: timedelta) -> datetime:
+        if not length:
+            return start
+        for begins, ends in self._open_days(start):
+            if length <= DAY:
+                return begins + (ends - begins) * (length / DAY)
+            length -= DAY
+        raise AssertionError("days of service never end")
+
+    def _service_days(self, start: datetime, end: datetime) -> timedelta:
+        total = timedelta(0)
+        for begins, ends in self._open_days(start):
+            if end < ends:
+                return total + (DAY * ((end - begins) / (ends - begins)) if end > begins else timedelta(0))
+            total += DAY
+            if ends.astimezone(self.hours.zone).date() >= end.astimezone(self.hours.zone).date():
+                break
+        return total
 
     def _service_on(self, day: date, start: datetime, end: datetime) -> timedelta:
         spans = self.hours.on(day, self.calendar)

@@ -10,21 +10,22 @@ from typing import Any
 import yaml
 
 from crm.domain.limits import ChainStep, Policy, Rule, StepKind
-from kernel.business_time import ClockKind
+from kernel.business_time import IN_DAYS, ClockKind
 from kernel.errors import ConfigurationError
 
 MAX_BYTES = 64 * 1024
 CODES = (
     *("TS.T1", "TS.T2", "TS.T3", "TS.T4", "BX.R2", "BX.R3", "BX.R6", "BX.K0"),
-    *("ES.VISIT", "TD.T1", "TD.T2", "FO.REPLY"),
+    *("ES.REVIEW", "ES.VISIT", "TD.T1", "TD.T2", "FO.REPLY", "RQ.ANSWER"),
 )
 """Every set has all of them: the services start each by its code."""
 EVENTS = {
     "TS": ("registered", "accepted", "verified", "planned", "visit_over", "called_back"),
     "BX": ("registered", "notified", "contacted", "repaired", "costed", "called_back"),
-    "ES": ("reviewed", "visited"),
+    "ES": ("submitted", "reviewed", "visited"),
     "TD": ("opened", "in_hand", "solved"),
     "FO": ("received", "replied"),
+    "RQ": ("received", "answered"),
 }
 """What starts and stops limits, by the first part of the code, in the order in which it happens."""
 OWERS = ("department", "specialist", "manager", "crew", "captain", "user")
@@ -72,8 +73,8 @@ class _Reader:
         if found is None or int(found[1]) == 0:
             self.wrong(place, f"{value!r} is no length, such as 90m, 24h or 2d")
             return timedelta(hours=1)
-        if (found[2] == "d") != (clock is ClockKind.WD):
-            said = "whole days, such as 2d" if clock is ClockKind.WD else "hours or minutes, such as 24h"
+        if (found[2] == "d") != (clock in IN_DAYS):
+            said = "whole days, such as 2d" if clock in IN_DAYS else "hours or minutes, such as 24h"
             self.wrong(place, f"{value!r}: the clock {clock} counts {said}")
         return int(found[1]) * _UNITS[found[2]]
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from kernel.business_time import DAY, BusinessClocks, ClockKind
+from kernel.business_time import DAY, IN_DAYS, BusinessClocks, ClockKind
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.holidays import CalendarYearMissing
 
@@ -171,7 +171,7 @@ def settle(rule: Rule, run: Run, clocks: BusinessClocks) -> Run:
     What is left of a working day after a pause ends with the whole day.
     """
     left = max(timedelta(0), run.allowed - run.used)
-    if rule.clock is ClockKind.WD and run.used and left % DAY:
+    if rule.clock in IN_DAYS and run.used and left % DAY:
         left += DAY - left % DAY
     try:
         return replace(run, deadline=clocks.add(rule.clock, run.since, left), waits_for=None)
@@ -197,7 +197,7 @@ def begin(
         Invalid: an amount that cannot be.
     """
     allowed = rule.amount if amount is None else amount
-    if allowed <= timedelta(0) or (rule.clock is ClockKind.WD and allowed % DAY):
+    if allowed <= timedelta(0) or (rule.clock in IN_DAYS and allowed % DAY):
         raise Invalid(f"{rule.code}: {allowed} is no amount on the clock {rule.clock}", field="amount")
     if slot < timedelta(0):
         raise Invalid(f"{rule.code}: a visit's slot is not negative", field="slot")

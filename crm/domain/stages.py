@@ -47,6 +47,7 @@ class Course:
     Attributes:
         stage_before: where it stood when it was suspended or ended.
         reached: the stages registered and not voided, with their days.
+        appraised: the project's appraisal is posted, or the manager goes without it.
         suspended_on: first day of the suspension that lasts.
     """
 
@@ -60,6 +61,7 @@ class Course:
     midterm_planned: date | None = None
     warranty_until: date | None = None
     delivery: Delivery = Delivery.NOT
+    appraised: bool = False
     suspended_on: date | None = None
     reached: Mapping[Stage, date] = field(default_factory=dict)
 
@@ -164,10 +166,31 @@ def _started(course: Course, step: Reach) -> Course:
 
 
 def _delivered(course: Course) -> Delivery:
-    """No successful completion callback, no hand-over."""
-    if course.delivery not in {Delivery.CALLED, Delivery.DELIVERED}:
+    """P13: no hand-over without a successful completion callback and the appraisal that follows it."""
+    if course.delivery is Delivery.DELIVERED:
+        return Delivery.DELIVERED
+    if course.delivery is not Delivery.CALLED:
         raise Invalid("delivery is refused without a successful completion callback", field="delivery_state")
+    if not course.appraised:
+        raise Invalid(
+            "post the project's appraisal first; the manager may go without it, with a reason",
+            field="appraisal",
+        )
     return Delivery.DELIVERED
+
+
+def appraise(course: Course) -> Course:
+    """Return the project with its appraisal posted, which the completion callback's result goes into.
+
+    Raises:
+        Invalid: the callback has not passed.
+        IllegalStep: it is posted already.
+    """
+    if course.delivery not in {Delivery.CALLED, Delivery.DELIVERED}:
+        raise Invalid("the appraisal comes after a successful completion callback", field="delivery_state")
+    if course.appraised:
+        raise IllegalStep("the appraisal is posted already", field="appraisal")
+    return replace(course, appraised=True)
 
 
 def correct(course: Course, stage: Stage) -> Course:
@@ -192,7 +215,7 @@ def correct(course: Course, stage: Stage) -> Course:
     if stage < Stage.STARTED:
         found = replace(found, started_on=None, concealed_planned=None, midterm_planned=None)
     if stage < Stage.COMPLETED:
-        found = replace(found, finished_on=None, delivery=Delivery.NOT)
+        found = replace(found, finished_on=None, delivery=Delivery.NOT, appraised=False)
     if stage < Stage.DELIVERED and found.delivery is Delivery.DELIVERED:
         found = replace(found, delivery=Delivery.CALLED)
     return found

@@ -13,8 +13,13 @@ from crm.events_limits import (
 )
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import record_page
+from kernel.access import Role
 from kernel.events import Event
 
+MANAGERS_OWE = {
+    "ES.REVIEW": (f"role:{Role.MANAGER}",),
+    "RQ.ANSWER": (f"role:{Role.MANAGER}", f"role:{Role.SUPERVISOR}"),
+}
 MESSAGE_FROM_PERCENT = 80
 """Earlier warning points only colour the owner's list (domain.md §0)."""
 
@@ -63,6 +68,8 @@ def _about(fact: LimitFact, code: str, **further: object) -> NoticeRequest:
             owner_department=fact.department,
             specialist_user_id=fact.specialist,
         ),
+        # What the manager owes before anybody has taken it belongs to whoever is manager.
+        also=() if fact.user_id or fact.department else MANAGERS_OWE.get(fact.code, ()),
     )
 
 

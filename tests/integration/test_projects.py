@@ -88,6 +88,16 @@ class TestStages:
             Delivery.CALLED,
         ):
             await desk.stages.move_delivery(AGENT, key, state, expected=None)
+        with pytest.raises(Invalid) as caught:
+            await desk.reach(key, Stage.DELIVERED, TODAY)
+        assert caught.value.field == "appraisal"
+        with pytest.raises(Forbidden):
+            await desk.stages.appraise(AGENT, key, 3, None, expected=None)
+        with pytest.raises(Invalid) as caught:
+            await desk.stages.appraise(MANAGER, key, None, " ", expected=None)
+        assert caught.value.field == "note", "the manager goes without it only with a reason"
+        posted = await desk.stages.appraise(MANAGER, key, 3, "回访满意", expected=None)
+        assert (posted.project.appraisal_points, posted.project.appraised_by) == (3, MANAGER.name)
         handed = await desk.reach(key, Stage.DELIVERED, TODAY)
         assert handed.project.delivery_state is Delivery.DELIVERED
         until = TODAY + timedelta(days=1)

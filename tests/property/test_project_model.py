@@ -17,6 +17,7 @@ from crm.domain.stages import (
     Course,
     Delivery,
     Reach,
+    appraise,
     correct,
     end,
     move_delivery,
@@ -49,6 +50,7 @@ class ProjectMachine(RuleBasedStateMachine):
         self.halted: str | None = None
         self.halted_on = FIRST
         self.crew = False
+        self.appraised = False
         self.hand_over = "N"
         self.amount: Decimal | None = None
         self.warranty: date | None = None
@@ -134,7 +136,7 @@ class ProjectMachine(RuleBasedStateMachine):
         if rank in (75, 85):
             possible &= self.in_full("mid" if rank == 75 else "final")
         if rank >= 90:
-            possible &= self.hand_over in "YW"
+            possible &= self.hand_over == "W" or (self.hand_over == "Y" and self.appraised)
         if rank == 95:
             ends = until or self.warranty
             possible &= ends is not None and ends >= on
@@ -171,6 +173,14 @@ class ProjectMachine(RuleBasedStateMachine):
     def hand_over_goes_on(self) -> None:
         self.deliver(Delivery({"N": "S", "S": "Y", "X": "T", "T": "S"}[self.hand_over]))
 
+    @precondition(lambda self: self.hand_over in "YWS")
+    @rule()
+    def appraise(self) -> None:
+        possible = self.hand_over in "YW" and not self.appraised
+        with self.must(possible):
+            self.course = appraise(self.course)
+        self.appraised |= possible
+
     @rule(stage=st.sampled_from(POSITIVE))
     def correct(self, stage: Stage) -> None:
         rank = int(stage)
@@ -186,7 +196,7 @@ class ProjectMachine(RuleBasedStateMachine):
         # Taken back to a stage that was skipped: it stands there without a day of its own.
         self.base, self.log = rank, reached
         if rank < 80:
-            self.hand_over = "N"
+            self.hand_over, self.appraised = "N", False
         elif rank < 90 and self.hand_over == "W":
             self.hand_over = "Y"
 
@@ -262,6 +272,7 @@ class ProjectMachine(RuleBasedStateMachine):
         assert self.course.rank == self.rank()
         assert (self.course.stage < 0) == (self.halted is not None)
         assert self.course.delivery.value == self.hand_over
+        assert self.course.appraised == self.appraised
         assert dict(self.course.reached) == dict(self.log)
 
     @invariant()

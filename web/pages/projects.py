@@ -285,6 +285,12 @@ async def _deliver(_: web.Request, people: PeopleServices, actor: Actor, key: st
     return await people.stages.move_delivery(actor, key, Delivery(state), expected=version)
 
 
+async def _appraise(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    points = forms.number(form, "points") if forms.maybe(form, "points") else None
+    note, version = forms.maybe(form, "note"), forms.version_of(form)
+    return await people.stages.appraise(actor, key, points, note, expected=version)
+
+
 async def _pay(request: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
     try:
         moment = datetime.fromisoformat(forms.text(form, "paid_at"))
@@ -312,6 +318,7 @@ STEPS: dict[str, tuple[Permission, Step]] = {
     "suspend": (EDIT, _suspend),
     "resume": (EDIT, _resume),
     "delivery": (EDIT, _deliver),
+    "appraisal": (Permission.PROJECTS_CORRECT, _appraise),
     "payment": (Permission.PAYMENTS_POST, _pay),
     "reverse": (Permission.PAYMENTS_POST, _reverse),
 }

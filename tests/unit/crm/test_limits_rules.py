@@ -101,6 +101,35 @@ def test_visit_of_an_escalation_within_2_WD_of_E1() -> None:
     assert due(A, "ES.VISIT", "2026-10-08T10:00") == "Sat 10-10 18:00"
 
 
+def test_E1_review_the_same_day() -> None:
+    """§1.3b E1: what is submitted in service hours is looked into before they end."""
+    rule = A.rule("ES.REVIEW")
+    assert (rule.start, rule.stop, rule.owes) == ("submitted", "reviewed", "manager")
+    for policy in (A, B):
+        assert due(policy, "ES.REVIEW", "2026-03-20T08:30") == "Fri 03-20 18:00"
+        assert due(policy, "ES.REVIEW", "2026-03-20T17:59") == "Fri 03-20 18:00"
+        assert due(policy, "ES.REVIEW", "2026-03-20T18:00") == "Sat 03-21 18:00", (
+            "after the hours: the next day"
+        )
+        assert due(policy, "ES.REVIEW", "2026-03-21T07:00") == "Sat 03-21 18:00"
+    assert due(A, "ES.REVIEW", "2026-09-30T19:00") == "Sun 10-04 18:00", "not on holidays by law"
+
+
+def test_the_days_of_service_pass_as_their_hours_do() -> None:
+    begun, day = at("2026-03-20T10:00"), timedelta(days=1)
+    assert local(CLOCKS.add(ClockKind.SD, begun, day / 2)) == "Fri 03-20 14:00"
+    assert CLOCKS.elapsed(ClockKind.SD, begun, at("2026-03-20T14:00")) == day / 2
+    assert CLOCKS.elapsed(ClockKind.SD, begun, at("2026-03-20T23:00")) == day
+    assert CLOCKS.elapsed(ClockKind.SD, begun, at("2026-03-21T13:15")) == day + day / 2
+    assert local(CLOCKS.add(ClockKind.SD, begun, 2 * day)) == "Sat 03-21 18:00"
+    assert CLOCKS.add(ClockKind.SD, begun, timedelta(0)) == begun
+
+
+def test_6_4_requests_are_answered_within_15_WD() -> None:
+    assert due(A, "RQ.ANSWER", "2026-03-02T10:00") == "Mon 03-23 18:00"
+    assert due(B, "RQ.ANSWER", "2026-02-13T10:00") == due(A, "RQ.ANSWER", "2026-02-13T10:00")
+
+
 def test_tickets_have_T1_and_T2_as_complaints() -> None:
     for policy in (A, B):
         for part in ("T1", "T2"):

@@ -13,6 +13,7 @@ from crm.domain.stages import (
     Course,
     Delivery,
     Reach,
+    appraise,
     correct,
     end,
     move_delivery,
@@ -124,8 +125,28 @@ def test_P13_no_delivery_without_a_successful_completion_callback() -> None:
         with pytest.raises(Invalid) as caught:
             reach(replace(DONE, delivery=state), step(Stage.DELIVERED))
         assert caught.value.field == "delivery_state"
-    found = reach(replace(DONE, delivery=Delivery.CALLED), step(Stage.DELIVERED))
+    called = replace(DONE, delivery=Delivery.CALLED, appraised=True)
+    found = reach(called, step(Stage.DELIVERED))
     assert (found.stage, found.delivery) == (Stage.DELIVERED, Delivery.DELIVERED)
+
+
+def test_P13_no_delivery_before_the_appraisal_is_posted() -> None:
+    called = replace(DONE, delivery=Delivery.CALLED)
+    for stage in (Stage.DELIVERED, Stage.IN_WARRANTY):
+        with pytest.raises(Invalid, match="manager may go without it, with a reason") as caught:
+            reach(called, step(stage, warranty_until=DAY))
+        assert caught.value.field == "appraisal"
+    with pytest.raises(Invalid):
+        appraise(replace(DONE, delivery=Delivery.PREPARED))
+    posted = appraise(called)
+    with pytest.raises(IllegalStep):
+        appraise(posted)
+    assert reach(posted, step(Stage.DELIVERED)).delivery is Delivery.DELIVERED
+    handed = replace(DONE, stage=Stage.DELIVERED, delivery=Delivery.DELIVERED)
+    assert reach(handed, step(Stage.IN_WARRANTY, warranty_until=DAY)).delivery is Delivery.DELIVERED, (
+        "what was handed over before appraisals were asked for stays so"
+    )
+    assert not correct(replace(posted, finished_on=DAY), Stage.STARTED).appraised
 
 
 def test_hand_over_states_lead_where_the_chart_says() -> None:

@@ -20,6 +20,7 @@ from web.api.v1.projects_schemas import (
     DeliveryIn,
     PaymentIn,
     PaymentOut,
+    ProjectAppraisalIn,
     ProjectFields,
     ProjectIn,
     ProjectOut,
@@ -198,6 +199,19 @@ async def move_delivery(call: Call[NoQuery]) -> ProjectRecordOut:
     return _record(await stages.move_delivery(call.actor, _key(call), to, expected=call.expected))
 
 
+@project_change(
+    permission=CORRECT,
+    summary="Post the project's appraisal, or go without it with a reason",
+    body=ProjectAppraisalIn,
+)
+async def appraise_project(call: Call[NoQuery]) -> ProjectRecordOut:
+    """Post what the hand-over waits for besides the completion callback."""
+    given = call.body(ProjectAppraisalIn)
+    stages = services(call.request).stages
+    done = await stages.appraise(call.actor, _key(call), given.points, given.note, expected=call.expected)
+    return _record(done)
+
+
 @operation(
     query=NoQuery,
     response=ProjectRecordOut,
@@ -243,6 +257,7 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/projects/{project_id}/suspension", suspend_project),
     ("POST", "/projects/{project_id}/resumption", resume_project),
     ("POST", "/projects/{project_id}/delivery", move_delivery),
+    ("POST", "/projects/{project_id}/appraisal", appraise_project),
     ("POST", "/projects/{project_id}/payments", post_payment),
     ("POST", "/payments/{payment_id}/reversal", reverse_payment),
 )

@@ -93,6 +93,15 @@ class DeliveryIn(Body):
     delivery_state: Delivery
 
 
+class ProjectAppraisalIn(Body):
+    """The appraisal that the hand-over waits for."""
+
+    points: int | None = Field(
+        None, ge=-100, le=100, description="Nothing: the manager goes without it, `note` says why."
+    )
+    note: Text | None = None
+
+
 class PaymentIn(Body):
     """A payment to post."""
 
@@ -159,6 +168,10 @@ class ProjectOut(Out):
     concealed_planned: date | None
     midterm_planned: date | None
     delivery_state: str
+    appraised_at: SiteTime | None
+    appraised_by: str | None
+    appraisal_points: int | None
+    appraisal_note: str | None
     warranty_no: str | None
     warranty_until: date | None
     audit_ref: str | None
