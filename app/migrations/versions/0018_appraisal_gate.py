@@ -12,8 +12,8 @@ from alembic import op
 from kernel.db import UtcDateTime
 from kernel.ids import new_ulid
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
