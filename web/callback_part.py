@@ -9,7 +9,9 @@ from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
 from callback_campaigns.contact_lists import ContactLists
 from callback_campaigns.gate_desk import GateDesk
+from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
+from callback_campaigns.talks import Talks
 from callback_campaigns.task_desk import CallbackDesk
 from callback_campaigns.tasks import CallbackTasks
 from crm.importing.jobs import ImportJobs
@@ -30,6 +32,7 @@ class Callbacks:
     campaign_results: CampaignResults
     contact_lists: ContactLists
     list_jobs: ImportJobs
+    talks: Talks
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -42,6 +45,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     dialling = shipped_dialling(office.zone)
     tasks = CallbackTasks(office, plan, dialling, crm.limits.calendar)
     trunks = {trunk.name: trunk for trunk in deps.settings.trunks}
+    questionnaires = QuestionnaireBook(office.database, office.clock, office.journal)
     lines = Lines(trunks=trunks, carriers=frozenset(dialling.carriers))
     book = CampaignBook(office, lines, deps.bus)
     lists = ContactLists(office, tasks, plan, crm.people.do_not_call)
@@ -55,6 +59,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         CampaignResults(office, book),
         lists,
         ImportJobs(office, lists, deps.bus.publish, permission=runs, lists=True),
+        Talks(office, tasks, questionnaires, plan, dialling),
     )
 
 
