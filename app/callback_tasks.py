@@ -20,7 +20,9 @@ POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ground:
+class Ground:
+    """What the callbacks' services stand on where no pages are served."""
+
     settings: WebSettings
     database: Database
     clock: Clock
@@ -29,7 +31,7 @@ class _Ground:
 
 def build_tasks(settings: Settings, database: Database, clock: Clock, bus: Bus) -> CallbackTasks:
     """Return the tasks of this process."""
-    ground = _Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
+    ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
     return build_callbacks(build_crm(ground), ground).tasks
 
 

@@ -22,6 +22,7 @@ import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
 from app.call_alerts import CALL_FACTS, CallListener
 from app.callback_tasks import build_tasks, due_worker
+from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.runtime.tool import Tool
@@ -29,6 +30,7 @@ from app.schema import check
 from app.service_watch import ServiceWatch
 from app.settings import Settings
 from app.speaker import Speaker
+from app.survey_part import build_survey
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
 from app.web_settings import web_settings
@@ -105,6 +107,7 @@ class Centre:
     base: Base
     desk: AgentDesk
     telephony: TelephonyPart | None
+    dialler: DiallerPart | None
     flows: FlowLibrary | None
     agi_port: int | None
     web_port: int | None
@@ -134,7 +137,7 @@ async def open_centre(
         await asyncio.to_thread(importlib.import_module, "pypinyin")
         tasks = base.tasks
         relay = OutboxRelay(base.database, base.redis, base.clock, worker=base.worker)
-        telephony = flows = agi_port = web_port = None
+        telephony = dialler = flows = agi_port = web_port = None
         if Role.TELEPHONY in roles:
             telephony = build_telephony(
                 settings,
@@ -146,6 +149,9 @@ async def open_centre(
                 on_facts=relay.wake,
             )
             await telephony.numbers.load()
+            dialler = build_dialler(
+                settings, telephony, clock=base.clock, database=base.database, bus=base.bus
+            )
         tasks.spawn("bus", base.bus.run)
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
@@ -177,6 +183,11 @@ async def open_centre(
             flows, agi_port = await _open_ivr(base, stack, espeak)
         if telephony is not None:
             start_telephony(telephony, tasks)
+        if dialler is not None:
+            start_dialler(dialler, tasks)
+            settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
+            tasks.spawn("dial-facts", settle.run)
+        if telephony is not None:
             target = settings.centre.service_level_target
             levels = ServiceWatch(telephony.board, base.database, base.clock, target=target)
             tasks.spawn("service-level", levels.run)
@@ -185,9 +196,15 @@ async def open_centre(
             files = FileStore(web_settings(settings).files_dir)
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
-            web_port = await _open_web(base, stack, desk, telephony)
+            web_port = await _open_web(base, stack, desk, telephony, dialler)
         yield Centre(
-            base=base, desk=desk, telephony=telephony, flows=flows, agi_port=agi_port, web_port=web_port
+            base=base,
+            desk=desk,
+            telephony=telephony,
+            dialler=dialler,
+            flows=flows,
+            agi_port=agi_port,
+            web_port=web_port,
         )
 
 
@@ -261,6 +278,8 @@ async def _open_ivr(
         clock=base.clock,
         config=RunnerConfig(default_area=settings.centre.default_area),
     )
+    survey = await build_survey(settings, base.database, base.clock, base.bus, voice)
+    stack.push_async_callback(survey.close)
     server = AgiServer(
         AgiConfig(
             host=settings.agi.host,
@@ -268,7 +287,7 @@ async def _open_ivr(
             max_connections=settings.agi.max_connections,
             allowed_peers=settings.agi.allow,
         ),
-        runner.routes(),
+        {**runner.routes(), **survey.runner.routes()},
     )
     try:
         await server.start()
@@ -278,6 +297,7 @@ async def _open_ivr(
     base.tasks.spawn("flows", flows.run)
     keeper = VoiceKeeper(flows, studio, pbx.prompts_dir(settings), look=voice.look)
     base.tasks.spawn("voice", keeper.run)
+    base.tasks.spawn("survey-prompts", survey.keeper.run)
     return flows, server.port
 
 
@@ -313,7 +333,11 @@ def _open_reader(base: Base) -> BoardReader:
 
 
 async def _open_web(
-    base: Base, stack: contextlib.AsyncExitStack, desk: AgentDesk, telephony: TelephonyPart | None
+    base: Base,
+    stack: contextlib.AsyncExitStack,
+    desk: AgentDesk,
+    telephony: TelephonyPart | None,
+    dialler: DiallerPart | None,
 ) -> int:
     settings = base.settings
     checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
@@ -330,6 +354,7 @@ async def _open_web(
         tasks_health=base.tasks.health,
         checks=checks,
         speak=Speaker(settings),
+        preview=dialler.preview if dialler else None,
     )
     runner = web.AppRunner(
         create_app(deps, parts=(pages.setup, live.setup)), access_log=None, shutdown_timeout=3.0

@@ -95,6 +95,16 @@ class QuestionnaireBook:
         self._known[code, wanted] = found
         return Published(code=code, number=wanted, questionnaire=found)
 
+    async def in_force(self) -> tuple[Published, ...]:
+        """Return every questionnaire as it is asked now. For services; no person asks."""
+        await self._ship()
+        query = select(QuestionnaireRow.code, QuestionnaireRow.published).where(
+            QuestionnaireRow.published > 0
+        )
+        async with self._database.session() as session:
+            found = (await session.execute(query.order_by(QuestionnaireRow.code))).all()
+        return tuple([await self.published(code, number) for code, number in found])
+
     async def check(self, actor: Actor, text: str) -> tuple[Problem, ...]:
         """Return what is wrong with a text. Raises Forbidden."""
         actor.need(Permission.QUESTIONNAIRES_VIEW)

@@ -1,4 +1,4 @@
-"""The sounds every node needs and no package brings: waiting music and a chime.
+"""The sounds every node needs and no package brings: waiting music, a chime, and the tone before a recording.
 
 A short melody in the pentatonic scale, plucked softly, computed here so that nobody's licence is needed.
 """
@@ -13,6 +13,7 @@ from telephony.audio import RATE, write_wav
 
 CHIME: Final = "huifang-chime"
 MUSIC: Final = "huifang-music"
+TONE: Final = "huifang-tone"
 
 BEAT_SECONDS: Final = 0.42
 LOUDEST: Final = 5200
@@ -55,9 +56,10 @@ def _play(melody: str, beat_seconds: float) -> "array[int]":
 
 
 def write_sounds(prompts_dir: Path, music_dirs: tuple[Path, ...]) -> None:
-    """Put the chime among the prompts, and the melody into each music directory that has no music yet."""
+    """Put chime and tone among the prompts, and the melody into each music folder that has no music yet."""
     prompts_dir.mkdir(parents=True, exist_ok=True)
     _write_once(prompts_dir / f"{CHIME}.wav", "E.G.c...", 0.25)
+    _write_once(prompts_dir / f"{TONE}.wav", "d.", 0.15)
     for directory in music_dirs:
         directory.mkdir(parents=True, exist_ok=True)
         if not any(path.is_file() for path in directory.iterdir()):

@@ -19,6 +19,7 @@ from app.runtime.redis_server import RedisServer
 from app.runtime.tool import ALL_TOOLS
 from app.schema import upgrade
 from app.settings import Settings, load_settings
+from app.survey_part import survey_prompts
 from kernel.bus import Bus
 from kernel.clock import SystemClock
 from kernel.db import Database, create_database
@@ -137,9 +138,9 @@ def share_prompts(settings: Settings) -> None:
     """Let all tests use one folder of synthesised prompts: its files are named by their content."""
     shared = runtime_folder() / "test-prompts"
     shared.mkdir(parents=True, exist_ok=True)
-    clips = pbx_settings.prompts_dir(settings) / "clips"
-    clips.parent.mkdir(parents=True, exist_ok=True)
-    clips.symlink_to(shared, target_is_directory=True)
+    for folder in (pbx_settings.prompts_dir(settings), survey_prompts(settings)):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "clips").symlink_to(shared, target_is_directory=True)
 
 
 async def fill(database: Database, *, users: bool) -> None:

@@ -5,7 +5,8 @@ The caller is a list of deeds, used up in order:
 - ``"1"``: presses a key while we wait for one (or at once, when a prompt may be interrupted and the deed
   says so with a leading ``!``, as in ``"!1"``);
 - ``"~"``: stays silent until the wait is over;
-- ``"X"``: hangs up, while a prompt plays or while we wait.
+- ``"X"``: hangs up, while a prompt plays or while we wait;
+- ``"v"``: speaks, while we record; anything else there is silence, or the key that ends it.
 
 When the list is empty the caller stays silent.
 """
@@ -13,9 +14,13 @@ When the list is empty the caller stays silent.
 import asyncio
 import re
 import shlex
+from array import array
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from telephony.audio import RATE, write_wav
 
 ENVIRONMENT: Mapping[str, str] = {
     "agi_network": "yes",
@@ -60,6 +65,7 @@ class FakeChannel:
     played: list[str] = field(default_factory=list)
     events: list[dict[str, str]] = field(default_factory=list)
     broken_files: set[str] = field(default_factory=set)
+    recorded: list[str] = field(default_factory=list)
     hung_up: bool = False
 
     def reply(self, line: str) -> str:
@@ -79,6 +85,8 @@ class FakeChannel:
             return self._stream(words[2], words[3])
         if verb == "WAIT FOR":
             return self._wait()
+        if verb == "RECORD FILE":
+            return self._record(words[2], words[4])
         if words[0].upper() == "EXEC":
             return self._exec(words[1], words[2] if len(words) > 2 else "")
         if words[0].upper() in {"ANSWER", "HANGUP"}:
@@ -102,6 +110,14 @@ class FakeChannel:
         if deed == "X":
             return self._hang_up()
         return "200 result=0" if deed == "~" else f"200 result={ord(deed.removeprefix('!'))}"
+
+    def _record(self, path: str, escape: str) -> str:
+        deed = self.deeds.popleft() if self.deeds else "~"
+        loud = 1500 if deed == "v" else 0
+        write_wav(Path(f"{path}.wav"), array("h", [loud, loud, -loud, -loud] * RATE))
+        self.recorded.append(path)
+        ended = f"{ord(deed)} (dtmf)" if deed in escape else "0 (timeout)"
+        return f"200 result={ended} endpos=32000"
 
     def _exec(self, application: str, options: str) -> str:
         if application == "UserEvent":

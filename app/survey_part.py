@@ -1,0 +1,121 @@
+"""Surveys over IVR in this process: their voice, their files, their route."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import time, timedelta
+from pathlib import Path
+
+from app.callback_tasks import Ground
+from app.pbx import prompts_dir
+from app.settings import Settings
+from app.web_settings import web_settings
+from callback_campaigns.answer_files import AnswerFiles
+from callback_campaigns.ports import CannotSpeak, Sound
+from callback_campaigns.questionnaire_book import QuestionnaireBook
+from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
+from callback_campaigns.survey_voice import PromptKeeper, SurveyVoice
+from callback_campaigns.surveys import SurveyRules, Surveys
+from ivr.domain import flow
+from ivr.ports import Synthesiser, SynthesisFailed
+from ivr.prompts.store import PromptStore
+from kernel.bus import Bus
+from kernel.business_time import OpeningHours
+from kernel.clock import Clock
+from kernel.db import Database
+from telephony.asterisk.sounds import TONE
+from web.callback_part import build_callbacks
+from web.crm_part import build_crm
+
+SLOWER = 0.8
+"""Of the usual speed, for elderly people."""
+MAKING = timedelta(seconds=30)
+
+
+class StoreVoice:
+    """Implements :class:`callback_campaigns.ports.Speaking` with the menus' voice and prompt files."""
+
+    def __init__(self, store: PromptStore) -> None:
+        usual = flow.Voice()
+        self._store = store
+        self._paces = {False: usual, True: flow.Voice(name=usual.name, speed=round(usual.speed * SLOWER))}
+
+    async def speak(
+        self, text: str, *, slow: bool = False, passing: bool = False, within: timedelta | None = None
+    ) -> Sound:
+        """Return the audio of a text. Raises CannotSpeak."""
+        voice = self._paces[slow]
+        try:
+            if passing:
+                found = await self._store.spoken(text, voice, deadline=within or MAKING)
+            else:
+                async with asyncio.timeout((within or MAKING).total_seconds()):
+                    found = await self._store.clip(text, voice)
+        except SynthesisFailed as error:
+            raise CannotSpeak(error.message) from error
+        except TimeoutError as error:
+            raise CannotSpeak("the text was not spoken in time") from error
+        return Sound(found.path, found.length)
+
+
+def survey_prompts(settings: Settings) -> Path:
+    """Where the audio of surveys is: names of customers are among it, menus have none."""
+    return prompts_dir(settings) / "survey"
+
+
+def answers_dir(settings: Settings) -> Path:
+    """Where recorded answers are."""
+    return settings.data_dir / "answers"
+
+
+def survey_rules(settings: Settings) -> SurveyRules:
+    """Return what all surveys of this site have in common."""
+    hours = settings.service_hours
+    spans = tuple((start, end if end > time.min else time.max) for start, end in hours.spans)
+    weekly = dict.fromkeys(hours.weekdays, spans)
+    opening = OpeningHours(weekly=weekly, closing=hours.closing, zone=settings.zone)
+    always = settings.centre.always_open
+    return SurveyRules(
+        company=settings.centre.company,
+        hotline=settings.centre.hotline,
+        is_open=lambda now: always or opening.is_open(now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyPart:
+    """What a process with the role ``ivr`` runs for surveys."""
+
+    runner: SurveyRunner
+    keeper: PromptKeeper
+    store: PromptStore
+
+    async def close(self) -> None:
+        """Finish what is still being kept of calls that are over."""
+        await self.runner.close()
+        await self.store.close()
+
+
+def survey_store(settings: Settings, voice: Synthesiser) -> PromptStore:
+    """Return the audio of surveys; ``open`` it before use."""
+    return PromptStore(survey_prompts(settings), voice)
+
+
+async def build_survey(
+    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Synthesiser
+) -> SurveyPart:
+    """Return the surveys of this process."""
+    ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
+    crm = build_crm(ground)
+    callbacks, office = build_callbacks(crm, ground), crm.people.office
+    store, rules = survey_store(settings, voice), survey_rules(settings)
+    await store.open()
+    speaking = SurveyVoice(StoreVoice(store))
+    runner = SurveyRunner(
+        Surveys(office, callbacks.tasks, callbacks.talks, rules),
+        speaking,
+        AnswerFiles(answers_dir(settings)),
+        clock=clock,
+        config=SurveyConfig(queue=settings.centre.default_queue, tone=prompts_dir(settings) / TONE),
+    )
+    book = QuestionnaireBook(database, clock, office.journal)
+    return SurveyPart(runner, PromptKeeper(speaking, book, rules.wording), store)

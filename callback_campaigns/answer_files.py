@@ -1,0 +1,95 @@
+"""Recorded answers as files: one folder for each talk, written by the PBX, read by the pages."""
+
+import wave
+from array import array
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from callback_campaigns.domain.questionnaire_conditions import ITEM_ID
+from kernel.errors import NotFound
+from kernel.ids import is_ulid
+from telephony.audio import FRAME_SAMPLES, RATE, loudness
+
+MESSAGE = "message"
+"""What a recording is called that is about no question in particular."""
+LONGEST = timedelta(seconds=60)
+MOST_FILES = 20
+"""Of one talk; who leaves more messages is not recorded any further."""
+VOICE = 150.0
+"""Root mean square from which 20 ms of telephone audio are somebody's voice, not the line's noise."""
+LEAST_VOICE = 10
+"""So many such pieces are a word; a cough or a knock is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardAnswer:
+    """A recording with something to hear in it.
+
+    Attributes:
+        path: below the folder of answers, as it is stored.
+    """
+
+    path: str
+    seconds: float
+
+
+class AnswerFiles:
+    """Names the files, and looks into them.
+
+    Args:
+        folder: where all of them are; the PBX must be able to write there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fresh(self, talk_id: str, item_id: str) -> Path | None:
+        """Return where to record, without extension; ``None`` when the talk has enough of them.
+
+        An earlier recording is never written over: the second of one question gets a number.
+        """
+        folder = self._folder / talk_id
+        folder.mkdir(parents=True, exist_ok=True)
+        # The PBX may run as somebody else of our group.
+        folder.chmod(0o770)
+        if sum(1 for _ in folder.iterdir()) >= MOST_FILES:
+            return None
+        name, number = item_id or MESSAGE, 1
+        while (folder / f"{_numbered(name, number)}.wav").exists():
+            number += 1
+        return folder / _numbered(name, number)
+
+    def heard(self, recorded: Path) -> HeardAnswer | None:
+        """Return what is in a recording; one in which nobody speaks is thrown away."""
+        path = recorded.with_name(f"{recorded.name}.wav")
+        try:
+            with wave.open(str(path), "rb") as file:
+                known = (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, RATE)
+                most = int((LONGEST.total_seconds() + 5) * RATE)
+                samples = array("h", file.readframes(min(file.getnframes(), most)) if known else b"")
+        except (OSError, wave.Error, EOFError):
+            samples = array("h")
+        pieces = (samples[at : at + FRAME_SAMPLES] for at in range(0, len(samples), FRAME_SAMPLES))
+        if sum(1 for piece in pieces if loudness(piece) >= VOICE) < LEAST_VOICE:
+            path.unlink(missing_ok=True)
+            return None
+        return HeardAnswer(path.relative_to(self._folder).as_posix(), round(len(samples) / RATE, 1))
+
+    def find(self, talk_id: str, name: str) -> Path:
+        """Return the file of a recording that a talk has.
+
+        Raises:
+            NotFound: there is none, or it was deleted when its time was over.
+        """
+        item, _, number = name.partition("-")
+        named = item == MESSAGE or ITEM_ID.fullmatch(item) is not None
+        plain = named and (not number or number.isdecimal())
+        path = self._folder / talk_id / f"{name}.wav"
+        if not (is_ulid(talk_id) and plain and len(name) <= 16 and path.is_file()):
+            raise NotFound("there is no such recording", field="item")
+        return path
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"

@@ -1,0 +1,145 @@
+"""Surveys over IVR for tests: a customer who is being called, and the route that leads the call."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from callback_campaigns.answer_files import AnswerFiles
+from callback_campaigns.dial_attempts import DialRequest
+from callback_campaigns.domain import attempt as attempt_rules
+from callback_campaigns.domain.attempt import Attempt
+from callback_campaigns.domain.refusal import Switch
+from callback_campaigns.domain.task import Task, TaskStatus
+from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.ports import CannotSpeak, Sound
+from callback_campaigns.questionnaire_book import QuestionnaireBook
+from callback_campaigns.rule_files import shipped_dialling, shipped_plan
+from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
+from callback_campaigns.survey_voice import SurveyVoice
+from callback_campaigns.surveys import SurveyRules, Surveys
+from callback_campaigns.talks import Talk, Talks
+from callback_campaigns.task_tables import CallbackTaskRow
+from crm.journal import Journal
+from kernel.audit import AuditLog
+from kernel.clock import FakeClock
+from kernel.db import Database
+from telephony.agi import AgiConfig, AgiServer
+from tests.support.callback_centre import CallbackCentre, make_centre
+from tests.support.fake_agi import FakeChannel, call, deeds, environment_bytes
+
+NUMBER = "13800138001"
+
+
+@dataclass
+class TextVoice:
+    """Implements :class:`callback_campaigns.ports.Speaking`: a file's name is its text."""
+
+    asked: list[tuple[str, bool, bool]] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
+    mute: bool = False
+
+    async def speak(
+        self, text: str, *, slow: bool = False, passing: bool = False, within: timedelta | None = None
+    ) -> Sound:
+        self.asked.append((text, slow, passing))
+        if self.mute or text in self.missing:
+            raise CannotSpeak("no voice")
+        return Sound(Path("/said") / text, timedelta(seconds=1))
+
+
+@dataclass
+class SurveyCentre:
+    """Everything of surveys, over a database."""
+
+    centre: CallbackCentre
+    book: QuestionnaireBook
+    talks: Talks
+    surveys: Surveys
+    runner: SurveyRunner
+    voice: TextVoice
+    answers: Path
+    server: AgiServer
+    open: bool = True
+
+    async def called(self, name: str = "王建军", number: str = NUMBER) -> Attempt:
+        """Return the attempt of a start-of-work callback whose phone was just answered."""
+        await self.centre.started(name, number)
+        self.centre.clock.advance(timedelta(days=1, hours=1))
+        await self.centre.bring_due()
+        async with self.centre.database.session() as session:
+            query = select(CallbackTaskRow.id).where(CallbackTaskRow.status == TaskStatus.READY.value)
+            task_id = (await session.scalars(query.order_by(CallbackTaskRow.id.desc()))).first()
+        assert task_id is not None
+        return await self.dial(task_id, number)
+
+    async def dial(self, task_id: str, number: str = NUMBER) -> Attempt:
+        """Begin another attempt about a task."""
+        now = self.centre.clock.now()
+        switch = Switch(caller_id="01065558800", link_live=True, as_of=now, lines=10, per_second=10)
+        request = DialRequest(
+            task_id=task_id, number=number, node="pbx1", trunk="main", carrier="tencent", switch=switch
+        )
+        attempt = await self.centre.attempts.begin(request)
+        assert isinstance(attempt, Attempt), attempt
+        return attempt
+
+    async def over(self, attempt: Attempt) -> None:
+        """Say that the call has ended."""
+        now = self.centre.clock.now()
+        await self.centre.attempts.move(
+            attempt.attempt_id, lambda one: attempt_rules.ended(one, Outcome.ANSWERED, now=now)
+        )
+
+    async def survey(self, attempt: Attempt | str, keys: str) -> FakeChannel:
+        """Let a fake Asterisk lead a customer who does this through the survey."""
+        attempt_id = attempt if isinstance(attempt, str) else attempt.attempt_id
+        channel = FakeChannel(deeds(keys))
+        channel.variables |= {"HF_CALL": attempt_id, "HF_DIR": "out"}
+        environment = environment_bytes(
+            agi_network_script="survey", agi_request="agi://127.0.0.1/survey", agi_arg_1=attempt_id
+        )
+        async with asyncio.timeout(20):
+            return await call(self.server.port, channel, environment=environment)
+
+    def heard(self, channel: FakeChannel) -> list[str]:
+        """Return what was said, in order."""
+        return [path.rsplit("/", 1)[-1] for path in channel.played if path.startswith("/said/")]
+
+    async def task(self) -> Task:
+        """Return the newest task."""
+        return (await self.centre.all())[-1]
+
+    async def talk(self, attempt: Attempt) -> Talk:
+        """Return the talk of a call."""
+        found = await self.talks.of_attempt(attempt.attempt_id)
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def survey_centre(folder: Path, database: Database, clock: FakeClock) -> AsyncIterator[SurveyCentre]:
+    """Serve the route on a free port, over a database."""
+    centre = make_centre(database, clock)
+    office = centre.desk.office
+    book = QuestionnaireBook(database, clock, Journal(AuditLog(database, clock)))
+    talks = Talks(office, centre.tasks, book, shipped_plan(), shipped_dialling())
+    voice = TextVoice()
+    made: SurveyCentre
+    rules = SurveyRules(company="慧家装饰", hotline="4008001234", is_open=lambda now: made.open)
+    surveys = Surveys(office, centre.tasks, talks, rules)
+    answers = folder / "answers"
+    config = SurveyConfig(queue="service", tone=Path("/sounds/tone"))
+    runner = SurveyRunner(surveys, SurveyVoice(voice), AnswerFiles(answers), clock=clock, config=config)
+    server = AgiServer(AgiConfig(port=0, command_timeout=timedelta(seconds=5)), runner.routes())
+    await server.start()
+    made = SurveyCentre(centre, book, talks, surveys, runner, voice, answers, server)
+    try:
+        yield made
+    finally:
+        await server.stop(timedelta(0))
+        await runner.close()
