@@ -40,7 +40,7 @@ def person(role: Role, department: str | None = None) -> Actor:
 
 
 AGENT, MANAGER = person(Role.AGENT), person(Role.MANAGER)
-PEOPLE = [person(Role.DEPARTMENT_MEMBER, code) for code, _ in DEPARTMENTS]
+HEADS = [person(Role.DEPARTMENT_HEAD, code) for code, _ in DEPARTMENTS]
 
 
 class Office:
@@ -61,23 +61,30 @@ class Office:
         )
 
     async def work_lists(self) -> list[float]:
-        """Pages of fifty as their pages show them: open ones, a state's, a department's, what is late."""
-        lists: list[tuple[Actor, CaseFilter]] = [
-            (AGENT, CaseFilter(is_open=True)),
-            (AGENT, CaseFilter(kind=CaseKind.COMPLAINT, statuses=(CaseStatus.ACCEPTED, CaseStatus.ON_SITE))),
-            (AGENT, CaseFilter(kind=CaseKind.REPAIR, is_open=True)),
-            (AGENT, CaseFilter(is_open=False)),
-            *((someone, CaseFilter(is_open=True)) for someone in PEOPLE),
-            *((someone, CaseFilter(is_open=False)) for someone in PEOPLE[:2]),
-        ]
+        """Pages of fifty for customer service: open ones, a state's, closed ones, what is late."""
+        wanted = (
+            CaseFilter(is_open=True),
+            CaseFilter(kind=CaseKind.COMPLAINT, statuses=(CaseStatus.ACCEPTED, CaseStatus.ON_SITE)),
+            CaseFilter(kind=CaseKind.REPAIR, is_open=True),
+            CaseFilter(is_open=False),
+        )
+        overdue = self._complaints.overdue
         taken: list[float] = []
         for _ in range(ROUNDS):
-            for actor, wanted in lists:
-                taken.append(await timed(self._register.page(actor, wanted)))
-            for which in OverdueList:
-                taken.append(await timed(self._complaints.overdue.overdue_page(MANAGER, which)))
-                taken.append(await timed(self._complaints.overdue.overdue_page(PEOPLE[0], which)))
-            taken.append(await timed(self._complaints.overdue.overdue_lists(MANAGER)))
+            taken += [await timed(self._register.page(AGENT, each)) for each in wanted]
+            taken += [await timed(overdue.overdue_page(MANAGER, which)) for which in OverdueList]
+            taken.append(await timed(overdue.overdue_lists(MANAGER)))
+        return taken
+
+    async def work_lists_of_heads(self) -> list[float]:
+        """The same for the departments, each of which sees its own alone."""
+        overdue = self._complaints.overdue
+        taken: list[float] = []
+        for _ in range(ROUNDS):
+            for wanted in (CaseFilter(is_open=True), CaseFilter(is_open=False)):
+                taken += [await timed(self._register.page(head, wanted)) for head in HEADS]
+            taken += [await timed(overdue.overdue_page(HEADS[0], which)) for which in OverdueList]
+            taken.append(await timed(overdue.overdue_lists(HEADS[0])))
         return taken
 
     async def registrations(self, times: int = 100) -> list[float]:
