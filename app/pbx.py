@@ -117,6 +117,8 @@ async def build_pbx_config(
         external_address=settings.pbx.external_address or None,
         local_networks=settings.pbx.local_networks,
         record=settings.pbx.record_calls,
+        connect_seconds=settings.dialler.connect_seconds,
+        amd_total_ms=round(settings.dialler.machine_seconds * 1000),
     )
 
 

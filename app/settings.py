@@ -177,6 +177,34 @@ class PbxSettings(Section):
     trunk: TrunkSettings = Field(default_factory=TrunkSettings, description="The trunk.")
 
 
+class DiallerSettings(Section):
+    """The dialler: it calls customers for running campaigns, and for agents who ask for a call."""
+
+    enabled: bool = Field(True, description="Dial for running campaigns; without one nothing is dialled.")
+    ring_seconds: float = Field(35, gt=0, le=120, description="How long a customer's telephone rings.")
+    agent_ring_seconds: float = Field(
+        20, gt=0, le=60, description="How long an agent's telephone rings who asked for a call."
+    )
+    connect_seconds: int = Field(
+        2, ge=1, le=10, description="Whoever answers and has nobody after so long was abandoned."
+    )
+    machine_seconds: float = Field(
+        2.5, ge=1, le=5, description="How long is listened for an answering machine; unsure is a person."
+    )
+    stale_seconds: float = Field(
+        5, gt=0, le=30, description="Nobody is dialled when Asterisk was last heard longer ago."
+    )
+    settle_seconds: float = Field(
+        60, ge=1, le=600, description="A call that left no trace counts as made after so long."
+    )
+    talk_minutes: float = Field(
+        60, gt=0, le=600, description="A call that lasts longer is looked for: its end may have been missed."
+    )
+    carrier: str = Field(
+        "own", description="Whose rules hold for agents' calls outside of campaigns (rules/dialling.yaml)."
+    )
+
+
 class VoiceSettings(Section):
     """The voice that speaks the menus' texts."""
 
@@ -304,6 +332,7 @@ class Settings(Section):
     ami: AmiSettings = Field(default_factory=AmiSettings, description="Manager interface.")
     agi: AgiSettings = Field(default_factory=AgiSettings, description="FastAGI server.")
     pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
+    dialler: DiallerSettings = Field(default_factory=DiallerSettings, description="The dialler.")
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
     notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")
 

@@ -20,17 +20,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from callback_campaigns.attempt_keeper import AttemptKeeper
 from callback_campaigns.campaign_tasks import ReadyTask
 from callback_campaigns.campaigns import Lines, state_in
-from callback_campaigns.dial_attempts import DialAttempts, DialRequest, OpenAttempt
+from callback_campaigns.dial_attempts import DialAttempts, DialRequest
 from callback_campaigns.dial_pace import CampaignPace, Room
 from callback_campaigns.dial_watch import DialWatch
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState
 from callback_campaigns.domain.refusal import Refusal, RefusalCode, Switch
 from callback_campaigns.events import CampaignChanged
-from callback_campaigns.exchange import DialOrder, Exchange, People, Sending, Way
+from callback_campaigns.exchange import DialOrder, Exchange, People, Way
+from callback_campaigns.placing import Placing
 from crm.office import Office
 from kernel.bus import Bus
-from kernel.errors import HuifangError
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,6 @@ CLAIM_SECONDS = Histogram(
     "Time to check a call and commit its attempt",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
-ORIGINATES = Counter("huifang_dial_originates_total", "Originates by what is known of them", ["sending"])
 REFUSALS = Counter("huifang_dial_refusals_total", "Calls that were not made", ["code"])
 
 _LINES = frozenset(
@@ -104,6 +103,7 @@ class Dialler:
         campaigns: Campaigns,
         exchange: Exchange,
         keeper: AttemptKeeper,
+        placing: Placing,
         *,
         bus: Bus,
         config: DiallerConfig | None = None,
@@ -113,10 +113,10 @@ class Dialler:
         self._campaigns = campaigns
         self._exchange = exchange
         self._keeper = keeper
+        self._placing = placing
         self._bus = bus
         self._config = config or DiallerConfig()
         self.watch = DialWatch(office, exchange, keeper, bus)
-        self._sending: set[asyncio.Task[None]] = set()
         self._read_at: datetime | None = None
         self._running: tuple[Campaign, ...] = ()
 
@@ -133,13 +133,9 @@ class Dialler:
                         await self.round()
                     except (SQLAlchemyError, OSError, TimeoutError) as error:
                         log.warning("dialler_waits", reason=type(error).__name__)
-                        await asyncio.sleep(self._config.tick.total_seconds())
                     await asyncio.sleep(self._config.tick.total_seconds())
             finally:
-                # What is being written is in doubt, whoever is asked: cancelled, each says so itself.
-                for task in list(self._sending):
-                    task.cancel()
-                await asyncio.gather(*self._sending, return_exceptions=True)
+                await self._placing.close()
 
     async def round(self) -> int:
         """Begin what may be begun now; return how many calls that were."""
@@ -230,7 +226,7 @@ class Dialler:
             return made
         way = Way.SURVEY if campaign.mode is CampaignMode.IVR else Way.PERSON
         self.watch.began(campaign, made, self._office.clock.monotonic())
-        self._send(
+        self._placing.send(
             made,
             wanted,
             DialOrder(
@@ -253,41 +249,6 @@ class Dialler:
         if isinstance(made, Refusal):
             REFUSALS.labels(made.code.value).inc()
         return made
-
-    # -- one call ------------------------------------------------------------------------------------
-
-    def _send(self, attempt: Attempt, wanted: DialRequest, order: DialOrder) -> None:
-        """Have the Originate of a committed attempt written. The only place from which one goes out."""
-        self._keeper.began(
-            OpenAttempt(
-                attempt=attempt,
-                task_id=wanted.task_id,
-                campaign_id=wanted.campaign_id,
-                trunk=wanted.trunk,
-                agent=wanted.agent,
-            )
-        )
-        task = asyncio.create_task(self._originate(order), name=f"originate-{attempt.attempt_id}")
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _originate(self, order: DialOrder) -> None:
-        attempt_id, sending = order.attempt_id, Sending.DOUBT
-        try:
-            sending = await self._exchange.originate(order)
-        except HuifangError as error:
-            # A border: whatever an adapter raises, nobody knows what was written before it did.
-            log.warning("originate_failed", attempt=attempt_id, error=error.code)
-        finally:
-            # Also when it is cancelled: then it stays in doubt.
-            ORIGINATES.labels(sending.value).inc()
-            match sending:
-                case Sending.SENT:
-                    self._keeper.sent(attempt_id)
-                case Sending.NOT_SENT:
-                    self._keeper.not_sent(attempt_id)
-                case Sending.DOUBT:
-                    self._keeper.doubt(attempt_id)
 
     # -- what a call may be made with ----------------------------------------------------------------
 

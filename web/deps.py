@@ -17,6 +17,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from callback_campaigns.domain.campaign import Trunk
+from callback_campaigns.preview import PreviewCalls
 from crm.views import CustomerCard
 from kernel.bus import Bus
 from kernel.business_time import ServiceHours
@@ -124,6 +125,7 @@ class WebDeps:
         tasks_health: ``Supervisor.health``.
         checks: further readiness checks by name, such as ``ami:pbx1``.
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
+        preview: places agents' calls; ``None`` where the link to the PBX is another process's.
     """
 
     settings: WebSettings
@@ -138,6 +140,7 @@ class WebDeps:
     tasks_health: Callable[[], Mapping[str, TaskHealth]]
     checks: Mapping[str, Check] = field(default_factory=dict)
     speak: Callable[[str], Awaitable[Path]] | None = None
+    preview: PreviewCalls | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

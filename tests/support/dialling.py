@@ -20,6 +20,7 @@ from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Category, Channel, Origin
 from callback_campaigns.events import CampaignPulse
 from callback_campaigns.exchange import Exchange
+from callback_campaigns.placing import Placing
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow, DialRefusalRow
 from crm.tables import Customer, CustomerPhone
 from kernel.bus import Bus
@@ -197,7 +198,8 @@ def build(
     )
     book = CampaignBook(office, lines, bus)
     kept = AttemptKeeper(centre.attempts, exchange, records, bus=bus, clock=clock, config=keeper)
-    dialler = Dialler(office, centre.attempts, book, exchange, kept, bus=bus, config=config)
+    placing = Placing(exchange, kept)
+    dialler = Dialler(office, centre.attempts, book, exchange, kept, placing, bus=bus, config=config)
     return Dialling(centre, exchange, kept, dialler, bus)
 
 

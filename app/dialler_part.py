@@ -1,0 +1,130 @@
+"""The dialler in the telephony role: it needs the link to the PBX, so it runs where that is."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.callback_tasks import Ground
+from app.settings import Settings
+from app.telephony_part import TelephonyPart
+from app.web_settings import web_settings
+from callback_campaigns.attempt_keeper import AttemptKeeper, KeeperConfig, StoredCalls
+from callback_campaigns.dial_attempts import DialAttempts
+from callback_campaigns.dialler import Dialler, DiallerConfig
+from callback_campaigns.domain.attempt import AttemptLimits
+from callback_campaigns.exchange_ami import AmiExchange
+from callback_campaigns.placing import Placing
+from callback_campaigns.preview import PreviewCalls, PreviewConfig
+from callback_campaigns.rule_files import shipped_dialling
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import ConfigurationError
+from kernel.events import Event
+from kernel.outbox import FactHandler
+from kernel.supervise import Supervisor
+from telephony.events import CallEnded
+from telephony.history import CallHistory
+from web.callback_part import build_callbacks
+from web.crm_part import build_crm
+
+ATTEMPT_FACTS: tuple[type[Event], ...] = (CallEnded,)
+RING_MARGIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiallerPart:
+    """What dials, what follows attempts, and what places agents' calls."""
+
+    keeper: AttemptKeeper
+    dialler: Dialler
+    preview: PreviewCalls
+    enabled: bool
+
+    @property
+    def on_fact(self) -> FactHandler:
+        """The receiver of :data:`ATTEMPT_FACTS`."""
+        return self.keeper.take
+
+
+def build_dialler(
+    settings: Settings, telephony: TelephonyPart, *, clock: Clock, database: Database, bus: Bus
+) -> DiallerPart:
+    """Build the dialler over the PBX of this process; nothing runs yet.
+
+    Raises:
+        ConfigurationError: no rules for the carrier of agents' calls.
+    """
+    wanted = settings.dialler
+    ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
+    crm = build_crm(ground)
+    callbacks = build_callbacks(crm, ground)
+    office = crm.people.office
+    rules = shipped_dialling(office.zone)
+    if wanted.carrier not in rules.carriers:
+        known = ", ".join(sorted(rules.carriers))
+        raise ConfigurationError(f"dialler.carrier: no rules for it; known: {known}", field="dialler.carrier")
+    attempts = DialAttempts(office, callbacks.tasks, crm.people.do_not_call, rules)
+    exchange = AmiExchange(
+        telephony.link.actions,
+        telephony.ingest.book,
+        status=lambda: telephony.ingest.status,
+        board=telephony.board.snapshot,
+        bus=bus,
+        clock=clock,
+        answer_within=timedelta(seconds=settings.ami.action_seconds),
+    )
+    telephony.ingest.add_sink(exchange.sink, "OriginateResponse")
+    ring = timedelta(seconds=wanted.ring_seconds)
+    keeper = AttemptKeeper(
+        attempts,
+        exchange,
+        StoredCalls(CallHistory(database)),
+        bus=bus,
+        clock=clock,
+        config=KeeperConfig(
+            limits=AttemptLimits(
+                # A preview rings twice: the agent's telephone, then the customer's.
+                ring=ring + timedelta(seconds=wanted.agent_ring_seconds + settings.ami.action_seconds),
+                margin=RING_MARGIN,
+                talk=timedelta(minutes=wanted.talk_minutes),
+                settle=timedelta(seconds=wanted.settle_seconds),
+            )
+        ),
+    )
+    placing = Placing(exchange, keeper)
+    stale_after = timedelta(seconds=wanted.stale_seconds)
+    dialler = Dialler(
+        office,
+        attempts,
+        callbacks.campaigns,
+        exchange,
+        keeper,
+        placing,
+        bus=bus,
+        config=DiallerConfig(ring=ring, stale_after=stale_after),
+    )
+    trunk = settings.pbx.trunk
+    preview = PreviewCalls(
+        office,
+        attempts,
+        callbacks.campaigns.lines,
+        exchange,
+        placing,
+        PreviewConfig(
+            trunk=trunk.name,
+            caller_id=(trunk.caller_ids or (settings.centre.hotline,))[0],
+            carrier=wanted.carrier,
+            ring=timedelta(seconds=wanted.agent_ring_seconds),
+            stale_after=stale_after,
+        ),
+    )
+    return DiallerPart(keeper=keeper, dialler=dialler, preview=preview, enabled=wanted.enabled)
+
+
+def start_dialler(part: DiallerPart, tasks: Supervisor) -> None:
+    """Start its tasks. Attempts are followed also where nothing is dialled: agents' calls are some."""
+    tasks.spawn("dial-moves", part.keeper.moves.run)
+    tasks.spawn("dial-keeper", part.keeper.run)
+    tasks.spawn("dial-watch", part.dialler.watch.run)
+    if part.enabled:
+        tasks.spawn("dialler", part.dialler.run)

@@ -1,0 +1,64 @@
+"""The one place from which an Originate goes out, after its attempt was committed."""
+
+import asyncio
+
+import structlog
+from prometheus_client import Counter
+
+from callback_campaigns.attempt_keeper import AttemptKeeper
+from callback_campaigns.dial_attempts import DialRequest, OpenAttempt
+from callback_campaigns.domain.attempt import Attempt
+from callback_campaigns.exchange import DialOrder, Exchange, Sending
+from kernel.errors import HuifangError
+
+log = structlog.get_logger(__name__)
+
+ORIGINATES = Counter("huifang_dial_originates_total", "Originates by what is known of them", ["sending"])
+
+
+class Placing:
+    """Places calls, each once, many at a time."""
+
+    def __init__(self, exchange: Exchange, keeper: AttemptKeeper) -> None:
+        self._exchange = exchange
+        self._keeper = keeper
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def send(self, attempt: Attempt, wanted: DialRequest, order: DialOrder) -> None:
+        """Have the Originate of a committed attempt written; never waits."""
+        self._keeper.began(
+            OpenAttempt(
+                attempt=attempt,
+                task_id=wanted.task_id,
+                campaign_id=wanted.campaign_id,
+                trunk=wanted.trunk,
+                agent=wanted.agent,
+            )
+        )
+        task = asyncio.create_task(self._originate(order), name=f"originate-{attempt.attempt_id}")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def close(self) -> None:
+        """End what is being written: it is in doubt."""
+        for task in list(self._sending):
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _originate(self, order: DialOrder) -> None:
+        attempt_id, sending = order.attempt_id, Sending.DOUBT
+        try:
+            sending = await self._exchange.originate(order)
+        except HuifangError as error:
+            # A border: whatever an adapter raises, nobody knows what was written before it did.
+            log.warning("originate_failed", attempt=attempt_id, error=error.code)
+        finally:
+            # Also when it is cancelled.
+            ORIGINATES.labels(sending.value).inc()
+            match sending:
+                case Sending.SENT:
+                    self._keeper.sent(attempt_id)
+                case Sending.NOT_SENT:
+                    self._keeper.not_sent(attempt_id)
+                case Sending.DOUBT:
+                    self._keeper.doubt(attempt_id)
