@@ -98,8 +98,9 @@ class HandoffsOnTheirWay(RuleBasedStateMachine):
         desk = self.world.desk
         self.world.clock.advance(timedelta(minutes=1))
         view = self.run(desk.new(*((WORKMANSHIP, DESIGN) if two else (WORKMANSHIP,))))
-        self.case_id, self.no = view.case_id, view.no
-        self.lines = {line.line_id: LineStory(line.department) for line in view.lines}
+        self.case_id: str = view.case_id
+        self.no: str = view.no
+        self.lines: dict[str, LineStory] = {line.line_id: LineStory(line.department) for line in view.lines}
         self.given: list[Given] = []
         self.filed = True
         self.settled: dict[str, HandoffView] = {}
@@ -108,7 +109,7 @@ class HandoffsOnTheirWay(RuleBasedStateMachine):
         return self.world.loop.run_until_complete(work)
 
     def pick(self, place: int) -> str:
-        return list(self.lines)[place % len(self.lines)]
+        return sorted(self.lines)[place % len(self.lines)]
 
     def last(self, line: str) -> Given | None:
         return next((one for one in reversed(self.given) if one.line == line), None)
