@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,8 +40,10 @@ from callback_campaigns.task_tables import (
 )
 from callback_campaigns.tasks import CallbackTasks
 from crm.do_not_call import DoNotCall
+from crm.domain.case import Severity
+from crm.domain.freeze import CaseCall
 from crm.office import Office
-from crm.tables import CustomerPhone
+from crm.tables import CustomerPhone, ServiceCase
 from kernel.errors import NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import InvalidPhone, Phone
@@ -254,7 +256,11 @@ class DialAttempts:
         except InvalidPhone:
             return Callee(phone=None)
         against = await self._refusals.allows(
-            session, phone.e164, task.customer_id, purpose_of(task.category)
+            session,
+            phone.e164,
+            task.customer_id,
+            purpose_of(task.category),
+            call=await _case_call(session, task, wanted) if task.category is Category.CASE else None,
         )
         same = DialAttemptRow.number == phone.e164
         calls = select(DialAttemptRow.began_at).where(same, DialAttemptRow.began_at > now - LOOKED_BACK)
@@ -350,3 +356,16 @@ def _put(row: DialAttemptRow, attempt: Attempt) -> None:
     row.outcome = attempt.outcome.value if attempt.outcome else None
     row.ended_at = attempt.ended_at
     row.corrected = attempt.corrected
+
+
+async def _case_call(session: AsyncSession, task: Task, wanted: DialRequest) -> CaseCall:
+    """Return what the do-not-call list asks of a call about a case."""
+    header = await session.get(ServiceCase, task.case_id) if task.case_id is not None else None
+    about = select(CallbackTaskRow.id).where(CallbackTaskRow.case_id == task.case_id)
+    called = select(func.max(DialAttemptRow.began_at)).where(DialAttemptRow.task_id.in_(about))
+    return CaseCall(
+        is_open=header is not None and header.closed_at is None,
+        safety=header is not None and header.severity >= Severity.SERIOUS,
+        by_human=wanted.agent is not None and not wanted.by_system,
+        called_at=await session.scalar(called) if header is not None else None,
+    )

@@ -15,10 +15,12 @@ from crm import people_reads
 from crm.domain.customer_rules import parse_number
 from crm.domain.freeze import (
     MARKETING,
+    CaseCall,
     ConsentPurpose,
     ContactPurpose,
     RefusalLevel,
     RefusalSource,
+    is_last_call,
     refuses,
 )
 from crm.domain.lines import one_line
@@ -89,11 +91,21 @@ class DoNotCall:
         self._office = office
 
     async def allows(
-        self, session: AsyncSession, e164: str | None, customer_id: str | None, purpose: ContactPurpose
+        self,
+        session: AsyncSession,
+        e164: str | None,
+        customer_id: str | None,
+        purpose: ContactPurpose,
+        *,
+        call: CaseCall | None = None,
     ) -> Refusal | None:
         """Return what stands against contacting this number or customer for ``purpose``, else ``None``.
 
         Marketing needs the customer's consent besides. Ask inside the transaction that dials.
+
+        Args:
+            call: of a call about a case, what it is; where everything was refused, only the last call that
+                :func:`is_last_call` knows of is left.
         """
         if customer_id is not None:
             try:
@@ -104,6 +116,8 @@ class DoNotCall:
         entries = await people_reads.refusals(session, against, in_force=True) if against is not None else ()
         for entry in entries:
             if refuses(entry.level, purpose):
+                return Refusal(code="refused", entry=entry)
+            if call is not None and entry.level is RefusalLevel.ALL and not is_last_call(call, entry.since):
                 return Refusal(code="refused", entry=entry)
         if purpose in MARKETING and not await _consents(session, customer_id, purpose):
             return Refusal(code="no_consent")

@@ -132,6 +132,31 @@ def refuses(level: RefusalLevel, purpose: ContactPurpose) -> bool:
             return purpose is not ContactPurpose.CASE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseCall:
+    """A call about a case, as a refusal of everything asks about it.
+
+    Attributes:
+        safety: it is about safety, water or electricity: severity 2 and up (domain.md §1.3).
+        by_human: a person asked for this call and talks; no dialler and no machine.
+        called_at: when somebody was last called about this case.
+    """
+
+    is_open: bool
+    safety: bool
+    by_human: bool
+    called_at: datetime | None = None
+
+
+def is_last_call(call: CaseCall, refused_at: datetime) -> bool:
+    """Tell whether a call may be made though everything was refused.
+
+    A service call about an open safety ticket is still allowed, once, by a human (domain.md §6.4).
+    """
+    called = call.called_at is not None and call.called_at >= refused_at
+    return call.is_open and call.safety and call.by_human and not called
+
+
 class ConsentPurpose(StrEnum):
     """What a consent is for."""
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from callback_campaigns.dial_attempts import DialRequest
 from callback_campaigns.domain import attempt as rules
@@ -13,7 +13,8 @@ from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptLim
 from callback_campaigns.domain.refusal import Refusal, RefusalCode, Switch
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Outcome
-from callback_campaigns.task_tables import DialAttemptRow, DialRefusalRow
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow, DialRefusalRow
+from crm.tables import ServiceCase
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import NotFound
@@ -138,6 +139,55 @@ async def test_somebody_answers_and_the_talk_is_for_whoever_talks(centre: Callba
     await centre.attempts.move(attempt.attempt_id, lambda one: rules.ended(one, Outcome.ANSWERED, now=now))
     assert [task.status for task in await centre.all()] == [TaskStatus.TALKING]
     assert await centre.attempts.open_ones("pbx1") == []
+
+
+async def test_6_4_after_a_refusal_of_everything_one_call_about_safety_by_a_human_is_left(
+    centre: CallbackCentre, clock: FakeClock
+) -> None:
+    (task,) = await centre.all()
+    case_id = new_ulid()
+
+    async def change(**values: Any) -> None:
+        async with centre.desk.office.database.transaction() as session:
+            mine = ServiceCase.id == case_id
+            await session.execute(update(ServiceCase).where(mine).values(**values))
+
+    async with centre.desk.office.database.transaction() as session:
+        session.add(
+            ServiceCase(
+                id=case_id,
+                no="BX202603030001",
+                kind="repair",
+                customer_id=task.customer_id,
+                status="registered",
+                summary="插座冒火花",
+                severity=2,
+                source="phone",
+                opened_at=clock.now(),
+            )
+        )
+        await session.flush()
+        row = CallbackTaskRow.id == task.task_id
+        await session.execute(update(CallbackTaskRow).where(row).values(category="case", case_id=case_id))
+    await centre.desk.do_not_call.add(MANAGER, level=3, source="agent", evidence="不要再打", number=NUMBER)
+
+    async def answer(agent: str | None = "1001") -> RefusalCode | Attempt:
+        found = await centre.attempts.begin(await request(centre, agent=agent))
+        return found.code if isinstance(found, Refusal) else found
+
+    assert await answer(agent=None) is RefusalCode.DO_NOT_CALL, "not by a machine"
+    await change(severity=1)
+    assert await answer() is RefusalCode.DO_NOT_CALL, "only about safety"
+    await change(severity=2, closed_at=clock.now())
+    assert await answer() is RefusalCode.DO_NOT_CALL, "only while it is open"
+    await change(closed_at=None)
+    attempt = await answer()
+    assert isinstance(attempt, Attempt)
+    nobody = Outcome.NO_ANSWER
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.ended(one, nobody, now=clock.now()))
+    clock.advance(timedelta(hours=4))
+    await centre.bring_due()
+    assert await answer() is RefusalCode.DO_NOT_CALL, "once"
 
 
 async def test_do_not_call_is_asked_at_dial_time(centre: CallbackCentre) -> None:
