@@ -65,7 +65,7 @@ class Idempotency(StrEnum):
     OPTIONAL = "optional"
     """It makes a record: with the header a repetition makes no second one."""
     REQUIRED = "required"
-    """It moves money: nobody may leave it to chance."""
+    """It moves money, or makes telephones ring: nobody may leave it to chance."""
 
 
 class RightsChanged(Forbidden):
@@ -135,7 +135,7 @@ class Once:
         """
         if key is None:
             if required:
-                raise KeyMissing(f"send {HEADER}: this moves money", field=HEADER)
+                raise KeyMissing(f"send {HEADER}: this must not happen twice", field=HEADER)
             return await handle()
         if _KEY.fullmatch(key) is None:
             raise Invalid("1 to 100 visible ASCII characters", field=HEADER)

@@ -34,7 +34,7 @@ class VersionMissing(Invalid):
 
 
 class KeyMissing(Invalid):
-    """What moves money must carry a key, so that a repetition moves it once."""
+    """What moves money or makes telephones ring must carry a key, so that a repetition does it once."""
 
     code = "idempotency_key_missing"
 

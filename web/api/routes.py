@@ -12,6 +12,8 @@ from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.callback_tasks import ROUTES as CALLBACK_TASK_ROUTES
 from web.api.v1.calls import get_call, list_calls
+from web.api.v1.campaign_files import ROUTES as CAMPAIGN_FILE_ROUTES
+from web.api.v1.campaigns import ROUTES as CAMPAIGN_ROUTES
 from web.api.v1.case_figures import ROUTES as FIGURE_ROUTES
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
@@ -64,6 +66,8 @@ ROUTES: tuple[Route, ...] = (
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,
     *CALLBACK_TASK_ROUTES,
+    *CAMPAIGN_ROUTES,
+    *CAMPAIGN_FILE_ROUTES,
     *QUESTIONNAIRE_ROUTES,
     *REPAIR_POINT_ROUTES,
     *SEARCH_ROUTES,

@@ -67,6 +67,7 @@ class ImportReportOut(Out):
     new_phones: int
     refusals: int
     unchanged: int
+    new_tasks: int = Field(0, description="Callbacks that a campaign's list plans.")
     written: bool
     problems: tuple[ImportProblem, ...] = Field(
         description="Row by row, at most 2000; `bad` counts all rows."
@@ -109,7 +110,8 @@ def _jobs(request: web.Request) -> ImportJobs:
     return request.app[CRM].people.jobs
 
 
-def _summary(view: JobView) -> dict[str, object]:
+def import_summary(view: JobView) -> dict[str, object]:
+    """Return what a list of imports shows of one."""
     named = {name: getattr(view, name) for name in ImportSummary.model_fields if hasattr(view, name)}
     return named | {
         "state": view.state.value,
@@ -118,10 +120,11 @@ def _summary(view: JobView) -> dict[str, object]:
     }
 
 
-def _shown(view: JobView) -> ImportOut:
+def import_out(view: JobView) -> ImportOut:
+    """Return an import as the API shows it."""
     report = view.report
     if report is None:
-        return ImportOut.model_validate(_summary(view) | {"report": None})
+        return ImportOut.model_validate(import_summary(view) | {"report": None})
     problems = []
     for item in report.problems:
         what, mend = english(item.code)
@@ -138,7 +141,7 @@ def _shown(view: JobView) -> ImportOut:
         )
     names = set(ImportReportOut.model_fields) - {"problems"}
     figures = {name: getattr(report, name) for name in names}
-    return ImportOut.model_validate(_summary(view) | {"report": figures | {"problems": problems}})
+    return ImportOut.model_validate(import_summary(view) | {"report": figures | {"problems": problems}})
 
 
 @upload(
@@ -156,14 +159,14 @@ async def send_import(call: Call[NoQuery], sent: Upload) -> ImportOut:
     form = sent.form
     assert isinstance(form, ImportForm)
     jobs = _jobs(call.request)
-    return _shown(await jobs.upload(call.actor, sent.name, sent.content, overwrite=form.overwrite))
+    return import_out(await jobs.upload(call.actor, sent.name, sent.content, overwrite=form.overwrite))
 
 
 @operation(query=NoQuery, response=ImportList, permission=NEEDED, summary="List imports", tag=TAG)
 async def list_imports(call: Call[NoQuery]) -> ImportList:
     """Return the newest imports."""
     found = await _jobs(call.request).list(call.actor)
-    return ImportList(items=tuple(ImportSummary.model_validate(_summary(view)) for view in found))
+    return ImportList(items=tuple(ImportSummary.model_validate(import_summary(view)) for view in found))
 
 
 @operation(
@@ -176,7 +179,7 @@ async def list_imports(call: Call[NoQuery]) -> ImportList:
 )
 async def get_import(call: Call[NoQuery]) -> ImportOut:
     """Return an import."""
-    return _shown(await _jobs(call.request).get(call.actor, call.request.match_info["job_id"]))
+    return import_out(await _jobs(call.request).get(call.actor, call.request.match_info["job_id"]))
 
 
 @operation(
@@ -192,7 +195,7 @@ async def get_import(call: Call[NoQuery]) -> ImportOut:
 async def run_import(call: Call[NoQuery]) -> ImportOut:
     """Begin to write."""
     key, only = call.request.match_info["job_id"], call.body(RunIn).good_rows_only
-    return _shown(await _jobs(call.request).start(call.actor, key, good_rows_only=only))
+    return import_out(await _jobs(call.request).start(call.actor, key, good_rows_only=only))
 
 
 def _report(
