@@ -155,7 +155,7 @@ async def test_without_a_voice_the_dialplan_says_its_own_words(site: SurveyCentr
 
 
 async def test_a_name_that_was_not_spoken_in_time_is_left_out(site: SurveyCentre) -> None:
-    attempt = await site.called()
+    attempt = await site.called_at_work()
     known = await site.surveys.open(attempt.attempt_id)
     opening = known.script.wording.opening(known.talk.questionnaire.questionnaire)
     assert opening.plain, "a project without a community tests nothing"
@@ -164,7 +164,7 @@ async def test_a_name_that_was_not_spoken_in_time_is_left_out(site: SurveyCentre
 
 
 async def test_everything_of_a_call_is_spoken_before_it_is_dialled(site: SurveyCentre) -> None:
-    attempt = await site.called()
+    attempt = await site.called_at_work()
     task = await site.task()
     async with site.centre.database.transaction() as session:
         customer = await session.get_one(Customer, task.customer_id)

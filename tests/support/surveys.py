@@ -7,32 +7,30 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
-
 from callback_campaigns.answer_files import AnswerFiles
 from callback_campaigns.dial_attempts import DialRequest
 from callback_campaigns.domain import attempt as attempt_rules
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.refusal import Switch
-from callback_campaigns.domain.task import Task, TaskStatus
+from callback_campaigns.domain.task import Task
 from callback_campaigns.domain.terms import Outcome
-from callback_campaigns.ports import CannotSpeak, Sound
+from callback_campaigns.ports import CannotSpeak, Sound, Speaking
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.surveys import SurveyRules, Surveys
 from callback_campaigns.talks import Talk, Talks
-from callback_campaigns.task_tables import CallbackTaskRow
 from crm.journal import Journal
 from kernel.audit import AuditLog
 from kernel.clock import FakeClock
 from kernel.db import Database
 from telephony.agi import AgiConfig, AgiServer
 from tests.support.callback_centre import CallbackCentre, make_centre
+from tests.support.dialling import waiting_customers
 from tests.support.fake_agi import FakeChannel, call, deeds, environment_bytes
 
-NUMBER = "13800138001"
+NUMBER = "+8613800138001"
 
 
 @dataclass
@@ -61,28 +59,29 @@ class SurveyCentre:
     talks: Talks
     surveys: Surveys
     runner: SurveyRunner
-    voice: TextVoice
     answers: Path
     server: AgiServer
+    voice: TextVoice
     open: bool = True
 
-    async def called(self, name: str = "王建军", number: str = NUMBER) -> Attempt:
+    async def called(self, number: str = NUMBER) -> Attempt:
         """Return the attempt of a start-of-work callback whose phone was just answered."""
-        await self.centre.started(name, number)
+        (task_id,) = (await waiting_customers(self.centre.database, self.centre.clock, [number])).values()
+        return await self.dial(task_id, number)
+
+    async def called_at_work(self) -> Attempt:
+        """The same of a customer whose project, with its community, is on record."""
+        await self.centre.started("王建军", NUMBER)
         self.centre.clock.advance(timedelta(days=1, hours=1))
         await self.centre.bring_due()
-        async with self.centre.database.session() as session:
-            query = select(CallbackTaskRow.id).where(CallbackTaskRow.status == TaskStatus.READY.value)
-            task_id = (await session.scalars(query.order_by(CallbackTaskRow.id.desc()))).first()
-        assert task_id is not None
-        return await self.dial(task_id, number)
+        return await self.dial((await self.task()).task_id)
 
     async def dial(self, task_id: str, number: str = NUMBER) -> Attempt:
         """Begin another attempt about a task."""
         now = self.centre.clock.now()
         switch = Switch(caller_id="01065558800", link_live=True, as_of=now, lines=10, per_second=10)
         request = DialRequest(
-            task_id=task_id, number=number, node="pbx1", trunk="main", carrier="tencent", switch=switch
+            task_id=task_id, number=number, node="pbx1", trunk="main", carrier="own", switch=switch
         )
         attempt = await self.centre.attempts.begin(request)
         assert isinstance(attempt, Attempt), attempt
@@ -114,6 +113,11 @@ class SurveyCentre:
         """Return the newest task."""
         return (await self.centre.all())[-1]
 
+    async def task_of(self, attempt: Attempt) -> Task:
+        """Return the task that a call was about."""
+        talk = await self.talk(attempt)
+        return next(task for task in await self.centre.all() if task.task_id == talk.task_id)
+
     async def talk(self, attempt: Attempt) -> Talk:
         """Return the talk of a call."""
         found = await self.talks.of_attempt(attempt.attempt_id)
@@ -122,8 +126,20 @@ class SurveyCentre:
 
 
 @asynccontextmanager
-async def survey_centre(folder: Path, database: Database, clock: FakeClock) -> AsyncIterator[SurveyCentre]:
-    """Serve the route on a free port, over a database."""
+async def survey_centre(
+    folder: Path,
+    database: Database,
+    clock: FakeClock,
+    *,
+    port: int = 0,
+    speaking: Speaking | None = None,
+    tone: Path = Path("/sounds/tone"),
+) -> AsyncIterator[SurveyCentre]:
+    """Serve the route, over a database.
+
+    Args:
+        speaking: a voice to be heard; without one texts are files' names.
+    """
     centre = make_centre(database, clock)
     office = centre.desk.office
     book = QuestionnaireBook(database, clock, Journal(AuditLog(database, clock)))
@@ -133,11 +149,12 @@ async def survey_centre(folder: Path, database: Database, clock: FakeClock) -> A
     rules = SurveyRules(company="慧家装饰", hotline="4008001234", is_open=lambda now: made.open)
     surveys = Surveys(office, centre.tasks, talks, rules)
     answers = folder / "answers"
-    config = SurveyConfig(queue="service", tone=Path("/sounds/tone"))
-    runner = SurveyRunner(surveys, SurveyVoice(voice), AnswerFiles(answers), clock=clock, config=config)
-    server = AgiServer(AgiConfig(port=0, command_timeout=timedelta(seconds=5)), runner.routes())
+    config = SurveyConfig(queue="service", tone=tone)
+    heard = SurveyVoice(speaking or voice)
+    runner = SurveyRunner(surveys, heard, AnswerFiles(answers), clock=clock, config=config)
+    server = AgiServer(AgiConfig(port=port, command_timeout=timedelta(seconds=5)), runner.routes())
     await server.start()
-    made = SurveyCentre(centre, book, talks, surveys, runner, voice, answers, server)
+    made = SurveyCentre(centre, book, talks, surveys, runner, answers, server, voice)
     try:
         yield made
     finally:

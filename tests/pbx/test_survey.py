@@ -1,0 +1,266 @@
+"""Customers are called by a real Asterisk and led through the survey: they press keys, speak, say nothing."""
+
+import asyncio
+import math
+from array import array
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from app.runtime import Runtime
+from app.sipp.phone import AgentPhone, PhoneCall
+from app.survey_part import StoreVoice
+from callback_campaigns.domain import survey
+from callback_campaigns.domain.attempt import Attempt
+from callback_campaigns.domain.talk import TalkEnding
+from callback_campaigns.domain.task import TaskStatus
+from callback_campaigns.domain.terms import Verdict
+from callback_campaigns.events import TalkTicketsWanted
+from callback_campaigns.talk_store import Talk
+from ivr.domain.flow import Voice
+from ivr.prompts.espeak import EspeakSynthesiser
+from ivr.prompts.store import PromptStore
+from kernel.clock import FakeClock
+from kernel.db import Database
+from kernel.events import decode
+from kernel.outbox import OutboxRow
+from telephony.asterisk.sounds import TONE
+from tests.support.pbx import Pbx, running_pbx
+from tests.support.runtime import runtime_folder
+from tests.support.sipp import outside_phone
+from tests.support.surveys import SurveyCentre, survey_centre
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.pbx
+
+SPEECH = array("h", [round(4000 * math.sin(index / 5)) for index in range(8000)])
+SILENT_AT_MOST = 3.0
+QUICK = 380
+"""Words a minute: twice as quick as customers hear it, and still speech."""
+
+
+class QuickVoice(StoreVoice):
+    def __init__(self, store: PromptStore) -> None:
+        super().__init__(store)
+        self._paces = dict.fromkeys((False, True), Voice(speed=QUICK))
+
+
+@dataclass
+class Line:
+    """A PBX, the surveys behind it, and the telephone network in front."""
+
+    pbx: Pbx
+    site: SurveyCentre
+    network: AgentPhone
+
+    async def call(self, number: str) -> "Customer":
+        """Call a customer who picks up at once."""
+        attempt = await self.site.called(number)
+        config = self.pbx.config
+        reader, writer = await asyncio.open_connection(config.ami_host, config.ami_port)
+        try:
+            login = (
+                f"Action: Login\r\nUsername: {config.ami_user}\r\nSecret: {config.ami_secret}\r\nEvents: off"
+            )
+            channel = f"PJSIP/{number.removeprefix('+86')}@{self.pbx.trunk.endpoint}"
+            originate = (
+                f"Action: Originate\r\nChannel: {channel}\r\nContext: huifang-dialled\r\nExten: survey\r\n"
+                f"Priority: 1\r\nChannelId: att-{attempt.attempt_id}\r\nAsync: true\r\nTimeout: 20000\r\n"
+                f"Variable: __HF_CALL={attempt.attempt_id},__HF_DIR=out"
+            )
+            writer.write(f"{login}\r\n\r\n{originate}\r\n\r\n".encode())
+            async with asyncio.timeout(20):
+                while b"successfully queued" not in await reader.readuntil(b"\r\n\r\n"):
+                    continue
+        finally:
+            writer.close()
+        phone = await self.network.rings(within=20)
+        await phone.answer()
+        return Customer(self, attempt, phone)
+
+
+@dataclass
+class Customer:
+    """Somebody who was called."""
+
+    line: Line
+    attempt: Attempt
+    phone: PhoneCall
+
+    @property
+    def site(self) -> SurveyCentre:
+        return self.line.site
+
+    async def hears_something(self) -> None:
+        """Wait until something new is said."""
+        packets = self.phone.ear.packets
+        await eventually(lambda: self.phone.ear.packets > packets + 25, timeout=10)
+
+    async def listens_to_the_opening(self) -> None:
+        await eventually(lambda: self.phone.ear.packets > 25 and self.phone.ear.loudness() > 300, timeout=10)
+
+    async def answers(self, keys: str) -> None:
+        """Press keys, each as soon as the next question has begun."""
+        for key in keys:
+            await self.phone.press(key)
+            await self.hears_something()
+
+    async def speaks(self) -> None:
+        """Wait until the recording begins, say something and press the hash key."""
+        folder = self.site.answers
+        before = set(folder.rglob("*.wav"))
+        await eventually(lambda: set(folder.rglob("*.wav")) - before, timeout=15, what="recording")
+        self.phone.handset.say(SPEECH)
+        await self.phone.press("#")
+
+    async def ended(self) -> Talk:
+        assert await self.phone.ended(within=60) == "far"
+        self.was_never_left_in_silence()
+        return await self.site.talk(self.attempt)
+
+    def was_never_left_in_silence(self) -> None:
+        assert self.phone.ear.silences(longer_than=SILENT_AT_MOST) == ()
+
+    async def status(self) -> TaskStatus:
+        return (await self.site.task_of(self.attempt)).status
+
+
+@pytest.fixture
+async def line(
+    tmp_path: Path,
+    runtime: Runtime,
+    sqlite: Database,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Line]:
+    # Silence then means that something is wrong; how long keys are waited for is the rules' own test.
+    monkeypatch.setattr(survey, "WAIT", timedelta(seconds=1))
+    espeak = runtime.espeak
+    engine = EspeakSynthesiser(espeak.command(), version=espeak.version, environment=espeak.env())
+    store = PromptStore(tmp_path / "prompts", engine)
+    shared = runtime_folder() / "test-prompts"
+    shared.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "clips").symlink_to(shared, target_is_directory=True)
+    await store.open()
+    async with running_pbx(tmp_path, runtime=runtime) as pbx:
+        call_again = pbx.config.prompts_dir / "huifang-call-again.wav"
+        sound = await store.clip("非常抱歉，我们稍后再与您联系。", Voice())
+        call_again.write_bytes(sound.path.with_suffix(".wav").read_bytes())
+        served = survey_centre(
+            tmp_path,
+            sqlite,
+            clock,
+            port=pbx.config.agi_port,
+            speaking=QuickVoice(store),
+            tone=pbx.config.prompts_dir / TONE,
+        )
+        async with served as site, outside_phone(pbx, "outside") as network:
+            yield Line(pbx, site, network)
+    await store.close()
+
+
+async def satisfied(customer: Customer) -> None:
+    await customer.answers("11111151#")
+    talk = await customer.ended()
+    assert (talk.ended, talk.verdict, talk.score) == (TalkEnding.FINISHED, Verdict.SATISFIED, 100)
+    assert await customer.status() is TaskStatus.DONE
+
+
+async def dissatisfied(customer: Customer) -> None:
+    await customer.answers("1")
+    await customer.phone.press("3")
+
+    async def told() -> bool:
+        async with customer.site.centre.database.session() as session:
+            facts = [decode(payload) for payload in await session.scalars(select(OutboxRow.payload))]
+        talk = await customer.site.talk(customer.attempt)
+        return any(isinstance(fact, TalkTicketsWanted) and fact.talk_id == talk.talk_id for fact in facts)
+
+    await eventually(told, timeout=10)
+    assert customer.phone.up
+    await customer.speaks()
+    await customer.hears_something()
+    await customer.answers("1111151#")
+    talk = await customer.ended()
+    assert talk.verdict is Verdict.DISSATISFIED
+    (voice,) = talk.voices["KG1"]
+    assert 0.8 <= voice.seconds <= 6
+    assert (customer.site.answers / voice.path).is_file()
+
+
+async def wants_no_more_calls(customer: Customer) -> None:
+    await customer.answers("91")
+    assert (await customer.ended()).ended is TalkEnding.DO_NOT_CALL
+    assert await customer.status() is TaskStatus.REFUSED
+
+
+async def has_no_time(customer: Customer) -> None:
+    await customer.answers("22")
+    assert (await customer.ended()).ended is TalkEnding.APPOINTED
+    assert await customer.status() is TaskStatus.APPOINTED
+
+
+async def wants_a_person(customer: Customer) -> None:
+    await customer.answers("110")
+
+    async def waits() -> bool:
+        return "has 1 calls" in await customer.line.pbx.cli("queue show service")
+
+    await eventually(waits, timeout=15)
+    talk = await customer.site.talk(customer.attempt)
+    assert (talk.ended, talk.handed_over, set(talk.answers)) == (None, True, {"KG1"})
+    customer.was_never_left_in_silence()
+    await customer.phone.hang_up()
+
+
+async def says_nothing(customer: Customer) -> None:
+    await customer.answers("11")
+    talk = await customer.ended()
+    assert talk.ended is TalkEnding.BROKEN_OFF
+    assert (set(talk.skipped), set(talk.answers)) == ({"KG2", "KG3"}, {"KG1"})
+
+
+async def hangs_up_midway(customer: Customer) -> None:
+    await customer.answers("111")
+    await customer.phone.hang_up()
+
+    async def kept() -> bool:
+        talk = await customer.site.talk(customer.attempt)
+        return (talk.ended, set(talk.answers)) == (TalkEnding.BROKEN_OFF, {"KG1", "KG2"})
+
+    await eventually(kept, timeout=10)
+
+
+async def test_every_way_through_a_survey(line: Line) -> None:
+    stories = (
+        says_nothing,
+        dissatisfied,
+        satisfied,
+        wants_no_more_calls,
+        has_no_time,
+        wants_a_person,
+        hangs_up_midway,
+    )
+    async with asyncio.TaskGroup() as group:
+        for index, story in enumerate(stories):
+            customer = await line.call(f"+861380013800{index}")
+            await customer.listens_to_the_opening()
+            group.create_task(story(customer), name=story.__name__)
+    await eventually(line.pbx.idle, timeout=10)
+
+
+async def test_the_service_dies_and_the_customer_still_hears_something(line: Line) -> None:
+    customer = await line.call("+8613800138001")
+    await customer.listens_to_the_opening()
+    await customer.answers("111")
+    await line.site.server.stop(timedelta(0))
+    spoken = customer.phone.ear.packets
+    assert await customer.phone.ended(within=30) == "far"
+    assert customer.phone.ear.packets - spoken > 75
+    customer.was_never_left_in_silence()
+    assert {"KG1", "KG2"} <= set((await line.site.talk(customer.attempt)).answers)
