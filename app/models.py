@@ -20,6 +20,7 @@ import crm.repair_tables
 import crm.search_tables
 import crm.tables
 import crm.ticket_tables
+import crm.voice_tables
 import ivr.tables
 import kernel.audit
 import kernel.failed_facts
@@ -49,6 +50,7 @@ MODULES = (
     crm.search_tables,
     crm.tables,
     crm.ticket_tables,
+    crm.voice_tables,
     ivr.tables,
     kernel.audit,
     kernel.failed_facts,

@@ -16,6 +16,7 @@ from crm.journal import Journal
 from crm.late_lists import LateLists
 from crm.limit_lists import OverdueList
 from crm.repeat_complaints import RepeatComplaint, RepeatComplaints, RepeatFilter
+from crm.voices import VoiceFilter, Voices, VoiceView
 from kernel.access import Actor, Permission
 from kernel.db import Database
 from kernel.errors import Invalid
@@ -64,6 +65,7 @@ class CaseExports:
         lists: CaseLists,
         late: LateLists,
         repeats: RepeatComplaints,
+        voices: Voices,
         most: int = MAX_ROWS,
     ) -> None:
         self._database = database
@@ -71,6 +73,7 @@ class CaseExports:
         self._lists = lists
         self._late = late
         self._repeats = repeats
+        self._voices = voices
         self._most = most
 
     async def board(
@@ -141,6 +144,18 @@ class CaseExports:
             "open": wanted.is_open,
         }
         return await self._begin(actor, "repeats", form, total, asked, read)
+
+    async def voices(self, actor: Actor, wanted: VoiceFilter, *, form: FileForm) -> Export[VoiceView]:
+        """Return suggestions and news of competitors. Raises as :meth:`board`."""
+        actor.need(Permission.EXPORT)
+
+        async def read(cursor: str | None) -> _Page[VoiceView]:
+            page = await self._voices.page(actor, wanted, cursor=cursor, limit=MAX_PAGE)
+            return page.items, page.next_cursor
+
+        total = await self._voices.count(actor, wanted)
+        asked = {"kind": wanted.kind, "month": wanted.month}
+        return await self._begin(actor, "voices", form, total, asked, read)
 
     async def _begin(
         self,

@@ -33,6 +33,7 @@ from crm.search_query import Search
 from crm.search_whole import whole_feed
 from crm.ticket_services import TicketServices
 from crm.timeline import Timeline
+from crm.voices import Voices
 from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
@@ -96,6 +97,7 @@ class CrmServices:
     handoff_links: HandoffLinks
     improvements: Improvements
     improvement_evidence: ImprovementEvidence
+    voices: Voices
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -180,6 +182,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
+        voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),
         improvements=Improvements(deps.database, deps.clock, cases, journal, members, zone=settings.timezone),
         improvement_evidence=ImprovementEvidence(
             deps.database, deps.clock, journal, FileStore(settings.files_dir)

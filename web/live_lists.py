@@ -26,6 +26,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "points": ("repair_point", "part_issue", "monthly_repair_account", "quality_feedback"),
     "costs": ("repair_cost", "deposit_posting", "crew_receivable"),
     "appraisals": ("appraisal_proposal",),
+    "improvements": ("improvement_measure", "improvement_step", "improvement_file"),
+    "voices": ("customer_voice",),
     "knowledge": ("knowledge_article", "knowledge_version"),
     "questionnaires": ("questionnaire", "questionnaire_version"),
     "messages": ("outgoing_message",),

@@ -8,14 +8,27 @@ from datetime import timedelta
 
 from app.demo.playing import Scene, Steps, Turn
 from crm.domain.complaint import ComplaintClass
+from crm.domain.voice import VoiceKind
 from crm.improvement_views import NewMeasure
+from crm.voices import NewVoice
+
+SAID = (
+    ("", "希望能在手机上看到每天的施工照片,不用总打电话问"),
+    ("", "建议把增项价格表提前给客户,签字前心里有数"),
+    ("宜居装饰", "邻居在宜居装饰签的约,整包每平方米便宜一百二,送全屋窗帘"),
+    ("", "水电验收能不能约周末,平时要上班"),
+    ("美家天下", "美家天下在小区做样板间,承诺延期一天赔三百"),
+    ("", "安装前一天发短信提醒就好了,总怕忘"),
+)
+"""What customers said: of which competitor, if of any, and what."""
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def routine(scene: Scene) -> Sequence[Turn]:
     """Return the stories, each with the time of its beginning."""
-    return [Turn(scene.clock.now() + 2 * HOUR, 2, measures(scene))]
+    start = scene.clock.now() + 2 * HOUR
+    return [Turn(start, 2, measures(scene)), Turn(start, 3, voices(scene))]
 
 
 async def measures(scene: Scene) -> Steps:
@@ -60,3 +73,13 @@ async def measures(scene: Scene) -> Steps:
             subclass="drawing_error",
         ),
     )
+
+
+async def voices(scene: Scene) -> Steps:
+    """Play what specialists note of suggestions and competitors."""
+    start = scene.clock.now()
+    for number, (competitor, text) in enumerate(SAID):
+        kind = VoiceKind.COMPETITOR if competitor else VoiceKind.SUGGESTION
+        who = scene.office.specialists[number % len(scene.office.specialists)]
+        await scene.crm.voices.note(who, NewVoice(kind=kind, text=text, competitor=competitor or None))
+        yield start + (number + 1) * 4 * DAY

@@ -130,6 +130,7 @@ async def test_a_list_that_is_too_long_says_so_and_leaves_no_trace(office: Offic
         lists=office.stage.app[CASE_LISTS],
         late=crm.complaints.overdue,
         repeats=crm.repeats,
+        voices=crm.voices,
         most=1,
     )
     async with office.stage.database.session() as session:

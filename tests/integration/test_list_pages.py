@@ -27,6 +27,7 @@ OPEN_TO = {
     "/lists/problem-customers": LEADS,
     "/lists/causes": LEADS | {"head", "captain"},
     "/lists/improvements": set(ROLES),
+    "/lists/voices": LEADS | {"spc", "finance", "hr"},
     "/lists/forwarded": LEADS | {"spc", "finance", "hr"},
     "/lists/follow-ups": LEADS,
     "/lists/appraisals": LEADS | {"hr"},
@@ -35,7 +36,7 @@ OPEN_TO = {
 FIRST = {
     "manager": "/lists/repeats",
     "head": "/lists/causes",
-    "spc": "/lists/forwarded",
+    "spc": "/lists/voices",
     "hr": "/lists/appraisals",
     "captain": "/lists/causes",
     "member": "/lists/improvements",

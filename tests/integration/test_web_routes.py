@@ -77,6 +77,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /exports/cases.{form}",
         "GET /exports/overdue.{form}",
         "GET /exports/repeats.{form}",
+        "GET /exports/voices.{form}",
         "POST /api/v1/cases/{case_id}/attachments",
         "POST /api/v1/improvements/{measure_id}/evidence",
         "POST /api/v1/imports",

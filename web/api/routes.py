@@ -40,6 +40,7 @@ from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
+from web.api.v1.voices import ROUTES as VOICE_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
@@ -58,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     *ESCALATION_ROUTES,
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
+    *VOICE_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,
     *WARRANTY_ROUTES,

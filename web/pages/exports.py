@@ -15,6 +15,7 @@ from crm.exports import CaseExports, Export, FileForm
 from crm.limit_lists import OverdueList
 from crm.repeat_complaints import RepeatComplaint
 from crm.sheets import Cell, ExcelFile, chunks, csv_part
+from crm.voices import VoiceView
 from kernel.errors import NotFound, TooMany
 from web import labels
 from web.crm_part import CRM
@@ -23,7 +24,7 @@ from web.i18n import gettext
 from web.identity import current_actor
 from web.pages import case_board, case_words
 from web.pages.case_parts import CASE_LISTS, departments
-from web.pages.lists import repeats
+from web.pages.lists import repeats, voices
 from web.pages.office.overdue import LISTS
 from web.permissions import Permission, requires, streaming
 
@@ -53,11 +54,13 @@ def setup(app: web.Application) -> None:
         lists=app[CASE_LISTS],
         late=crm.complaints.overdue,
         repeats=crm.repeats,
+        voices=crm.voices,
     )
     app[SLOTS] = Slots(AT_ONCE)
     app.router.add_get("/exports/cases.{form}", send_board)
     app.router.add_get("/exports/overdue.{form}", send_overdue)
     app.router.add_get("/exports/repeats.{form}", send_repeats)
+    app.router.add_get("/exports/voices.{form}", send_voices)
 
 
 @requires(Permission.EXPORT)
@@ -97,6 +100,18 @@ async def send_repeats(request: web.Request) -> web.StreamResponse:
     with request.app[SLOTS].one():
         found = await request.app[EXPORTS].repeats(current_actor(request), wanted, form=form)
         return await send_file(request, form, "repeats", _repeat_titles(), found, _repeat_row(request))
+
+
+@requires(Permission.EXPORT)
+@streaming
+async def send_voices(request: web.Request) -> web.StreamResponse:
+    """Send suggestions of customers and news of competitors."""
+    form = form_of(request)
+    with request.app[SLOTS].one():
+        found = await request.app[EXPORTS].voices(
+            current_actor(request), voices.wanted_of(request), form=form
+        )
+        return await send_file(request, form, "voices", _voice_titles(), found, _voice_row(request))
 
 
 def form_of(request: web.Request) -> FileForm:
@@ -331,6 +346,37 @@ def _repeat_row(request: web.Request) -> Callable[[RepeatComplaint], Row]:
             item.times,
             _yes(item.same_class),
             " ".join(before.no for before in item.earlier),
+        ]
+
+    return row
+
+
+def _voice_titles() -> Row:
+    return [
+        gettext("月份"),
+        gettext("种类"),
+        gettext("同行"),
+        gettext("客户怎么说"),
+        gettext("客户"),
+        gettext("单号"),
+        gettext("记录时间"),
+        gettext("记录人"),
+    ]
+
+
+def _voice_row(request: web.Request) -> Callable[[VoiceView], Row]:
+    time = time_cell(request)
+
+    def row(item: VoiceView) -> Row:
+        return [
+            item.month,
+            labels.word(voices.KINDS, item.kind.value),
+            item.competitor,
+            item.text,
+            item.customer_name or "",
+            item.case_no or "",
+            time(item.at),
+            item.by,
         ]
 
     return row

@@ -4,7 +4,17 @@ from aiohttp import web
 
 from web.identity import current_user
 from web.pages.list_tabs import tabs_of
-from web.pages.lists import appraisals, causes, follow_ups, forwarded, improvements, points, problem, repeats
+from web.pages.lists import (
+    appraisals,
+    causes,
+    follow_ups,
+    forwarded,
+    improvements,
+    points,
+    problem,
+    repeats,
+    voices,
+)
 from web.pages.shell import see_other
 from web.permissions import Permission, requires
 
@@ -12,7 +22,7 @@ from web.permissions import Permission, requires
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/lists", home)
-    for part in (repeats, problem, causes, improvements, forwarded, follow_ups, appraisals, points):
+    for part in (repeats, problem, causes, improvements, voices, forwarded, follow_ups, appraisals, points):
         part.setup(app)
 
 

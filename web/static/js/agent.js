@@ -105,6 +105,7 @@ const keys = {
   r: () => byId("resume").hidden || byId("resume").click(),
   t: () => byId("new-complaint").click(),
   b: () => byId("new-repair").click(),
+  y: () => byId("new-voice").click(),
   "?": () => help.showModal(),
 };
 

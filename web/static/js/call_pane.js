@@ -50,6 +50,7 @@ function drawForms(pop) {
     const address = `/cases/new?${new URLSearchParams([["kind", kind], ...known])}`;
     if (link.getAttribute("href") !== address) link.setAttribute("href", address);
   }
+  byId("new-voice").href = `/lists/voices?${new URLSearchParams([["new", ""], ...known])}`;
 }
 
 function phaseText(pop) {
