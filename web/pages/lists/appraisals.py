@@ -18,9 +18,9 @@ from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages.case_forms import Field
 from web.pages.list_tabs import tabs_of
-from web.pages.lists.forms import RowAttempt, row_step, take_row
+from web.pages.lists.forms import RowAttempt, back_to, row_step, take_row
 from web.pages.office.parts import ShownStep, Step
-from web.pages.shell import render, see_other
+from web.pages.shell import render
 from web.permissions import Permission, requires
 from web.tables import UserRow
 
@@ -82,7 +82,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
     app.router.add_post(HERE + "/{appraisal_id}/steps/{step}", take)
-    app.router.add_get(HERE + "/{appraisal_id}/steps/{step}", back)
+    app.router.add_get(HERE + "/{appraisal_id}/steps/{step}", back_to(HERE, Permission.CASES_VIEW_ALL))
 
 
 @requires(Permission.CASES_VIEW_ALL)
@@ -99,16 +99,7 @@ async def take(request: web.Request) -> web.StreamResponse:
         raise NotFound("no such step", field="step")
     key = request.match_info["appraisal_id"][:40]
     given = {"appraisals": request.app[CRM].appraisals, "actor": current_actor(request), "key": key}
-    status, tried = await take_row(request, step, key, given)
-    if status:
-        return await _page(request, tried, status=status)
-    return see_other(f"{HERE}?done={step.name}")
-
-
-@requires(Permission.CASES_VIEW_ALL)
-async def back(request: web.Request) -> web.StreamResponse:
-    """Lead to the list: a refused form has the address of its step, which somebody may reload."""
-    return see_other(HERE)
+    return await take_row(request, step, key, given, _page, here=HERE)
 
 
 async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:

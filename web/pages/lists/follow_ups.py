@@ -18,9 +18,9 @@ from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages.case_forms import Field
 from web.pages.list_tabs import tabs_of
-from web.pages.lists.forms import RowAttempt, row_step, take_row
+from web.pages.lists.forms import RowAttempt, back_to, row_step, take_row
 from web.pages.office.parts import ShownStep, Step
-from web.pages.shell import render, see_other
+from web.pages.shell import render
 from web.permissions import Permission, requires
 
 HERE = "/lists/follow-ups"
@@ -77,7 +77,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
     app.router.add_post(HERE + "/{case_id}/steps/note", take)
-    app.router.add_get(HERE + "/{case_id}/steps/note", back)
+    app.router.add_get(HERE + "/{case_id}/steps/note", back_to(HERE, Permission.BOARD_VIEW))
 
 
 @requires(Permission.BOARD_VIEW)
@@ -91,17 +91,8 @@ async def take(request: web.Request) -> web.StreamResponse:
     """Note that a case was followed up."""
     key = request.match_info["case_id"][:40]
     given = {"follow_ups": request.app[CRM].follow_ups, "actor": current_actor(request), "key": key}
-    status, tried = await take_row(request, NOTE, key, given)
-    if status:
-        return await _page(request, tried, status=status)
     asked = {name: request.query[name] for name in ("month", "whose") if name in request.query}
-    return see_other(f"{HERE}?" + urlencode(asked | {"done": "note"}))
-
-
-@requires(Permission.BOARD_VIEW)
-async def back(request: web.Request) -> web.StreamResponse:
-    """Lead to the list: a refused form has the address of its step, which somebody may reload."""
-    return see_other(HERE)
+    return await take_row(request, NOTE, key, given, _page, here=HERE, kept=asked)
 
 
 async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:

@@ -1,13 +1,18 @@
 """Forms that stand in the rows of a list: one that is refused keeps what was written."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from web.pages.office.parts import Attempt, ShownStep, Step, read_form, reader_of, show_step, take_refusal
+from web.pages.shell import see_other
 from web.pages.step_taken import try_step
+from web.permissions import Permission, requires
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,13 +43,29 @@ def row_step(
     )
 
 
+class ShowList(Protocol):
+    """Shows the list, with the form that was refused."""
+
+    async def __call__(
+        self, request: web.Request, tried: RowAttempt, *, status: int = 200
+    ) -> web.StreamResponse: ...
+
+
 async def take_row(
-    request: web.Request, step: Step, key: str, given: Mapping[str, Any]
-) -> tuple[int, RowAttempt]:
-    """Take a step with what was written; return 0, or the status of the refusal and what to show again.
+    request: web.Request,
+    step: Step,
+    key: str,
+    given: Mapping[str, Any],
+    show: ShowList,
+    *,
+    here: str,
+    kept: Mapping[str, str] | None = None,
+) -> web.StreamResponse:
+    """Take a step with what was written: the list again, or a way to it when it was done.
 
     Args:
         given: what the step gets besides the form's values, which come as ``values``, and its ``version``.
+        here: the address of the list; ``kept`` is what was asked of it.
     """
     form = await read_form(request)
     reader = reader_of(request, form)
@@ -53,4 +74,17 @@ async def take_row(
     async def run(values: dict[str, Any]) -> None:
         await step.run({**given, "values": values, "version": reader.number("version")})
 
-    return await try_step(reader, step.fields, tried.attempt, run, take_refusal), tried
+    status = await try_step(reader, step.fields, tried.attempt, run, take_refusal)
+    if status:
+        return await show(request, tried, status=status)
+    return see_other(f"{here}?" + urlencode({**(kept or {}), "done": step.name}))
+
+
+def back_to(here: str, permission: Permission) -> Handler:
+    """Return what leads to the list: a refused form has its step's address, which somebody may reload."""
+
+    @requires(permission)
+    async def back(request: web.Request) -> web.StreamResponse:
+        return see_other(here)
+
+    return back

@@ -18,9 +18,9 @@ from web.pages import case_words as words
 from web.pages.case_forms import Field
 from web.pages.case_parts import Due, due_of
 from web.pages.list_tabs import tabs_of
-from web.pages.lists.forms import RowAttempt, row_step, take_row
+from web.pages.lists.forms import RowAttempt, back_to, row_step, take_row
 from web.pages.office.parts import ShownStep, Step
-from web.pages.shell import render, see_other
+from web.pages.shell import render
 from web.pages.ticket_words import WAYS
 from web.permissions import Permission, requires
 
@@ -67,7 +67,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
     app.router.add_post(HERE + "/{case_id}/steps/reply", take)
-    app.router.add_get(HERE + "/{case_id}/steps/reply", back)
+    app.router.add_get(HERE + "/{case_id}/steps/reply", back_to(HERE, Permission.CASES_VIEW_ALL))
 
 
 @requires(Permission.CASES_VIEW_ALL)
@@ -81,16 +81,7 @@ async def take(request: web.Request) -> web.StreamResponse:
     """Note what the hotline was told."""
     key = request.match_info["case_id"][:40]
     given = {"forwarded": request.app[CRM].forwarded, "actor": current_actor(request), "key": key}
-    status, tried = await take_row(request, REPLY, key, given)
-    if status:
-        return await _page(request, tried, status=status)
-    return see_other(f"{HERE}?done=reply")
-
-
-@requires(Permission.CASES_VIEW_ALL)
-async def back(request: web.Request) -> web.StreamResponse:
-    """Lead to the list: a refused form has the address of its step, which somebody may reload."""
-    return see_other(HERE)
+    return await take_row(request, REPLY, key, given, _page, here=HERE)
 
 
 async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:

@@ -60,7 +60,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 @requires(Permission.PROJECTS_VIEW)
 async def show_point(request: web.Request) -> web.StreamResponse:
     """Show a point."""
-    return await _one(request, request.match_info["point_id"][:40], RowAttempt())
+    return await _one(request, RowAttempt())
 
 
 @requires(Permission.PROJECTS_VIEW)
@@ -76,10 +76,7 @@ async def take(request: web.Request) -> web.StreamResponse:
     step = _allowed(request, {"put", "feedback"})
     key = NEW if step.name == "put" else "feedback"
     step = await _with_choices(request, step)
-    status, tried = await take_row(request, step, key, _given(request, ""))
-    if status:
-        return await _list(request, tried, status=status)
-    return see_other(f"{HERE}?done={step.name}")
+    return await take_row(request, step, key, _given(request, ""), _list, here=HERE)
 
 
 @requires(Permission.PROJECTS_VIEW)
@@ -88,10 +85,8 @@ async def take_of_point(request: web.Request) -> web.StreamResponse:
     point_id = request.match_info["point_id"][:40]
     step = _allowed(request, {"put", "move", "account"})
     key = request.query.get("key", point_id)[:60]
-    status, tried = await take_row(request, step, key, _given(request, point_id))
-    if status:
-        return await _one(request, point_id, tried, status=status)
-    return see_other(f"{HERE}/{point_id}?done={step.name}")
+    given = _given(request, point_id)
+    return await take_row(request, step, key, given, _one, here=f"{HERE}/{point_id}")
 
 
 @requires(Permission.COSTS_SIGN_SERVICE)
@@ -99,10 +94,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
     """Approve a month of a point."""
     point_id, account_id = (request.match_info[name][:40] for name in ("point_id", "account_id"))
     given = _given(request, point_id) | {"account_id": account_id}
-    status, tried = await take_row(request, APPROVE, account_id, given)
-    if status:
-        return await _one(request, point_id, tried, status=status)
-    return see_other(f"{HERE}/{point_id}?done=approve")
+    return await take_row(request, APPROVE, account_id, given, _one, here=f"{HERE}/{point_id}")
 
 
 def _allowed(request: web.Request, names: set[str]) -> Step:
@@ -183,9 +175,8 @@ async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     return render(request, "lists/points.html", context, status=status)
 
 
-async def _one(
-    request: web.Request, point_id: str, tried: RowAttempt, *, status: int = 200
-) -> web.StreamResponse:
+async def _one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
+    point_id = request.match_info["point_id"][:40]
     actor, network = current_actor(request), request.app[CRM].repair_points
     point = next((one for one in await network.points(actor) if one.point_id == point_id), None)
     if point is None:
