@@ -1,22 +1,32 @@
-"""Joins callback tasks to the facts that plan them, and to the worker that brings them due."""
+"""Joins callback tasks to the facts that plan them, to the worker that brings them due, and to the sweep."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.settings import Settings
 from app.web_settings import web_settings
+from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.due import DueWorker
-from web.callback_part import build_callbacks
+from kernel.errors import HuifangError
+from web.callback_part import Callbacks, build_callbacks
 from web.crm_part import build_crm
 from web.deps import WebSettings
 
+log = structlog.get_logger(__name__)
+
 POLL = timedelta(seconds=5)
 """Between two looks; tasks are due to the minute."""
+SWEEP = timedelta(seconds=20)
+"""Between two looks for talks that nobody ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +39,20 @@ class Ground:
     bus: Bus
 
 
-def build_tasks(settings: Settings, database: Database, clock: Clock, bus: Bus) -> CallbackTasks:
-    """Return the tasks of this process."""
+def build_tasks(settings: Settings, database: Database, clock: Clock, bus: Bus) -> Callbacks:
+    """Return the callbacks of this process: their tasks, and what follows from them."""
     ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
-    return build_callbacks(build_crm(ground), ground).tasks
+    return build_callbacks(build_crm(ground), ground)
+
+
+async def keep_sweeping(sweep: TalkSweep, every: timedelta = SWEEP) -> None:
+    """End what nobody ended, until cancelled."""
+    while True:
+        try:
+            await sweep.run_once()
+        except (SQLAlchemyError, OSError, HuifangError) as error:
+            log.warning("talk_sweep_failed", error=type(error).__name__)
+        await asyncio.sleep(every.total_seconds())
 
 
 def due_worker(

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
 from app.call_alerts import CALL_FACTS, CallListener
-from app.callback_tasks import build_tasks, due_worker
+from app.callback_tasks import build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
@@ -35,6 +35,7 @@ from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice
 from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
+from callback_campaigns.effects import FACTS as EFFECT_FACTS
 from callback_campaigns.task_facts import TASK_FACTS
 from crm.case_watch import watch_cases
 from crm.events_limits import LimitBreached
@@ -159,9 +160,13 @@ async def open_centre(
         calls = CallListener(settings, base.database, base.clock, base.bus)
         tasks.spawn("call-alerts", _consumer(base, "crm.call_alerts", CALL_FACTS, calls.take).run)
         callbacks = build_tasks(settings, base.database, base.clock, base.bus)
-        tasks.spawn("callback-facts", _consumer(base, "callbacks.tasks", TASK_FACTS, callbacks.take).run)
-        due = due_worker(callbacks, base.database, base.clock, worker=base.worker)
+        planned = _consumer(base, "callbacks.tasks", TASK_FACTS, callbacks.tasks.take)
+        tasks.spawn("callback-facts", planned.run)
+        due = due_worker(callbacks.tasks, base.database, base.clock, worker=base.worker)
         tasks.spawn("callback-due", due.run)
+        follows = _consumer(base, "callbacks.effects", EFFECT_FACTS, callbacks.effects.take)
+        tasks.spawn("callback-effects", follows.run)
+        tasks.spawn("callback-sweep", lambda: keep_sweeping(callbacks.sweep))
         opinions = _opinion_notices(base)
         told = _consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
         tasks.spawn("opinion-notices", told.run)

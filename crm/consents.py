@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import people_reads
 from crm.domain.freeze import ConsentBasis, ConsentPurpose, check_basis
@@ -50,6 +51,31 @@ class Consents:
             Conflict: a consent for the purpose holds already.
             Invalid: a field is missing, or the basis is no ground for the purpose.
         """
+        async with self._office.database.transaction() as session:
+            return await self.give_in(
+                session,
+                actor,
+                customer_id,
+                purpose=purpose,
+                basis=basis,
+                evidence=evidence,
+                text_version=text_version,
+                given_at=given_at,
+            )
+
+    async def give_in(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        customer_id: str,
+        *,
+        purpose: str,
+        basis: str,
+        evidence: str,
+        text_version: str,
+        given_at: datetime | None = None,
+    ) -> ConsentView:
+        """Do :meth:`give` in the caller's transaction."""
         actor.need(Permission.CUSTOMERS_EDIT)
         office, now = self._office, self._office.now()
         wanted = choice(ConsentPurpose, purpose, field="purpose")
@@ -60,37 +86,36 @@ class Consents:
         at = given_at or now
         if at > now or at < now - LONGEST_AGO:
             raise Invalid("not in the future, and at most ten years ago", field="given_at")
-        async with office.database.transaction() as session:
-            customer = await customer_for_change(session, customer_id, None)
-            holding = select(ConsentRow.id).where(
-                ConsentRow.customer_id == customer.id,
-                ConsentRow.purpose == wanted.value,
-                ConsentRow.withdrawn_at.is_(None),
-            )
-            if (await session.execute(holding)).first() is not None:
-                raise Conflict("this consent holds already", field="purpose")
-            row = ConsentRow(
-                id=new_ulid(),
-                customer_id=customer.id,
-                purpose=wanted.value,
-                basis=ground.value,
-                given_at=at,
-                evidence=proof,
-                text_version=version,
-                recorded_by=actor.name,
-            )
-            session.add(row)
-            customer.updated_at, customer.updated_by = now, actor.name
-            await session.flush()
-            await office.journal.note(
-                session,
-                actor,
-                "consent_given",
-                entity="customer",
-                entity_id=customer.id,
-                after={"consent_id": row.id, "purpose": row.purpose, "text_version": version},
-            )
-            return people_reads.consent_view(row)
+        customer = await customer_for_change(session, customer_id, None)
+        holding = select(ConsentRow.id).where(
+            ConsentRow.customer_id == customer.id,
+            ConsentRow.purpose == wanted.value,
+            ConsentRow.withdrawn_at.is_(None),
+        )
+        if (await session.execute(holding)).first() is not None:
+            raise Conflict("this consent holds already", field="purpose")
+        row = ConsentRow(
+            id=new_ulid(),
+            customer_id=customer.id,
+            purpose=wanted.value,
+            basis=ground.value,
+            given_at=at,
+            evidence=proof,
+            text_version=version,
+            recorded_by=actor.name,
+        )
+        session.add(row)
+        customer.updated_at, customer.updated_by = now, actor.name
+        await session.flush()
+        await office.journal.note(
+            session,
+            actor,
+            "consent_given",
+            entity="customer",
+            entity_id=customer.id,
+            after={"consent_id": row.id, "purpose": row.purpose, "text_version": version},
+        )
+        return people_reads.consent_view(row)
 
     async def withdraw(self, actor: Actor, consent_id: str, *, evidence: str) -> ConsentView:
         """Write down that the customer withdrew; it holds at once.

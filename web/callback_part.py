@@ -8,9 +8,12 @@ from callback_campaigns.campaign_figures import CampaignFigures
 from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
 from callback_campaigns.contact_lists import ContactLists
+from callback_campaigns.effects import CallbackEffects
+from callback_campaigns.forms import Forms
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
+from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.talks import Talks
 from callback_campaigns.task_desk import CallbackDesk
 from callback_campaigns.tasks import CallbackTasks
@@ -33,6 +36,9 @@ class Callbacks:
     contact_lists: ContactLists
     list_jobs: ImportJobs
     talks: Talks
+    sweep: TalkSweep
+    forms: Forms
+    effects: CallbackEffects
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -50,6 +56,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     book = CampaignBook(office, lines, deps.bus)
     lists = ContactLists(office, tasks, plan, crm.people.do_not_call)
     runs = Permission.CAMPAIGNS_RUN
+    talks = Talks(office, tasks, questionnaires, plan, dialling)
     return Callbacks(
         tasks,
         CallbackDesk(office, tasks),
@@ -59,7 +66,19 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         CampaignResults(office, book),
         lists,
         ImportJobs(office, lists, deps.bus.publish, permission=runs, lists=True),
-        Talks(office, tasks, questionnaires, plan, dialling),
+        talks,
+        TalkSweep(office, tasks, talks, dialling),
+        Forms(office, talks),
+        CallbackEffects(
+            office,
+            questionnaires,
+            plan,
+            tickets=crm.tickets.tickets,
+            do_not_call=crm.people.do_not_call,
+            consents=crm.people.consents,
+            stages=crm.people.stages,
+            page_url=deps.settings.page_url,
+        ),
     )
 
 

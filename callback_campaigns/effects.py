@@ -1,0 +1,252 @@
+"""What follows from callbacks outside of their tasks, carried out through the services of the CRM.
+
+Every step is told as a fact in its own transaction; here each fact is taken once, in one transaction with the
+mark that it was. What a service refuses by its rules is logged and let go: it would refuse it for ever.
+"""
+
+from collections.abc import Awaitable, Sequence
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from callback_campaigns.answer_effects import AnswerEffects, case_work
+from callback_campaigns.domain.plan_rules import PlanRules
+from callback_campaigns.domain.talk import TalkEnding
+from callback_campaigns.domain.task import Effect, TaskStatus
+from callback_campaigns.domain.terms import CallbackType, Channel
+from callback_campaigns.events import CallbackMoved, TalkEnded, TalkTicketsWanted
+from callback_campaigns.forms import make_link
+from callback_campaigns.questionnaire_book import QuestionnaireBook
+from callback_campaigns.talk_store import Talk, load_talk, to_talk
+from callback_campaigns.talk_tables import CallbackTalkRow, CallbackTalkSetRow
+from callback_campaigns.talk_tickets import TalkTickets, wanted
+from callback_campaigns.task_tables import CallbackTaskRow
+from crm.consents import Consents
+from crm.do_not_call import DoNotCall
+from crm.domain.freeze import RefusalLevel, RefusalSource
+from crm.domain.stages import DELIVERY_STEPS, Delivery
+from crm.notices.events import CustomerMessageWanted, NoticeWanted
+from crm.notices.links import customer_page
+from crm.office import Office
+from crm.stages import ProjectStages
+from crm.tables import Project
+from crm.tickets import Tickets
+from crm.timeline import Channel as Line
+from crm.timeline import add as add_line
+from kernel.access import Actor
+from kernel.errors import HuifangError
+from kernel.events import Event
+from kernel.outbox import add_fact
+
+log = structlog.get_logger(__name__)
+
+FACTS: tuple[type[Event], ...] = (CallbackMoved, TalkTicketsWanted, TalkEnded)
+ACTOR = Actor.system("callbacks")
+TO_CALLED = (Delivery.PREPARED, Delivery.CALLED)
+TO_FAILED = (Delivery.PREPARED, Delivery.FAILED)
+
+
+class CallbackEffects:
+    """Takes the facts of callbacks.
+
+    Args:
+        page_url: where the centre's pages are reached from outside; without it no forms are sent.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        book: QuestionnaireBook,
+        plan: PlanRules,
+        *,
+        tickets: Tickets,
+        do_not_call: DoNotCall,
+        consents: Consents,
+        stages: ProjectStages,
+        page_url: str = "",
+    ) -> None:
+        self._office = office
+        self._book = book
+        self._plan = plan
+        self._tickets = TalkTickets(tickets)
+        self._answers = AnswerEffects(office.journal, do_not_call, consents)
+        self._refusals = do_not_call
+        self._stages = stages
+        self._page_url = page_url.rstrip("/")
+
+    async def take(self, session: AsyncSession, fact: Event) -> None:
+        """Do what a fact of a callback calls for; told twice, it is done once."""
+        match fact:
+            case TalkTicketsWanted():
+                _, talk = await load_talk(session, self._book, fact.talk_id)
+                await self._open_tickets(session, talk, only=fact.item_id)
+            case TalkEnded():
+                await self._ended(session, fact)
+            case CallbackMoved():
+                for word in fact.effects:
+                    await self._guarded(session, word, self._moved(session, fact, Effect(word)))
+            case _:
+                pass
+
+    async def _ended(self, session: AsyncSession, fact: TalkEnded) -> None:
+        row, talk = await load_talk(session, self._book, fact.talk_id)
+        await self._on_timeline(session, row, talk, fact)
+        if talk.ended is TalkEnding.WRONG_PERSON:
+            return
+        await self._open_tickets(session, talk)
+        for one in talk.sets:
+            for effect in one.judged(talk.channel, talk.answers).effects:
+                step = self._answers.carry_out(session, ACTOR, talk, one, effect, fact.at)
+                await self._guarded(session, effect.do, step)
+
+    async def _open_tickets(self, session: AsyncSession, talk: Talk, *, only: str | None = None) -> None:
+        for one in talk.sets:
+            judgement = one.judged(talk.channel, talk.answers)
+            found = wanted(judgement, only=only)
+            if only is None:
+                found = (*found, *case_work(judgement))
+            for want in found:
+                await self._guarded(session, "ticket", self._tickets.open(session, ACTOR, talk, one, [want]))
+
+    async def _on_timeline(
+        self, session: AsyncSession, row: CallbackTalkRow, talk: Talk, fact: TalkEnded
+    ) -> None:
+        """Put the talk on the customer's time line, with what it came to."""
+        result = fact.verdict or fact.ending
+        titles = [one.questionnaire.title for one in talk.sets]
+        await add_line(
+            session,
+            fact.customer_id,
+            at=row.opened_at,
+            channel=Line.CALLBACK,
+            direction="in" if talk.channel is Channel.SMS_FORM else "out",
+            ref=talk.talk_id,
+            result=result,
+            agent=talk.by if row.by_id else None,
+            detail={
+                "task_id": talk.task_id,
+                "title": "、".join(titles),
+                "score": talk.score,
+                "answers": len(talk.answers),
+                "channel": talk.channel.value,
+                "call_id": talk.attempt_id,
+                "voices": sum(len(voices) for voices in talk.voices.values()),
+                "late": talk.late,
+            },
+        )
+
+    async def _moved(self, session: AsyncSession, fact: CallbackMoved, effect: Effect) -> None:
+        match effect:
+            case Effect.DO_NOT_CALL:
+                await self._refusals.add_in(
+                    session,
+                    ACTOR,
+                    level=int(RefusalLevel.SURVEYS),
+                    source=await self._said_by(session, fact),
+                    evidence=f"callback:{fact.task_id}",
+                    customer_id=fact.customer_id,
+                )
+            case Effect.TICKETS:
+                await self._problem(session, fact)
+            case Effect.SEND_FORM:
+                await self._send_form(session, fact)
+            case Effect.TO_PERSON:
+                self._notice(session, fact, "callback.person")
+            case Effect.TELL_MANAGER:
+                unreached = fact.status == TaskStatus.UNREACHED.value
+                self._notice(session, fact, "callback.unreached" if unreached else "callback.manager")
+            case Effect.NUMBER_FIX:
+                self._notice(session, fact, "callback.number")
+            case Effect.ASK_IF_NEEDED:
+                self._notice(session, fact, "callback.needed")
+            case Effect.HANDOVER_YES:
+                await self._hand_over(session, fact, TO_CALLED, "完工回访成功")
+            case Effect.HANDOVER_FAILED:
+                await self._hand_over(session, fact, TO_FAILED, "完工回访不满意")
+            case Effect.HANDOVER_NOT_REACHED:
+                await self._hand_over(session, fact, (Delivery.NOT,), "完工回访未联系上")
+            case Effect.INVALID_ATTEMPT:
+                pass  # kept with the task
+
+    async def _problem(self, session: AsyncSession, fact: CallbackMoved) -> None:
+        """See to it that a dissatisfied customer has a ticket, whichever way the result was written down."""
+        query = (
+            select(CallbackTalkRow)
+            .join(CallbackTalkSetRow, CallbackTalkSetRow.talk_id == CallbackTalkRow.id)
+            .where(CallbackTalkSetRow.task_id == fact.task_id, CallbackTalkSetRow.kept)
+            .order_by(CallbackTalkRow.id.desc())
+            .limit(1)
+        )
+        row = await session.scalar(query)
+        if row is not None:
+            await self._open_tickets(session, await to_talk(session, self._book, row))
+
+    async def _said_by(self, session: AsyncSession, fact: CallbackMoved) -> str:
+        query = select(CallbackTalkRow.channel).where(CallbackTalkRow.attempt_id == fact.attempt_id)
+        channel = await session.scalar(query) if fact.attempt_id is not None else None
+        return (RefusalSource.KEY_9 if channel == Channel.IVR.value else RefusalSource.AGENT).value
+
+    async def _send_form(self, session: AsyncSession, fact: CallbackMoved) -> None:
+        if not self._page_url:
+            log.warning("callback_form_not_sent", task_id=fact.task_id, why="no notices.page_url")
+            return
+        task = await session.get_one(CallbackTaskRow, fact.task_id)
+        if task.status != TaskStatus.UNREACHED.value:
+            return
+        token = await make_link(session, self._office, fact.task_id)
+        if token is not None:
+            add_fact(
+                session,
+                CustomerMessageWanted(
+                    at=self._office.now(),
+                    customer_id=fact.customer_id,
+                    template="callback.form",
+                    key=f"callback.form|{fact.task_id}",
+                    parameters={"title": self._name(fact.kind), "link": f"{self._page_url}/f/{token}"},
+                ),
+            )
+
+    def _notice(self, session: AsyncSession, fact: CallbackMoved, code: str) -> None:
+        add_fact(
+            session,
+            NoticeWanted(
+                at=self._office.now(),
+                code=code,
+                key=f"{code}|{fact.task_id}|{fact.attempt_id or ''}",
+                parameters={"customer": fact.customer_id, "title": self._name(fact.kind)},
+                link=customer_page(fact.customer_id),
+            ),
+        )
+
+    def _name(self, kind: str) -> str:
+        return self._plan.types[CallbackType(kind)].name
+
+    async def _hand_over(
+        self, session: AsyncSession, fact: CallbackMoved, way: Sequence[Delivery], why: str
+    ) -> None:
+        """Move the hand-over of the project; where it stands already it stays."""
+        if fact.project_id is None:
+            return
+        project = await session.get(Project, fact.project_id)
+        if project is None:
+            return
+        at = Delivery(project.delivery_state)
+        for to in way:
+            if at is way[-1]:
+                return
+            if to in DELIVERY_STEPS[at]:
+                await self._stages.move_delivery_in(
+                    session, ACTOR, fact.project_id, to, expected=None, why=why
+                )
+                at = to
+
+    async def _guarded(self, session: AsyncSession, what: str, step: Awaitable[object]) -> None:
+        """Take a step; what the rules of the CRM refuse leaves nothing behind and stops nothing else."""
+        try:
+            async with session.begin_nested():
+                await step
+        except HuifangError as error:
+            if error.retryable:
+                raise
+            log.warning("callback_effect_refused", effect=str(what), error=error.code, reason=error.message)
