@@ -1,9 +1,9 @@
 """Surveys over IVR: from an attempt that was answered to what is asked in it, and back to its talk."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +13,7 @@ from callback_campaigns.domain.questionnaire import Questionnaire
 from callback_campaigns.domain.survey import Script
 from callback_campaigns.domain.survey_times import slots
 from callback_campaigns.domain.survey_words import Line, Wording, is_personal, known_lines, stock_lines
+from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.talk_store import Talk
@@ -28,6 +29,15 @@ from kernel.ids import is_ulid
 
 BY = "ivr"
 """Who stands as the author of what is answered by keys."""
+_NEXT = (
+    TaskStatus.READY.value,
+    TaskStatus.PLANNED.value,
+    TaskStatus.RETRY_WAIT.value,
+    TaskStatus.APPOINTED.value,
+)
+SOON = timedelta(minutes=10)
+AT_ONCE = 500
+"""So many callbacks are prepared ahead; their texts differ by community and name only."""
 MAX_NAME = 12
 MAX_COMMUNITY = 20
 MAX_PROBLEM = 12
@@ -116,6 +126,16 @@ class Surveys:
             # Nobody spoke these slowly before.
             lines += [*stock_lines(wording), *known_lines(questionnaire, wording)]
         return await voice.make(lines, slow=elder)
+
+    async def due_soon(self) -> Sequence[tuple[str, int]]:
+        """Return the callbacks by IVR that may be dialled in the next minutes, each with its version."""
+        row, soon = CallbackTaskRow, self._office.now() + SOON
+        query = select(row.id, row.version).where(
+            row.status.in_(_NEXT), row.call_at <= soon, row.channel == Channel.IVR.value
+        )
+        async with self._office.database.session() as session:
+            found = await session.execute(query.order_by(row.call_at, row.id).limit(AT_ONCE))
+            return [(task_id, version) for task_id, version in found]
 
     @staticmethod
     def _own_lines(questionnaire: Questionnaire, wording: Wording) -> list[Line]:

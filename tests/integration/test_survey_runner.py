@@ -13,6 +13,8 @@ from callback_campaigns.domain.survey_words import Wording
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.events import TalkTicketsWanted
+from callback_campaigns.questionnaire_sets import shipped
+from callback_campaigns.survey_prompts import PromptKeeper
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.talk_tables import CallbackVoiceRow
 from crm.tables import Customer
@@ -212,3 +214,26 @@ async def test_a_fault_of_ours_ends_in_the_dialplans_words_and_keeps_the_answers
     assert channel.variables["HF_NEXT"] == ""
     talk = await site.talk(attempt)
     assert (talk.ended, len(talk.answers)) == (TalkEnding.FINISHED, 6)
+
+
+async def test_what_is_published_or_due_is_spoken_in_the_background(site: SurveyCentre) -> None:
+    await site.called_at_work()
+    await site.centre.started("李明", "13800138002")
+    site.centre.clock.advance(timedelta(days=1))
+    await site.centre.bring_due()
+    keeper = PromptKeeper(SurveyVoice(site.voice), site.book, site.surveys)
+    site.voice.mute = True
+    assert not await keeper.look()
+    site.voice.mute = False
+    site.voice.asked.clear()
+    assert await keeper.look()
+    made = {text for text, _, _ in site.voice.asked}
+    (opening,) = [text for text, _, passing in site.voice.asked if passing]
+    assert "锦秋家园" in opening
+    assert {frame.AFTER_BAD, words.appointment(words.When).text} <= made
+    for code in ("KG", "YB", "ZQ", "WG", "TS", "BX", "JG"):
+        item = shipped(code).items[0]
+        assert site.surveys.wording.question(item).text in made
+    site.voice.asked.clear()
+    assert await keeper.look()
+    assert site.voice.asked == []
