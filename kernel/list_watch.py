@@ -54,8 +54,8 @@ def watch_lists(
     def flushed(session: Session, _: UOWTransaction) -> None:
         for row in (*session.new, *session.dirty, *session.deleted):
             if row.__tablename__ in of_table:
-                keys = {key: getattr(row, key, None) for key in KEYS}
-                touch(session, row.__tablename__, _keys(keys))
+                # Of what is loaded: nothing is read for this.
+                touch(session, row.__tablename__, _keys(vars(row)))
 
     def executed(state: ORMExecuteState) -> None:
         if state.is_select:
