@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telephony.domain.call import Call, EndReason, Phase
+from telephony.domain.call_id import attempted_call
 from telephony.domain.call_moves import CallMoves
 from telephony.domain.caller_text import caller_name, caller_number, clean_text
 from telephony.domain.leg import Leg, LegKind
@@ -141,6 +142,9 @@ class CallResync(CallMoves):
                 self._look_at(call, states, now)
 
     def _look_at(self, call: Call, states: Mapping[str, int], now: datetime) -> None:
+        root = call.root
+        if root is not None and root.agent_number is None and attempted_call(root.uniqueid):
+            self._look_at_placed(root, states.get(root.uniqueid), now)
         for leg in list(call.live.values()):
             state = states.get(leg.uniqueid)
             if leg.ringing and state == _UP and not leg.bridge:
@@ -151,6 +155,15 @@ class CallResync(CallMoves):
                 self.start_ringing(leg, call.waiting_in, now)
         call.settle(now)
         self.changed(call)
+
+    def _look_at_placed(self, root: Leg, state: int | None, now: datetime) -> None:
+        """A call that the dialler placed: answered is who is up, whatever we missed."""
+        root.dialled = True
+        root.call.last_dialled = root.call.last_dialled or root
+        if state == _UP:
+            self.take(root, now)
+        elif state == _RINGING:
+            root.rang = True
 
     def _adopt(self, seen: SeenChannel, now: datetime) -> Leg | None:
         """A channel whose beginning we did not see."""

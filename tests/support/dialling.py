@@ -91,7 +91,7 @@ async def waiting_customers(
                 "channel": Channel.IVR.value,
                 "origin": Origin.MANUAL.value,
                 "origin_ref": "test",
-                "call_at": now - timedelta(minutes=1),
+                "call_at": now - timedelta(hours=1),
                 "tried": [],
                 "created_at": now,
                 "tries": 0,

@@ -1,6 +1,6 @@
 """Calls that the dialler places: whose they are, whom they reach, and why they fail."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,6 +8,7 @@ from telephony.ami.message import AmiEvent
 from telephony.call_news import CallNews
 from telephony.domain.call import CallResult, Direction
 from telephony.domain.call_book import CallBook
+from telephony.domain.call_resync import PbxSnapshot, SeenChannel
 from telephony.domain.effects import Opened
 from telephony.event_log import as_events, parse_line
 from tests.support.transcripts import ended_calls, events, play
@@ -56,6 +57,31 @@ def test_a_channel_that_dies_before_it_bears_a_name_still_ends_its_attempt() -> 
     assert (call.call_id, call.result, call.direction) == (CALL, CallResult.OFF, Direction.OUT)
     assert book.knows(CALL)
     assert not book.knows("01JNA0000000000000000000CB")
+
+
+@pytest.mark.parametrize(("state", "result"), [(6, CallResult.ANSWERED), (5, CallResult.NO_ANSWER)])
+def test_a_call_that_was_answered_while_nobody_listened_was_answered(state: int, result: CallResult) -> None:
+    book = CallBook("pbx1")
+    channel = SeenChannel(
+        uniqueid=f"att-{CALL}",
+        linkedid=f"att-{CALL}",
+        channel="PJSIP/trunk-main-00000001",
+        state=state,
+        number="4008001234",
+        name="",
+        exten="survey",
+        application="AGI" if state == 6 else "AppDial2",
+        bridge="",
+        age=timedelta(seconds=3),
+        variables={"HF_CALL": CALL, "HF_DIR": "out", "HF_TO": "13800138000"},
+    )
+    book.reconcile(PbxSnapshot(channels=(channel,), waiting=()), now=NOW, since=NOW)
+    call = book.get(CALL)
+    assert call is not None
+    assert (call.to_number, call.from_number) == ("+8613800138000", "4008001234")
+    effects = book.handle(AmiEvent.of("Hangup", {**CHANNEL, "Cause": "16" if state == 6 else "19"}), now=NOW)
+    (ended,) = ended_calls(list(effects))
+    assert ended.result is result
 
 
 def test_what_our_dialplan_said_is_read_from_the_log_after_a_gap() -> None:
