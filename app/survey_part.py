@@ -64,11 +64,6 @@ def survey_prompts(settings: Settings) -> Path:
     return prompts_dir(settings) / "survey"
 
 
-def answers_dir(settings: Settings) -> Path:
-    """Where recorded answers are."""
-    return settings.data_dir / "answers"
-
-
 def survey_rules(settings: Settings) -> SurveyRules:
     """Return what all surveys of this site have in common."""
     hours = settings.service_hours
@@ -116,7 +111,7 @@ async def build_survey(
     runner = SurveyRunner(
         surveys,
         speaking,
-        AnswerFiles(answers_dir(settings)),
+        AnswerFiles(ground.settings.answers_dir),
         clock=clock,
         config=SurveyConfig(queue=settings.centre.default_queue, tone=prompts_dir(settings) / TONE),
     )

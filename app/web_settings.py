@@ -26,6 +26,7 @@ def web_settings(settings: Settings) -> WebSettings:
         service_hours=settings.service_hours,
         limit_set=settings.centre.limit_set,
         files_dir=settings.data_dir / "files",
+        answers_dir=settings.data_dir / "answers",
         compensation_threshold=settings.centre.compensation_threshold,
         trunks=(Trunk(name=trunk.name, lines=trunk.max_channels, caller_ids=own),),
     )

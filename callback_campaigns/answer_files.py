@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from callback_campaigns.domain.questionnaire_conditions import ITEM_ID
 from kernel.errors import NotFound
-from kernel.ids import is_ulid
 from telephony.audio import FRAME_SAMPLES, RATE, loudness
 
 MESSAGE = "message"
@@ -76,19 +74,16 @@ class AnswerFiles:
             return None
         return HeardAnswer(path.relative_to(self._folder).as_posix(), round(len(samples) / RATE, 1))
 
-    def find(self, talk_id: str, name: str) -> Path:
-        """Return the file of a recording that a talk has.
+    def find(self, path: str) -> Path:
+        """Return the file of a recording, as it was stored.
 
         Raises:
-            NotFound: there is none, or it was deleted when its time was over.
+            NotFound: it was deleted when its time was over.
         """
-        item, _, number = name.partition("-")
-        named = item == MESSAGE or ITEM_ID.fullmatch(item) is not None
-        plain = named and (not number or number.isdecimal())
-        path = self._folder / talk_id / f"{name}.wav"
-        if not (is_ulid(talk_id) and plain and len(name) <= 16 and path.is_file()):
-            raise NotFound("there is no such recording", field="item")
-        return path
+        found = (self._folder / path).resolve()
+        if not found.is_relative_to(self._folder.resolve()) or not found.is_file():
+            raise NotFound("the recording is gone", field="voice_id")
+        return found
 
 
 def _numbered(name: str, number: int) -> str:

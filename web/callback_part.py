@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from callback_campaigns.answer_files import AnswerFiles
+from callback_campaigns.answer_player import AnswerPlayer
 from callback_campaigns.campaign_figures import CampaignFigures
 from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
@@ -39,6 +41,7 @@ class Callbacks:
     sweep: TalkSweep
     forms: Forms
     effects: CallbackEffects
+    player: AnswerPlayer
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -79,6 +82,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
             stages=crm.people.stages,
             page_url=deps.settings.page_url,
         ),
+        AnswerPlayer(office, talks, AnswerFiles(deps.settings.answers_dir)),
     )
 
 

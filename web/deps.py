@@ -51,6 +51,7 @@ class WebSettings:
         limit_set: the limit set of new records until another is chosen.
         compensation_threshold: more than so many yuan only the general manager decides.
         files_dir: where photos and scans lie.
+        answers_dir: where recorded answers lie.
         trunks: the lines that campaigns may call over.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
@@ -70,6 +71,7 @@ class WebSettings:
     limit_set: str = "A"
     compensation_threshold: Decimal = Decimal("2000.00")
     files_dir: Path = Path(".data/files")
+    answers_dir: Path = Path(".data/answers")
     connect_sources: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...] = (Trunk(name="main", lines=60, caller_ids=("01065558800",)),)
 

@@ -236,6 +236,11 @@ class Item:
                     return under
         return None
 
+    @property
+    def is_confidential(self) -> bool:
+        """Whether what is answered to it is for the managers only."""
+        return any(rule.confidential for option in self.options for rule in option.rules)
+
     def at_key(self, key: str, channel: Channel = Channel.IVR) -> Option | None:
         """Return the answer that a key means; ``None`` for a wrong key."""
         return next((option for option in self.options_for(channel) if option.key == key), None)

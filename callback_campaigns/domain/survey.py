@@ -195,8 +195,7 @@ class Survey:
         answer = Answer(values=tuple(option.value for option in chosen))
         self.answers[item.id], self._in_a_row = answer, 0
         # A confidential answer is for the manager, not for whoever opens the call's time line.
-        secret = any(rule.confidential for option in item.options for rule in option.rules)
-        key = "" if secret else "".join(option.key for option in chosen)
+        key = "" if item.is_confidential else "".join(option.key for option in chosen)
         done = (StoreAnswer(item.id, answer), Report(item.id, key, item.id))
         if self._is_bad(item):
             return (*done, *self._in_their_words(item, frame.AFTER_BAD, now))

@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
+from callback_campaigns.answer_player import PlayedAnswer
 from crm.attachments import StoredFile
 from kernel.errors import Invalid, NotFound, TooMany
 from kernel.ids import is_ulid
@@ -116,12 +117,13 @@ def download(
     description: str = "",
     path_parameters: tuple[tuple[str, str], ...] = (),
 ) -> Callable[
-    [Callable[[Call[NoQuery]], Awaitable[StoredFile]]], Callable[[web.Request], Awaitable[web.StreamResponse]]
+    [Callable[[Call[NoQuery]], Awaitable[StoredFile | PlayedAnswer]]],
+    Callable[[web.Request], Awaitable[web.StreamResponse]],
 ]:
     """Make a handler that hands out a file: never guessed at, never run, from no shared cache."""
 
     def declare(
-        function: Callable[[Call[NoQuery]], Awaitable[StoredFile]],
+        function: Callable[[Call[NoQuery]], Awaitable[StoredFile | PlayedAnswer]],
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         @requires(permission)
         @wraps(function)

@@ -11,6 +11,7 @@ from web.api.v1.agents import list_agents
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.callback_tasks import ROUTES as CALLBACK_TASK_ROUTES
+from web.api.v1.callback_voices import ROUTES as CALLBACK_VOICE_ROUTES
 from web.api.v1.calls import get_call, list_calls
 from web.api.v1.campaign_files import ROUTES as CAMPAIGN_FILE_ROUTES
 from web.api.v1.campaigns import ROUTES as CAMPAIGN_ROUTES
@@ -68,6 +69,7 @@ ROUTES: tuple[Route, ...] = (
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,
     *CALLBACK_TASK_ROUTES,
+    *CALLBACK_VOICE_ROUTES,
     *CAMPAIGN_ROUTES,
     *CAMPAIGN_FILE_ROUTES,
     *QUESTIONNAIRE_ROUTES,
