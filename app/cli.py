@@ -10,6 +10,7 @@ from app.cli_facts import facts
 from app.cli_import import import_file
 from app.cli_limits import calendar, limits
 from app.cli_notices import notices
+from app.cli_retention import retention
 from app.cli_search import search
 from app.cli_simulate import simulate
 from app.cli_staff import agents, audit, queues, tokens, users
@@ -45,6 +46,7 @@ for _name, _commands in (
 
 
 cli.command("import")(import_file)
+cli.command("retention")(retention)
 cli.command("simulate")(simulate)
 
 

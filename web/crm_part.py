@@ -9,6 +9,7 @@ from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
+from crm.domain.retention import shipped_retention
 from crm.file_store import FileStore
 from crm.follow_ups import FollowUps
 from crm.forwarded import ForwardedOrders
@@ -28,6 +29,7 @@ from crm.problem_customers import ProblemCustomers
 from crm.repair_points import RepairPoints
 from crm.repair_services import RepairServices
 from crm.repeat_complaints import RepeatComplaints
+from crm.retention import Retention
 from crm.search_feed import SearchFeed
 from crm.search_query import Search
 from crm.search_whole import whole_feed
@@ -98,6 +100,7 @@ class CrmServices:
     improvements: Improvements
     improvement_evidence: ImprovementEvidence
     voices: Voices
+    retention: Retention
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -181,6 +184,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         repeats=RepeatComplaints(deps.database, deps.clock, cases),
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
+        retention=Retention(office, shipped_retention()),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
         voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),
         improvements=Improvements(deps.database, deps.clock, cases, journal, members, zone=settings.timezone),

@@ -41,6 +41,7 @@ TAGS = {
     "complaints": "Complaints, their cause lines, hand-offs, and what is late",
     "escalations": "Major complaints, compensation and recovery",
     "appraisals": "Appraisal entries that missed limits propose",
+    "retention": "What is kept beyond its end, and what people ask about their own data",
     "improvements": "What is done against what keeps going wrong, and whether it works",
     "voices": "Suggestions of customers, and news of competitors",
     "repairs": "Repairs, their visits, and what is to be done about them",

@@ -27,6 +27,7 @@ from web.api.v1.imports import FILES as IMPORT_FILES
 from web.api.v1.imports import ROUTES as IMPORT_ROUTES
 from web.api.v1.improvements import ROUTES as IMPROVEMENT_ROUTES
 from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
+from web.api.v1.legal_holds import ROUTES as LEGAL_HOLD_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
 from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
@@ -65,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     *REPAIR_COST_ROUTES,
     *WARRANTY_ROUTES,
     *ATTACHMENT_ROUTES,
+    *LEGAL_HOLD_ROUTES,
     *TICKET_ROUTES,
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,

@@ -1,0 +1,94 @@
+"""``huifang retention`` and the job that deletes what is not to be kept any more."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.settings import Settings
+from app.store import open_store
+from callback_campaigns.retention import CallbackCalls
+from crm.domain.retention import Policy, parse_retention, shipped_retention
+from crm.journal import Journal
+from crm.office import Office
+from crm.retention import Retention
+from crm.search_whole import whole_feed
+from kernel.audit import AuditLog
+from kernel.clock import Clock, SystemClock
+from kernel.db import Database
+from kernel.errors import ConfigurationError
+from telephony.retention import CallShelf
+
+log = structlog.get_logger(__name__)
+
+EVERY = timedelta(hours=24)
+FIRST = timedelta(minutes=30)
+"""A centre that has just started has other things to do."""
+OWN_CLASSES = "retention.yaml"
+"""Beside the data: the centre's own classes."""
+LONGEST = 16 * 1024
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the centre's classes, or those that come with the product.
+
+    Raises:
+        ConfigurationError: what is wrong with the file, a line for each mistake.
+    """
+    path = settings.data_dir / OWN_CLASSES
+    if not path.is_file():
+        return shipped_retention()
+    if path.stat().st_size > LONGEST:
+        raise ConfigurationError(f"{path.name}: larger than {LONGEST // 1024} KB")
+    return parse_retention(path.read_text(encoding="utf-8"), path.name)
+
+
+def build_retention(settings: Settings, database: Database, clock: Clock) -> Retention:
+    """Return the service over everything that is kept of people."""
+    office = Office(
+        database=database,
+        clock=clock,
+        journal=Journal(AuditLog(database, clock)),
+        zone=settings.zone,
+        default_area=settings.centre.default_area,
+        search=whole_feed(),
+    )
+    return Retention(office, policy_of(settings), calls=CallShelf(), callbacks=CallbackCalls())
+
+
+class RetentionJob:
+    """Deletes once a day; what several processes do twice finds nothing the second time."""
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Delete until cancelled."""
+        await asyncio.sleep(FIRST.total_seconds())
+        while True:
+            try:
+                gone = await self._retention.run_once()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("retention_failed", error=type(error).__name__)
+            else:
+                if gone:
+                    log.info("retention_ended", records=gone.total())
+            await asyncio.sleep(EVERY.total_seconds())
+
+
+async def run_retention(settings: Settings, *, dry_run: bool) -> list[str]:
+    """Delete what has ended, or only say what that would be; return the report's lines."""
+    async with open_store(settings) as database:
+        retention = build_retention(settings, database, SystemClock())
+        if dry_run:
+            ended = await retention.due()
+            found = Counter((one.kind, one.retention_class.value) for one in ended)
+            oldest = min((one.ended_on for one in ended), default=None)
+        else:
+            found, oldest = await retention.run_once(), None
+    lines = [f"{kind:<8} {name:<10} {count:>8}" for (kind, name), count in sorted(found.items())]
+    said = "would be deleted or made anonymous" if dry_run else "deleted or made anonymous"
+    since = f", the oldest since {oldest}" if oldest else ""
+    return [*lines, f"{found.total()} records {said}{since}"]

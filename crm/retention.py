@@ -1,0 +1,428 @@
+"""Deletes what is not to be kept any more, and holds what the manager holds (domain.md §6.4).
+
+Each record's class and end follow from what is known of it now (:mod:`crm.domain.retention`): nothing is
+written into it beforehand, so a warranty that is corrected moves the end as well. What was taken out is noted
+in ``erasure`` and, in numbers, in the journal.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.complaint_tables import ComplaintCall
+from crm.domain.lines import one_line
+from crm.domain.project import Stage
+from crm.domain.retention import Kept, Policy, RetentionClass, class_of, ends_on
+from crm.office import Office
+from crm.people_tables import ConsentRow, StageEventRow
+from crm.retention_tables import ErasureRow, LegalHoldRow
+from crm.retention_texts import erase_call_notes, erase_cases, erase_consents
+from crm.tables import Project, ServiceCase
+from kernel.access import Actor, Permission
+from kernel.errors import Conflict, NotFound
+from kernel.ids import is_ulid, new_ulid
+
+BATCH = 200
+MAX_REASON = 400
+SOONEST = timedelta(days=30)
+"""Nothing younger is looked at: no class is shorter."""
+
+
+class CallShelf(Protocol):
+    """The calls, which telephony keeps; recordings will hang on it."""
+
+    async def older(
+        self, session: AsyncSession, before: datetime, after: str, limit: int
+    ) -> Sequence[tuple[str, str | None, datetime]]:
+        """Return id, customer and moment of calls that still name somebody, in the order of their ids."""
+        ...
+
+    async def erase(self, session: AsyncSession, call_ids: Sequence[str]) -> None:
+        """Take numbers and names out of calls; their figures stay."""
+        ...
+
+
+class CallbackCalls(Protocol):
+    """Which calls were made to ask how things are."""
+
+    async def projects(self, session: AsyncSession, call_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Return those of the calls with the project that each was about."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A record whose end has come."""
+
+    kind: str
+    ref_id: str
+    retention_class: RetentionClass
+    ended_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    """A hold of a case."""
+
+    hold_id: str
+    case_id: str
+    no: str
+    reason: str
+    by: str
+    at: datetime
+    released_at: datetime | None
+    released_by: str | None
+    release_reason: str | None
+
+
+class Retention:
+    """Finds what has ended, deletes it, holds and releases.
+
+    Args:
+        calls, callbacks: ``None`` where this process knows of none.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        policy: Policy,
+        *,
+        calls: CallShelf | None = None,
+        callbacks: CallbackCalls | None = None,
+    ) -> None:
+        self._office = office
+        self._policy = policy
+        self._calls = calls
+        self._callbacks = callbacks
+
+    async def due(self, *, most: int = 100_000) -> tuple[Ended, ...]:
+        """Return what has ended and is not deleted yet: what a dry run shows."""
+        found: list[Ended] = []
+        async with self._office.database.session() as session:
+            for kind in ("case", "consent", "call"):
+                after = ""
+                while len(found) < most:
+                    ended, after = await self._look(session, kind, after)
+                    found += ended
+                    if not after:
+                        break
+        return tuple(found[:most])
+
+    async def run_once(self) -> Counter[tuple[str, str]]:
+        """Delete what has ended; return how many of each kind and class."""
+        gone: Counter[tuple[str, str]] = Counter()
+        for kind in ("case", "consent", "call"):
+            after: str | None = ""
+            while after is not None:
+                async with self._office.database.transaction() as session:
+                    ended, following = await self._look(session, kind, after)
+                    if ended:
+                        await self._erase(session, kind, ended)
+                        gone.update((kind, one.retention_class.value) for one in ended)
+                after = following or None
+        return gone
+
+    async def hold(self, actor: Actor, case_id: str, reason: str) -> HoldView:
+        """Keep a case with its files and calls whatever its end.
+
+        Raises:
+            Forbidden: only the manager holds.
+            NotFound: no such case.
+            Conflict: it is held already.
+            Invalid: no reason.
+        """
+        actor.need(Permission.CASES_DECIDE)
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+        async with self._office.database.transaction() as session:
+            header = await _case(session, case_id)
+            if await session.scalar(select(LegalHoldRow.id).where(LegalHoldRow.open_key == case_id)):
+                raise Conflict("it is held already", field="case_id")
+            row = LegalHoldRow(
+                id=new_ulid(),
+                case_id=case_id,
+                open_key=case_id,
+                reason=why,
+                by=actor.name,
+                at=self._office.now(),
+            )
+            session.add(row)
+            await session.flush()
+            await self._note(session, actor, "legal_hold", header, why)
+            return _hold_view(row, header.no)
+
+    async def release(self, actor: Actor, case_id: str, reason: str) -> HoldView:
+        """Let a case go at its end; a major one is held until somebody says so.
+
+        Raises:
+            Forbidden, NotFound, Invalid: see :meth:`hold`.
+            Conflict: it is not held.
+        """
+        actor.need(Permission.CASES_DECIDE)
+        why = one_line(reason, field="reason", limit=MAX_REASON)
+        now = self._office.now()
+        async with self._office.database.transaction() as session:
+            header = await _case(session, case_id)
+            query = select(LegalHoldRow).where(LegalHoldRow.open_key == case_id).with_for_update()
+            row = (await session.execute(query)).scalar_one_or_none()
+            if row is None:
+                known = select(LegalHoldRow.id).where(LegalHoldRow.case_id == case_id).limit(1)
+                if not header.major or await session.scalar(known) is not None:
+                    raise Conflict("it is not held", field="case_id")
+                # A major case is held from the start: that nobody wrote it down does not matter.
+                row = LegalHoldRow(id=new_ulid(), case_id=case_id, reason="重大客诉", by="system", at=now)
+                session.add(row)
+            row.open_key, row.released_at = None, now
+            row.released_by, row.release_reason = actor.name, why
+            await session.flush()
+            await self._note(session, actor, "legal_hold_released", header, why)
+            return _hold_view(row, header.no)
+
+    async def holds(self, actor: Actor, case_id: str) -> tuple[HoldView, ...]:
+        """Return the holds of a case, the newest first. Raises Forbidden, NotFound."""
+        actor.need(Permission.CASES_DECIDE)
+        async with self._office.database.session() as session:
+            header = await _case(session, case_id)
+            query = (
+                select(LegalHoldRow).where(LegalHoldRow.case_id == case_id).order_by(LegalHoldRow.id.desc())
+            )
+            return tuple(_hold_view(row, header.no) for row in await session.scalars(query))
+
+    async def _look(self, session: AsyncSession, kind: str, after: str) -> tuple[list[Ended], str]:
+        """Return what has ended in the next batch, and where to go on; "" at the end."""
+        before = self._office.now() - SOONEST
+        if kind == "call":
+            return await self._look_at_calls(session, before, after)
+        records: dict[str, Kept] = {}
+        if kind == "case":
+            query = (
+                select(ServiceCase.id)
+                .where(
+                    ServiceCase.id > after, ServiceCase.closed_at < before, ~_erased("case", ServiceCase.id)
+                )
+                .order_by(ServiceCase.id)
+                .limit(BATCH)
+            )
+            ids = (await session.scalars(query)).all()
+            records = await self._cases(session, ids)
+        else:
+            consents = (
+                select(ConsentRow)
+                .where(
+                    ConsentRow.id > after,
+                    ConsentRow.withdrawn_at < before,
+                    ~_erased("consent", ConsentRow.id),
+                )
+                .order_by(ConsentRow.id)
+                .limit(BATCH)
+            )
+            rows = (await session.scalars(consents)).all()
+            ids = [row.id for row in rows]
+            homes = await self._homes(session, [row.customer_id for row in rows])
+            for row in rows:
+                withdrawn = self._day(row.withdrawn_at or row.given_at)
+                home = homes.get(row.customer_id, _NO_HOME)
+                records[row.id] = home.of(self._day(row.given_at), closed=withdrawn, is_case=True)
+        return self._ended(kind, records), ids[-1] if len(ids) == BATCH else ""
+
+    async def _look_at_calls(
+        self, session: AsyncSession, before: datetime, after: str
+    ) -> tuple[list[Ended], str]:
+        if self._calls is None:
+            return [], ""
+        rows = await self._calls.older(session, before, after, BATCH)
+        ids = [call_id for call_id, _, _ in rows]
+        of_cases = await _cases_of_calls(session, ids)
+        cases = await self._cases(session, sorted(set(of_cases.values())))
+        asked = await self._callbacks.projects(session, ids) if self._callbacks is not None else {}
+        homes = await self._homes_by_id(session, [one for one in asked.values() if one])
+        records: dict[str, Kept] = {}
+        for call_id, _, at in rows:
+            if call_id in of_cases:
+                records[call_id] = cases[of_cases[call_id]]
+            elif call_id in asked:
+                home = homes.get(asked[call_id] or "", _NO_HOME)
+                records[call_id] = home.of(self._day(at), is_callback=True)
+            else:
+                records[call_id] = Kept(begun=self._day(at))
+        return self._ended("call", records), ids[-1] if len(ids) == BATCH else ""
+
+    def _ended(self, kind: str, records: Mapping[str, Kept]) -> list[Ended]:
+        today, found = self._office.today(), []
+        for ref_id, record in records.items():
+            end = ends_on(record, self._policy)
+            if end is not None and end < today:
+                found.append(Ended(kind=kind, ref_id=ref_id, retention_class=class_of(record), ended_on=end))
+        return found
+
+    async def _erase(self, session: AsyncSession, kind: str, ended: Sequence[Ended]) -> None:
+        ids, index = [one.ref_id for one in ended], self._office.search.index
+        if kind == "case":
+            await erase_cases(session, ids, index)
+        elif kind == "consent":
+            await erase_consents(session, ids)
+        elif self._calls is not None:
+            await erase_call_notes(session, ids, index)
+            await self._calls.erase(session, ids)
+        now = self._office.now()
+        session.add_all(
+            ErasureRow(
+                kind=kind,
+                ref_id=one.ref_id,
+                retention_class=one.retention_class.value,
+                ended_on=one.ended_on,
+                at=now,
+            )
+            for one in ended
+        )
+        await session.flush()
+        classes = Counter(one.retention_class.value for one in ended)
+        await self._office.journal.note(
+            session,
+            Actor.system("retention"),
+            "retention_ended",
+            entity=kind,
+            entity_id=ids[0],
+            after={"records": len(ids), **classes},
+        )
+
+    async def _cases(self, session: AsyncSession, ids: Sequence[str]) -> dict[str, Kept]:
+        rows = (await session.scalars(select(ServiceCase).where(ServiceCase.id.in_(ids)))).all()
+        homes = await self._homes_by_id(session, [row.project_id for row in rows if row.project_id])
+        said = select(LegalHoldRow.case_id, func.count(LegalHoldRow.open_key)).where(
+            LegalHoldRow.case_id.in_(ids)
+        )
+        held = {
+            case_id: open_ > 0
+            for case_id, open_ in (await session.execute(said.group_by(LegalHoldRow.case_id))).all()
+        }
+        return {
+            row.id: homes.get(row.project_id or "", _NO_HOME).of(
+                self._day(row.opened_at),
+                closed=self._day(row.closed_at) if row.closed_at else None,
+                is_case=True,
+                major=row.major,
+                held=held.get(row.id),
+            )
+            for row in rows
+        }
+
+    async def _homes(self, session: AsyncSession, customers: Sequence[str]) -> dict[str, "_Home"]:
+        """Return the home of each customer whose warranty lasts longest."""
+        rows = (await session.scalars(select(Project).where(Project.customer_id.in_(customers)))).all()
+        homes = await self._homes_by_id(session, [row.id for row in rows])
+        found: dict[str, _Home] = {}
+        for row in rows:
+            best = found.get(row.customer_id)
+            if best is None or homes[row.id].rank > best.rank:
+                found[row.customer_id] = homes[row.id]
+        return found
+
+    async def _homes_by_id(self, session: AsyncSession, ids: Sequence[str]) -> dict[str, "_Home"]:
+        delivered = select(StageEventRow.project_id, func.max(StageEventRow.happened_on)).where(
+            StageEventRow.project_id.in_(ids),
+            StageEventRow.stage == int(Stage.DELIVERED),
+            StageEventRow.voided_at.is_(None),
+        )
+        by_home = delivered.group_by(StageEventRow.project_id)
+        days: dict[str, date] = {row[0]: row[1] for row in await session.execute(by_home)}
+        rows = await session.scalars(select(Project).where(Project.id.in_(ids)))
+        return {
+            row.id: _Home(
+                delivered=days.get(row.id) or row.finished_on,
+                running=0 < row.stage < Stage.DELIVERED or row.stage == Stage.SUSPENDED,
+                warranty_end=row.warranty_until,
+                cancelled=self._day(row.cancelled_at) if row.cancelled_at else None,
+            )
+            for row in rows
+        }
+
+    def _day(self, at: datetime) -> date:
+        return at.astimezone(self._office.zone).date()
+
+    async def _note(
+        self, session: AsyncSession, actor: Actor, action: str, header: ServiceCase, why: str
+    ) -> None:
+        await self._office.journal.note(
+            session, actor, action, entity=header.kind, entity_id=header.id, why=why
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Home:
+    """What a record's end depends on of its project."""
+
+    delivered: date | None = None
+    running: bool = False
+    warranty_end: date | None = None
+    cancelled: date | None = None
+
+    @property
+    def rank(self) -> tuple[bool, date]:
+        return self.running, self.warranty_end or self.delivered or date.min
+
+    def of(
+        self,
+        begun: date,
+        *,
+        closed: date | None = None,
+        is_case: bool = False,
+        is_callback: bool = False,
+        major: bool = False,
+        held: bool | None = None,
+    ) -> Kept:
+        """Return what is known of a record of this home."""
+        return Kept(
+            begun=begun,
+            closed=closed,
+            is_case=is_case,
+            is_callback=is_callback,
+            major=major,
+            held=held,
+            delivered=self.delivered,
+            running=self.running,
+            warranty_end=self.warranty_end,
+            cancelled=self.cancelled,
+        )
+
+
+_NO_HOME = _Home()
+
+
+def _erased(kind: str, ref_id: Any) -> ColumnElement[bool]:
+    return exists().where(ErasureRow.kind == kind, ErasureRow.ref_id == ref_id)
+
+
+async def _cases_of_calls(session: AsyncSession, call_ids: Sequence[str]) -> dict[str, str]:
+    """Return the case of each call that belongs to one."""
+    noted = select(ComplaintCall.call_id, ComplaintCall.case_id).where(ComplaintCall.call_id.in_(call_ids))
+    opened = select(ServiceCase.call_id, ServiceCase.id).where(ServiceCase.call_id.in_(call_ids))
+    found: dict[str, str] = {}
+    for query in (noted, opened):
+        found |= {call_id: case_id for call_id, case_id in (await session.execute(query)).all() if call_id}
+    return found
+
+
+async def _case(session: AsyncSession, case_id: str) -> ServiceCase:
+    header = await session.get(ServiceCase, case_id) if is_ulid(case_id) else None
+    if header is None:
+        raise NotFound("no such case", field="case_id")
+    return header
+
+
+def _hold_view(row: LegalHoldRow, no: str) -> HoldView:
+    return HoldView(
+        hold_id=row.id,
+        case_id=row.case_id,
+        no=no,
+        reason=row.reason,
+        by=row.by,
+        at=row.at,
+        released_at=row.released_at,
+        released_by=row.released_by,
+        release_reason=row.release_reason,
+    )
