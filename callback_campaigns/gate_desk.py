@@ -86,6 +86,11 @@ class GateDesk:
             )
             return await self.state(session, project, gate)
 
+    async def why_shut(self, session: AsyncSession, project: Project, gate: str) -> str | None:
+        """Return what a gate of a project waits for; the port of :mod:`crm.gates`."""
+        found = await self.state(session, project, Gate(gate))
+        return None if found.open else found.why.value
+
     async def state(self, session: AsyncSession, project: Project, gate: Gate) -> GateState:
         """Return whether a gate of a project is open, inside the caller's transaction."""
         store = await session.get(Store, project.store_id) if project.store_id else None

@@ -9,11 +9,13 @@ import structlog
 from crm.consents import Consents
 from crm.do_not_call import DoNotCall
 from crm.freezes import Freezes
+from crm.gates import ProjectGates
 from crm.importing.jobs import ImportJobs
 from crm.importing.service import Importer
 from crm.merging import Merging
 from crm.office import Office
 from crm.organisation import Organisation
+from crm.payment_notices import PaymentNotices
 from crm.payments import Payments
 from crm.people import People
 from crm.projects import Projects
@@ -37,14 +39,26 @@ class PeopleServices:
     projects: Projects
     stages: ProjectStages
     payments: Payments
+    payment_notices: PaymentNotices
     organisation: Organisation
     importer: Importer
     jobs: ImportJobs
 
     @classmethod
-    def build(cls, office: Office, *, publish: Callable[[Event], None] | None = None) -> Self:
-        """Return the services over ``office``; ``publish`` tells pages how far an import is."""
-        stages, importer = ProjectStages(office), Importer(office)
+    def build(
+        cls,
+        office: Office,
+        *,
+        publish: Callable[[Event], None] | None = None,
+        gates: ProjectGates | None = None,
+    ) -> Self:
+        """Return the services over ``office``.
+
+        Args:
+            publish: tells pages how far an import is.
+            gates: what hand-overs and payment notices wait for.
+        """
+        stages, importer = ProjectStages(office, gates), Importer(office)
         return cls(
             office=office,
             customers=People(office),
@@ -55,6 +69,7 @@ class PeopleServices:
             projects=Projects(office),
             stages=stages,
             payments=Payments(office, stages),
+            payment_notices=PaymentNotices(office, gates),
             organisation=Organisation(office),
             importer=importer,
             jobs=ImportJobs(office, importer, publish),

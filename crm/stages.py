@@ -27,16 +27,16 @@ from crm.domain.stages import (
     suspend,
 )
 from crm.events_people import (
-    DeliveryMoved,
     ProjectEnded,
     ProjectResumed,
     ProjectSuspended,
     StageCorrected,
-    StageReached,
 )
+from crm.gates import HANDOVER, ProjectGates, check_gate
 from crm.office import Office, project_for_change
 from crm.people_tables import StageEventRow, SuspensionRow
 from crm.project_views import ProjectRecord
+from crm.stage_rows import delivery_moved, planned_day, reached
 from crm.tables import Project
 from kernel.access import Actor, Permission
 from kernel.errors import Invalid
@@ -74,8 +74,9 @@ class NewStage:
 class ProjectStages:
     """Registers, corrects, suspends, ends."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, gates: ProjectGates | None = None) -> None:
         self._office = office
+        self._gates = gates
 
     async def register(
         self, actor: Actor, project_id: str, new: NewStage, *, expected: int | None
@@ -87,6 +88,7 @@ class ProjectStages:
             NotFound: no such project.
             StaleVersion: somebody changed it since.
             IllegalStep: the stage is not above the present one, or the project stands still.
+            GateShut: handed over, it needs a completion callback that succeeded.
             Invalid: a day is out of order, or the stage asks for what is missing.
         """
         actor.need(Permission.PROJECTS_EDIT)
@@ -109,13 +111,15 @@ class ProjectStages:
                 settled=paid_up,
             )
             after = reach(course, step)
-            planned = new.planned_on or _planned(course, new.stage)
+            if new.stage is Stage.DELIVERED:
+                await check_gate(self._gates, session, row, HANDOVER)
+            planned = new.planned_on or planned_day(course, new.stage)
             event = StageEventRow(
                 id=new_ulid(), sheet_ref=sheet, photos=new.photos, note=note, planned_on=planned
             )
-            self._reached(session, actor, row, event, new.stage, new.happened_on)
+            reached(session, office, actor, row, event, new.stage, new.happened_on)
             if course.delivery is not after.delivery:
-                self._delivery(session, row, course.delivery, after.delivery)
+                delivery_moved(session, office, row, course.delivery, after.delivery)
             after = self.advance_paid(session, actor, row, after, paid_up, on=new.happened_on)
             return await self._done(session, actor, row, course, after, "stage_registered")
 
@@ -135,7 +139,8 @@ class ProjectStages:
             return course
         today = self._office.today()
         after = reach(course, Reach(stage=stage, on=on, today=today, settled=paid_up))
-        self._reached(session, actor, row, StageEventRow(id=new_ulid(), photos=0), stage, on)
+        event = StageEventRow(id=new_ulid(), photos=0)
+        reached(session, self._office, actor, row, event, stage, on)
         return after
 
     async def correct(
@@ -285,7 +290,7 @@ class ProjectStages:
         """Set the next state of the hand-over; ``W`` is what registering stage 90 does.
 
         Raises:
-            Forbidden, NotFound, StaleVersion, IllegalStep: see :meth:`register`.
+            Forbidden, NotFound, StaleVersion, IllegalStep, GateShut: see :meth:`register`.
         """
         actor.need(Permission.PROJECTS_EDIT)
         async with self._office.database.transaction() as session:
@@ -306,7 +311,10 @@ class ProjectStages:
         row = await project_for_change(session, project_id, expected)
         course = await project_reads.course_of(session, row)
         after = move_delivery(course, to)
-        self._delivery(session, row, course.delivery, after.delivery)
+        if to is Delivery.CALLED and actor.role is not None:
+            # By hand nobody says that the callback succeeded when it did not; its own result says so itself.
+            await check_gate(self._gates, session, row, HANDOVER)
+        delivery_moved(session, self._office, row, course.delivery, after.delivery)
         return await self._done(session, actor, row, course, after, "delivery_moved", why=why)
 
     async def appraise(
@@ -358,7 +366,7 @@ class ProjectStages:
                 on = office.today()
                 after = reach(course, Reach(stage=Stage.OUT_OF_WARRANTY, on=on, today=on))
                 event = StageEventRow(id=new_ulid(), photos=0)
-                self._reached(session, actor, row, event, Stage.OUT_OF_WARRANTY, on)
+                reached(session, office, actor, row, event, Stage.OUT_OF_WARRANTY, on)
                 await self._done(session, actor, row, course, after, "stage_registered")
                 moved += 1
         return moved
@@ -379,47 +387,6 @@ class ProjectStages:
             after = step(course)
             add_fact(session, write(session, row))
             return await self._done(session, actor, row, course, after, action, why=why)
-
-    def _reached(
-        self,
-        session: AsyncSession,
-        actor: Actor,
-        row: Project,
-        event: StageEventRow,
-        stage: Stage,
-        on: date,
-    ) -> None:
-        now = self._office.now()
-        event.project_id, event.stage, event.happened_on = row.id, int(stage), on
-        event.recorded_at, event.recorded_by = now, actor.name
-        session.add(event)
-        add_fact(
-            session,
-            StageReached(
-                at=now,
-                project_id=row.id,
-                customer_id=row.customer_id,
-                contract_no=row.contract_no,
-                stage=int(stage),
-                happened_on=on,
-                planned_on=event.planned_on,
-                stage_event_id=event.id,
-                recorded_by=actor.name,
-            ),
-        )
-
-    def _delivery(self, session: AsyncSession, row: Project, was: Delivery, now: Delivery) -> None:
-        add_fact(
-            session,
-            DeliveryMoved(
-                at=self._office.now(),
-                project_id=row.id,
-                customer_id=row.customer_id,
-                contract_no=row.contract_no,
-                state_was=was.value,
-                state=now.value,
-            ),
-        )
 
     async def _done(
         self,
@@ -446,13 +413,3 @@ class ProjectStages:
             why=why,
         )
         return await project_reads.record(session, actor, row.id)
-
-
-def _planned(course: Course, stage: Stage) -> date | None:
-    """Return the day for which a stage was planned, where the project knows it."""
-    match stage:
-        case Stage.CONCEALED:
-            return course.concealed_planned
-        case Stage.MIDTERM:
-            return course.midterm_planned
-    return None

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from aiohttp import web
 
+from callback_campaigns.gate_desk import GateDesk
+from callback_campaigns.rule_files import shipped_plan
 from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
@@ -144,7 +146,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         members=members,
     )
     return CrmServices(
-        people=PeopleServices.build(office, publish=deps.bus.publish),
+        people=PeopleServices.build(office, publish=deps.bus.publish, gates=GateDesk(office, shipped_plan())),
         repairs=RepairServices.build(
             deps.database,
             deps.clock,

@@ -84,6 +84,7 @@ ADVICE = {
     "midterm_planned": N_("开工时要填中期验收计划日，不早于隐蔽工程计划日。"),
     "warranty_until": N_("请填写保修到期日。"),
     "delivery_state": N_("完工回访成功后才能交付。"),
+    "gate": N_("回访还没有通过，经理可以写明原因后放行。"),
     "since": N_("停工日不能在今天以后。"),
     "until": N_("复工日不能早于停工日，也不能在今天以后。"),
     "paid_at": N_("收款时间不能在现在以后。"),
@@ -149,3 +150,16 @@ def import_words(code: str) -> tuple[str, str]:
     """Return what is wrong and what to do."""
     what, mend = IMPORT_PROBLEMS[code]
     return gettext(what), gettext(mend)
+
+
+GATES = {"midterm_notice": N_("中期款通知"), "handover": N_("项目交付")}
+"""What waits for a callback."""
+
+GATE_WHYS = {
+    "satisfied": N_("回访通过"),
+    "tickets_closed": N_("回访问题已解决"),
+    "not_required": N_("无需回访"),
+    "overridden": N_("经理放行"),
+    "no_callback": N_("还没有回访结果"),
+    "dissatisfied": N_("回访不满意，问题未解决"),
+}

@@ -6,6 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
+from callback_campaigns.domain.gates import GateState
+from callback_campaigns.domain.terms import Gate
+from crm.domain.lines import choice
 from crm.domain.project import Stage
 from crm.domain.stages import DELIVERY_STEPS, ENDED, Delivery
 from crm.organisation import CrewStatus
@@ -16,6 +19,7 @@ from crm.stages import NewStage
 from kernel.access import Actor
 from kernel.errors import Invalid, StaleVersion
 from web import labels
+from web.callback_part import CALLBACKS
 from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
@@ -114,6 +118,10 @@ async def _page(
         "may_edit": user.can(Permission.PROJECTS_EDIT),
         "may_correct": user.can(Permission.PROJECTS_CORRECT),
         "may_post": user.can(Permission.PAYMENTS_POST),
+        "may_ask": project.stage is Stage.MIDTERM and user.can(Permission.PAYMENTS_POST),
+        "gates": await _gates(request, project.project_id),
+        "gate_words": labels.words(words.GATES),
+        "gate_whys": labels.words(words.GATE_WHYS),
     }
     return render(request, "project.html", context, status=status)
 
@@ -306,9 +314,24 @@ async def _pay(request: web.Request, people: PeopleServices, actor: Actor, key: 
     return await people.payments.post(actor, key, payment)
 
 
+async def _ask(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    return await people.payment_notices.ask_midterm(actor, key)
+
+
+async def _open_gate(request: web.Request, _: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    gate = choice(Gate, forms.text(form, "gate"), field="gate")
+    return await request.app[CALLBACKS].gates.open(actor, key, gate, reason=forms.text(form, "reason"))
+
+
 async def _reverse(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
     payment_id = forms.text(form, "payment_id")
     return await people.payments.reverse(actor, payment_id, reason=forms.text(form, "reason"))
+
+
+async def _gates(request: web.Request, project_id: str) -> list[tuple[str, GateState]]:
+    """Return what the project's next steps wait for."""
+    found = await request.app[CALLBACKS].gates.of_project(current_actor(request), project_id)
+    return [(gate.value, state) for gate, state in found.items()]
 
 
 EDIT = Permission.PROJECTS_EDIT
@@ -320,6 +343,8 @@ STEPS: dict[str, tuple[Permission, Step]] = {
     "delivery": (EDIT, _deliver),
     "appraisal": (Permission.PROJECTS_CORRECT, _appraise),
     "payment": (Permission.PAYMENTS_POST, _pay),
+    "notice": (Permission.PAYMENTS_POST, _ask),
+    "gate": (Permission.PROJECTS_CORRECT, _open_gate),
     "reverse": (Permission.PAYMENTS_POST, _reverse),
 }
 

@@ -233,6 +233,20 @@ async def post_payment(call: Call[NoQuery]) -> ProjectRecordOut:
     query=NoQuery,
     response=ProjectRecordOut,
     permission=POST,
+    summary="Ask for the mid-term payment",
+    tag="projects",
+    path_parameters=PROJECT_ID,
+    idempotent=Idempotency.OPTIONAL,
+)
+async def ask_payment(call: Call[NoQuery]) -> ProjectRecordOut:
+    """Send the customer the notice; the mid-term callback must have gone well, or the manager decided so."""
+    return _record(await services(call.request).payment_notices.ask_midterm(call.actor, _key(call)))
+
+
+@operation(
+    query=NoQuery,
+    response=ProjectRecordOut,
+    permission=POST,
     summary="Reverse a payment",
     tag="projects",
     path_parameters=PAYMENT_ID,
@@ -258,6 +272,7 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/projects/{project_id}/resumption", resume_project),
     ("POST", "/projects/{project_id}/delivery", move_delivery),
     ("POST", "/projects/{project_id}/appraisal", appraise_project),
+    ("POST", "/projects/{project_id}/payment-notice", ask_payment),
     ("POST", "/projects/{project_id}/payments", post_payment),
     ("POST", "/payments/{payment_id}/reversal", reverse_payment),
 )
