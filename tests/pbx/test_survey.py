@@ -19,16 +19,15 @@ from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Verdict
-from callback_campaigns.events import TalkTicketsWanted
 from callback_campaigns.talk_store import Talk
+from crm.people_tables import DoNotCallNumber
 from ivr.domain.flow import Voice
 from ivr.prompts.espeak import EspeakSynthesiser
 from ivr.prompts.store import PromptStore
 from kernel.clock import FakeClock
 from kernel.db import Database
-from kernel.events import decode
-from kernel.outbox import OutboxRow
 from telephony.asterisk.sounds import TONE
+from tests.support.callback_effects import Followed, make_followed
 from tests.support.pbx import Pbx, running_pbx
 from tests.support.runtime import runtime_folder
 from tests.support.sipp import outside_phone
@@ -56,6 +55,7 @@ class Line:
     pbx: Pbx
     site: SurveyCentre
     network: AgentPhone
+    followed: Followed
 
     async def call(self, number: str) -> "Customer":
         """Call a customer who picks up at once."""
@@ -160,7 +160,7 @@ async def line(
             tone=pbx.config.prompts_dir / TONE,
         )
         async with served as site, outside_phone(pbx, "outside") as network:
-            yield Line(pbx, site, network)
+            yield Line(pbx, site, network, await make_followed(site.led))
     await store.close()
 
 
@@ -175,13 +175,12 @@ async def dissatisfied(customer: Customer) -> None:
     await customer.answers("1")
     await customer.phone.press("3")
 
-    async def told() -> bool:
-        async with customer.site.centre.database.session() as session:
-            facts = [decode(payload) for payload in await session.scalars(select(OutboxRow.payload))]
-        talk = await customer.site.talk(customer.attempt)
-        return any(isinstance(fact, TalkTicketsWanted) and fact.talk_id == talk.talk_id for fact in facts)
+    async def on_their_desks() -> bool:
+        await customer.line.followed.follow()
+        tickets = await customer.line.followed.tickets()
+        return tickets.get("KG1") == ("DES", "ENG")
 
-    await eventually(told, timeout=10)
+    await eventually(on_their_desks, timeout=10, interval=0.2)
     assert customer.phone.up
     await customer.speaks()
     await customer.hears_something()
@@ -197,6 +196,10 @@ async def wants_no_more_calls(customer: Customer) -> None:
     await customer.answers("91")
     assert (await customer.ended()).ended is TalkEnding.DO_NOT_CALL
     assert await customer.status() is TaskStatus.REFUSED
+    await customer.line.followed.follow()
+    async with customer.site.centre.database.session() as session:
+        refused = list(await session.scalars(select(DoNotCallNumber.e164)))
+    assert refused == [customer.attempt.number]
 
 
 async def has_no_time(customer: Customer) -> None:

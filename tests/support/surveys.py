@@ -16,19 +16,17 @@ from callback_campaigns.domain.task import Task
 from callback_campaigns.domain.terms import Outcome
 from callback_campaigns.ports import CannotSpeak, Sound, Speaking
 from callback_campaigns.questionnaire_book import QuestionnaireBook
-from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.surveys import SurveyRules, Surveys
 from callback_campaigns.talks import Talk, Talks
-from crm.journal import Journal
-from kernel.audit import AuditLog
 from kernel.clock import FakeClock
 from kernel.db import Database
 from telephony.agi import AgiConfig, AgiServer
 from tests.support.callback_centre import CallbackCentre, make_centre
 from tests.support.dialling import waiting_customers
 from tests.support.fake_agi import FakeChannel, call, deeds, environment_bytes
+from tests.support.talks import TalkCentre, make_talks
 
 NUMBER = "+8613800138001"
 
@@ -54,15 +52,28 @@ class TextVoice:
 class SurveyCentre:
     """Everything of surveys, over a database."""
 
-    centre: CallbackCentre
-    book: QuestionnaireBook
-    talks: Talks
+    led: TalkCentre
     surveys: Surveys
     runner: SurveyRunner
     answers: Path
     server: AgiServer
     voice: TextVoice
     open: bool = True
+
+    @property
+    def centre(self) -> CallbackCentre:
+        """The tasks and the attempts."""
+        return self.led.callbacks
+
+    @property
+    def talks(self) -> Talks:
+        """What was said."""
+        return self.led.talks
+
+    @property
+    def book(self) -> QuestionnaireBook:
+        """What is asked."""
+        return self.led.book
 
     async def called(self, number: str = NUMBER) -> Attempt:
         """Return the attempt of a start-of-work callback whose phone was just answered."""
@@ -141,20 +152,17 @@ async def survey_centre(
         speaking: a voice to be heard; without one texts are files' names.
     """
     centre = make_centre(database, clock)
-    office = centre.desk.office
-    book = QuestionnaireBook(database, clock, Journal(AuditLog(database, clock)))
-    talks = Talks(office, centre.tasks, book, shipped_plan(), shipped_dialling())
-    voice = TextVoice()
+    led, voice = make_talks(centre), TextVoice()
     made: SurveyCentre
     rules = SurveyRules(company="慧家装饰", hotline="4008001234", is_open=lambda now: made.open)
-    surveys = Surveys(office, centre.tasks, talks, rules)
+    surveys = Surveys(centre.desk.office, centre.tasks, led.talks, rules)
     answers = folder / "answers"
     config = SurveyConfig(queue="service", tone=tone)
     heard = SurveyVoice(speaking or voice)
     runner = SurveyRunner(surveys, heard, AnswerFiles(answers), clock=clock, config=config)
     server = AgiServer(AgiConfig(port=port, command_timeout=timedelta(seconds=5)), runner.routes())
     await server.start()
-    made = SurveyCentre(centre, book, talks, surveys, runner, answers, server, voice)
+    made = SurveyCentre(led, surveys, runner, answers, server, voice)
     try:
         yield made
     finally:
