@@ -34,13 +34,14 @@ export function keepFresh(first, drawn = () => {}) {
   };
 
   async function refresh() {
+    timer = 0;
     if (!here()) return;
     if (busy()) {
       owed = true;
       return;
     }
     owed = false;
-    read = Date.now();
+    const mine = (read = Date.now());
     let page;
     try {
       page = await ownPage(here().dataset.src || window.location.pathname + window.location.search);
@@ -48,7 +49,7 @@ export function keepFresh(first, drawn = () => {}) {
       return; // no network: the live connection says so, and comes back with everything
     }
     const fresh = page?.getElementById(first.id);
-    if (!fresh || !here()) return;
+    if (!fresh || !here() || mine !== read) return; // another read began after this one, and knows more
     if (busy()) {
       owed = true;
       return;
@@ -56,9 +57,9 @@ export function keepFresh(first, drawn = () => {}) {
     if (replace(here(), fresh)) drawn(here());
   }
 
+  // Whoever waits is not put off by what comes meanwhile: where much happens, nobody would ever see it.
   const schedule = () => {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, Math.max(GATHER_MS, read + Number(liveGap) * 1000 - Date.now()));
+    timer ||= setTimeout(refresh, Math.max(GATHER_MS, read + Number(liveGap) * 1000 - Date.now()));
   };
   const pay = () => setTimeout(() => owed && here() && !busy() && schedule(), 0);
 
