@@ -49,7 +49,7 @@ class CampaignCounts:
         refused: calls that were not made, by code.
         pace: tasks that come to their end in an hour of calling; ``None`` while too few did.
         opens: when calls may be made next, or now; ``None`` when nobody knows.
-        closes: until when, where they may be made now.
+        closes: until when that window lasts.
         ends: when the last task will be done, at this pace; ``None`` when nobody can say.
     """
 
@@ -154,6 +154,16 @@ class CampaignFigures:
             ends=ends,
         )
 
+    async def window(self, actor: Actor) -> tuple[datetime | None, datetime | None]:
+        """Return when ordinary calls may be made next, or now, and then until when. Raises Forbidden."""
+        actor.need(Permission.CAMPAIGNS_VIEW)
+        async with self._office.database.session() as session:
+            windows = (await self._tasks.calendar(session)).windows
+        try:
+            return _window(windows, self._office.now(), CallWish())
+        except CalendarYearMissing:
+            return None, None
+
     async def refusals(
         self,
         actor: Actor,
@@ -224,15 +234,22 @@ class CampaignFigures:
                 worked = hours_open(windows, max(first, now - PACE_OVER), now, wish)
                 hours = worked / timedelta(hours=1)
                 pace = recent / hours if hours > 0.01 else None
-            midnight = windows.midnight(campaign.starts_on)
-            opens = windows.opens(max(now, midnight), wish)
-            closes = None
-            if opens is not None and opens <= now:
-                day = windows.on(windows.day_of(now), wish)
-                closes = next((ends for begins, ends in day if begins <= now < ends), None)
+            since = max(now, windows.midnight(campaign.starts_on))
+            opens, closes = _window(windows, since, wish)
             return pace, opens, closes, projected_end(windows, now, left, pace, wish)
         except CalendarYearMissing:
             return None, None, None, None
+
+
+def _window(
+    windows: CallingWindows, since: datetime, wish: CallWish
+) -> tuple[datetime | None, datetime | None]:
+    """Return when calls may be made from ``since`` on, and until when that window lasts."""
+    opens = windows.opens(since, wish)
+    if opens is None:
+        return None, None
+    day = windows.on(windows.day_of(opens), wish)
+    return opens, next((ends for begins, ends in day if begins <= opens < ends), None)
 
 
 @dataclass(frozen=True, slots=True)

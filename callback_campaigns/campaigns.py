@@ -151,6 +151,12 @@ class CampaignBook:
             items=items, next_cursor=write_cursor(last.created_at, last.id) if last is not None else None
         )
 
+    async def stores(self) -> dict[str, str]:
+        """Return the names of the stores that a campaign may be limited to, by id."""
+        async with self._office.database.session() as session:
+            found = await session.execute(select(Store.id, Store.name).order_by(Store.name))
+            return {row.id: row.name for row in found}
+
     async def premises(self, session: AsyncSession) -> Premises:
         """Return what a campaign can be made of here."""
         queues = await session.scalars(select(QueueRow.name).where(QueueRow.active))

@@ -2,9 +2,9 @@
 
 A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
 ``board``: the supervisor's board, ``notices``: one's own notices, ``cases``: which cases changed, of those
-one may see, ``list:NAME``: that a list changed). It gets a snapshot first, or what it missed since its
-``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page sees a connection
-that is open but dead.
+one may see, ``campaigns``: how each is doing this moment, ``list:NAME``: that a list changed). It gets a
+snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A heartbeat carries the
+server's time; by it the page sees a connection that is open but dead.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from kernel.errors import Forbidden, Invalid
 from kernel.supervise import Supervisor
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import BoardFeed
+from web.campaign_feed import KIND as CAMPAIGNS
+from web.campaign_feed import CampaignFeed
 from web.case_feed import KIND as CASES
 from web.case_feed import CaseFeed, topic_of
 from web.customer_lookup import CustomerLookup
@@ -51,6 +53,7 @@ NEEDED = {
     "notices": None,
     "cases": Permission.CASES_VIEW,
     "imports": Permission.DATA_IMPORT,
+    CAMPAIGNS: Permission.CAMPAIGNS_VIEW,
     **{topic_of_list(name): None for name in LISTS},
 }
 """Topic kind → what one must be allowed to read it; ``None``: everybody has their own, or it says nothing of
@@ -68,6 +71,7 @@ class Live:
     notices: NoticeFeed
     cases: CaseFeed
     imports: ImportFeed
+    campaigns: CampaignFeed
     lists: ListFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
@@ -109,6 +113,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
         ),
         cases=CaseFeed(bus=deps.bus, hub=hub, database=deps.database),
         imports=ImportFeed(bus=deps.bus, hub=hub),
+        campaigns=CampaignFeed(bus=deps.bus, hub=hub),
         lists=ListFeed(bus=deps.bus, hub=hub),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
@@ -124,6 +129,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("notice_feed", live.notices.run)
     live.tasks.spawn("case_feed", live.cases.run)
     live.tasks.spawn("import_feed", live.imports.run)
+    live.tasks.spawn("campaign_feed", live.campaigns.run)
     live.tasks.spawn("list_feed", live.lists.run)
     yield
     await live.tasks.close()

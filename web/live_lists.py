@@ -20,6 +20,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "projects": ("project", "stage_event", "project_suspension", "project_payment", "warranty"),
     "contacts": ("contact", "call_note"),
     "callbacks": ("callback_request",),
+    "callback-tasks": ("callback_task",),
     "calls": ("call",),
     "follow-ups": ("case_follow_up",),
     "forwarded": ("source_reply",),
@@ -29,6 +30,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "improvements": ("improvement_measure", "improvement_step", "improvement_file"),
     "voices": ("customer_voice",),
     "knowledge": ("knowledge_article", "knowledge_version"),
+    "campaigns": ("campaign", "dial_attempt", "dial_refusal"),
+    "campaign-lists": ("import_job",),
     "questionnaires": ("questionnaire", "questionnaire_version"),
     "messages": ("outgoing_message",),
 }

@@ -125,8 +125,8 @@ class Campaigns(RuleBasedStateMachine):
         wanted = {"mode": mode, "levels": sorted(levels), "priority": priority, "ends_on": last}
         try:
             view = self.run(self.world.here.made(**wanted))
-        except Invalid as error:
-            assert (mode, levels, error.field) == ("ivr", {"A"}, "levels")
+        except Invalid:
+            assert (mode, levels) == ("ivr", {"A"})
             return
         assert not (mode == "ivr" and levels == {"A"})
         self.known[view.campaign.campaign_id] = Model(mode, set(levels), priority, last)
@@ -144,8 +144,8 @@ class Campaigns(RuleBasedStateMachine):
             assert stale
         except IllegalStep:
             assert leads is None
-        except Invalid as error:
-            assert (error.field, leads) == ("ends_on", "running")
+        except Invalid:
+            assert leads == "running"
             assert self.today > model.last
         else:
             assert not stale

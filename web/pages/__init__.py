@@ -7,6 +7,7 @@ from web.pages import (
     agent,
     callbacks,
     calls,
+    campaigns,
     case_advice,
     case_board,
     case_new,
@@ -48,6 +49,7 @@ def setup(app: web.Application) -> None:
     repair_new.setup(app)
     cases.setup(app)
     exports.setup(app)
+    campaigns.setup(app)
     my_day.setup(app)
     office.setup(app)
     knowledge.setup(app)

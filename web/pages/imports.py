@@ -62,7 +62,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 async def _page(request: web.Request, refused: Refused | None = None) -> web.Response:
     jobs = await services(request).jobs.list(current_actor(request))
-    context = {"jobs": jobs, "refused": refused, "states": _states()}
+    context = {"jobs": jobs, "refused": refused, "states": states()}
     return render(request, "imports.html", context, status=400 if refused else 200)
 
 
@@ -70,7 +70,7 @@ async def _page(request: web.Request, refused: Refused | None = None) -> web.Res
 async def upload(request: web.Request) -> web.StreamResponse:
     """Take a file; it is checked in the background."""
     try:
-        filename, content, overwrite = await _read_upload(request)
+        filename, content, overwrite = await read_upload(request)
         view = await services(request).jobs.upload(
             current_actor(request), filename, content, overwrite=overwrite
         )
@@ -79,7 +79,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     return see_other(f"/import/{view.job_id}")
 
 
-async def _read_upload(request: web.Request) -> tuple[str, bytes, bool]:
+async def read_upload(request: web.Request) -> tuple[str, bytes, bool]:
     """Return name, content and whether the file goes over what is here. Raises Invalid."""
     if not request.content_type.startswith("multipart/"):
         raise BadSheet("choose a file", field="file")
@@ -112,7 +112,7 @@ def _job_page(request: web.Request, view: JobView, status: int = 200) -> web.Res
     problems = view.report.problems if view.report else ()
     context = {
         "job": view,
-        "states": _states(),
+        "states": states(),
         "rows": [(item, *import_words(item.code)) for item in problems[:SHOWN]],
         "more": max(0, len(problems) - SHOWN),
         "percent": round(100 * view.done / view.total) if view.total else 0,
@@ -138,7 +138,7 @@ async def download_csv(request: web.Request) -> web.StreamResponse:
     """Return the report as CSV."""
     view = await services(request).jobs.get(current_actor(request), request.match_info["job_id"])
     problems = view.report.problems if view.report else ()
-    body = report_csv(problems, words=import_words, titles=_titles())
+    body = report_csv(problems, words=import_words, titles=report_titles())
     return _file(body, "text/csv", f"import-{view.job_id}.csv")
 
 
@@ -147,7 +147,7 @@ async def download_excel(request: web.Request) -> web.StreamResponse:
     """Return the report as an Excel file."""
     view = await services(request).jobs.get(current_actor(request), request.match_info["job_id"])
     problems = view.report.problems if view.report else ()
-    body = report_xlsx(problems, words=import_words, titles=_titles())
+    body = report_xlsx(problems, words=import_words, titles=report_titles())
     return _file(body, EXCEL, f"import-{view.job_id}.xlsx")
 
 
@@ -156,11 +156,13 @@ def _file(body: bytes, content_type: str, name: str) -> web.Response:
     return web.Response(body=body, content_type=content_type, headers=headers)
 
 
-def _titles() -> tuple[str, ...]:
+def report_titles() -> tuple[str, ...]:
+    """Return the titles of a report's columns."""
     return (gettext("行"), gettext("列"), gettext("内容"), gettext("问题"), gettext("怎样改"))
 
 
-def _states() -> dict[str, str]:
+def states() -> dict[str, str]:
+    """Return what the states of an import are called."""
     return {
         "checking": gettext("检查中"),
         "checked": gettext("已检查，待导入"),

@@ -169,6 +169,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/customers", gettext("客户")))
     if user.can(Permission.KNOWLEDGE_VIEW):
         items.append(NavigationItem("/knowledge", gettext("知识库")))
+    if user.can(Permission.CAMPAIGNS_VIEW):
+        items.append(NavigationItem("/campaigns", gettext("外呼任务")))
     if user.can(Permission.QUESTIONNAIRES_VIEW):
         items.append(NavigationItem("/questionnaires", gettext("回访问卷")))
     if user.can(Permission.RED_LIST_VIEW):

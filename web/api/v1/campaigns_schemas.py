@@ -170,7 +170,7 @@ class CampaignCountsOut(Out):
     refused: Mapping[RefusalCode, int] = Field(description="Calls that were not made, by reason.")
     pace: float | None = Field(description="Tasks that come to their end in an hour of calling.")
     opens: SiteTime | None = Field(description="When calls may be made next, or now.")
-    closes: SiteTime | None = Field(description="Until when, where they may be made now.")
+    closes: SiteTime | None = Field(description="Until when that window lasts.")
     ends: SiteTime | None = Field(description="When the last task will be done, at this pace.")
 
 
