@@ -15,9 +15,9 @@ from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
 from web.pages.case_forms import Field
 from web.pages.list_tabs import tabs_of
-from web.pages.lists.forms import RowAttempt, row_step, take_row
+from web.pages.lists.forms import RowAttempt, back_to, row_step, take_row
 from web.pages.office.parts import Step
-from web.pages.shell import render, see_other
+from web.pages.shell import render
 from web.permissions import Permission, requires
 
 HERE = "/lists/voices"
@@ -60,7 +60,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
     app.router.add_post(HERE + "/steps/note", take)
-    app.router.add_get(HERE + "/steps/note", back)
+    app.router.add_get(HERE + "/steps/note", back_to(HERE, Permission.CASES_VIEW_ALL))
 
 
 @requires(Permission.CASES_VIEW_ALL)
@@ -73,14 +73,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def take(request: web.Request) -> web.StreamResponse:
     """Write a note down."""
     given = {"voices": request.app[CRM].voices, "actor": current_actor(request)}
-    status, tried = await take_row(request, NOTE, "new", given)
-    return await _page(request, tried, status=status) if status else see_other(f"{HERE}?done=note")
-
-
-@requires(Permission.CASES_VIEW_ALL)
-async def back(request: web.Request) -> web.StreamResponse:
-    """Lead to the list: a refused form has the address of its step, which somebody may reload."""
-    return see_other(HERE)
+    return await take_row(request, NOTE, "new", given, _page, here=HERE)
 
 
 def wanted_of(request: web.Request) -> VoiceFilter:
