@@ -54,6 +54,7 @@ TAGS = {
     "repair points": "The network of repair points: agreements, parts, accounts, quality",
     "follow-ups": "Closed cases looked after once more",
     "callbacks": "Callback tasks: planned, appointed, cancelled, stopped for a project",
+    "campaigns": "Campaigns: whom to call, how, over which lines; their figures, lists and attempts",
     "questionnaires": "What callbacks ask, and what answers come to",
     "attachments": "Photos and scans of cases",
     "description": "This document",
