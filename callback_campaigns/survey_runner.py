@@ -62,13 +62,14 @@ class SurveyConfig:
         queue: who asks for a person goes there, unless the campaign has a queue of its own.
         tone: the sound before a recording, without extension.
         open_within: longest wait for the talk to be opened; the customer hears nothing meanwhile.
-        quiet_ends: a recording ends when nothing was said for so long.
+        quiet_ends, elder_quiet_ends: a recording ends when nothing was said for so long.
     """
 
     queue: str
     tone: Path
     open_within: timedelta = timedelta(seconds=2)
     quiet_ends: timedelta = timedelta(seconds=3)
+    elder_quiet_ends: timedelta = timedelta(seconds=5)
 
 
 class SurveyRunner:
@@ -226,7 +227,7 @@ class _Call:
                 escape=STOPS_RECORDING,
                 limit=LONGEST,
                 beep=False,
-                silence=runner.config.quiet_ends,
+                silence=runner.config.elder_quiet_ends if self._slow else runner.config.quiet_ends,
             )
         finally:
             # Also of a customer who hung up while speaking, or of whom we lost the line.

@@ -109,13 +109,15 @@ class Customer:
             await self.phone.press(key)
             await self.hears_something()
 
-    async def speaks(self) -> None:
+    async def speaks(self, *, to_the_end: bool = True) -> None:
         """Wait until the recording begins, say something and press the hash key."""
         folder = self.site.answers
         before = set(folder.rglob("*.wav"))
         await eventually(lambda: set(folder.rglob("*.wav")) - before, timeout=15, what="recording")
         self.phone.handset.say(SPEECH)
-        await self.phone.press("#")
+        await self.phone.handset.finished()
+        if to_the_end:
+            await self.phone.press("#")
 
     async def ended(self) -> Talk:
         assert await self.phone.ended(within=60) == "far"
@@ -228,15 +230,19 @@ async def says_nothing(customer: Customer) -> None:
     assert (set(talk.skipped), set(talk.answers)) == ({"KG2", "KG3"}, {"KG1"})
 
 
-async def hangs_up_midway(customer: Customer) -> None:
-    await customer.answers("111")
+async def hangs_up_while_speaking(customer: Customer) -> None:
+    await customer.answers("11")
+    await customer.phone.press("3")
+    await customer.speaks(to_the_end=False)
     await customer.phone.hang_up()
 
     async def kept() -> bool:
         talk = await customer.site.talk(customer.attempt)
-        return (talk.ended, set(talk.answers)) == (TalkEnding.BROKEN_OFF, {"KG1", "KG2"})
+        return talk.ended is TalkEnding.BROKEN_OFF and set(talk.answers) == {"KG1", "KG2"}
 
     await eventually(kept, timeout=10)
+    (voice,) = (await customer.site.talk(customer.attempt)).voices["KG2"]
+    assert voice.seconds >= 0.5
 
 
 async def test_every_way_through_a_survey(line: Line) -> None:
@@ -247,7 +253,7 @@ async def test_every_way_through_a_survey(line: Line) -> None:
         wants_no_more_calls,
         has_no_time,
         wants_a_person,
-        hangs_up_midway,
+        hangs_up_while_speaking,
     )
     async with asyncio.TaskGroup() as group:
         for index, story in enumerate(stories):
