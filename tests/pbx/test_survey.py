@@ -16,9 +16,11 @@ from app.sipp.phone import AgentPhone, PhoneCall
 from app.survey_part import StoreVoice
 from callback_campaigns.domain import survey
 from callback_campaigns.domain.attempt import Attempt
+from callback_campaigns.domain.survey_words import Wording
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Verdict
+from callback_campaigns.questionnaire_sets import shipped
 from callback_campaigns.talk_store import Talk
 from crm.people_tables import DoNotCallNumber
 from ivr.domain.flow import Voice
@@ -273,3 +275,16 @@ async def test_the_service_dies_and_the_customer_still_hears_something(line: Lin
     assert customer.phone.ear.packets - spoken > 75
     customer.was_never_left_in_silence()
     assert {"KG1", "KG2"} <= set((await line.site.talk(customer.attempt)).answers)
+
+
+async def test_the_opening_is_over_within_twenty_seconds_in_the_voice_that_is_heard(
+    tmp_path: Path, runtime: Runtime
+) -> None:
+    espeak = runtime.espeak
+    engine = EspeakSynthesiser(espeak.command(), version=espeak.version, environment=espeak.env())
+    store = PromptStore(tmp_path, engine)
+    await store.open()
+    wording = Wording(company="安居装饰", hotline="01065558800", community="翠湖花园")
+    for code in ("KG", "YB", "ZQ", "WG", "TS", "BX", "JG"):
+        opening = wording.opening(shipped(code)).text
+        assert (await StoreVoice(store).speak(opening)).length <= timedelta(seconds=20)
