@@ -1,9 +1,7 @@
 """``/api/v1/complaints``, and what customer service does with ``/complaint-lines``."""
 
-from crm.cases import CaseFilter
 from crm.complaint_input import Analysis, NewCallback, NewComplaint, NewLine
 from crm.complaint_services import ComplaintServices
-from crm.domain.case import CaseStatus
 from crm.handoffs import Dispatch
 from web.api.operation import Call, operation
 from web.api.v1.changes import Changes
@@ -75,20 +73,8 @@ def line_of(given: CauseLineIn) -> NewLine:
 async def list_complaints(call: Call[ComplaintsQuery]) -> ComplaintList:
     """Return a page of complaints."""
     asked = call.query
-    wanted = CaseFilter(
-        statuses=(CaseStatus(asked.status),) if asked.status else (),
-        is_open=asked.is_open,
-        department=asked.department,
-        specialist_id=asked.specialist_id,
-        customer_id=asked.customer_id,
-        project_id=asked.project_id,
-        severity=asked.severity,
-        source=asked.source,
-        opened_since=asked.since,
-        opened_until=asked.until,
-    )
     found = call.request.app[CRM].complaints.complaints
-    page = await found.page(call.actor, wanted, cursor=asked.cursor, limit=asked.limit)
+    page = await found.page(call.actor, asked.wanted(asked.status), cursor=asked.cursor, limit=asked.limit)
     return ComplaintList.model_validate(page)
 
 

@@ -8,6 +8,7 @@ from crm.domain.case import CaseKind
 from crm.domain.complaint import NextStep, Verdict
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.limit_lists import OverdueList
+from web.api.v1.case_schemas import CaseLimit
 from web.api.v1.complaints_schemas import ComplaintStatusName
 from web.api.v1.schemas import Out, Seconds, SiteTime
 
@@ -51,23 +52,6 @@ class ComplaintList(Out):
 
     items: tuple[ComplaintHeader, ...]
     next_cursor: str | None
-
-
-class ComplaintLimit(Out):
-    """A limit; `due_at` is the moment of 100 %, unknown while the calendar of a year is missing."""
-
-    timer_id: str
-    code: str
-    name: str
-    state: str
-    started_at: SiteTime
-    due_at: SiteTime | None
-    calendar_missing: int | None
-    used: float
-    overdue: bool
-    stopped_at: SiteTime | None
-    breached_at: SiteTime | None
-    policy: str
 
 
 class ComplaintPlan(Out):
@@ -235,7 +219,7 @@ class CauseLine(Out):
     plans: tuple[ComplaintPlan, ...]
     visits: tuple[ComplaintVisit, ...]
     handoffs: tuple[HandoffOut, ...]
-    limits: tuple[ComplaintLimit, ...]
+    limits: tuple[CaseLimit, ...]
 
 
 class ComplaintCallbackOut(Out):
@@ -300,7 +284,7 @@ class ComplaintDetail(Out):
     lines: tuple[CauseLine, ...]
     callbacks: tuple[ComplaintCallbackOut, ...]
     calls: tuple[ComplaintCallRef, ...]
-    limits: tuple[ComplaintLimit, ...]
+    limits: tuple[CaseLimit, ...]
     earlier: int = Field(description="Other complaints of the customer in the 90 days before it.")
     called_back_at: SiteTime | None
     not_reached: int

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crm.cases import CaseFilter
 from crm.complaint_input import Contacted, Timeliness
-from crm.domain.case import CaseKind, Severity, Source
+from crm.domain.case import CaseKind, CaseStatus, Severity, Source
 from crm.domain.complaint import ComplaintClass, Verdict
 from crm.domain.complaint_line import AcceptMode, ProblemStatus
 from crm.domain.handoff import HandoffForm, SignatureKind
@@ -43,10 +44,9 @@ class ComplaintBody(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
 
 
-class ComplaintsQuery(Query):
-    """Which complaints to list, newest first."""
+class CasesQuery(Query):
+    """Which cases to list; a kind of case adds its states."""
 
-    status: ComplaintStatusName | None = None
     is_open: bool | None = None
     department: Code | None = None
     specialist_id: Id | None = None
@@ -58,6 +58,27 @@ class ComplaintsQuery(Query):
     until: AskedTime | None = Field(None, description="Registered before then.")
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
     limit: Limit = 50
+
+    def wanted(self, status: str | None) -> CaseFilter:
+        """Return the filter that it asks for."""
+        return CaseFilter(
+            statuses=(CaseStatus(status),) if status else (),
+            is_open=self.is_open,
+            department=self.department,
+            specialist_id=self.specialist_id,
+            customer_id=self.customer_id,
+            project_id=self.project_id,
+            severity=self.severity,
+            source=self.source,
+            opened_since=self.since,
+            opened_until=self.until,
+        )
+
+
+class ComplaintsQuery(CasesQuery):
+    """Which complaints to list, newest first."""
+
+    status: ComplaintStatusName | None = None
 
 
 class DispatchIn(ComplaintBody):

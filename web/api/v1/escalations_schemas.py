@@ -7,7 +7,8 @@ from pydantic import Field
 
 from crm.domain.compensation import Bearer, CompensationKind, LiableParty
 from crm.domain.escalation import EscalationState
-from web.api.v1.complaints_answers import ComplaintHeader, ComplaintLimit
+from web.api.v1.case_schemas import CaseLimit
+from web.api.v1.complaints_answers import ComplaintHeader
 from web.api.v1.complaints_schemas import ComplaintBody, Cursor, Id, Limit, Money, Text
 from web.api.v1.schemas import AskedTime, Out, Query, SiteTime
 
@@ -237,7 +238,7 @@ class EscalationDetail(Out):
     planned_at: SiteTime | None
     planned_by: str | None
     compensations: tuple[CompensationOut, ...] = Field(description="Empty for people of a department.")
-    limits: tuple[ComplaintLimit, ...]
+    limits: tuple[CaseLimit, ...]
     called_back: bool
     closed_at: SiteTime | None
     closed_by: str | None

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from crm.forwarded import ForwardedView, NewReply
 from web.api.operation import Call, operation
-from web.api.v1.complaints_answers import ComplaintLimit
+from web.api.v1.case_schemas import CaseLimit
 from web.api.v1.schemas import NoQuery
 from web.api.v1.tickets_schemas import (
     ForwardedList,
@@ -31,7 +31,7 @@ def shown(view: ForwardedView) -> ForwardedOut:
         responsible=view.responsible,
         responsible_id=view.responsible_id,
         owed=view.owed,
-        limit=ComplaintLimit.model_validate(view.limit) if view.limit else None,
+        limit=CaseLimit.model_validate(view.limit) if view.limit else None,
         reply=SourceReplyOut.model_validate(view.reply) if view.reply else None,
         version=view.case.version,
     )

@@ -9,6 +9,7 @@ from crm.domain.complaint_line import ProblemStatus
 from crm.domain.repair import InTime, NoticeWay, Route, RouteReason, Step, VisitOutcome
 from crm.domain.repair_cost import CostKind, CostState
 from crm.domain.warranty import RepairClass, RepairWarning, WarrantyFlag
+from web.api.v1.case_schemas import CaseLimit
 from web.api.v1.repairs_schemas import RepairStatusName
 from web.api.v1.schemas import Out, SiteTime
 
@@ -38,23 +39,6 @@ class RepairHeader(Out):
     opened_by: str | None
     updated_at: SiteTime | None
     closed_at: SiteTime | None
-
-
-class RepairLimit(Out):
-    """A limit; `due_at` is the moment of 100 %, unknown while the calendar of a year is missing."""
-
-    timer_id: str
-    code: str
-    name: str
-    state: str
-    started_at: SiteTime
-    due_at: SiteTime | None
-    calendar_missing: int | None
-    used: float
-    overdue: bool
-    stopped_at: SiteTime | None
-    breached_at: SiteTime | None
-    policy: str
 
 
 class RepairCostBrief(Out):
@@ -89,7 +73,7 @@ class RepairSummary(Out):
     reroute_proposed: bool = Field(description="The 24 h to contact the customer are over, and nobody has.")
     reroutes: int
     round: int
-    timers: tuple[RepairLimit, ...]
+    timers: tuple[CaseLimit, ...]
     cost: RepairCostBrief | None
     cost_owed: bool
     steps: tuple[Step, ...] = Field(description="What the state allows next.")

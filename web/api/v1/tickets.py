@@ -5,8 +5,6 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from crm.cases import CaseFilter
-from crm.domain.case import CaseStatus
 from crm.domain.handoff import Signed
 from crm.domain.ticket import ConvertWhy
 from crm.ticket_services import TicketServices
@@ -62,19 +60,8 @@ def services(request: web.Request) -> TicketServices:
 async def list_tickets(call: Call[TicketsQuery]) -> TicketList:
     """Return a page of tickets."""
     asked = call.query
-    wanted = CaseFilter(
-        statuses=(CaseStatus(asked.status),) if asked.status else (),
-        is_open=asked.is_open,
-        department=asked.department,
-        specialist_id=asked.specialist_id,
-        customer_id=asked.customer_id,
-        project_id=asked.project_id,
-        source=asked.source,
-        opened_since=asked.since,
-        opened_until=asked.until,
-    )
     page = await services(call.request).tickets.page(
-        call.actor, wanted, cursor=asked.cursor, limit=asked.limit
+        call.actor, asked.wanted(asked.status), cursor=asked.cursor, limit=asked.limit
     )
     return TicketList.model_validate(page)
 

@@ -8,8 +8,10 @@ from pydantic import Field
 from crm.domain.case import CaseStatus, Severity, Source
 from crm.domain.forwarded import ReplyWay
 from crm.domain.ticket import PartStatus, Revisit
-from web.api.v1.complaints_answers import ComplaintLimit, HandoffOut
+from web.api.v1.case_schemas import CaseLimit
+from web.api.v1.complaints_answers import HandoffOut
 from web.api.v1.complaints_schemas import (
+    CasesQuery,
     Code,
     ComplaintBody,
     Cursor,
@@ -24,20 +26,10 @@ TicketStatusName = Literal["open", "in_hand", "solved", "verified", "closed", "c
 Note = Annotated[str, Field(max_length=400)]
 
 
-class TicketsQuery(Query):
+class TicketsQuery(CasesQuery):
     """Which tickets to list, newest first."""
 
     status: TicketStatusName | None = None
-    is_open: bool | None = None
-    department: Code | None = None
-    specialist_id: Id | None = None
-    customer_id: Id | None = None
-    project_id: Id | None = None
-    source: Source | None = None
-    since: AskedTime | None = Field(None, description="Opened then or later.")
-    until: AskedTime | None = Field(None, description="Opened before then.")
-    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
-    limit: Limit = 50
 
 
 class RevisitsQuery(Query):
@@ -182,7 +174,7 @@ class TicketPartOut(Out):
     overdue: bool
     steps: tuple[str, ...] = Field(description="What the caller may do with it now.")
     handoffs: tuple[HandoffOut, ...]
-    limits: tuple[ComplaintLimit, ...]
+    limits: tuple[CaseLimit, ...]
 
 
 class EarlierTicket(Out):
@@ -255,7 +247,7 @@ class TicketDetail(Out):
     fed_back: int
     earlier: tuple[EarlierTicket, ...]
     parts: tuple[TicketPartOut, ...]
-    limits: tuple[ComplaintLimit, ...]
+    limits: tuple[CaseLimit, ...]
     notices: tuple[OpinionNoticeOut, ...]
     solved_at: SiteTime | None
     not_reached: int
@@ -331,7 +323,7 @@ class ForwardedOut(Out):
     responsible: str | None
     responsible_id: str | None
     owed: bool
-    limit: ComplaintLimit | None
+    limit: CaseLimit | None
     reply: SourceReplyOut | None
     version: int
 
