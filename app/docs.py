@@ -16,6 +16,7 @@ from aiohttp.web_urldispatcher import StaticResource
 from pydantic import BaseModel, SecretStr
 from redis.asyncio import Redis
 
+import callback_campaigns
 import crm
 import ivr
 import kernel
@@ -34,7 +35,7 @@ from web.app import create_app
 from web.deps import WebDeps, WebSettings
 from web.permissions import GRANTS, Access, Permission, Role, access_of, routes_of
 
-PACKAGES = (kernel, telephony, crm, ivr, web)
+PACKAGES = (kernel, telephony, crm, ivr, callback_campaigns, web)
 GENERATED = "<!-- Written by `huifang docs`; change the code, not this file. -->\n"
 
 
