@@ -25,7 +25,7 @@ from app.callback_tasks import build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
-from app.retention import RetentionJob, build_retention
+from app.retention import build_retention
 from app.runtime.tool import Tool
 from app.schema import check
 from app.service_watch import ServiceWatch
@@ -201,8 +201,7 @@ async def open_centre(
             tasks.spawn("limits", _limit_worker(base).run)
             files = FileStore(web_settings(settings).files_dir)
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
-            kept = build_retention(settings, base.database, base.clock)
-            tasks.spawn("retention", RetentionJob(kept).run)
+            tasks.spawn("retention", build_retention(settings, base.database, base.clock).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
             web_port = await _open_web(base, stack, desk, telephony, dialler)
         yield Centre(

@@ -17,6 +17,7 @@ import crm.notices.tables
 import crm.people_tables
 import crm.repair_point_tables
 import crm.repair_tables
+import crm.request_tables
 import crm.retention_tables
 import crm.search_tables
 import crm.tables
@@ -48,6 +49,7 @@ MODULES = (
     crm.people_tables,
     crm.repair_point_tables,
     crm.repair_tables,
+    crm.request_tables,
     crm.retention_tables,
     crm.search_tables,
     crm.tables,

@@ -10,10 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.settings import Settings
 from app.store import open_store
 from callback_campaigns.retention import CallbackCalls
+from crm.data_requests import DataRequests
 from crm.domain.retention import Policy, parse_retention, shipped_retention
 from crm.journal import Journal
+from crm.limits import LimitBook
 from crm.office import Office
-from crm.retention import Retention
+from crm.retention import Ended, Retention
 from crm.search_whole import whole_feed
 from kernel.audit import AuditLog
 from kernel.clock import Clock, SystemClock
@@ -45,8 +47,8 @@ def policy_of(settings: Settings) -> Policy:
     return parse_retention(path.read_text(encoding="utf-8"), path.name)
 
 
-def build_retention(settings: Settings, database: Database, clock: Clock) -> Retention:
-    """Return the service over everything that is kept of people."""
+def build_retention(settings: Settings, database: Database, clock: Clock) -> "RetentionJob":
+    """Return the job over everything that is kept of people."""
     office = Office(
         database=database,
         clock=clock,
@@ -55,25 +57,37 @@ def build_retention(settings: Settings, database: Database, clock: Clock) -> Ret
         default_area=settings.centre.default_area,
         search=whole_feed(),
     )
-    return Retention(office, policy_of(settings), calls=CallShelf(), callbacks=CallbackCalls())
+    retention = Retention(office, policy_of(settings), calls=CallShelf(), callbacks=CallbackCalls())
+    limits = LimitBook(clock, hours=settings.service_hours, default_set=settings.centre.limit_set)
+    return RetentionJob(retention, DataRequests(office, limits, retention))
 
 
 class RetentionJob:
     """Deletes once a day; what several processes do twice finds nothing the second time."""
 
-    def __init__(self, retention: Retention) -> None:
+    def __init__(self, retention: Retention, requests: DataRequests) -> None:
         self._retention = retention
+        self._requests = requests
+
+    async def due(self) -> tuple[Ended, ...]:
+        """Return what has ended."""
+        return await self._retention.due()
+
+    async def run_once(self) -> Counter[tuple[str, str]]:
+        """Delete what has ended, and customers whose deletion waited for that; return how many of what."""
+        gone = await self._retention.run_once()
+        return gone + Counter({("customer", "CASE"): await self._requests.erase_kept()})
 
     async def run(self) -> None:
         """Delete until cancelled."""
         await asyncio.sleep(FIRST.total_seconds())
         while True:
             try:
-                gone = await self._retention.run_once()
+                gone = await self.run_once()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("retention_failed", error=type(error).__name__)
             else:
-                if gone:
+                if gone.total():
                     log.info("retention_ended", records=gone.total())
             await asyncio.sleep(EVERY.total_seconds())
 
@@ -81,13 +95,13 @@ class RetentionJob:
 async def run_retention(settings: Settings, *, dry_run: bool) -> list[str]:
     """Delete what has ended, or only say what that would be; return the report's lines."""
     async with open_store(settings) as database:
-        retention = build_retention(settings, database, SystemClock())
+        job = build_retention(settings, database, SystemClock())
         if dry_run:
-            ended = await retention.due()
+            ended = await job.due()
             found = Counter((one.kind, one.retention_class.value) for one in ended)
             oldest = min((one.ended_on for one in ended), default=None)
         else:
-            found, oldest = await retention.run_once(), None
+            found, oldest = await job.run_once(), None
     lines = [f"{kind:<8} {name:<10} {count:>8}" for (kind, name), count in sorted(found.items())]
     said = "would be deleted or made anonymous" if dry_run else "deleted or made anonymous"
     since = f", the oldest since {oldest}" if oldest else ""

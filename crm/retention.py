@@ -192,6 +192,27 @@ class Retention:
             )
             return tuple(_hold_view(row, header.no) for row in await session.scalars(query))
 
+    async def customer_until(self, session: AsyncSession, customer_id: str) -> date | None:
+        """Return until when a customer's contracts and cases are to be kept, ``None`` when nothing is.
+
+        Of what has no end yet, such as a home in work, it is the longest that the classes know.
+        """
+        today = self._office.today()
+        mine = Project.customer_id == customer_id
+        homes = await self._homes_by_id(
+            session, (await session.scalars(select(Project.id).where(mine))).all()
+        )
+        cases = (
+            await session.scalars(select(ServiceCase.id).where(ServiceCase.customer_id == customer_id))
+        ).all()
+        records = [home.of(today, closed=home.delivered or today, is_case=True) for home in homes.values()]
+        records += (await self._cases(session, cases)).values()
+        rule = self._policy[RetentionClass.CASE]
+        longest = rule.keep.after(rule.cap.after(today))
+        ends = [ends_on(record, self._policy) or longest for record in records]
+        last = max(ends, default=None)
+        return last if last is not None and last >= today else None
+
     async def _look(self, session: AsyncSession, kind: str, after: str) -> tuple[list[Ended], str]:
         """Return what has ended in the next batch, and where to go on; "" at the end."""
         before = self._office.now() - SOONEST

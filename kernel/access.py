@@ -124,6 +124,8 @@ class Permission(StrEnum):
     PHONES_FULL = "phones.full"
     """See whole phone numbers everywhere, not only of the caller one is talking to."""
     RECORDINGS_PLAY = "recordings.play"
+    PRIVACY_HANDLE = "privacy.handle"
+    """Requests of people about their own data: take down, answer, refuse; hand out their copy."""
     USERS_MANAGE = "users.manage"
     TOKENS_MANAGE = "tokens.manage"
     AUDIT_VIEW = "audit.view"
@@ -157,6 +159,7 @@ _SUPERVISOR = _AGENT | {
     _P.PHONES_FULL,
     _P.RECORDINGS_PLAY,
     _P.KNOWLEDGE_EDIT,
+    _P.PRIVACY_HANDLE,
     _P.CAMPAIGNS_VIEW,
     _P.CAMPAIGNS_RUN,
     _P.DUTY_PLAN,

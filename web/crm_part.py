@@ -11,6 +11,7 @@ from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
+from crm.data_requests import DataRequests
 from crm.domain.retention import shipped_retention
 from crm.file_store import FileStore
 from crm.follow_ups import FollowUps
@@ -103,6 +104,7 @@ class CrmServices:
     improvement_evidence: ImprovementEvidence
     voices: Voices
     retention: Retention
+    data_requests: DataRequests
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -186,7 +188,8 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         repeats=RepeatComplaints(deps.database, deps.clock, cases),
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
-        retention=Retention(office, shipped_retention()),
+        retention=(retention := Retention(office, shipped_retention())),
+        data_requests=DataRequests(office, limits, retention),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
         voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),
         improvements=Improvements(deps.database, deps.clock, cases, journal, members, zone=settings.timezone),

@@ -23,4 +23,6 @@ def record_page(kind: str, record_id: str) -> str:
     """Return the page of a record of any kind, "" where it has none."""
     if kind == "escalation":
         return escalation_page(record_id)
+    if kind == "data_request":
+        return "/data-requests"
     return case_page(record_id) if kind in CASE_KINDS else ""

@@ -19,6 +19,7 @@ from web.api.v1.case_figures import ROUTES as FIGURE_ROUTES
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
+from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
 from web.api.v1.handoff_links import ROUTES as HANDOFF_LINK_ROUTES
@@ -67,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
     *WARRANTY_ROUTES,
     *ATTACHMENT_ROUTES,
     *LEGAL_HOLD_ROUTES,
+    *DATA_REQUEST_ROUTES,
     *TICKET_ROUTES,
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,

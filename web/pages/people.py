@@ -6,6 +6,7 @@ from web.pages import (
     customer,
     customer_edit,
     customers,
+    data_requests,
     duplicates,
     freezes,
     imports,
@@ -23,6 +24,7 @@ def setup(app: web.Application) -> None:
     duplicates.setup(app)
     freezes.setup(app)
     refusals.setup(app)
+    data_requests.setup(app)
     projects.setup(app)
     organisation.setup(app)
     imports.setup(app)

@@ -67,6 +67,7 @@ SECTIONS = {
     "/duplicates": "/customers",
     "/freezes": "/customers",
     "/do-not-call": "/customers",
+    "/data-requests": "/customers",
     "/projects": "/customers",
 }
 """Pages that are no item of the bar → the item that they belong to."""

@@ -80,6 +80,7 @@ EXPECTED = {
     Permission.EXPORT: {M, G, X},
     Permission.PHONES_FULL: FLOOR,
     Permission.RECORDINGS_PLAY: FLOOR,
+    Permission.PRIVACY_HANDLE: FLOOR,
     Permission.USERS_MANAGE: {X},
     Permission.TOKENS_MANAGE: {X},
     Permission.AUDIT_VIEW: {X},
