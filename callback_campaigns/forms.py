@@ -45,7 +45,7 @@ class Forms:
     """Opens and takes in forms. Nobody is signed in: the token is all that is asked for."""
 
     def __init__(self, office: Office, talks: Talks) -> None:
-        self._office = office
+        self.office = office
         self._talks = talks
 
     async def open(self, token: str) -> Talk:
@@ -59,10 +59,11 @@ class Forms:
         row = await self._live(token)
         return await self._talks.open(row.task_id, attempt_id=None, channel=Channel.SMS_FORM, by=BY)
 
-    async def send_in(self, token: str, answers: dict[str, Answer]) -> Talk:
-        """Take in what was answered; the link opens nothing after that.
+    async def send_in(self, token: str, answers: dict[str, Answer], shown: frozenset[str]) -> Talk:
+        """Take in what was answered; the link opens nothing after that, unless an answer asks for more.
 
-        What depends on an answer is answered after it: the items are gone through in their order.
+        Args:
+            shown: the items that the customer had before them; others that are to be asked now come first.
 
         Raises: as :meth:`open`, and NoSuchAnswer.
         """
@@ -73,18 +74,20 @@ class Forms:
             given = answers.get(item.id)
             if given is not None and given.given:
                 talk = await self._talks.answer(talk.talk_id, item.id, given, by=BY)
+        if any(item.id not in shown for item in talk.items):
+            return talk
         talk = await self._talks.end(talk.talk_id, TalkEnding.FINISHED, by=BY)
-        async with self._office.database.transaction() as session:
+        async with self.office.database.transaction() as session:
             row = await session.get(CallbackFormRow, _hash(token))
             if row is not None and row.done_at is None:
-                row.done_at = self._office.now()
+                row.done_at = self.office.now()
         return talk
 
     async def _live(self, token: str) -> CallbackFormRow:
         if _TOKEN.fullmatch(token) is None:
             raise NotFound("no such form", field="token")
-        now = self._office.now()
-        async with self._office.database.transaction() as session:
+        now = self.office.now()
+        async with self.office.database.transaction() as session:
             row = await session.get(CallbackFormRow, _hash(token))
             if row is None or row.done_at is not None or row.expires_at <= now:
                 raise NotFound("no such form", field="token")

@@ -11,6 +11,7 @@ from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
 from callback_campaigns.contact_lists import ContactLists
 from callback_campaigns.effects import CallbackEffects
+from callback_campaigns.figures import FiguresReader
 from callback_campaigns.forms import Forms
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.questionnaire_book import QuestionnaireBook
@@ -41,6 +42,7 @@ class Callbacks:
     sweep: TalkSweep
     forms: Forms
     effects: CallbackEffects
+    figures: FiguresReader
     player: AnswerPlayer
 
 
@@ -82,6 +84,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
             stages=crm.people.stages,
             page_url=deps.settings.page_url,
         ),
+        FiguresReader(office, plan),
         AnswerPlayer(office, talks, AnswerFiles(deps.settings.answers_dir)),
     )
 

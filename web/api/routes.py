@@ -10,6 +10,7 @@ from aiohttp import web
 from web.api.v1.agents import list_agents
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
+from web.api.v1.callback_results import ROUTES as CALLBACK_RESULT_ROUTES
 from web.api.v1.callback_tasks import ROUTES as CALLBACK_TASK_ROUTES
 from web.api.v1.callback_voices import ROUTES as CALLBACK_VOICE_ROUTES
 from web.api.v1.calls import get_call, list_calls
@@ -81,6 +82,7 @@ ROUTES: tuple[Route, ...] = (
     *SEARCH_ROUTES,
     *NOTICE_ROUTES,
     *FIGURE_ROUTES,
+    *CALLBACK_RESULT_ROUTES,
     *OFFICE_LIST_ROUTES,
 )
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""

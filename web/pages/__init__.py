@@ -5,6 +5,8 @@ from aiohttp import web
 from web.pages import (
     account,
     agent,
+    callback_form,
+    callback_results,
     callbacks,
     calls,
     campaigns,
@@ -39,6 +41,8 @@ def setup(app: web.Application) -> None:
     supervisor.setup(app)
     calls.setup(app)
     callbacks.setup(app)
+    callback_form.setup(app)
+    callback_results.setup(app)
     people.setup(app)
     notices.setup(app)
     search.setup(app)

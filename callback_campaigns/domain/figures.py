@@ -1,0 +1,136 @@
+"""Callbacks in figures (domain.md §5.1): each with its numerator and its denominator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+
+from callback_campaigns.domain.questionnaire import as_g4
+
+LEAST = 5
+"""So many answers a mean of a person needs; of fewer it is «few»."""
+TENTH = Decimal("0.1")
+
+
+class CallbackFigure(StrEnum):
+    """The figures."""
+
+    COVERAGE = "coverage"
+    """Done ÷ tasks whose window ended in the period, but frozen or cancelled ones."""
+    ON_TIME = "on_time"
+    REQUIRED_RATIO = "required_ratio"
+    """Done ÷ what the sampling ratio asks for."""
+    CONTACT = "contact"
+    """Answered attempts ÷ attempts."""
+    COMPLETION = "completion"
+    """Done ÷ tasks that were attempted."""
+    ATTEMPTS_PER_DONE = "attempts_per_done"
+    SATISFACTION = "satisfaction"
+    """Top answers ÷ valid answers."""
+    GOOD = "good"
+    """优 + 良 ÷ all."""
+    PASSED = "passed"
+    """优 + 良 + 中 ÷ all."""
+    STAGE_SATISFACTION = "stage_satisfaction"
+    """Callbacks whose verdict is satisfied ÷ those with a result."""
+    PM_PRESENCE = "pm_presence"
+    SOLVED = "solved"
+    """Asked again and satisfied ÷ asked again in the period, after a dissatisfied result."""
+
+
+PERCENT = frozenset(set(CallbackFigure) - {CallbackFigure.ATTEMPTS_PER_DONE})
+
+
+class GroupBy(StrEnum):
+    """What results are broken down by."""
+
+    KIND = "kind"
+    PM = "pm"
+    CREW = "crew"
+    DESIGNER = "designer"
+    INSPECTOR = "inspector"
+    STORE = "store"
+    DEPARTMENT = "department"
+    MONTH = "month"
+
+
+ROLES: Mapping[GroupBy, str] = {
+    GroupBy.PM: "pm",
+    GroupBy.CREW: "crew",
+    GroupBy.DESIGNER: "designer",
+    GroupBy.INSPECTOR: "qc",
+}
+"""Role that an item counts for, of the breakdowns by person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A figure; nothing in the denominator is no figure, neither 0 nor 100."""
+
+    numerator: Decimal
+    denominator: Decimal
+
+    @property
+    def percent(self) -> Decimal | None:
+        """The rate in percent, to a tenth."""
+        return self._times(100)
+
+    @property
+    def ratio(self) -> Decimal | None:
+        """The quotient, to a tenth."""
+        return self._times(1)
+
+    def _times(self, factor: int) -> Decimal | None:
+        if self.denominator <= 0:
+            return None
+        return (self.numerator * factor / self.denominator).quantize(TENTH, ROUND_HALF_UP)
+
+
+def rate(numerator: int | Decimal, denominator: int | Decimal) -> Rate:
+    """Return a rate of two counts."""
+    return Rate(Decimal(numerator), Decimal(denominator))
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean score of what was answered."""
+
+    total: int
+    count: int
+
+    @property
+    def value(self) -> Decimal | None:
+        """The mean, to a tenth; ``None`` of nothing."""
+        return rate(self.total, self.count).ratio
+
+    @property
+    def few(self) -> bool:
+        """Whether so few answered that a mean of a person is not shown."""
+        return self.count < LEAST
+
+
+def grades(values: Mapping[str, int]) -> tuple[Rate, Rate]:
+    """Return the good rate 优良率 and the pass rate 合格率 of answers on four grades.
+
+    Args:
+        values: how often each was given; answers on three grades count as the grades that they stand for.
+    """
+    counted = dict.fromkeys(("excellent", "good", "fair", "poor"), 0)
+    for value, number in values.items():
+        grade = as_g4(value)
+        if grade in counted:
+            counted[grade] += number
+    whole = sum(counted.values())
+    good = counted["excellent"] + counted["good"]
+    return rate(good, whole), rate(good + counted["fair"], whole)
+
+
+DELAYS: tuple[tuple[str, int], ...] = (("in_time", 0), ("1", 1), ("2-3", 3), ("4-7", 7))
+LATER = "8+"
+
+
+def delay_of(done: date, due: date) -> str:
+    """Return in which band of the distribution a callback lies, by days after its window ended."""
+    days = (done - due).days
+    return next((name for name, most in DELAYS if days <= most), LATER)
