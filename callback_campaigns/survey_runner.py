@@ -97,15 +97,13 @@ class SurveyRunner:
             try:
                 async with asyncio.timeout(self.config.open_within.total_seconds()):
                     opened = await self.surveys.open(attempt_id)
-            except HuifangError as error:
-                if error.retryable:
-                    raise
-                log.warning("survey_not_begun", error=error.code, why=error.message)
-                await self._part(session)
-                return
             except Exception as error:  # the border of one call
-                log.error("survey_not_opened", error=type(error).__name__, exc_info=True)
-                await session.set_variable("HF_NEXT", "")
+                if isinstance(error, HuifangError) and not error.retryable:
+                    log.warning("survey_not_begun", error=error.code, why=error.message)
+                    await self._part(session)
+                else:
+                    log.error("survey_not_opened", error=type(error).__name__, exc_info=True)
+                    await session.set_variable("HF_NEXT", "")
                 return
             call = _Call(self, session, attempt_id, opened)
             try:

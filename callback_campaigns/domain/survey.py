@@ -121,7 +121,7 @@ class Survey:
                 return (self._end(self._left()),)
             case Begin():
                 self._began = now
-                opening = self._words.opening(self._script.sets[0].questionnaire)
+                opening = self._words.opening(*(one.questionnaire for one in self._script.sets))
                 return (self._ask(SurveyState.OPENING, opening),)
             case Unheard():
                 return self._passed_over(now)

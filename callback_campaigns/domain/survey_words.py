@@ -27,8 +27,9 @@ NO_MORE = "好的，已为您登记，今后不再拨打此类回访电话。打
 NOT_NOW = "好的，这次就不打扰您了，再见。"
 NOBODY = "没有听到您的选择，我们换个时间再与您联系，再见。"
 SEVERAL = "可以多选，选好后请按井号键。"
-NOTHING_TO_ASK = "您好，这里是{company}客户服务中心。这次回访已经完成，不再占用您的时间。感谢您的配合，再见。"
-TROUBLE = "非常抱歉，系统暂时出了故障，我们会另外与您联系，再见。"
+NOTHING_TO_ASK = (
+    "您好，这里是{company}客户服务中心。现在没有需要向您了解的情况，打扰您了，感谢您，再见。"
+)
 
 PERSONAL = ("{community}", "{name}", "{problem}")
 """What concerns one customer only; whoever hears it must have said that they are theirs (IVR frame 2)."""
@@ -83,9 +84,12 @@ class Wording:
     name: str = ""
     problem: str = ""
 
-    def opening(self, questionnaire: Questionnaire) -> Line:
+    def opening(self, *asked: Questionnaire) -> Line:
         """Who calls, why, for how long, that it is recorded, and what can be chosen."""
-        values = {"survey": questionnaire.spoken, "minutes": spoken_count(questionnaire.minutes)}
+        values = {
+            "survey": "和".join(dict.fromkeys(one.spoken for one in asked)),
+            "minutes": spoken_count(sum(one.minutes for one in asked)),
+        }
         return self._line(frame.OPENING, OPENING_PLAIN, values)
 
     def identity(self) -> Line:
@@ -166,7 +170,7 @@ def stock_lines(wording: Wording) -> Iterator[Line]:
         frame.AFTER_BAD,
         frame.MESSAGE,
     )
-    own = (GOING_ON, EXPLAIN, MAIL, MAIL_TAKEN, TRANSFER, LATER, NO_MORE, NOT_NOW, NOBODY, TROUBLE)
+    own = (GOING_ON, EXPLAIN, MAIL, MAIL_TAKEN, TRANSFER, LATER, NO_MORE, NOT_NOW, NOBODY)
     yield from (Line(text) for text in (*fixed, *own))
     day = tuple(When)
     yield from (appointed(when) for when in day)

@@ -17,6 +17,7 @@ from callback_campaigns.questionnaire_sets import shipped
 from callback_campaigns.survey_prompts import PromptKeeper
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.talk_tables import CallbackVoiceRow
+from callback_campaigns.task_tables import CallbackTaskRow
 from crm.tables import Customer
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -237,3 +238,25 @@ async def test_what_is_published_or_due_is_spoken_in_the_background(site: Survey
     site.voice.asked.clear()
     assert await keeper.look()
     assert site.voice.asked == []
+
+
+async def test_a_database_that_is_away_ends_in_the_dialplans_words(
+    site: SurveyCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = await site.called()
+
+    async def away(_: str) -> None:
+        raise ConnectionError("no database")
+
+    monkeypatch.setattr(site.surveys, "open", away)
+    channel = await site.survey(attempt, "1")
+    assert (channel.variables["HF_NEXT"], site.heard(channel)) == ("", [])
+
+
+async def test_a_level_customers_are_not_asked_by_a_machine(site: SurveyCentre) -> None:
+    attempt = await site.called()
+    async with site.centre.database.transaction() as session:
+        for row in await session.scalars(select(CallbackTaskRow)):
+            row.level = "A"
+    channel = await site.survey(attempt, "1")
+    assert site.heard(channel) == [site.surveys.wording.nothing_to_ask().text]

@@ -296,7 +296,10 @@ class TestTheEnd:
         assert caller.answers == {"KG1": ("both_came",), "KG2": ("satisfied",)}
 
     def test_two_tasks_are_asked_in_one_call_with_one_message(self) -> None:
-        caller = Caller("KG", "BX").does("1").is_content()
+        caller = Caller("KG", "BX")
+        assert "做一次开工回访和" in caller.said
+        assert "约四分钟" in caller.said
+        caller.does("1").is_content()
         assert {"KG1", "BX1"} <= set(caller.answers)
         assert sum(isinstance(one, Record) for one in caller.done) == 1
 
