@@ -27,9 +27,7 @@ NO_MORE = "好的，已为您登记，今后不再拨打此类回访电话。打
 NOT_NOW = "好的，这次就不打扰您了，再见。"
 NOBODY = "没有听到您的选择，我们换个时间再与您联系，再见。"
 SEVERAL = "可以多选，选好后请按井号键。"
-NOTHING_TO_ASK = (
-    "您好，这里是{company}客户服务中心。现在没有需要向您了解的情况，打扰您了，感谢您，再见。"
-)
+NOTHING_TO_ASK = "您好，这里是{company}客户服务中心。现在没有需要向您了解的情况，打扰您了，感谢您，再见。"
 
 PERSONAL = ("{community}", "{name}", "{problem}")
 """What concerns one customer only; whoever hears it must have said that they are theirs (IVR frame 2)."""
