@@ -49,8 +49,8 @@ class AnswerFiles:
         """
         folder = self._folder / talk_id
         folder.mkdir(parents=True, exist_ok=True)
-        # The PBX may run as somebody else of our group.
-        folder.chmod(0o770)
+        # The PBX may run as somebody else, of the group that the folder of all answers has.
+        folder.chmod(0o2770)
         if sum(1 for _ in folder.iterdir()) >= MOST_FILES:
             return None
         name, number = item_id or MESSAGE, 1
