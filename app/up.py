@@ -20,6 +20,7 @@ from app import pbx
 from app.console import console, done, step
 from app.demo import company
 from app.demo.articles import seed_articles
+from app.demo.campaigns import fill_campaigns
 from app.demo.month import fill_month
 from app.demo.people import OFFICE
 from app.demo.phones import DemoPhones
@@ -219,6 +220,7 @@ async def _data(settings: Settings) -> dict[str, str]:
                     until=clock.now(),
                     progress=lambda done, total: current.show("a month of the demo company", done, total),
                 )
+                await fill_campaigns(database, web_settings(settings), until=clock.now())
             current.result = f"database ({database.dialect_name})"
     finally:
         await database.dispose()

@@ -7,6 +7,8 @@ and nothing is planned twice.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,7 +24,9 @@ from callback_campaigns.tasks import CallbackTasks
 from crm.do_not_call import DoNotCall
 from crm.domain.customer import Level
 from crm.domain.duplicates import bare_name
-from crm.domain.import_rows import ParsedRow, RowProblem
+from crm.domain.import_columns import PROJECT
+from crm.domain.import_rows import Header, ParsedRow, RowProblem, read_row
+from crm.domain.project_rules import MAX_CONTRACT_NO
 from crm.importing.plan import KnownCustomer, KnownProject, Plan, Planner
 from crm.importing.service import MAX_SHOWN, Importer, ImportReport, Options, Progress, report_of
 from crm.office import Office
@@ -44,10 +48,22 @@ class NoListWanted(Conflict):
 class ListPlanner(Planner):
     """Knows a customer by the number alone, where only one has it: lists seldom write names in full."""
 
+    def add(self, row: ParsedRow) -> None:
+        """Plan one more row; a contract that is not here is left out, a list makes no projects."""
+        if row.contract_no is not None and row.contract_no not in self._world.projects:
+            self._wrong(row, "contract_no", "unknown_contract", row.contract_no)
+            row = replace(row, contract_no=None)
+        super().add(row)
+
     def _owner(self, row: ParsedRow, project: KnownProject | None) -> KnownCustomer | None:
+        if project is not None:
+            owner = self._world.customers[project.customer_id]
+            if bare_name(owner.name) != bare_name(row.name):
+                self._wrong(row, "name", "name_differs", row.name)
+            return owner
         before = len(self.plan.problems)
-        found = super()._owner(row, project)
-        if found is not None or project is not None or len(self.plan.problems) > before:
+        found = super()._owner(row, None)
+        if found is not None or len(self.plan.problems) > before:
             return found
         known = {one for number in row.phones for one in self._world.by_phone.get(number.e164, ())}
         if len(known) > 1:
@@ -161,6 +177,18 @@ class ContactLists(Importer):
                 after={"filename": filename, "rows": report.rows, "bad": report.bad, "tasks": made},
             )
         return _with(report, told, made)
+
+    def _row(
+        self, number: int, header: Header, cells: Sequence[Any], *, area: str, today: date
+    ) -> tuple[ParsedRow | None, list[RowProblem]]:
+        """Read a row without the columns of projects, of which only the contract's number says something."""
+        places = {name: place for name, place in header.places.items() if name not in PROJECT}
+        row, wrong = read_row(number, Header(places, header.titles), cells, area=area, today=today)
+        place = header.places.get("contract_no")
+        named = cells[place] if place is not None and place < len(cells) else None
+        if row is not None and isinstance(named, str | int) and str(named).strip():
+            row = replace(row, contract_no=str(named).strip()[:MAX_CONTRACT_NO])
+        return row, wrong
 
     async def _against(self, session: AsyncSession, campaign: Campaign, one: _Wanted) -> str | None:
         """Return what stands against a row's callback; «level_a» only keeps the system from dialling it."""

@@ -96,6 +96,7 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
         "several customers have this number, none of this name",
         "write the name as it is here",
     ),
+    "unknown_contract": ("there is no such contract; called without one", "correct the number"),
     "listed_twice": ("this customer stands in an earlier row already; called once", "remove one of the rows"),
     "do_not_call": ("the customer or the number is on the do-not-call list; not called", "remove the row"),
     "planned_already": (
@@ -112,6 +113,7 @@ WARNINGS = frozenset(
         "kept",
         "stage_kept",
         "name_differs",
+        "unknown_contract",
         "listed_twice",
         "do_not_call",
         "planned_already",

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 
 from sqlalchemy import insert, select, text, update
@@ -194,13 +195,18 @@ class Importer:
         for done, (number, cells) in enumerate(rows):
             if done % CHUNK == 0:
                 progress("read", done, len(rows))
-            row, wrong = read_row(number, header, cells, area=area, today=today)
+            row, wrong = self._row(number, header, cells, area=area, today=today)
             if row is None:
                 read.bad.add(number)
                 read.problems += wrong
             else:
                 read.rows.append(row)
         return read
+
+    def _row(
+        self, number: int, header: Header, cells: Sequence[Any], *, area: str, today: date
+    ) -> tuple[ParsedRow | None, list[RowProblem]]:
+        return read_row(number, header, cells, area=area, today=today)
 
     async def _plan(
         self, session: AsyncSession, actor: Actor, read: _Read, options: Options, progress: Progress

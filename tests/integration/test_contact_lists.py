@@ -146,6 +146,18 @@ async def test_several_with_one_number_are_told_apart_by_name(here: CampaignCent
     assert (await imported(here, campaign, sheet("王小明,13800138001,,,"))).new_tasks == 1
 
 
+async def test_a_contract_leads_to_its_customer_and_none_is_made(here: CampaignCentre) -> None:
+    owner = await here.centre.desk.customer("王建军", "13800138001")
+    record = await here.centre.desk.project(owner.customer_id, "ZX-1")
+    campaign = await of_list(here)
+    report = await imported(here, campaign, sheet("王先生,13800138001,,ZX-1,", "李梅,13800138002,,ZX-9,某处"))
+    assert codes(report) == [(2, "name_differs"), (3, "unknown_contract")]
+    assert (report.new_projects, report.new_tasks) == (0, 2)
+    tasks = await names(here)
+    assert tasks["王建军"].project_id == record.project.project_id
+    assert tasks["李梅"].project_id is None
+
+
 async def test_only_its_own_campaign_dials_a_list(here: CampaignCentre) -> None:
     campaign = await of_list(here)
     await imported(here, campaign, sheet("李梅,13800138002,,,"))
