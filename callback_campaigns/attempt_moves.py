@@ -72,16 +72,21 @@ class AttemptMoves:
             await self._wake.wait()
             await asyncio.sleep(self._gather)
             self._wake.clear()
-            while self._steps:
-                WAITING.set(len(self._steps))
-                batch = [self._steps[index] for index in range(min(len(self._steps), self._most))]
-                if await asyncio.shield(self._store(batch)):
-                    for _ in batch:
-                        self._steps.popleft()
-                else:
-                    await asyncio.sleep(self._retry)
-            WAITING.set(0)
-            self._idle.set()
+            while not await self.flush():
+                await asyncio.sleep(self._retry)
+
+    async def flush(self) -> bool:
+        """Store what was put so far; return whether all of it is stored."""
+        while self._steps:
+            WAITING.set(len(self._steps))
+            batch = [self._steps[index] for index in range(min(len(self._steps), self._most))]
+            if not await asyncio.shield(self._store(batch)):
+                return False
+            for _ in batch:
+                self._steps.popleft()
+        WAITING.set(0)
+        self._idle.set()
+        return True
 
     async def _store(self, batch: Sequence[Moved]) -> bool:
         """Return whether the batch is dealt with; the database may be away."""
