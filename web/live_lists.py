@@ -16,6 +16,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "people": ("customer", "customer_phone", "customer_merge", "customer_consent"),
     "freezes": ("customer_freeze",),
     "do-not-call": ("do_not_call_entry", "do_not_call_number"),
+    "data-requests": ("data_request",),
     "organisation": ("store", "department", "crew", "staff"),
     "projects": ("project", "stage_event", "project_suspension", "project_payment", "warranty"),
     "contacts": ("contact", "call_note"),
