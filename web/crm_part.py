@@ -13,6 +13,7 @@ from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.data_requests import DataRequests
 from crm.domain.retention import shipped_retention
+from crm.duty import Duty
 from crm.file_store import FileStore
 from crm.follow_ups import FollowUps
 from crm.forwarded import ForwardedOrders
@@ -105,6 +106,7 @@ class CrmServices:
     voices: Voices
     retention: Retention
     data_requests: DataRequests
+    duty: Duty
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -192,6 +194,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         data_requests=DataRequests(office, limits, retention),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
         voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),
+        duty=Duty(deps.database, deps.clock, journal, members, zone=settings.timezone),
         improvements=Improvements(deps.database, deps.clock, cases, journal, members, zone=settings.timezone),
         improvement_evidence=ImprovementEvidence(
             deps.database, deps.clock, journal, FileStore(settings.files_dir)

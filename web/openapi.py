@@ -44,6 +44,7 @@ TAGS = {
     "retention": "What is kept beyond its end, and what people ask about their own data",
     "improvements": "What is done against what keeps going wrong, and whether it works",
     "voices": "Suggestions of customers, and news of competitors",
+    "duty": "Who is on duty, the duty log, and patrols twice a day",
     "repairs": "Repairs, their visits, and what is to be done about them",
     "settlements": "What repairs cost, who bears it, and crews' deposits",
     "tickets": "Problem tickets from callbacks, and notices one level up",

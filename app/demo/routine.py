@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from app.demo.playing import Scene, Steps, Turn
 from crm.domain.complaint import ComplaintClass
+from crm.domain.duty import PatrolSlot, Shift
 from crm.domain.voice import VoiceKind
 from crm.improvement_views import NewMeasure
 from crm.voices import NewVoice
@@ -22,13 +23,19 @@ SAID = (
 )
 """What customers said: of which competitor, if of any, and what."""
 
+LOGGED = (
+    "夜里一点业主报阳台漏水,电话教其关总阀,早上转维修队长",
+    "热线停电十分钟,已切备用电源,无漏接",
+    "12345 转来一件,已当场登记并转工程部",
+)
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def routine(scene: Scene) -> Sequence[Turn]:
     """Return the stories, each with the time of its beginning."""
     start = scene.clock.now() + 2 * HOUR
-    return [Turn(start, 2, measures(scene)), Turn(start, 3, voices(scene))]
+    return [Turn(start, 2, measures(scene)), Turn(start, 3, voices(scene)), Turn(start, 4, duty(scene))]
 
 
 async def measures(scene: Scene) -> Steps:
@@ -83,3 +90,29 @@ async def voices(scene: Scene) -> Steps:
         who = scene.office.specialists[number % len(scene.office.specialists)]
         await scene.crm.voices.note(who, NewVoice(kind=kind, text=text, competitor=competitor or None))
         yield start + (number + 1) * 4 * DAY
+
+
+async def duty(scene: Scene) -> Steps:
+    """Play a month of duty: the roster a week ahead, two patrols a day, now and then a line in the log."""
+    book, office = scene.crm.duty, scene.office
+    people = office.specialists
+    morning = scene.clock.now().astimezone(scene.zone).replace(hour=9, minute=30, second=0, microsecond=0)
+    number = 0
+    while morning < scene.until + 7 * DAY:
+        yield max(morning, scene.clock.now())
+        today = book.today()
+        for place, shift in enumerate((Shift.EARLY, Shift.LATE, Shift.NIGHT)):
+            many = 1 if shift is Shift.NIGHT else 3
+            chosen = [people[(number + place * 3 + more) % len(people)].user_id for more in range(many)]
+            await book.plan(office.supervisor, today + 7 * DAY, shift, chosen, expected=0)
+        await book.patrol(people[number % len(people)], PatrolSlot.MORNING, sound=True)
+        if number % 6 == 2:
+            await book.log(people[number % len(people)], LOGGED[number % len(LOGGED)])
+        yield morning + 6 * HOUR
+        if number % 9 != 4:
+            sound = number % 7 != 3
+            found = "" if sound else "二号楼样板间门口堆放垃圾,已请工程部当天清运"
+            await book.patrol(
+                people[(number + 1) % len(people)], PatrolSlot.AFTERNOON, sound=sound, found=found
+            )
+        number, morning = number + 1, morning + DAY

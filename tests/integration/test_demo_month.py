@@ -134,6 +134,8 @@ async def test_major_complaints_stand_at_several_stages(played: Played) -> None:
 async def test_the_office_keeps_its_routine(played: Played) -> None:
     assert await played.counts("improvement_measure") == {"open": 2, "reported": 1}
     assert await played.counts("customer_voice", "kind") == {"suggestion": 4, "competitor": 2}
+    assert (await played.counts("patrol", "slot"))["afternoon"] > 20
+    assert await played.counts("duty_shift", "shift") == dict.fromkeys(("early", "late", "night"), 31)
 
 
 async def test_repair_costs_reach_the_deposits_and_one_is_short(played: Played) -> None:

@@ -28,6 +28,7 @@ OPEN_TO = {
     "/lists/causes": LEADS | {"head", "captain"},
     "/lists/improvements": set(ROLES),
     "/lists/voices": LEADS | {"spc", "finance", "hr"},
+    "/lists/duty": LEADS | {"spc", "finance", "hr"},
     "/lists/forwarded": LEADS | {"spc", "finance", "hr"},
     "/lists/follow-ups": LEADS,
     "/lists/appraisals": LEADS | {"hr"},

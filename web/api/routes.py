@@ -21,6 +21,7 @@ from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
+from web.api.v1.duty import ROUTES as DUTY_ROUTES
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
 from web.api.v1.handoff_links import ROUTES as HANDOFF_LINK_ROUTES
@@ -64,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
+    *DUTY_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,
     *WARRANTY_ROUTES,

@@ -52,6 +52,7 @@ TABS = (
     Tab("/lists/causes", N_("月度原因"), _has_causes),
     Tab("/lists/improvements", N_("改进措施"), _has_measures),
     Tab("/lists/voices", N_("客户声音"), _has_orders),
+    Tab("/lists/duty", N_("值班"), _has_orders),
     Tab("/lists/forwarded", N_("转办单"), _has_orders),
     Tab("/lists/follow-ups", N_("结案抽查"), _follows_up),
     Tab("/lists/appraisals", N_("考核"), _has_appraisals),

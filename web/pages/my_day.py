@@ -15,6 +15,7 @@ from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages.case_board import row_of
 from web.pages.case_parts import CASE_LISTS, Due, due_of
+from web.pages.lists.duty_words import SLOTS
 from web.pages.shell import render
 from web.pages.times import day_start
 from web.permissions import Permission, requires
@@ -70,6 +71,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "returned": [_line(item) for item in day.returned],
         "appointments": [_line(item) for item in day.appointments],
         "repairs": await _repairs(request, who),
+        "patrols": await _patrols(request),
         "unfinished_text": gettext("今天未完成：%(n)s") % {"n": day.unfinished},
     }
     return render(request, "cases/my_day.html", context)
@@ -95,6 +97,20 @@ def _line(item: DayLine) -> LineRow:
         status=labels.word(words.LINE_STATUSES, item.status.value),
         tone=words.LINE_TONES.get(item.status.value, ""),
     )
+
+
+async def _patrols(request: web.Request) -> list[str]:
+    """Return the patrols that are missing today and yesterday, to who leads the desk."""
+    actor, duty = current_actor(request), request.app[CRM].duty
+    if not actor.can(Permission.BOARD_VIEW):
+        return []
+    found = await duty.patrols(actor, duty.today() - timedelta(days=1), 2)
+    return [
+        gettext("%(day)s %(slot)s没有巡查记录")
+        % {"day": f"{one.day:%m-%d}", "slot": labels.word(SLOTS, slot.value)}
+        for one in found
+        for slot in one.missing
+    ]
 
 
 async def _repairs(request: web.Request, who: str) -> list[RepairBrief]:

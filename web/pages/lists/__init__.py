@@ -7,6 +7,7 @@ from web.pages.list_tabs import tabs_of
 from web.pages.lists import (
     appraisals,
     causes,
+    duty,
     follow_ups,
     forwarded,
     improvements,
@@ -22,7 +23,18 @@ from web.permissions import Permission, requires
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/lists", home)
-    for part in (repeats, problem, causes, improvements, voices, forwarded, follow_ups, appraisals, points):
+    for part in (
+        repeats,
+        problem,
+        causes,
+        improvements,
+        voices,
+        duty,
+        forwarded,
+        follow_ups,
+        appraisals,
+        points,
+    ):
         part.setup(app)
 
 
