@@ -76,7 +76,6 @@ _CONTACTS: Statement = (
     .where(or_(NOTE.customer_id.is_(None), NOTE.customer_id == CONTACT.customer_id))
     .order_by(CONTACT.at.desc(), CONTACT.id.desc())
 )
-_OF_CUSTOMER: Statement = _CONTACTS.where(CONTACT.customer_id == bindparam("customer_id"))
 
 
 # What a card shows of a customer's own, as columns of the customer's row.
@@ -164,20 +163,6 @@ async def cards_by_phone(session: AsyncSession, e164: str) -> Rows:
 async def cards_by_id(session: AsyncSession, customer_ids: Iterable[str]) -> Rows:
     """Return what the cards of customers show, in order."""
     return (await session.execute(_CARDS_BY_ID, {"customer_ids": list(customer_ids)})).all()
-
-
-async def contacts(session: AsyncSession, customer_id: str, *, limit: int, before: str | None = None) -> Rows:
-    """Return entries of one customer's time line with what agents noted, newest first.
-
-    ``before`` is the last contact id of the page before.
-    """
-    query = _OF_CUSTOMER.limit(limit)
-    if before is not None:
-        mark = await session.get(Contact, before)
-        if mark is not None:
-            earlier = (CONTACT.at < mark.at) | ((CONTACT.at == mark.at) & (CONTACT.id < mark.id))
-            query = query.where(earlier)
-    return (await session.execute(query, {"customer_id": customer_id})).all()
 
 
 async def search_customers(session: AsyncSession, text: str, limit: int) -> Sequence[str]:

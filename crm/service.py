@@ -113,14 +113,6 @@ class CustomerDirectory:
             rows = await repository.cards_by_id(session, found)
         return tuple(map(_card, rows))
 
-    async def contacts(
-        self, customer_id: str, *, limit: int = 50, before: str | None = None
-    ) -> tuple[ContactBrief, ...]:
-        """Return a page of the customer's time line, newest first."""
-        async with self._database.session() as session:
-            rows = await repository.contacts(session, customer_id, limit=min(limit, 200), before=before)
-        return tuple(_contact(row) for row in rows)
-
 
 def _card(row: Record) -> CustomerCard:
     return CustomerCard(

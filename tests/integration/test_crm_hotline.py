@@ -10,6 +10,7 @@ from app.demo.seed import is_empty, seed_company
 from crm.domain.project import Stage
 from crm.service import CallbackRequests, ContactLog, CustomerDirectory
 from crm.tables import Contact, Customer, CustomerPhone, Project
+from crm.timeline import Timeline, TimelineEntry
 from crm.views import CallContact
 from kernel.access import Actor, Role
 from kernel.clock import FakeClock
@@ -23,6 +24,13 @@ pytestmark = pytest.mark.integration
 SHARED = Phone.parse("13800138005")
 KNOWN = Phone.parse("13800138001")
 AGENT = Actor(user_id="u1", name="李娜", role=Role.AGENT)
+
+
+async def entries(database: Database, customer_id: str) -> tuple[TimelineEntry, ...]:
+    """Return the newest entries of a time line."""
+    return (await Timeline(database).page(AGENT, customer_id)).items
+
+
 STRANGER = Phone.parse("13999990000")
 
 
@@ -110,12 +118,12 @@ async def test_search_takes_wildcards_literally(company: Database) -> None:
 async def test_a_call_is_on_the_time_line_once_however_often_it_is_told(
     company: Database, clock: FakeClock
 ) -> None:
-    log, directory = ContactLog(), CustomerDirectory(company)
+    log = ContactLog()
     found = call(clock, KNOWN)
     for _ in range(2):
         async with company.transaction() as session:
             owners = await log.record_call(session, found)
-    line = await directory.contacts(owners[0])
+    line = await entries(company, owners[0])
     assert [entry.ref for entry in line].count(found.call_id) == 1
     assert line[0].ref == found.call_id
 
@@ -145,8 +153,8 @@ async def test_the_agent_says_whose_call_it_was(
 
     for step in (note, end) if note_first else (end, note):
         await step()
-    assert [entry.notes for entry in await directory.contacts(mother.customer_id)] == ["厨房漏水"]
-    assert found.call_id not in [entry.ref for entry in await directory.contacts(father.customer_id)]
+    assert [entry.notes for entry in await entries(company, mother.customer_id)] == ["厨房漏水"]
+    assert found.call_id not in [entry.ref for entry in await entries(company, father.customer_id)]
 
 
 async def test_an_unknown_caller_can_be_named_by_the_agent(company: Database, clock: FakeClock) -> None:
@@ -163,7 +171,7 @@ async def test_an_unknown_caller_can_be_named_by_the_agent(company: Database, cl
             at=clock.now(),
             customer_id=card.customer_id,
         )
-    assert (await directory.contacts(card.customer_id))[0].disposition == "call_back"
+    assert (await entries(company, card.customer_id))[0].disposition == "call_back"
 
 
 async def test_internal_calls_are_on_nobodys_time_line(company: Database, clock: FakeClock) -> None:
@@ -196,10 +204,10 @@ async def test_time_line_pages(company: Database, clock: FakeClock) -> None:
         clock.advance(timedelta(minutes=1))
         async with company.transaction() as session:
             await ContactLog().record_call(session, call(clock, KNOWN))
-    first = await directory.contacts(card.customer_id, limit=4)
-    rest = await directory.contacts(card.customer_id, limit=10, before=first[-1].contact_id)
-    assert len(first) + len(rest) == 8
-    assert not {entry.contact_id for entry in first} & {entry.contact_id for entry in rest}
+    first = await Timeline(company).page(AGENT, card.customer_id, limit=4)
+    rest = await Timeline(company).page(AGENT, card.customer_id, limit=10, before=first.next_cursor)
+    assert len(first.items) + len(rest.items) == 8
+    assert not {entry.entry_id for entry in first.items} & {entry.entry_id for entry in rest.items}
 
 
 async def test_one_open_callback_wish_per_number(company: Database, clock: FakeClock) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from app.sipp.phone import answers
 from crm.service import CustomerDirectory
-from crm.views import ContactBrief
+from crm.timeline import Channel, Timeline, TimelineEntry
+from kernel.access import Actor
 from kernel.phone import Phone
 from telephony.domain.agent_state import AgentState
 from telephony.events import AgentRinging
@@ -31,11 +32,11 @@ async def test_a_complaint_reaches_an_agent_and_the_customers_time_line(centre: 
     agent_id = await centre.agent_id("1001")
     bus = centre.service.base.bus
     assert centre.service.telephony is not None
-    history = CustomerDirectory(centre.database)
-    (card,) = await history.find_by_phone(Phone.parse("13800138001"))
+    (card,) = await CustomerDirectory(centre.database).find_by_phone(Phone.parse("13800138001"))
+    line, reader = Timeline(centre.database), Actor.system("test")
 
-    async def calls() -> list[ContactBrief]:
-        return [one for one in await history.contacts(card.customer_id) if one.channel == "call"]
+    async def calls() -> tuple[TimelineEntry, ...]:
+        return (await line.page(reader, card.customer_id, channels=[Channel.CALL])).items
 
     before = len(await calls())
     async with (
