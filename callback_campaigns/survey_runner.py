@@ -212,7 +212,7 @@ class _Call:
         key = await self._play(effect.lines, escape=KEYS)
         if key and key in "0#*":
             return Recorded(False, key)
-        path = await asyncio.to_thread(runner.files.fresh, self._talk.talk_id, effect.item_id)
+        path = await self._place(effect.item_id)
         if path is None:
             return Recorded(False)
         try:
@@ -231,6 +231,14 @@ class _Call:
             # Also of a customer who hung up while speaking, or of whom we lost the line.
             spoken = await asyncio.shield(self._keep_voice(effect.item_id, path))
         return Recorded(spoken, key or "")
+
+    async def _place(self, item_id: str) -> Path | None:
+        try:
+            return await asyncio.to_thread(self._runner.files.fresh, self._talk.talk_id, item_id)
+        except OSError as error:
+            # A full disk costs the message, not the survey.
+            log.error("survey_recording_has_no_place", error=str(error)[:200])
+            return None
 
     async def _keep_voice(self, item_id: str, path: Path) -> bool:
         heard = await asyncio.to_thread(self._runner.files.heard, path)

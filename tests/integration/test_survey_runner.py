@@ -260,3 +260,11 @@ async def test_a_level_customers_are_not_asked_by_a_machine(site: SurveyCentre) 
             row.level = "A"
     channel = await site.survey(attempt, "1")
     assert site.heard(channel) == [site.surveys.wording.nothing_to_ask().text]
+
+
+async def test_a_full_disk_costs_the_message_and_not_the_survey(site: SurveyCentre) -> None:
+    site.answers.parent.mkdir(parents=True, exist_ok=True)
+    site.answers.write_bytes(b"a file where the folder should be")
+    attempt = await site.called()
+    await site.survey(attempt, "13111115~1~")
+    assert len((await site.talk(attempt)).answers) == 7
