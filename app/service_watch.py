@@ -1,7 +1,9 @@
 """Watches the queues' service level and tells when it stays below the target for a while (domain.md §2)."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -30,8 +32,20 @@ class Board(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A queue's counts of the day, as they were at a moment."""
+
+    at: datetime
+    within: int
+    counted: int
+
+
 class LevelWatch:
-    """Since when each queue is below the target; each time it stays there long enough counts once. Pure.
+    """The service level of each queue over the last :data:`HOLDS`; pure.
+
+    The board counts by the day: what a morning went well hides in it what goes wrong now. So the day's counts
+    are remembered for a while, and the level is that of what came in between. Told once, until it recovers.
 
     Args:
         target: in percent.
@@ -39,37 +53,50 @@ class LevelWatch:
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._below: dict[str, datetime] = {}
+        self._seen: dict[str, deque[_Seen]] = {}
         self._told: set[str] = set()
 
     def take(self, queues: Sequence[QueueView], now: datetime) -> list[ServiceLevelLow]:
-        """Take the levels as they are now; return what is to be told."""
+        """Take the counts as they are now; return what is to be told."""
         found = []
         for queue in queues:
-            level = queue.service_level
-            if level is None or queue.counted < FEWEST or level * 100 >= self._target:
-                self._below.pop(queue.name, None)
-                self._told.discard(queue.name)
+            before = self._window(queue, now)
+            if before is None:
                 continue
-            since = self._below.setdefault(queue.name, now)
-            if now - since >= HOLDS and queue.name not in self._told:
+            counted, within = queue.counted - before.counted, queue.within - before.within
+            if counted < FEWEST:
+                continue
+            if within * 100 >= self._target * counted:
+                self._told.discard(queue.name)
+            elif queue.name not in self._told:
                 self._told.add(queue.name)
                 found.append(
                     ServiceLevelLow(
                         at=now,
                         queue=queue.name,
                         label=queue.label_zh,
-                        level=int(level * 100),
+                        level=within * 100 // counted,
                         target=self._target,
-                        minutes=(now - since) // timedelta(minutes=1),
-                        below_since=since,
+                        minutes=HOLDS // timedelta(minutes=1),
+                        below_since=before.at,
                     )
                 )
         return found
 
+    def _window(self, queue: QueueView, now: datetime) -> _Seen | None:
+        """Remember the counts; return those at the window's beginning, ``None`` until it is whole."""
+        seen = self._seen.setdefault(queue.name, deque())
+        if seen and (queue.counted < seen[-1].counted or queue.within < seen[-1].within):
+            # A new day begins at nothing.
+            seen.clear()
+        seen.append(_Seen(now, queue.within, queue.counted))
+        while len(seen) > 1 and now - seen[1].at >= HOLDS:
+            seen.popleft()
+        return seen[0] if now - seen[0].at >= HOLDS else None
+
     def forget(self) -> None:
         """Begin anew: nobody knows how the levels were meanwhile."""
-        self._below.clear()
+        self._seen.clear()
         self._told.clear()
 
 

@@ -1,6 +1,5 @@
 """When a low service level is worth telling."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +13,8 @@ START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def queue(level: float | None, *, counted: int = 20, name: str = "repair") -> QueueView:
-    """Return a queue with a service level, 0 to 1."""
+def queue(within: int, counted: int, *, name: str = "repair") -> QueueView:
+    """Return a queue with the counts of the day so far."""
     return QueueView(
         name=name,
         label_zh="报修热线",
@@ -30,63 +29,74 @@ def queue(level: float | None, *, counted: int = 20, name: str = "repair") -> Qu
         answered=counted,
         abandoned=0,
         short_abandoned=0,
-        within=0,
+        within=within,
         counted=counted,
-        service_level=level,
+        service_level=within / counted if counted else None,
         asa_seconds=None,
     )
 
 
-def test_a_level_that_stays_below_the_target_for_fifteen_minutes_is_told_once() -> None:
+def test_2_2_a_level_below_the_target_over_fifteen_minutes_is_told_whatever_the_day_was() -> None:
     watch = LevelWatch(80)
-    assert watch.take([queue(0.7)], START) == []
-    assert watch.take([queue(0.6)], START + HOLDS - MINUTE) == []
-    (told,) = watch.take([queue(0.619)], START + HOLDS)
-    assert (told.queue, told.label, told.level, told.target, told.minutes) == (
-        "repair",
-        "报修热线",
-        61,
-        80,
-        15,
-    )
+    assert watch.take([queue(95, 100)], START) == []
+    assert watch.take([queue(96, 105)], START + 5 * MINUTE) == [], "no whole window yet"
+    (told,) = watch.take([queue(100, 110)], START + HOLDS)
+    found = (told.queue, told.label, told.level, told.target, told.minutes)
+    assert found == ("repair", "报修热线", 50, 80, 15)
     assert told.below_since == START
-    assert watch.take([queue(0.5)], START + 3 * HOLDS) == []
+    assert watch.take([queue(100, 114)], START + HOLDS + MINUTE) == [], "told once"
 
 
-def test_a_level_that_recovers_begins_anew() -> None:
+def test_what_went_wrong_in_the_morning_is_forgotten_after_fifteen_minutes() -> None:
     watch = LevelWatch(80)
-    watch.take([queue(0.7)], START)
-    assert watch.take([queue(0.8)], START + 10 * MINUTE) == []
-    assert watch.take([queue(0.7)], START + 16 * MINUTE) == []
-    assert len(watch.take([queue(0.7)], START + 16 * MINUTE + HOLDS)) == 1
-    watch.take([queue(0.9)], START + 40 * MINUTE)
-    watch.take([queue(0.7)], START + 41 * MINUTE)
-    assert len(watch.take([queue(0.7)], START + 41 * MINUTE + HOLDS)) == 1, "a second time, told again"
+    watch.take([queue(0, 50)], START)
+    assert watch.take([queue(10, 60)], START + HOLDS) == [], "the day is at 17 %, the last 15 minutes at 100"
 
 
-@pytest.mark.parametrize("found", [queue(None), queue(0.0, counted=FEWEST - 1)])
-def test_few_calls_say_nothing(found: QueueView) -> None:
+def test_the_window_slides() -> None:
     watch = LevelWatch(80)
-    watch.take([found], START)
-    assert watch.take([found], START + 2 * HOLDS) == []
+    for minute in range(16):
+        assert watch.take([queue(minute, minute)], START + minute * MINUTE) == []
+    told = [minute for minute in range(16, 40) if watch.take([queue(15, minute)], START + minute * MINUTE)]
+    assert told == [19], "4 of 15 calls missed: 73 %"
 
 
-def test_each_queue_has_its_own_time() -> None:
+def test_a_level_that_recovers_is_told_again_when_it_falls() -> None:
     watch = LevelWatch(80)
-    one, other = queue(0.5), queue(0.5, name="complaint")
-    watch.take([one, replace(other, service_level=0.9)], START)
-    watch.take([one, other], START + 10 * MINUTE)
-    assert [told.queue for told in watch.take([one, other], START + HOLDS)] == ["repair"]
+    watch.take([queue(0, 0)], START)
+    assert len(watch.take([queue(0, 10)], START + HOLDS)) == 1
+    assert watch.take([queue(10, 20)], START + 2 * HOLDS) == []
+    assert len(watch.take([queue(10, 30)], START + 3 * HOLDS)) == 1
+
+
+def test_few_calls_say_nothing() -> None:
+    watch = LevelWatch(80)
+    watch.take([queue(50, 50)], START)
+    assert watch.take([queue(50, 50 + FEWEST - 1)], START + HOLDS) == []
+
+
+def test_each_queue_has_its_own_counts() -> None:
+    watch = LevelWatch(80)
+    watch.take([queue(0, 0), queue(0, 0, name="complaint")], START)
+    told = watch.take([queue(0, 10), queue(10, 10, name="complaint")], START + HOLDS)
+    assert [one.queue for one in told] == ["repair"]
+
+
+def test_a_new_day_begins_anew() -> None:
+    watch = LevelWatch(80)
+    watch.take([queue(90, 100)], START)
+    assert watch.take([queue(0, 6)], START + HOLDS) == []
+    assert len(watch.take([queue(0, 12)], START + 2 * HOLDS)) == 1
 
 
 def test_after_a_silence_of_the_telephone_system_it_begins_anew() -> None:
     watch = LevelWatch(80)
-    watch.take([queue(0.5)], START)
+    watch.take([queue(0, 0)], START)
     watch.forget()
-    assert watch.take([queue(0.5)], START + HOLDS) == []
+    assert watch.take([queue(0, 10)], START + HOLDS) == []
 
 
 def test_a_target_of_nothing_tells_nobody() -> None:
     watch = LevelWatch(0)
-    watch.take([queue(0.0)], START)
-    assert watch.take([queue(0.0)], START + HOLDS) == []
+    watch.take([queue(0, 0)], START)
+    assert watch.take([queue(0, 10)], START + HOLDS) == []
