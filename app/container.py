@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from app.callback_tasks import build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
+from app.own_files import own_or_shipped
 from app.retention import build_retention
 from app.runtime.tool import Tool
 from app.schema import check
@@ -38,7 +40,9 @@ from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from callback_campaigns.effects import FACTS as EFFECT_FACTS
 from callback_campaigns.task_facts import TASK_FACTS
+from crm.case_alerts import ALERT_FACTS, look_at_case
 from crm.case_watch import watch_cases
+from crm.domain.watchwords import parse_watchwords, shipped_watchwords
 from crm.events_limits import LimitBreached
 from crm.file_store import FileStore, FileSweep
 from crm.journal import Journal
@@ -158,6 +162,9 @@ async def open_centre(
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
             tasks.spawn(name, _consumer(base, f"crm.{name}", types, handler).run)
+        own = own_or_shipped(settings.data_dir / "watchwords.yaml", parse_watchwords, shipped_watchwords)
+        alerts = _consumer(base, "crm.case-alerts", ALERT_FACTS, partial(look_at_case, words=own))
+        tasks.spawn("case-alerts", alerts.run)
         calls = CallListener(settings, base.database, base.clock, base.bus)
         tasks.spawn("call-alerts", _consumer(base, "crm.call_alerts", CALL_FACTS, calls.take).run)
         callbacks = build_tasks(settings, base.database, base.clock, base.bus)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.own_files import own_or_shipped
 from app.settings import Settings
 from app.store import open_store
 from callback_campaigns.retention import CallbackCalls
@@ -20,7 +21,6 @@ from crm.search_whole import whole_feed
 from kernel.audit import AuditLog
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database
-from kernel.errors import ConfigurationError
 from telephony.retention import CallShelf
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,6 @@ FIRST = timedelta(minutes=30)
 """A centre that has just started has other things to do."""
 OWN_CLASSES = "retention.yaml"
 """Beside the data: the centre's own classes."""
-LONGEST = 16 * 1024
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -39,12 +38,7 @@ def policy_of(settings: Settings) -> Policy:
     Raises:
         ConfigurationError: what is wrong with the file, a line for each mistake.
     """
-    path = settings.data_dir / OWN_CLASSES
-    if not path.is_file():
-        return shipped_retention()
-    if path.stat().st_size > LONGEST:
-        raise ConfigurationError(f"{path.name}: larger than {LONGEST // 1024} KB")
-    return parse_retention(path.read_text(encoding="utf-8"), path.name)
+    return own_or_shipped(settings.data_dir / OWN_CLASSES, parse_retention, shipped_retention)
 
 
 def build_retention(settings: Settings, database: Database, clock: Clock) -> "RetentionJob":

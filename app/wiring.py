@@ -5,7 +5,6 @@ Among them what joins packages that do not know each other: facts of telephony b
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.case_alerts import ALERT_FACTS, look_at_case
 from crm.limit_copies import DEADLINE_FACTS, repeat_deadline
 from crm.reroute_check import REROUTE_FACTS, propose_reroute
 from crm.service import ContactLog
@@ -66,6 +65,5 @@ FACT_HANDLERS: tuple[tuple[str, tuple[type[Event], ...], FactHandler], ...] = (
     ("contacts", CONTACT_FACTS, record_contact),
     ("reroutes", REROUTE_FACTS, propose_reroute),
     ("deadlines", DEADLINE_FACTS, repeat_deadline),
-    ("case-alerts", ALERT_FACTS, look_at_case),
 )
 """Receivers besides the notices: a name, which no other receiver has, what it hears of, and what it does."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.complaint_tables import Complaint, ComplaintCall, ComplaintLine
 from crm.domain.case import CaseStatus
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
-from crm.domain.watchwords import find_watchword
+from crm.domain.watchwords import Words, find_watchword
 from crm.events_alerts import CauseRising, WatchwordFound
 from crm.events_cases import ComplaintRegistered, CustomerCalledAgain
 from crm.events_repairs import RepairRegistered
@@ -31,25 +31,30 @@ ALERT_FACTS: tuple[type[Event], ...] = (
 )
 
 
-async def look_at_case(session: AsyncSession, fact: Event) -> None:
-    """Look at a case that came in, or about which the customer called again."""
+async def look_at_case(session: AsyncSession, fact: Event, *, words: Words | None = None) -> None:
+    """Look at a case that came in, or about which the customer called again.
+
+    ``words`` are the centre's own; those that come with the product otherwise.
+    """
     if not isinstance(fact, ComplaintRegistered | CustomerCalledAgain | RepairRegistered | TicketOpened):
         return
     header = await session.get(ServiceCase, fact.case_id)
     if header is None:
         return
-    await _look_for_words(session, header, fact)
+    await _look_for_words(session, header, fact, words)
     if isinstance(fact, ComplaintRegistered):
         await _look_for_rise(session, header, fact)
 
 
-async def _look_for_words(session: AsyncSession, header: ServiceCase, fact: Event) -> None:
+async def _look_for_words(
+    session: AsyncSession, header: ServiceCase, fact: Event, words: Words | None
+) -> None:
     texts = [header.content or header.summary]
     demand = await session.scalar(select(Complaint.demand).where(Complaint.case_id == header.id))
     texts.append(demand or "")
     notes = select(ComplaintCall.note).where(ComplaintCall.case_id == header.id)
     texts += list(await session.scalars(notes))
-    found = find_watchword(texts)
+    found = find_watchword(texts, words)
     if found is not None:
         add_fact(
             session,

@@ -1,0 +1,48 @@
+"""A centre's own words and classes take the place of those that come with the product."""
+
+from pathlib import Path
+
+import pytest
+
+from app.own_files import LONGEST, own_or_shipped
+from crm.domain.watchwords import About, find_watchword, parse_watchwords, shipped_watchwords
+from kernel.errors import ConfigurationError
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_file_beside_the_data_counts_instead(tmp_path: Path) -> None:
+    path = tmp_path / "watchwords.yaml"
+    assert own_or_shipped(path, parse_watchwords, shipped_watchwords) is shipped_watchwords()
+    path.write_text("media: [大众点评]", encoding="utf-8")
+    words = own_or_shipped(path, parse_watchwords, shipped_watchwords)
+    found = find_watchword(["我要去大众点评写差评"], words)
+    assert found is not None and (found.about, found.word) == (About.MEDIA, "大众点评")
+    assert find_watchword(["我要找记者"], words) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("media: [x]", "watchwords.yaml: media[0]: a word of 2 to 20 characters"),
+        ("regulator: [12315]", "regulator[0]: a word of 2 to 20 characters; write numbers in quotes"),
+        ("press: [记者]", "press: is none of media, regulator"),
+        ("media: 记者", "media: must be a list of at most 200 words"),
+        ("[", "not YAML"),
+        ("- 记者", "must be a mapping"),
+    ],
+)
+def test_mistakes_are_named_by_their_place(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "watchwords.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        own_or_shipped(path, parse_watchwords, shipped_watchwords)
+    assert problem in str(refused.value)
+
+
+def test_what_is_no_text_or_far_too_long_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "watchwords.yaml"
+    for content in (b"\xff\xfe", b"#" * (LONGEST + 1)):
+        path.write_bytes(content)
+        with pytest.raises(ConfigurationError):
+            own_or_shipped(path, parse_watchwords, shipped_watchwords)
