@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain import task_steps
@@ -12,11 +12,17 @@ from callback_campaigns.domain.plan_rules import TriggerKind, When
 from callback_campaigns.domain.planning import Trigger
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.domain.task import CancelWhy, InvalidAttempt, Task, TaskStatus
-from callback_campaigns.domain.terms import CallbackType
+from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.domain.windows import CallWish, Occasion
 from callback_campaigns.task_store import invalid_of, to_task
-from callback_campaigns.task_tables import CallbackStepRow, CallbackStopRow, CallbackTaskRow
+from callback_campaigns.task_tables import (
+    CallbackStepRow,
+    CallbackStopRow,
+    CallbackTaskRow,
+    DialAttemptRow,
+)
 from callback_campaigns.tasks import CallbackTasks
+from crm.domain.customer import Level
 from crm.domain.lines import choice, one_line
 from crm.office import Office, current_id, project_for_change
 from crm.tables import Customer, Project
@@ -31,10 +37,19 @@ MAX_REASON = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """Which tasks to list; what is ``None`` does not matter."""
+    """Which tasks to list; what is ``None`` does not matter.
+
+    Attributes:
+        store_id: of the project, or of the customer where there is none.
+        tried: whether somebody was called about it already.
+    """
 
     status: TaskStatus | None = None
     kind: CallbackType | None = None
+    level: Level | None = None
+    channel: Channel | None = None
+    store_id: str | None = None
+    tried: bool | None = None
     customer_id: str | None = None
     project_id: str | None = None
     open_only: bool = False
@@ -134,6 +149,19 @@ class CallbackDesk:
                 session, actor, "callback_opened", entity="callback_task", entity_id=task_id
             )
         return TaskDetail(listed=found[0], steps=tuple(_step(row) for row in steps), invalid=task.invalid)
+
+    async def of_call(self, actor: Actor, call_id: str) -> str | None:
+        """Return the task that a call is about; ``None`` for any other call.
+
+        Raises:
+            Forbidden: the role works no callbacks.
+        """
+        check_reader(actor)
+        if not is_ulid(call_id):
+            return None
+        query = select(DialAttemptRow.task_id).where(DialAttemptRow.id == call_id)
+        async with self._office.database.session() as session:
+            return await session.scalar(query)
 
     async def plan(
         self, actor: Actor, kind: str, *, on: date, customer_id: str, project_id: str | None = None
@@ -305,6 +333,15 @@ def _chosen(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         chosen.append(row.status == wanted.status.value)
     if wanted.kind is not None:
         chosen.append(row.kind == wanted.kind.value)
+    if wanted.level is not None:
+        chosen.append(row.level == wanted.level.value)
+    if wanted.channel is not None:
+        chosen.append(row.channel == wanted.channel.value)
+    if wanted.store_id is not None:
+        chosen.append(func.coalesce(Project.store_id, Customer.store_id) == wanted.store_id)
+    if wanted.tried is not None:
+        called = exists().where(DialAttemptRow.task_id == row.id)
+        chosen.append(called if wanted.tried else ~called)
     if wanted.customer_id is not None:
         chosen.append(row.customer_id == wanted.customer_id)
     if wanted.project_id is not None:

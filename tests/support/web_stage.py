@@ -14,6 +14,7 @@ from app.demo.seed import seed_company
 from crm.case_watch import watch_cases
 from crm.service import ContactLog, CustomerDirectory
 from crm.views import CallContact
+from kernel.access import Actor, Permission
 from kernel.bus import Bus
 from kernel.clock import Clock, FakeClock, SystemClock
 from kernel.db import Database
@@ -37,6 +38,22 @@ from web.permissions import Role
 PASSWORD = "demo-Passw0rd-回访"
 
 
+class Placed:
+    """Stands for what places agents' calls: ``asked`` is what was wanted, ``answer`` is given or raised."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.answer: Any = None
+
+    async def call(self, actor: Actor, task_id: str, **wanted: Any) -> Any:
+        """Note the wish."""
+        actor.need(Permission.CALLBACKS_WORK)
+        self.asked.append({"task_id": task_id, **wanted})
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
 class Stage:
     """The running server and what a test does to it."""
 
@@ -51,6 +68,7 @@ class Stage:
         self.board = FakeBoard(clock)
         self.directory = CustomerDirectory(database)
         self.customers: Any = self.directory
+        self.placed: Any = Placed()
         self.desk = AgentDesk(database, clock, self.bus, worker="test")
         self.roster = Roster(database, clock, self.bus)
         self.accounts = build_accounts(database, clock, passwords=cheap_passwords())
@@ -83,7 +101,7 @@ class Stage:
     async def start(self, port: int = 0) -> None:
         """Serve on a free port of the loopback."""
         deps = WebDeps(
-            settings=WebSettings(files_dir=self.files),
+            settings=WebSettings(files_dir=self.files, answers_dir=self.files / "answers"),
             clock=self.clock,
             database=self.database,
             bus=self.bus,
@@ -93,6 +111,7 @@ class Stage:
             desk=self.desk,
             customers=self.customers,
             tasks_health=dict,
+            preview=self.placed,
         )
         self.app = create_app(deps, accounts=self.accounts)
         self._runner = web.AppRunner(self.app, access_log=None)

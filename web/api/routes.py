@@ -11,6 +11,7 @@ from web.api.v1.agents import list_agents
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.callback_results import ROUTES as CALLBACK_RESULT_ROUTES
+from web.api.v1.callback_talks import ROUTES as CALLBACK_TALK_ROUTES
 from web.api.v1.callback_tasks import ROUTES as CALLBACK_TASK_ROUTES
 from web.api.v1.callback_voices import ROUTES as CALLBACK_VOICE_ROUTES
 from web.api.v1.calls import get_call, list_calls
@@ -76,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,
     *CALLBACK_TASK_ROUTES,
+    *CALLBACK_TALK_ROUTES,
     *CALLBACK_VOICE_ROUTES,
     *CAMPAIGN_ROUTES,
     *CAMPAIGN_FILE_ROUTES,

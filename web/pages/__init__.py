@@ -7,6 +7,7 @@ from web.pages import (
     agent,
     callback_form,
     callback_results,
+    callback_work,
     callbacks,
     calls,
     campaigns,
@@ -43,6 +44,7 @@ def setup(app: web.Application) -> None:
     callbacks.setup(app)
     callback_form.setup(app)
     callback_results.setup(app)
+    callback_work.setup(app)
     people.setup(app)
     notices.setup(app)
     search.setup(app)

@@ -84,7 +84,8 @@ class Form(Body):
         return "\n".join(part for part in (self.newcomer.as_line(), self.notes.strip()) if part)
 
 
-async def _body(request: web.Request, model: type[B]) -> B:
+async def read_body(request: web.Request, model: type[B]) -> B:
+    """Return what a page sent. Raises InvalidFields."""
     try:
         return model.model_validate_json(await request.read())
     except pydantic.ValidationError as error:
@@ -160,7 +161,7 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
 @requires(Permission.DESK_USE)
 async def pause(request: web.Request) -> web.StreamResponse:
     """Take a break, after the present call where there is one."""
-    wish = await _body(request, PauseWish)
+    wish = await read_body(request, PauseWish)
     await request.app[DEPS].desk.pause(_agent_id(request), wish.reason)
     return _done()
 
@@ -182,7 +183,7 @@ async def heartbeat(request: web.Request) -> web.StreamResponse:
 @requires(Permission.DESK_USE)
 async def choose(request: web.Request) -> web.StreamResponse:
     """Note which customer is calling."""
-    choice = await _body(request, Choice)
+    choice = await read_body(request, Choice)
     request.app[LIVE].pops.choose(_agent_id(request), choice.call_id, choice.customer_id)
     return _done()
 
@@ -190,7 +191,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
 @requires(Permission.DESK_USE)
 async def save_draft(request: web.Request) -> web.StreamResponse:
     """Keep what the agent has typed so far."""
-    form = await _body(request, Form)
+    form = await read_body(request, Form)
     agent_id, call_id = _agent_id(request), request.match_info["call_id"]
     await request.app[DEPS].desk.save_draft(
         agent_id, call_id, disposition=form.disposition, notes=form.all_notes
@@ -202,7 +203,7 @@ async def save_draft(request: web.Request) -> web.StreamResponse:
 @requires(Permission.DESK_USE)
 async def save_wrap_up(request: web.Request) -> web.StreamResponse:
     """Save the disposition and end the wrap-up."""
-    form = await _body(request, Form)
+    form = await read_body(request, Form)
     agent_id, call_id = _agent_id(request), request.match_info["call_id"]
     if not form.disposition:
         raise InvalidFields((FieldError("disposition", "choose what became of the call"),))

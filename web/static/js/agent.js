@@ -1,5 +1,6 @@
 // The agent's page: live messages in, the agent's wishes out.
 import { drawCall } from "./call_pane.js";
+import { follow } from "./callback_runner.js";
 import { clockTime, tickFrom } from "./clock.js";
 import { drawCustomer, mustChoose } from "./customer_pane.js";
 import { drawState } from "./desk_state.js";
@@ -40,6 +41,7 @@ function onPop(pop) {
   if (pop?.call_id !== before?.call_id) window.scrollTo({ top: 0 });
   aimForm(); // before drawing: the newcomer form shows what the draft holds
   draw();
+  follow(pop);
   const ended = pop?.phase === "wrap_up" && before?.phase === "talking" && before.call_id === pop.call_id;
   if (ended && !isTyping(document.activeElement)) wrapUp.focusForm();
 }

@@ -1,0 +1,66 @@
+"""An agent leads a questionnaire beside a call: by keys, with the network gone for a while, to its end."""
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import select
+
+from callback_campaigns.talk_tables import CallbackAnswerRow
+from tests.browser.conftest import sign_in
+from tests.support.callback_calls import NUMBER, dial, ready_task
+from tests.support.chromium import DESKTOP, Watched
+from tests.support.waiting import eventually
+from tests.support.web_stage import Stage
+
+pytestmark = pytest.mark.browser
+
+
+async def answers(stage: Stage) -> dict[str, CallbackAnswerRow]:
+    async with stage.database.session() as session:
+        rows = await session.scalars(select(CallbackAnswerRow).where(CallbackAnswerRow.replaced_at.is_(None)))
+        return {row.item_id: row for row in rows}
+
+
+async def test_a_questionnaire_pops_beside_the_call_and_is_led_by_keys(
+    stage: Stage, page: Page, watched: Watched
+) -> None:
+    task_id = await ready_task(stage)
+    await sign_in(page, stage, "agent")
+    await page.set_viewport_size(DESKTOP)
+    await page.goto(f"{stage.url}/callback-tasks")
+    await expect(page.locator(f"[data-task='{task_id}']")).to_contain_text("开工回访")
+
+    await page.goto(f"{stage.url}/agent")
+    await page.click("#sign-in")
+    call_id = await dial(stage, task_id)
+    await stage.ring(NUMBER, call_id=call_id)
+    await expect(page.locator("#runner")).to_contain_text("接通后就可以开始提问")
+    await stage.answer(call_id)
+    first = page.locator("fieldset[data-item=KG1]")
+    await expect(first).to_be_visible()
+
+    # A bad answer asks why, and what the customer says is kept as it is typed.
+    await page.keyboard.press("3")
+    await expect(first.locator("input[name=r-KG1]")).to_be_focused()
+    await page.keyboard.type("等到十点没有人来")
+    await expect(first.locator("[data-saved]")).to_have_text("已保存")
+    await expect(page.locator("#runner-head")).to_contain_text("目前：不满意")
+
+    async def explained() -> bool:
+        return (await answers(stage))["KG1"].reason == "等到十点没有人来"
+
+    await eventually(explained)
+
+    # Nothing is lost while there is no network, and it goes on by itself.
+    await page.context.set_offline(True)
+    await page.locator("fieldset[data-item=KG2] input[value=satisfied]").check()
+    await expect(page.locator("fieldset[data-item=KG2] [data-saved]")).to_contain_text("正在重试")
+    await page.context.set_offline(False)
+    await expect(page.locator("fieldset[data-item=KG2] [data-saved]")).to_have_text("已保存")
+
+    watched.expect("net::ERR_INTERNET_DISCONNECTED")
+
+    await page.goto(f"{stage.url}/callback-tasks/{task_id}")
+    await expect(page.locator("input[name=r-KG1]")).to_have_value("等到十点没有人来")
+    await page.keyboard.press("F9")
+    await expect(page.locator("#runner .ended")).to_contain_text("已问完")
+    await expect(page.locator("#task-facts")).to_contain_text("等待重拨")

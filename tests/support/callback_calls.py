@@ -1,0 +1,62 @@
+"""A callback in the demo company that is just being dialled: for tests of what agents see."""
+
+from sqlalchemy import select, update
+
+from callback_campaigns.domain.plan_rules import TriggerKind, When
+from callback_campaigns.domain.planning import Trigger
+from callback_campaigns.domain.terms import CallbackType
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from crm.tables import Customer, Project
+from kernel.ids import new_ulid
+from kernel.phone import Phone
+from tests.support.web_stage import Stage
+from web.callback_part import CALLBACKS
+
+NUMBER = "13800138001"
+
+
+async def ready_task(stage: Stage, kind: CallbackType = CallbackType.START, *, name: str = "王建军") -> str:
+    """Return the id of a callback that may be dialled now."""
+    assert stage.app is not None
+    now = stage.clock.now()
+    async with stage.database.transaction() as session:
+        customer = (await session.scalars(select(Customer).where(Customer.name == name))).one()
+        theirs = select(Project.id).where(Project.customer_id == customer.id).order_by(Project.id).limit(1)
+        trigger = Trigger(
+            when=When(TriggerKind.MANUAL),
+            ref=new_ulid(),
+            at=now,
+            on=now.date(),
+            customer_id=customer.id,
+            project_id=await session.scalar(theirs),
+        )
+        task = await stage.app[CALLBACKS].tasks.plan_by_hand(session, kind, trigger)
+        assert task is not None
+        ready = update(CallbackTaskRow).where(CallbackTaskRow.id == task.task_id)
+        await session.execute(ready.values(status="ready", call_at=now, due_at=None))
+    return task.task_id
+
+
+async def dial(stage: Stage, task_id: str, *, state: str = "ringing") -> str:
+    """Have a callback dialled; return the attempt, whose id is the call's."""
+    now, attempt_id = stage.clock.now(), new_ulid()
+    async with stage.database.transaction() as session:
+        task = await session.get_one(CallbackTaskRow, task_id)
+        task.status, task.attempt_id, task.attempt_at = "dialling", attempt_id, now
+        session.add(
+            DialAttemptRow(
+                id=attempt_id,
+                channel_id=f"att-{attempt_id}",
+                task_id=task_id,
+                customer_id=task.customer_id,
+                number=Phone.parse(NUMBER).e164,
+                node="pbx1",
+                trunk="main",
+                agent="李娜",
+                state=state,
+                survey=True,
+                began_at=now,
+                since=now,
+            )
+        )
+    return attempt_id

@@ -1,0 +1,90 @@
+"""Models of talks: the questions of a callback, and what was answered."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from callback_campaigns.domain.talk import TalkEnding
+from callback_campaigns.domain.terms import Channel, Verdict
+from callback_campaigns.talk_rows import MAX_DEPARTMENTS, MAX_REASON, MAX_TEXT
+from web.api.v1.schemas import AskedTime, Out, SiteTime
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=26)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CallbackCallIn(_In):
+    """A call that an agent asks for."""
+
+    number: Annotated[str, StringConstraints(max_length=32)] | None = Field(
+        None, description="Which of the customer's numbers; by default where they are reached best."
+    )
+    campaign_id: Key | None = Field(None, description="Of a running campaign of the mode `preview`.")
+
+
+class PlacedCall(Out):
+    """A call that is being placed: the agent's telephone rings first."""
+
+    attempt_id: str = Field(description="Also the id of the call.")
+    number: str = Field(description="Masked.")
+    began_at: SiteTime
+
+
+class TalkIn(_In):
+    """A talk that begins."""
+
+    attempt_id: Key | None = Field(None, description="Of the call; without one there was no call of ours.")
+
+
+class ItemAnswerIn(_In):
+    """What was answered to one question."""
+
+    values: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] = ""
+    departments: Annotated[tuple[Code, ...], Field(max_length=MAX_DEPARTMENTS)] = ()
+
+
+class TalkEndIn(_In):
+    """How a talk ended."""
+
+    how: TalkEnding
+    appointed: AskedTime | None = Field(None, description="When the customer wants to be called.")
+    heard_at: AskedTime | None = Field(None, description="When they said it, if it is written down later.")
+    explanation: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+
+
+class ItemAnswerOut(Out):
+    """An answer."""
+
+    item: str
+    values: tuple[str, ...]
+    text: str
+    reason: str
+    departments: tuple[str, ...]
+    bad: bool
+
+
+class TalkOut(Out):
+    """A talk: what is asked now, and what was answered so far."""
+
+    talk_id: str
+    task_id: str
+    attempt_id: str | None
+    channel: Channel
+    questionnaire: str = Field(description="Code and number of the version, such as `KG/2`.")
+    items: tuple[str, ...] = Field(description="What is asked, in order, as the answers so far have it.")
+    next_item: str | None
+    answers: tuple[ItemAnswerOut, ...]
+    skipped: tuple[str, ...]
+    opened_at: SiteTime
+    by: str
+    ended: TalkEnding | None
+    ended_at: SiteTime | None
+    verdict: Verdict | None
+    score: int | None
+    late: bool = Field(description="Written down on a later day than it was heard.")

@@ -1,0 +1,31 @@
+"""The telephone of whoever asks, for calls that ring it first."""
+
+from aiohttp import web
+
+from crm.domain.machine import IllegalStep
+from kernel.errors import Forbidden
+from telephony.domain.agent_state import AgentState
+from web.deps import DEPS
+from web.identity import current_user
+
+FREE = frozenset({AgentState.AVAILABLE, AgentState.PAUSED, AgentState.WRAP_UP})
+"""In which a telephone may be rung for a call that its agent asked for."""
+
+
+async def own_number(request: web.Request) -> str:
+    """Return the telephone of whoever asks, free to be rung.
+
+    Raises:
+        Forbidden: they take no calls, or are not signed in; ``why`` says which.
+        IllegalStep: they are in a call.
+    """
+    agent_id = current_user(request).agent_id
+    if agent_id is None:
+        raise Forbidden("this user takes no calls", field="agent", why="signed_out")
+    state = await request.app[DEPS].desk.state(agent_id)
+    if state.state is AgentState.SIGNED_OUT:
+        raise Forbidden("sign in first", field="agent", why="signed_out")
+    if state.state not in FREE:
+        raise IllegalStep("end the call at hand first", field="agent", why="in_call")
+    number: str = state.number
+    return number

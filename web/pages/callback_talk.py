@@ -1,0 +1,289 @@
+"""The questionnaire as an agent leads it: the questions now, what was answered, how the talk ended.
+
+The same part stands on the page of a callback and beside a call. Each answer is sent by itself and is stored
+before the next is asked; the part that comes back says what is to be asked now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import AwareDatetime, StringConstraints
+
+from callback_campaigns.domain.questionnaire import DEPARTMENTS, Answer, Item, ItemKind, Option
+from callback_campaigns.domain.talk import TalkEnding
+from callback_campaigns.domain.terms import Channel, Verdict
+from callback_campaigns.talk_rows import MAX_REASON, MAX_TEXT
+from callback_campaigns.talk_store import Talk
+from crm.views import CustomerCard
+from kernel.errors import NotFound
+from web import labels
+from web.callback_part import CALLBACKS
+from web.i18n import gettext
+from web.identity import current_actor
+from web.pages import callback_words as words
+from web.pages.agent import Body, read_body
+from web.pages.shell import DIRECTORY, render
+from web.permissions import Permission, requires
+
+Code = Annotated[str, StringConstraints(max_length=64)]
+END_KEYS = tuple(words.ENDINGS)
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/agent/questionnaires/{call_id}", of_call)
+    app.router.add_post("/agent/questionnaires/{call_id}", begin_for_call)
+    app.router.add_put("/callback-talks/{talk_id}/answers/{item_id}", answer)
+    app.router.add_put("/callback-talks/{talk_id}/skips/{item_id}", skip)
+    app.router.add_post("/callback-talks/{talk_id}/end", end)
+
+
+class GivenAnswer(Body):
+    """What was chosen and written for one question."""
+
+    values: tuple[Code, ...] = ()
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] = ""
+    departments: tuple[Code, ...] = ()
+
+
+class GivenEnd(Body):
+    """How the talk ended; ``appointed``: when the customer wants to be called."""
+
+    how: TalkEnding
+    appointed: AwareDatetime | None = None
+    explanation: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An answer that can be chosen.
+
+    Attributes:
+        departments: whom its ticket may go to, where the agent says.
+        under: second level.
+    """
+
+    key: str
+    value: str
+    label: str
+    bad: bool
+    reason: bool
+    departments: tuple[tuple[str, str], ...] = ()
+    under: tuple["Choice", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question as it stands in the part; ``heading`` where another questionnaire begins."""
+
+    item_id: str
+    kind: str
+    asked: str
+    choices: tuple[Choice, ...]
+    decisive: bool
+    optional: bool
+    answer: Answer
+    state: str
+    bad: bool
+    heading: str = ""
+    voices: tuple[str, ...] = ()
+
+    @property
+    def multiple(self) -> bool:
+        """Whether several answers may be chosen."""
+        return self.kind == ItemKind.MULTI
+
+    @property
+    def takes_reason(self) -> bool:
+        """Whether a chosen answer wants to be explained."""
+        inner = (under for choice in self.choices for under in choice.under)
+        return any(choice.reason and choice.value in self.answer.values for choice in (*self.choices, *inner))
+
+
+def questions(talk: Talk, card: CustomerCard | None) -> tuple[Question, ...]:
+    """Return the questions of a talk in order, those that were answered and are asked no more left out."""
+    said, shown, begun = _said(talk, card), [], ""
+    for item in talk.items:
+        owner = next(one for one in talk.sets if one.item(item.id) is not None)
+        heading = "" if owner.code == begun or len(talk.sets) == 1 else owner.questionnaire.title
+        begun = owner.code
+        given = talk.answers.get(item.id, Answer())
+        skipped = item.id in talk.skipped
+        shown.append(
+            Question(
+                item_id=item.id,
+                kind=item.kind_for(Channel.AGENT).value,
+                asked=_filled(item.prompt(Channel.AGENT), said),
+                choices=tuple(_choice(option) for option in item.options_for(Channel.AGENT)),
+                decisive=item.decisive,
+                optional=item.optional or item.closing,
+                answer=_as_shown(item, given),
+                state="answered" if given.given else "skipped" if skipped else "open",
+                bad=item.id in talk.bad,
+                heading=heading,
+                voices=tuple(voice.voice_id for voice in talk.voices.get(item.id, ())),
+            )
+        )
+    return tuple(shown)
+
+
+def _choice(option: Option) -> Choice:
+    named = sorted({code for rule in option.rules for code in rule.choose}, key=list(DEPARTMENTS).index)
+    return Choice(
+        key=option.key,
+        value=option.value,
+        label=option.label,
+        bad=option.bad,
+        reason=option.reason or option.bad,
+        departments=tuple((code, DEPARTMENTS[code]) for code in named),
+        under=tuple(_choice(under) for under in option.under),
+    )
+
+
+def _as_shown(item: Item, answer: Answer) -> Answer:
+    """Return an answer that was given by keys in the words in which a person asks."""
+    known = {option.value for option in item.options_for(Channel.AGENT)}
+    known |= {under.value for option in item.options_for(Channel.AGENT) for under in option.under}
+    if not answer.values or set(answer.values) <= known:
+        return answer
+    by_score = {option.score: option.value for option in item.options_for(Channel.AGENT)}
+    told = tuple(
+        by_score[option.score]
+        for value in answer.values
+        if (option := item.option(value)) is not None and option.score in by_score
+    )
+    return Answer(values=told or answer.values, text=answer.text, reason=answer.reason, voice=answer.voice)
+
+
+def _said(talk: Talk, card: CustomerCard | None) -> Mapping[str, str]:
+    problem = ""
+    if card is not None and len(card.open_cases) == 1:
+        problem = card.open_cases[0].summary
+    return {
+        "name": (card.greeting if card else "") or talk.customer.name,
+        "community": talk.customer.community or gettext("您家"),
+        "problem": problem or gettext("您反映的问题"),
+        "survey": talk.questionnaire.questionnaire.spoken,
+    }
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[str, Any]:
+    """Return what the template ``callbacks/runner.html`` shows of a talk."""
+    card = await request.app[DIRECTORY].card(talk.customer.customer_id)
+    asked = questions(talk, card)
+    needed = [one for one in asked if not one.optional]
+    verdicts: list[Verdict] = [
+        verdict for one in talk.sets if (verdict := one.judged(talk.channel, talk.answers).verdict)
+    ]
+    worst = min(verdicts, key=list(words.VERDICTS)[::-1].index, default=None)
+    return {
+        "talk": talk,
+        "title": "、".join(one.questionnaire.title for one in talk.sets),
+        "questions": asked,
+        "needed": len(needed),
+        "given": sum(one.state == "answered" for one in needed),
+        "reads_only": talk.channel is Channel.IVR and talk.ended is None,
+        "verdict": worst.value if worst else "",
+        "verdicts": labels.words(words.VERDICTS),
+        "verdict_tones": words.VERDICT_TONES,
+        "endings": labels.words(words.ENDINGS),
+        "authors": labels.words(words.AUTHORS),
+        "ended_words": labels.words(words.ENDED),
+        "problem": problem,
+    }
+
+
+async def _send(request: web.Request, talk: Talk) -> web.StreamResponse:
+    return render(request, "callbacks/runner.html", await part(request, talk))
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def of_call(request: web.Request) -> web.StreamResponse:
+    """Show the questionnaire of a call, with what the system asked before; nothing for other calls."""
+    part_of, actor = request.app[CALLBACKS], current_actor(request)
+    call_id = request.match_info["call_id"]
+    task_id = await part_of.desk.of_call(actor, call_id)
+    if task_id is None:
+        return web.Response(status=204)
+    detail = await part_of.desk.get(actor, task_id)
+    talk = await part_of.talks.of_attempt(call_id)
+    if talk is not None:
+        return await _send(request, talk)
+    context = {"task": detail.listed.task, "kinds": labels.words(words.KINDS), "last": detail.invalid[-1:]}
+    return render(request, "callbacks/ringing.html", context | {"outcomes": labels.words(words.OUTCOMES)})
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def begin_for_call(request: web.Request) -> web.StreamResponse:
+    """Open the talk of a call that was answered; asked twice it is one talk."""
+    part_of, actor = request.app[CALLBACKS], current_actor(request)
+    call_id = request.match_info["call_id"]
+    task_id = await part_of.desk.of_call(actor, call_id)
+    if task_id is None:
+        return web.Response(status=204)
+    talk = await part_of.talks.open(
+        task_id, attempt_id=call_id, channel=Channel.AGENT, by=actor.name, actor=actor
+    )
+    if talk.ended is None and talk.channel is Channel.IVR:
+        # The machine has put the customer through: a person goes on where it stopped.
+        talk = await part_of.talks.end(talk.talk_id, TalkEnding.TO_AGENT, by=actor.name, actor=actor)
+    return await _send(request, talk)
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def answer(request: web.Request) -> web.StreamResponse:
+    """Store one answer; the part as it is then comes back."""
+    given = await read_body(request, GivenAnswer)
+    actor, talks = current_actor(request), request.app[CALLBACKS].talks
+    stored = await talks.answer(
+        request.match_info["talk_id"],
+        request.match_info["item_id"],
+        Answer(
+            values=given.values,
+            text=given.text.strip(),
+            reason=given.reason.strip(),
+            departments=given.departments,
+        ),
+        by=actor.name,
+        actor=actor,
+    )
+    return await _send(request, stored)
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def skip(request: web.Request) -> web.StreamResponse:
+    """Pass a question over."""
+    actor, talks = current_actor(request), request.app[CALLBACKS].talks
+    found = request.match_info
+    return await _send(
+        request, await talks.skip(found["talk_id"], found["item_id"], by=actor.name, actor=actor)
+    )
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def end(request: web.Request) -> web.StreamResponse:
+    """End the talk; what the answers came to comes back."""
+    given = await read_body(request, GivenEnd)
+    if given.how is TalkEnding.TO_AGENT:
+        raise NotFound("no such ending", field="how")
+    actor, talks = current_actor(request), request.app[CALLBACKS].talks
+    appointed: datetime | None = given.appointed if given.how is TalkEnding.APPOINTED else None
+    talk = await talks.end(
+        request.match_info["talk_id"],
+        given.how,
+        by=actor.name,
+        actor=actor,
+        appointed=appointed,
+        explanation=given.explanation.strip(),
+    )
+    return await _send(request, talk)

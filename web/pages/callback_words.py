@@ -1,0 +1,73 @@
+"""The words of callbacks as agents read them: what may be said at the end, why a call was not made."""
+
+from web.i18n import N_
+from web.pages import campaign_words
+
+KINDS = campaign_words.KINDS | {"VISIT": N_("上门回访")}
+STATUSES = campaign_words.TASKS
+TONES = {
+    "ready": "amber",
+    "dialling": "blue",
+    "talking": "blue",
+    "done": "green",
+    "partial": "green",
+    "appointed": "violet",
+    "refused": "brick",
+    "bad_number": "brick",
+    "unreached": "brick",
+}
+CHANNELS = {
+    "agent": N_("人工电话"),
+    "ivr": N_("语音回访"),
+    "sms_form": N_("短信问卷"),
+    "visit": N_("上门"),
+}
+LEVELS = campaign_words.LEVELS
+VERDICTS = campaign_words.VERDICTS
+VERDICT_TONES = {"satisfied": "green", "neutral": "amber", "dissatisfied": "brick"}
+OUTCOMES = campaign_words.OUTCOMES
+REFUSALS = campaign_words.REFUSALS
+TRIED = {"no": N_("还没打过"), "yes": N_("打过没成功")}
+ENDINGS = {
+    "finished": N_("问完了"),
+    "broken_off": N_("中途挂断"),
+    "appointed": N_("改天再打"),
+    "refused": N_("这次不愿回答"),
+    "do_not_call": N_("以后别再打"),
+    "wrong_person": N_("不是本人"),
+}
+ENDED = {
+    "finished": N_("已问完"),
+    "broken_off": N_("中途挂断，问到的都已保存"),
+    "appointed": N_("已约好再打"),
+    "refused": N_("客户这次不愿回答"),
+    "do_not_call": N_("已登记不再来电"),
+    "wrong_person": N_("不是本人，号码转店面核对"),
+}
+STEPS = {
+    "planned": N_("计划"),
+    "due": N_("到时间"),
+    "dialled": N_("拨打"),
+    "answered": N_("接通"),
+    "not_reached": N_("没有接通"),
+    "talked": N_("回访结束"),
+    "appointed": N_("预约"),
+    "refused": N_("客户拒绝"),
+    "wrong_person": N_("不是本人"),
+    "cancelled": N_("取消"),
+    "stopped": N_("停止此类回访"),
+    "replaced": N_("由新的计划代替"),
+    "frozen": N_("冻结"),
+    "thawed": N_("解冻"),
+    "thaw_answered": N_("解冻后确认"),
+    "standstill": N_("停工或复工"),
+    "revisited": N_("安排再次回访"),
+    "put_off": N_("推后"),
+    "number_corrected": N_("号码已更正"),
+}
+REASONS = {
+    "in_call": N_("正在通话，请先结束当前通话。"),
+    "signed_out": N_("请先签入，再拨打。"),
+    "changed": N_("刚刚有人处理了这条回访，请看最新状态。"),
+}
+AUTHORS = {"timers": N_("系统"), "ivr": N_("语音回访"), "form": N_("客户自己填写")}

@@ -1,0 +1,304 @@
+// The questionnaire beside a call: each answer is sent by itself, again and again until the server has it. What is
+// typed stays in the page, and in this browser, until then.
+import { byId, isTyping, setText } from "./dom.js";
+import { t } from "./texts.js";
+
+const TYPED_MS = 700;
+const AGAIN_MS = 3000;
+const KEEP = "hf.answers.";
+
+const place = () => byId("questionnaire");
+const runner = () => document.getElementById("runner");
+const itemOf = (node) => node.closest?.("fieldset[data-item]");
+
+/** Ask for a part of the page; `null` where there is none. Throws `{ final, problem }`. */
+async function fetchPart(method, url, body) {
+  let answer;
+  try {
+    answer = await fetch(url, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+  } catch {
+    throw { final: false, problem: t("连不上服务器，正在重试…") };
+  }
+  if (answer.status === 204) return null;
+  if (answer.redirected || answer.status === 401) throw { final: true, problem: t("登录已过期，请重新登录。") };
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => ({}));
+    throw { final: answer.status < 500, problem: problems[told.code] || t("服务器没有收下，请检查后再试。"), code: told.code };
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return page.getElementById("runner");
+}
+
+const problems = {
+  talk_over: t("这次回访已经结束。"),
+  no_such_answer: t("这个问题现在不问了。"),
+  complaint_not_accepted: t("客户还有投诉没有受理，请先受理。"),
+  illegal_step: t("现在不能这样结束，请看最新状态。"),
+  invalid: t("请检查填写的内容；改期要选将来、可以打电话的时间。"),
+};
+
+// What waits to be sent
+
+const waiting = new Map(); // item → what to send; the newest only
+const stored = new Map(); // item → what the server has, of this page
+let sending = false;
+let again = 0;
+
+function collect(item) {
+  const name = item.dataset.item;
+  const chosen = (kind) => [...item.querySelectorAll(`[name="${kind}-${CSS.escape(name)}"]:checked`)].map((field) => field.value);
+  const text = (kind) => item.querySelector(`[name="${kind}-${CSS.escape(name)}"]`)?.value || "";
+  const shown = item.querySelector(".to-departments:not([hidden])");
+  return { values: chosen("v"), text: text("t"), reason: text("r"), departments: shown ? chosen("d") : [] };
+}
+
+const isEmpty = (given) => !given.values.length && !given.text.trim();
+
+function keep() {
+  const talk = runner()?.dataset.talk;
+  if (!talk) return;
+  if (waiting.size) localStorage.setItem(KEEP + talk, JSON.stringify([...waiting]));
+  else localStorage.removeItem(KEEP + talk);
+}
+
+function want(item) {
+  const given = collect(item);
+  if (isEmpty(given) || (!waiting.has(item.dataset.item) && stored.get(item.dataset.item) === JSON.stringify(given))) return;
+  waiting.set(item.dataset.item, given);
+  setText(item.querySelector("[data-saved]"), t("保存中…"));
+  keep();
+  send();
+}
+
+async function send() {
+  if (sending) return;
+  clearTimeout(again);
+  const talk = runner()?.dataset.talk;
+  const [name, given] = waiting.entries().next().value || [];
+  if (!name || !talk) return;
+  sending = true;
+  try {
+    const fresh = await fetchPart("PUT", `/callback-talks/${talk}/answers/${name}`, given);
+    stored.set(name, JSON.stringify(given));
+    if (waiting.get(name) === given) waiting.delete(name);
+    keep();
+    if (runner()?.dataset.talk === talk) merge(fresh, name);
+  } catch (error) {
+    if (error.problem === undefined) throw error;
+    for (const late of error.final ? [name] : waiting.keys()) {
+      const item = runner()?.querySelector(`[data-item="${CSS.escape(late)}"]`);
+      if (item) setText(item.querySelector("[data-saved]"), error.problem);
+    }
+    if (error.final) {
+      waiting.delete(name);
+      keep();
+    } else again = setTimeout(send, AGAIN_MS);
+    return;
+  } finally {
+    sending = false;
+  }
+  send();
+}
+
+/** Take over what the server says is asked now; fields that are there stay as they are. */
+function merge(fresh, saved = "") {
+  const root = runner();
+  if (!fresh || !root) return;
+  if (fresh.dataset.ended || fresh.dataset.talk !== root.dataset.talk) {
+    root.replaceWith(fresh);
+    return;
+  }
+  byId("runner-head").replaceWith(fresh.querySelector("#runner-head"));
+  root.toggleAttribute("data-bad", "bad" in fresh.dataset);
+  const explain = root.querySelector(".explain");
+  if (explain) explain.hidden = !("bad" in fresh.dataset);
+  const list = byId("runner-questions");
+  const known = new Map([...list.children].map((item) => [item.dataset.item, item]));
+  let before = null;
+  for (const item of [...fresh.querySelectorAll("fieldset[data-item]")]) {
+    let own = known.get(item.dataset.item);
+    known.delete(item.dataset.item);
+    if (own) {
+      own.dataset.state = item.dataset.state;
+      own.toggleAttribute("data-bad", "bad" in item.dataset);
+    } else own = item;
+    const here = before ? before.nextElementSibling : list.firstElementChild;
+    if (here !== own) list.insertBefore(own, here); // what stays where it is keeps the focus
+    before = own;
+  }
+  for (const gone of known.values()) gone.remove();
+  const done = saved && list.querySelector(`[data-item="${CSS.escape(saved)}"] [data-saved]`);
+  if (done && !waiting.has(saved)) setText(done, t("已保存"));
+}
+
+/** Show a part in place of what is there; what could not be sent before a reload is sent now. */
+function put(fresh) {
+  const old = runner();
+  if (fresh?.dataset.talk && old?.dataset.talk === fresh.dataset.talk) merge(fresh);
+  else if (fresh) place().replaceChildren(fresh);
+  else if (old) place().replaceChildren();
+  document.body.toggleAttribute("data-questionnaire", Boolean(runner()));
+  recall();
+}
+
+function recall() {
+  const root = runner();
+  if (!root?.dataset.talk || root.dataset.ended) return;
+  let left = [];
+  try {
+    left = JSON.parse(localStorage.getItem(KEEP + root.dataset.talk) || "[]");
+  } catch {
+    localStorage.removeItem(KEEP + root.dataset.talk);
+  }
+  for (const [name, given] of left) if (!waiting.has(name)) waiting.set(name, given);
+  if (waiting.size) send();
+}
+
+// What the agent does
+
+function show(item) {
+  const reason = item.querySelector(".reason");
+  const explained = [...item.querySelectorAll("[data-reason]")].some((field) => field.checked);
+  if (reason) reason.hidden = !explained && !reason.querySelector("input").value;
+  for (const to of item.querySelectorAll(".to-departments")) {
+    to.hidden = !item.querySelector(`input[value="${CSS.escape(to.dataset.for)}"]`)?.checked;
+  }
+}
+
+let typed = 0;
+document.addEventListener("input", (event) => {
+  const item = itemOf(event.target);
+  if (!item || !isTyping(event.target)) return;
+  clearTimeout(typed);
+  typed = setTimeout(() => want(item), TYPED_MS);
+});
+document.addEventListener("change", (event) => {
+  const item = itemOf(event.target);
+  if (!item) return;
+  clearTimeout(typed);
+  show(item);
+  want(item);
+});
+document.addEventListener("click", async (event) => {
+  const skip = event.target.closest?.("[data-skip]");
+  if (!skip) return;
+  const item = itemOf(skip);
+  try {
+    merge(await fetchPart("PUT", `/callback-talks/${runner().dataset.talk}/skips/${item.dataset.item}`, {}));
+    focusNext();
+  } catch (error) {
+    complain(error);
+  }
+});
+document.addEventListener("submit", async (event) => {
+  if (event.target.id !== "runner-end") return;
+  event.preventDefault();
+  const form = event.target;
+  const how = event.submitter?.value || "finished";
+  const when = form.elements.appointed;
+  if (how === "appointed" && !when.value) {
+    when.focus();
+    complain({ problem: t("请先选客户要求改到的时间。") });
+    return;
+  }
+  if (waiting.size) {
+    send();
+    complain({ problem: t("还有回答正在保存，请稍等一下再按。") });
+    return;
+  }
+  const body = { how, explanation: form.elements.explanation.value };
+  if (how === "appointed") body.appointed = new Date(when.value).toISOString();
+  for (const button of form.querySelectorAll("button")) button.disabled = true;
+  try {
+    merge(await fetchPart("POST", `/callback-talks/${runner().dataset.talk}/end`, body));
+    runner().dispatchEvent(new CustomEvent("talk-ended", { bubbles: true }));
+  } catch (error) {
+    complain(error);
+    for (const button of form.querySelectorAll("button")) button.disabled = false;
+  }
+});
+
+function complain(error) {
+  if (error.problem === undefined) throw error;
+  const box = byId("runner-problem");
+  if (!box) return;
+  setText(box, error.problem);
+  box.hidden = false;
+}
+
+const openItems = () => [...(runner()?.querySelectorAll("fieldset[data-item]:not(:disabled)") || [])];
+const current = () => itemOf(document.activeElement) || openItems().find((item) => item.dataset.state === "open" && item.querySelector("[data-key]"));
+
+function focusNext(after = null) {
+  const items = openItems();
+  const rest = after ? items.slice(items.indexOf(after) + 1) : items;
+  const next = rest.find((item) => item.dataset.state === "open");
+  next?.querySelector("input, textarea")?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+// Before the page's own keys: a digit belongs to the question while there is one.
+document.addEventListener("keydown", (event) => {
+  if (!runner() || runner().dataset.ended || event.isComposing) return;
+  if (event.key === "F9") {
+    event.preventDefault();
+    runner().querySelector("button[value=finished]")?.click();
+    return;
+  }
+  if (event.ctrlKey || event.altKey || event.metaKey || isTyping(event.target) || !/^[0-9*]$/.test(event.key)) return;
+  const elsewhere = document.activeElement && document.activeElement !== document.body && !place().contains(document.activeElement);
+  const item = elsewhere ? null : current();
+  const field = item?.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!field) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  field.click();
+  const reason = item.querySelector(".reason:not([hidden]) input");
+  if (reason && !reason.value && field.checked) reason.focus();
+  else if (field.type === "radio") focusNext(item);
+}, { capture: true });
+
+window.addEventListener("beforeunload", (event) => {
+  if (waiting.size) event.preventDefault();
+});
+
+/** Show the questionnaire of the call at hand; a call about nothing we ask shows none. */
+let followed = "";
+export async function follow(pop) {
+  const wanted = pop && pop.direction !== "internal" ? `${pop.call_id} ${pop.phase === "ringing" ? "ringing" : "talking"}` : "";
+  if (wanted === followed) return;
+  const before = followed.split(" ")[0];
+  followed = wanted;
+  if (!wanted) {
+    if (!runner() || runner().dataset.ended || !runner().dataset.talk) put(null); // an open one waits for its end
+    return;
+  }
+  const begins = pop.phase === "talking";
+  try {
+    const fresh = await fetchPart(begins ? "POST" : "GET", `/agent/questionnaires/${pop.call_id}`, begins ? {} : undefined);
+    if (followed !== wanted) return;
+    if (fresh || before !== pop.call_id) put(fresh);
+  } catch (error) {
+    if (error.problem === undefined) throw error;
+    if (!error.final) {
+      followed = before;
+      setTimeout(() => follow(pop), AGAIN_MS);
+    }
+  }
+}
+
+/** Open the talk of a call that was answered. */
+export async function begin(callId) {
+  try {
+    put(await fetchPart("POST", `/agent/questionnaires/${callId}`, {}));
+  } catch (error) {
+    if (error.problem === undefined) throw error;
+  }
+}
+
+recall();
