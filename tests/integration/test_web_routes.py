@@ -74,10 +74,16 @@ def test_the_routes_for_anybody_are_these(whole: web.Application) -> None:
 def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web.Application) -> None:
     assert {name for name, (route, _) in all_routes(whole).items() if is_streaming(route.handler)} == {
         "GET /live",
+        "GET /api/v1/campaigns/{campaign_id}/results.csv",
+        "GET /api/v1/campaigns/{campaign_id}/results.xlsx",
+        "GET /api/v1/dial-attempts.csv",
+        "GET /api/v1/dial-attempts.xlsx",
+        "GET /exports/campaigns/{campaign_id}.{form}",
         "GET /exports/cases.{form}",
         "GET /exports/overdue.{form}",
         "GET /exports/repeats.{form}",
         "GET /exports/voices.{form}",
+        "POST /api/v1/campaigns/{campaign_id}/lists",
         "POST /api/v1/cases/{case_id}/attachments",
         "POST /api/v1/improvements/{measure_id}/evidence",
         "POST /api/v1/imports",

@@ -142,6 +142,7 @@ DECISIONS = {
     "no_agents": N_("没有坐席，不拨打"),
     "no_lines": N_("线路或速率已用满"),
     "ivr": N_("系统语音，按线路拨打"),
+    "preview": N_("坐席点了才拨"),
     **REFUSALS,
 }
 """Why so many are dialled now: what the pacing says, or the reason that holds a campaign back."""
