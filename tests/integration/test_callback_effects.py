@@ -35,6 +35,21 @@ async def done(sqlite: Database, clock: FakeClock) -> Followed:
     return await make_followed(await centre_with_talks(sqlite, clock))
 
 
+async def test_on_both_databases_a_talk_and_what_follows_from_it(
+    database: Database, clock: FakeClock
+) -> None:
+    done = await make_followed(await centre_with_talks(database, clock))
+    talk = await done.centre.press(await done.centre.talk(), **(GOOD | {"KG5": "2", "KG2": "3"}))
+    talk = await done.centre.press(talk, KG2="1")
+    await done.centre.talks.voice(talk.talk_id, "KG10", "a/2.wav", 20)
+    await done.centre.finish(talk, TalkEnding.DO_NOT_CALL)
+    await done.follow()
+    await done.follow(again=True)
+    assert await done.tickets() == {"KG5": ("CS", "ENG")}
+    async with database.session() as session:
+        assert len((await session.scalars(select(DoNotCallRow))).all()) == 1
+
+
 async def change(done: Followed, **fields: object) -> None:
     """Make the task what a test needs."""
     async with done.centre.callbacks.database.transaction() as session:

@@ -62,12 +62,11 @@ class TalkCentre:
             )
         return made
 
-    async def hang_up(self, attempt: Attempt, outcome: Outcome = Outcome.ANSWERED) -> None:
+    async def hang_up(self, attempt: Attempt | str, outcome: Outcome = Outcome.ANSWERED) -> None:
         """End a call."""
         now = self.clock.now()
-        await self.callbacks.attempts.move(
-            attempt.attempt_id, lambda one: attempts.ended(one, outcome, now=now)
-        )
+        attempt_id = attempt if isinstance(attempt, str) else attempt.attempt_id
+        await self.callbacks.attempts.move(attempt_id, lambda one: attempts.ended(one, outcome, now=now))
 
     async def talk(self, which: int = 0, channel: Channel = Channel.IVR) -> Talk:
         """Call about a task, and begin to ask."""
