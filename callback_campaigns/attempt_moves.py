@@ -38,7 +38,7 @@ class AttemptMoves:
         self,
         attempts: DialAttempts,
         *,
-        gather: timedelta = timedelta(milliseconds=50),
+        gather: timedelta = timedelta(milliseconds=150),
         retry: timedelta = timedelta(milliseconds=500),
         most: int = 200,
         on_moved: Callable[[AttemptMoved], None] = lambda moved: None,

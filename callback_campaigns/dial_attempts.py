@@ -112,18 +112,18 @@ class DialAttempts:
         attempt_id = new_ulid()
         try:
             async with self._office.database.transaction() as session:
-                check, task = await self._check(session, wanted)
+                check, row = await self._check(session, wanted)
+                task = to_task(row)
                 refusal = may_dial(check)
                 if refusal is not None:
-                    return await self._refuse(session, wanted, refusal, task)
+                    return await self._refuse(session, wanted, refusal, row)
                 phone = check.callee.phone
                 assert phone is not None
                 attempt = rules.begin(attempt_id, phone.e164, now=check.now).attempt
                 session.add(_new_row(attempt, wanted, task))
-                await session.flush()
-                await self._tasks.apply(
+                await self._tasks.apply_to(
                     session,
-                    wanted.task_id,
+                    row,
                     "dialled",
                     lambda one: task_steps.dialled(one, attempt_id, now=check.now),
                     by=wanted.agent or wanted.node,
@@ -134,7 +134,7 @@ class DialAttempts:
             refusal = Refusal(code=RefusalCode.OPEN_ATTEMPT)
             async with self._office.database.transaction() as session:
                 rows = await locked(session, CallbackTaskRow.id == wanted.task_id)
-                return await self._refuse(session, wanted, refusal, to_task(rows[0]) if rows else None)
+                return await self._refuse(session, wanted, refusal, rows[0] if rows else None)
 
     async def move(self, attempt_id: str, step: Callable[[Attempt], AttemptMoved]) -> AttemptMoved:
         """Move an attempt by a step of its rules; what nobody answered is told to its task at once.
@@ -155,9 +155,17 @@ class DialAttempts:
         self, steps: Sequence[tuple[str, Callable[[Attempt], AttemptMoved]]]
     ) -> list[AttemptMoved]:
         """Do :meth:`move` for many in one transaction, all or none; what is no attempt is passed over."""
+        ids = sorted({attempt_id for attempt_id, _ in steps if is_ulid(attempt_id)})
+        query = select(DialAttemptRow).where(DialAttemptRow.id.in_(ids))
+        moved = []
         async with self._office.database.transaction() as session:
-            moved = [await self.move_in(session, attempt_id, step) for attempt_id, step in steps]
-        return [one for one in moved if one is not None]
+            locking = query.order_by(DialAttemptRow.id).with_for_update()
+            rows = {row.id: row for row in await session.scalars(locking)}
+            for attempt_id, step in steps:
+                row = rows.get(attempt_id)
+                if row is not None:
+                    moved.append(await self._move(session, row, step))
+        return moved
 
     async def move_in(
         self, session: AsyncSession, attempt_id: str, step: Callable[[Attempt], AttemptMoved]
@@ -167,13 +175,17 @@ class DialAttempts:
             return None
         query = select(DialAttemptRow).where(DialAttemptRow.id == attempt_id).with_for_update()
         row = await session.scalar(query)
-        if row is None:
-            return None
+        return await self._move(session, row, step) if row is not None else None
+
+    async def _move(
+        self, session: AsyncSession, row: DialAttemptRow, step: Callable[[Attempt], AttemptMoved]
+    ) -> AttemptMoved:
         before = to_attempt(row)
         moved = step(before)
         if moved.attempt != before:
             _put(row, moved.attempt)
-            if row.task_id is not None:
+            answered = before.answered_at is None and moved.attempt.answered_at is not None
+            if row.task_id is not None and (answered or moved.effects):
                 await self._tell(session, row.task_id, row, moved)
         return moved
 
@@ -217,13 +229,13 @@ class DialAttempts:
         task, attempt, now = to_task(rows[0]), moved.attempt, self._office.now()
         by = row.agent or row.node
         if attempt.answered_at is not None and task.status is TaskStatus.DIALLING:
-            await self._tasks.apply(session, task_id, "answered", task_steps.answered, by=by)
+            await self._tasks.apply_to(session, rows[0], "answered", task_steps.answered, by=by)
         outcome = attempt.outcome
         if AttemptEffect.SETTLE in moved.effects and outcome is not None and outcome is not Outcome.ANSWERED:
             times = await self._tasks.retry_times(session, task, self._dialling)
-            await self._tasks.apply(
+            await self._tasks.apply_to(
                 session,
-                task_id,
+                rows[0],
                 "not_reached",
                 lambda one: task_steps.not_reached(
                     one, outcome, times, now=now, agent=row.agent, node=row.node
@@ -231,7 +243,7 @@ class DialAttempts:
                 by=by,
             )
 
-    async def _check(self, session: AsyncSession, wanted: DialRequest) -> tuple[DialCheck, Task]:
+    async def _check(self, session: AsyncSession, wanted: DialRequest) -> tuple[DialCheck, CallbackTaskRow]:
         rows = await locked(session, CallbackTaskRow.id == wanted.task_id)
         if not rows:
             raise NotFound("no such callback task", field="task_id")
@@ -248,7 +260,7 @@ class DialAttempts:
         callee = await self._callee(session, task, wanted, now)
         switch = wanted.switch if isinstance(wanted.switch, Switch) else await wanted.switch(session)
         check = DialCheck(now=now, rules=dial, task=asked, callee=callee, switch=switch)
-        return check, task
+        return check, rows[0]
 
     async def _callee(self, session: AsyncSession, task: Task, wanted: DialRequest, now: datetime) -> Callee:
         try:
@@ -263,7 +275,9 @@ class DialAttempts:
             call=await _case_call(session, task, wanted) if task.category is Category.CASE else None,
         )
         same = DialAttemptRow.number == phone.e164
-        calls = select(DialAttemptRow.began_at).where(same, DialAttemptRow.began_at > now - LOOKED_BACK)
+        recent = or_(DialAttemptRow.began_at > now - LOOKED_BACK, OPEN)
+        query = select(DialAttemptRow.began_at, DialAttemptRow.state).where(same, recent)
+        calls = list(await session.execute(query))
         surveys = select(DialAttemptRow.answered_at).where(
             DialAttemptRow.customer_id == task.customer_id,
             DialAttemptRow.survey,
@@ -286,16 +300,17 @@ class DialAttempts:
             refused=against.code if against is not None else None,
             frozen=bool(task.holds) or any(is_frozen_by(task.category, scope) for scope in scopes),
             stopped=stopped is not None,
-            open_attempt=await session.scalar(select(DialAttemptRow.id).where(same, OPEN)) is not None,
+            open_attempt=any(state != AttemptState.ENDED.value for _, state in calls),
             on_call=wanted.on_call,
-            calls=tuple(await session.scalars(calls)),
+            calls=tuple(began for began, _ in calls if began > now - LOOKED_BACK),
             surveys=tuple(at for at in await session.scalars(surveys) if at is not None),
         )
 
     async def _refuse(
-        self, session: AsyncSession, wanted: DialRequest, refusal: Refusal, task: Task | None
+        self, session: AsyncSession, wanted: DialRequest, refusal: Refusal, row: CallbackTaskRow | None
     ) -> Refusal:
         now = self._office.now()
+        task = to_task(row) if row is not None else None
         if refusal.code is RefusalCode.TASK_FREQUENCY and task is not None:
             times = await self._tasks.retry_times(session, task, self._dialling)
             until = next_attempt(times.policy, task.tried, now=now, opens=times.opens)
@@ -308,11 +323,11 @@ class DialAttempts:
             now=now,
             policy=self._dialling.retry,
         )
-        if wanted.by_system and task is not None:
-            moved = after_refusal(task, refusal, now=now)
-            if moved.task != task:
-                name = f"refused_{refusal.code.value}"[:24]
-                await self._tasks.apply(session, task.task_id, name, lambda one: moved, by=wanted.node)
+        if wanted.by_system and row is not None:
+            name = f"refused_{refusal.code.value}"[:24]
+            await self._tasks.apply_to(
+                session, row, name, lambda one: after_refusal(one, refusal, now=now), by=wanted.node
+            )
         return refusal
 
 

@@ -41,6 +41,8 @@ CLAIM_SECONDS = Histogram(
 )
 REFUSALS = Counter("huifang_dial_refusals_total", "Calls that were not made", ["code"])
 
+READ_AHEAD = 50
+
 _LINES = frozenset(
     {
         RefusalCode.CAMPAIGN_STOPPED,
@@ -119,6 +121,7 @@ class Dialler:
         self.watch = DialWatch(office, exchange, keeper, bus)
         self._read_at: datetime | None = None
         self._running: tuple[Campaign, ...] = ()
+        self._ready: dict[str, tuple[datetime, list[ReadyTask]]] = {}
 
     # -- the rounds ----------------------------------------------------------------------------------
 
@@ -165,12 +168,22 @@ class Dialler:
         room = self._room(campaign, pace, people)
         begun = 0
         if room.dials:
-            ready = await self._campaigns.ready(campaign, self._office.now(), room.dials)
+            ready = await self._next(campaign, room.dials)
             begun = await self._dial_all(campaign, room, ready)
         elif room.against is not None:
             await self._held_back(campaign, room.against)
         self.watch.pulse(campaign, room.reason)
         return begun
+
+    async def _next(self, campaign: Campaign, count: int) -> list[ReadyTask]:
+        """Return the next tasks; some are read ahead, and each is checked again where it is committed."""
+        now = self._office.now()
+        read_at, kept = self._ready.get(campaign.campaign_id, (now, []))
+        if abs(now - read_at) >= self._config.reload or len(kept) < count:
+            kept = list(await self._campaigns.ready(campaign, now, max(count, READ_AHEAD)))
+            self._ready[campaign.campaign_id] = (now, kept)
+        taken, kept[:count] = kept[:count], []
+        return taken
 
     async def _held_back(self, campaign: Campaign, code: RefusalCode) -> None:
         """Write down why a campaign that has somebody to call calls nobody."""

@@ -20,7 +20,6 @@ from callback_campaigns.task_store import (
     add_invalid,
     add_step,
     current_key,
-    invalid_of,
     locked,
     new_row,
     put,
@@ -177,7 +176,13 @@ class CallbackTasks:
         row = rows[0]
         if expected is not None and row.version != expected:
             raise StaleVersion("the task was changed by somebody else; read it again", field="If-Match")
-        task = to_task(row, await invalid_of(session, task_id))
+        return await self.apply_to(session, row, name, step, by=by)
+
+    async def apply_to(
+        self, session: AsyncSession, row: CallbackTaskRow, name: str, step: Step, *, by: str
+    ) -> Moved:
+        """Do :meth:`apply` to a task that the caller has locked; its older records are not read."""
+        task = to_task(row)
         moved = step(task)
         await self._store(session, row, task, moved, name, by)
         if task.status.is_open and not moved.task.status.is_open:

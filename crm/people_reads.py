@@ -144,6 +144,8 @@ async def refusals(
         query = query.where(DoNotCallRow.lifted_at.is_(None))
     order = (DoNotCallRow.level.desc(), DoNotCallRow.since.desc(), DoNotCallRow.id)
     rows = (await session.execute(query.order_by(*order))).scalars().all()
+    if not rows:
+        return ()
     listed = select(DoNotCallNumber).where(DoNotCallNumber.entry_id.in_([row.id for row in rows]))
     found: dict[str, list[str]] = {}
     for item in (await session.execute(listed.order_by(DoNotCallNumber.e164))).scalars():
