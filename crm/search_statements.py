@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.domain.search_match import Match, both, either, of_term, phone_tail, written
+from crm.domain.search_match import Match, both, either, has_prefix, of_term, phone_tail, written
 from crm.domain.search_text import FIELD, Term, audience_token, exact_token, kind_token, marked
 from crm.search import CONFIDENTIAL, Kind
 from crm.search_asked import Query, Scope
@@ -161,8 +161,9 @@ PLAIN_PLANS = text(
 async def _postgres(session: AsyncSession, step: _Step, before: int, limit: int) -> Sequence[Any]:
     """GIN only hands out all hits at once, in no order.
 
-    Of what is common, the newest documents hold a page almost always. Few hits are sorted, each looked at. Of
-    many the newest are enough, unless most of them turn out to be none; only then every one is looked at.
+    Of what is common, the newest documents hold a page almost always. Few hits are all looked at; of many the
+    newest are enough, unless most of them turn out to be none. Beginnings of words are gathered by the index
+    at a price, so that it is asked for them only once.
     """
     values = {**step.values, "match": written(step.match, "postgresql"), "before": before, "limit": limit}
 
@@ -173,13 +174,13 @@ async def _postgres(session: AsyncSession, step: _Step, before: int, limit: int)
     # Nothing is so common that many things are called just so.
     if step.level > 0 and len(found := await rows(_newest(check), window=GLANCE)) == limit:
         return found
-    found = await rows(_few(check), most=MANY + 1, many=MANY)
-    if found[0].candidates <= MANY:
-        return [row for row in found if row.id is not None]
-    if len(found := await rows(_newest(check), window=WINDOW)) == limit:
-        return found
-    if len(found := await rows(_matching(check, "LIMIT :many"), many=MANY)) == limit:
-        return found
+    for ordered in (True,) if has_prefix(step.match) else (False, True):
+        found = await rows(_some(check, ordered=ordered), most=MANY + 1, many=MANY)
+        hits = [row for row in found if row.id is not None]
+        if found[0].candidates <= MANY or len(hits) == limit:
+            return hits
+        if not ordered and len(found := await rows(_newest(check), window=WINDOW)) == limit:
+            return found
     return await rows(_matching(check))
 
 
@@ -187,12 +188,16 @@ _MATCHING = "SELECT id FROM search_fts WHERE tokens @@ CAST(:match AS tsquery) A
 
 
 @lru_cache(SHAPES)
-def _few(check: str) -> TextualSelect:
+def _some(check: str, *, ordered: bool) -> TextualSelect:
+    """Candidates up to a number: the newest of them, or any, which are looked at if those are all."""
+    order = "ORDER BY id DESC" if ordered else ""
+    enough = "true" if ordered else "(SELECT candidates FROM n) <= :many"
     return _statement(
-        f"WITH c AS MATERIALIZED ({_MATCHING} LIMIT :most), n AS (SELECT count(*) AS candidates FROM c), "  # noqa: S608
+        f"WITH c AS MATERIALIZED ({_MATCHING} {order} LIMIT :most), "  # noqa: S608
+        "n AS (SELECT count(*) AS candidates FROM c), "
         f"h AS (SELECT {_COLUMNS} FROM (SELECT id FROM c ORDER BY id DESC) o "
         "JOIN search_document d ON d.id = o.id "
-        f"WHERE (SELECT candidates FROM n) <= :many AND {check} ORDER BY o.id DESC LIMIT :limit) "
+        f"WHERE {enough} AND {check} ORDER BY o.id DESC LIMIT :limit) "
         "SELECT n.candidates, h.* FROM n LEFT JOIN h ON true ORDER BY h.id DESC"
     )
 
@@ -206,8 +211,8 @@ def _newest(check: str) -> TextualSelect:
 
 
 @lru_cache(SHAPES)
-def _matching(check: str, most: str = "") -> TextualSelect:
+def _matching(check: str) -> TextualSelect:
     return _statement(
-        f"SELECT {_COLUMNS} FROM ({_MATCHING} ORDER BY id DESC {most} OFFSET 0) o "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM ({_MATCHING} ORDER BY id DESC OFFSET 0) o "  # noqa: S608
         f"JOIN search_document d ON d.id = o.id WHERE {check} ORDER BY o.id DESC LIMIT :limit"
     )

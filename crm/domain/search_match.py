@@ -52,6 +52,11 @@ def of_term(term: Term, *, in_head: bool) -> Match:
     return either(ways)
 
 
+def has_prefix(match: Match) -> bool:
+    """Tell whether any token of an expression stands for all that begin so."""
+    return match.prefix if isinstance(match, Token) else any(map(has_prefix, match.parts))
+
+
 def phone_tail(digits: str) -> Token:
     """Return the token of telephone numbers that may end so."""
     return Token(PHONE + digits[-TAIL:])

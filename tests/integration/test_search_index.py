@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo.seed import seed_company
+from crm import search_statements
 from crm.search import Document, Kind, SearchIndex
 from crm.search_feed import CaseExtra, SearchFeed
 from crm.search_query import Search
@@ -16,6 +17,7 @@ from crm.tables import Customer, ServiceCase
 from kernel.access import Actor, Role
 from kernel.clock import FakeClock
 from kernel.db import Database
+from tests.support.db import postgres_database
 
 pytestmark = pytest.mark.integration
 
@@ -192,3 +194,39 @@ async def test_parts_add_what_only_they_know(database: Database, clock: FakeCloc
     search = Search(database)
     assert set(await found(search, "墙面裂缝")) == set(ids)
     assert set(await found(search, "墙面裂缝", somebody(Role.DEPARTMENT_MEMBER, "ZZ"))) == set(ids)
+
+
+async def every_page(search: Search, query: str) -> list[str]:
+    titles: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await search.search(SYSTEM, query, cursor=cursor, limit=3)
+        titles += [hit.title.text for hit in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return titles
+
+
+async def test_what_is_common_is_found_as_what_is_rare(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with postgres_database() as database:
+        documents = [
+            Document(
+                kind=Kind.ARTICLE,
+                ref_id=f"A{n:03d}",
+                # The old ones alone have the number; in every third the characters stand apart.
+                title=f"HT202{2 if n < 30 else 5}-{n:04d}",
+                texts=("卫生间水管漏水" if n % 3 else "卫生间水管,管漏,漏水",),
+                updated_at=AT + timedelta(minutes=n),
+            )
+            for n in range(60)
+        ]
+        async with database.transaction() as session:
+            await SearchIndex().put_new(session, documents)
+        queries = ("ht2022", "ht20", "管漏水", "水管", "水管 ht2022", "卫生间水管漏水 ht202")
+        search = Search(database)
+        plain = [await every_page(search, query) for query in queries]
+        assert [len(titles) for titles in plain] == [30, 60, 40, 60, 30, 40]
+        for many in (1, 4):
+            for name, number in (("GLANCE", many), ("MANY", many), ("WINDOW", many + 2)):
+                monkeypatch.setattr(search_statements, name, number)
+            assert [await every_page(search, query) for query in queries] == plain
