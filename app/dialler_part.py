@@ -14,7 +14,6 @@ from callback_campaigns.domain.attempt import AttemptLimits
 from callback_campaigns.exchange_ami import AmiExchange
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewCalls, PreviewConfig
-from callback_campaigns.rule_files import shipped_dialling
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
@@ -59,7 +58,7 @@ def build_dialler(
     crm = build_crm(ground)
     callbacks = build_callbacks(crm, ground)
     office = crm.people.office
-    rules = shipped_dialling(office.zone)
+    rules = ground.settings.dialling
     if wanted.carrier not in rules.carriers:
         known = ", ".join(sorted(rules.carriers))
         raise ConfigurationError(f"dialler.carrier: no rules for it; known: {known}", field="dialler.carrier")

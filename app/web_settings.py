@@ -1,16 +1,22 @@
 """What the web shell and the CRM's services are told of the settings."""
 
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 
+from app.own_files import own_or_shipped
 from app.settings import Settings
 from callback_campaigns.domain.campaign import Trunk
+from callback_campaigns.domain.dial_rules import parse_dialling
+from callback_campaigns.domain.plan_rules import parse_plan
+from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from web.deps import WebSettings
 
 
 def web_settings(settings: Settings) -> WebSettings:
     """Return the settings of pages and services."""
     trunk = settings.pbx.trunk
+    folder, zone = settings.data_dir, settings.zone
     own = trunk.caller_ids or (settings.centre.hotline,)
     return WebSettings(
         node=settings.pbx.node,
@@ -28,5 +34,9 @@ def web_settings(settings: Settings) -> WebSettings:
         files_dir=settings.data_dir / "files",
         answers_dir=settings.data_dir / "answers",
         compensation_threshold=settings.centre.compensation_threshold,
+        plan=own_or_shipped(folder / "planning.yaml", parse_plan, shipped_plan),
+        dialling=own_or_shipped(
+            folder / "dialling.yaml", partial(parse_dialling, zone=zone), partial(shipped_dialling, zone)
+        ),
         trunks=(Trunk(name=trunk.name, lines=trunk.max_channels, caller_ids=own),),
     )

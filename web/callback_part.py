@@ -15,7 +15,6 @@ from callback_campaigns.figures import FiguresReader
 from callback_campaigns.forms import Forms
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.questionnaire_book import QuestionnaireBook
-from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.talks import Talks
 from callback_campaigns.task_desk import CallbackDesk
@@ -52,8 +51,7 @@ CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
 def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     """Return the services over the CRM's."""
     office = crm.people.office
-    plan = shipped_plan()
-    dialling = shipped_dialling(office.zone)
+    plan, dialling = deps.settings.plan, deps.settings.dialling
     tasks = CallbackTasks(office, plan, dialling, crm.limits.calendar)
     trunks = {trunk.name: trunk for trunk in deps.settings.trunks}
     questionnaires = QuestionnaireBook(office.database, office.clock, office.journal)

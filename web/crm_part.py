@@ -6,7 +6,6 @@ from typing import Protocol
 from aiohttp import web
 
 from callback_campaigns.gate_desk import GateDesk
-from callback_campaigns.rule_files import shipped_plan
 from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
@@ -150,7 +149,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         members=members,
     )
     return CrmServices(
-        people=PeopleServices.build(office, publish=deps.bus.publish, gates=GateDesk(office, shipped_plan())),
+        people=PeopleServices.build(office, publish=deps.bus.publish, gates=GateDesk(office, settings.plan)),
         repairs=RepairServices.build(
             deps.database,
             deps.clock,

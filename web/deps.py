@@ -17,7 +17,10 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from callback_campaigns.domain.campaign import Trunk
+from callback_campaigns.domain.dial_rules import DialFile
+from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.preview import PreviewCalls
+from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.views import CustomerCard
 from kernel.bus import Bus
 from kernel.business_time import ServiceHours
@@ -53,6 +56,8 @@ class WebSettings:
         files_dir: where photos and scans lie.
         answers_dir: where recorded answers lie.
         trunks: the lines that campaigns may call over.
+        plan: which event makes which callback.
+        dialling: when and how often customers are called.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
 
@@ -73,6 +78,8 @@ class WebSettings:
     files_dir: Path = Path(".data/files")
     answers_dir: Path = Path(".data/answers")
     connect_sources: tuple[str, ...] = ()
+    plan: PlanRules = field(default_factory=shipped_plan)
+    dialling: DialFile = field(default_factory=shipped_dialling)
     trunks: tuple[Trunk, ...] = (Trunk(name="main", lines=60, caller_ids=("01065558800",)),)
 
 

@@ -1,10 +1,16 @@
 """A centre's own words and classes take the place of those that come with the product."""
 
+from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from app.own_files import LONGEST, own_or_shipped
+from app.settings import Settings
+from app.web_settings import web_settings
+from callback_campaigns.domain.frequency import Rate
+from callback_campaigns.rule_files import shipped_dialling
 from crm.domain.watchwords import About, find_watchword, parse_watchwords, shipped_watchwords
 from kernel.errors import ConfigurationError
 
@@ -38,6 +44,18 @@ def test_mistakes_are_named_by_their_place(tmp_path: Path, text: str, problem: s
     with pytest.raises(ConfigurationError) as refused:
         own_or_shipped(path, parse_watchwords, shipped_watchwords)
     assert problem in str(refused.value)
+
+
+def test_a_centres_own_rules_of_calling_back_are_read_from_beside_its_data(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert web_settings(settings).dialling.frequency == shipped_dialling().frequency
+    shipped = files("callback_campaigns") / "rules" / "dialling.yaml"
+    text = shipped.read_text(encoding="utf-8").replace("[1 in 30m, 3 in 24h]", "[2 in 24h]")
+    (tmp_path / "dialling.yaml").write_text(text, encoding="utf-8")
+    assert web_settings(settings).dialling.frequency.number == (Rate(2, timedelta(hours=24)),)
+    (tmp_path / "planning.yaml").write_text("types: {}", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"planning\.yaml"):
+        web_settings(settings)
 
 
 def test_what_is_no_text_or_far_too_long_is_refused(tmp_path: Path) -> None:
