@@ -12,7 +12,10 @@ _MOBILE = re.compile(r"1[3-9]\d{9}")
 _LANDLINE = re.compile(r"0(?:10\d{8}|2\d\d{8}|[3-9]\d{2}\d{7,8})")
 _SERVICE = re.compile(r"(?:400|800)\d{7}")
 _SHORT_ACCESS = re.compile(r"9[56]\d{3,4}|950\d{7,8}")
-_PUBLIC = re.compile(r"110|119|120|122|114|12345|12315|12321|1\d{4}")
+# 96 is local: from elsewhere it is dialled with the area code.
+_LOCAL_ACCESS = re.compile(r"0(?:10|2\d|[3-9]\d{2})96\d{3,4}")
+# Emergencies, enquiries, carriers' desks, and the government's lines 12xxx; other five digits are no number.
+_PUBLIC = re.compile(r"110|119|120|122|114|100(?:0[01]|1[0156]|50|60|86)|12\d{3}")
 _FOREIGN = re.compile(r"\+[1-9]\d{6,14}")
 _EXTENSION = re.compile(r"(?:转|ext\.?|x|-)[ \t]*\d{1,6}$", re.IGNORECASE)
 
@@ -88,7 +91,7 @@ class Phone:
                 return cls("+86" + candidate[1:], PhoneKind.LANDLINE)
         if _SERVICE.fullmatch(national):
             return cls(national, PhoneKind.SERVICE)
-        if _SHORT_ACCESS.fullmatch(national) or _PUBLIC.fullmatch(national):
+        if any(one.fullmatch(national) for one in (_SHORT_ACCESS, _LOCAL_ACCESS, _PUBLIC)):
             return cls(national, PhoneKind.SHORT)
         if default_area is not None and re.fullmatch(r"[2-8]\d{6,7}", national):
             return cls("+86" + (default_area + national)[1:], PhoneKind.LANDLINE)
