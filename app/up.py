@@ -45,11 +45,14 @@ from kernel.errors import ConfigurationError
 from kernel.logs import configure_logs
 from telephony.asterisk.model import AgentEndpoint, AsteriskPaths
 from telephony.asterisk.render import prepare
-from web.auth import build_accounts
+from web.auth import Accounts, build_accounts
 from web.permissions import Role as UserRole
+from web.pins import is_easy
 
 FREE_BYTES = 200 << 20
 LOGINS = "demo-logins.json"
+PIN = " PIN"
+"""Behind a login in that file: what they sign with."""
 NO_VOICE = "no voice speaks the menus, callers hear a chime and go to the default queue"
 OWN_PHONES = "register your own as an agent: .venv/bin/huifang agent phone 1001 says how"
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -236,7 +239,8 @@ async def _users(settings: Settings, database: Database) -> dict[str, str]:
     if missing:
         passwords |= missing
         write_private(path, json.dumps(passwords, indent=1))
-    users = build_accounts(database, SystemClock()).users
+    accounts = build_accounts(database, SystemClock())
+    users = accounts.users
     known = {user.login for user in await users.list()}
     for person in people:
         if person.login not in known:
@@ -248,7 +252,25 @@ async def _users(settings: Settings, database: Database) -> dict[str, str]:
                 agent_id=person.agent_id,
                 department=person.department,
             )
+    await _pins(accounts, path, passwords, {person.login for person in people if person.signs})
     return passwords
+
+
+async def _pins(accounts: Accounts, path: Path, logins: dict[str, str], signers: set[str]) -> None:
+    """Give a PIN to whoever signs for hand-offs and has none; it stands in the file beside the password."""
+    for user in await accounts.users.list():
+        if user.login not in signers or await accounts.pins.is_set(user.user_id):
+            continue
+        pin = _pin()
+        await accounts.pins.put(user.user_id, user.login, pin)
+        logins[f"{user.login}{PIN}"] = pin
+        write_private(path, json.dumps(logins, indent=1))
+
+
+def _pin() -> str:
+    while is_easy(pin := f"{secrets.randbelow(10**6):06}"):
+        pass
+    return pin
 
 
 def _password() -> str:
@@ -328,7 +350,13 @@ def _welcome(settings: Settings, passwords: dict[str, str], phones: str) -> None
         ]
         people += [(company.ADMINISTRATOR[0], f"administrator {company.ADMINISTRATOR[1]}")]
         for login, who in people:
-            console.print(f"    {login:<10} {passwords.get(login, '(changed)'):<16} {who}", markup=False)
+            pin = passwords.get(login + PIN)
+            signs = f", {login}{PIN} {pin}" if pin else ""
+            console.print(
+                f"    {login:<10} {passwords.get(login, '(changed)'):<16} {who}{signs}",
+                markup=False,
+                soft_wrap=True,
+            )
     console.print(f"  phones   {phones}", soft_wrap=True)
     console.print(f"  log      {settings.data_dir / 'log' / 'huifang.log'}", soft_wrap=True)
     console.print("  Ctrl-C stops everything.")

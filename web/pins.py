@@ -63,6 +63,12 @@ class Pins:
                 "user.pin_set", actor=login, ip=ip, entity="user", entity_id=user_id, session=session
             )
 
+    async def is_set(self, user_id: str) -> bool:
+        """Tell whether a person has a PIN."""
+        async with self._database.session() as session:
+            found = select(UserRow.user_id).where(UserRow.user_id == user_id, UserRow.pin_hash.is_not(None))
+            return await session.scalar(found) is not None
+
     async def check(self, user_id: str, pin: str) -> None:
         """Refuse another PIN than the person's.
 

@@ -26,6 +26,7 @@ from crm.tables import (
     ServiceCase,
     Store,
 )
+from kernel.access import GRANTS, Permission, Role
 from kernel.db import Database
 from kernel.ids import new_ulid
 from kernel.phone import Phone
@@ -41,6 +42,19 @@ class DemoUser:
     role: str
     agent_id: str | None
     department: str | None = None
+
+    @property
+    def signs(self) -> bool:
+        """Whether they sign for hand-offs, which takes a PIN."""
+        granted = GRANTS[Role(self.role)]
+        return (
+            Permission.CASES_SIGN in granted
+            or {
+                Permission.CASES_DECIDE,
+                Permission.CASES_CONFIDENTIAL,
+            }
+            <= granted
+        )
 
 
 async def is_empty(database: Database) -> bool:
