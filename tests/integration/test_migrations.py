@@ -79,6 +79,23 @@ async def test_down_leaves_nothing(empty: Database) -> None:
     await upgrade(empty)
 
 
+async def test_a_rule_that_nobody_changed_gets_its_new_recipients(empty: Database) -> None:
+    await upgrade(empty, revision="0022")
+    first = '["role:finance", "role:manager"]'
+    row = (
+        "INSERT INTO notice_rule (code, recipients, channels, severity, active, version) VALUES "
+        f"('deposit.short', '{first}', '[]', 'warn', true, 1), ('other', '{first}', '[]', 'warn', true, 1)"
+    )
+    async with empty.transaction() as session:
+        await session.execute(text(row))
+    await upgrade(empty)
+    async with empty.session() as session:
+        rows = await session.execute(text("SELECT code, recipients FROM notice_rule"))
+        found = {row.code: row.recipients for row in rows}
+    assert "department:ENG" in str(found["deposit.short"])
+    assert "department:ENG" not in str(found["other"])
+
+
 async def test_what_was_migrated_can_be_searched(empty: Database) -> None:
     await upgrade(empty)
     found = Document(
