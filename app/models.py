@@ -14,6 +14,7 @@ import crm.handoff_link_tables
 import crm.improvement_tables
 import crm.knowledge_tables
 import crm.limit_tables
+import crm.material_tables
 import crm.notices.tables
 import crm.people_tables
 import crm.repair_point_tables
@@ -47,6 +48,7 @@ MODULES = (
     crm.improvement_tables,
     crm.knowledge_tables,
     crm.limit_tables,
+    crm.material_tables,
     crm.notices.tables,
     crm.people_tables,
     crm.repair_point_tables,

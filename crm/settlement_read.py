@@ -188,6 +188,8 @@ def _material(line: dict[str, str]) -> MaterialView:
         quantity=Decimal(line["quantity"]),
         price=Decimal(line["price"]),
         amount=Decimal(line["amount"]),
+        code=line.get("code", ""),
+        why=line.get("why", ""),
     )
 
 

@@ -18,6 +18,8 @@ class MaterialView:
     quantity: Decimal
     price: Decimal
     amount: Decimal
+    code: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ taken from its deposit in the same transaction in which the settlement becomes s
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
@@ -19,10 +20,12 @@ from crm.deposits import Deposits
 from crm.domain import repair_cost as rules
 from crm.domain.deposit import read_month
 from crm.domain.lines import one_line
+from crm.domain.material import pick
 from crm.domain.repair import VisitOutcome
 from crm.domain.repair_cost import CostBearer, CostState, Figures, Settlement, Sheet, Signature
 from crm.events_repairs import CostSheetMoved, CostSheetWritten
 from crm.limits import Owner
+from crm.materials import catalogue_of
 from crm.repair_store import CAPTAIN_DEPARTMENT, CHAIN, COST, FAMILY, OpenedRepair, RepairStore, ref
 from crm.repair_tables import CostBearerRow, RepairCostRow, RepairVisitRow
 from crm.settlement_read import CostReader
@@ -89,6 +92,13 @@ class Settlements:
             if (row.version if row else 0) != expected:
                 raise StaleVersion("the sheet was changed by somebody else; read it again", field="If-Match")
             await _check_repaired(session, case_id)
+            agreed = {
+                line["code"]: Decimal(line["price"])
+                for line in (row.material if row else ())
+                if line.get("code")
+            }
+            picked = pick(figures.material, await catalogue_of(session), agreed)
+            figures = replace(figures, material=picked)
             sheet = rules.read_sheet(figures, has_crew=opened.row.original_crew_id is not None)
             before = {"total": row.total, "state": row.state} if row else {}
             settlement = rules.written(to_settlement(row) if row else None, author=actor.user_id, reason=why)
@@ -342,6 +352,8 @@ def _put_sheet(row: RepairCostRow, sheet: Sheet) -> None:
             "quantity": str(line.quantity),
             "price": str(line.price),
             "amount": str(line.amount),
+            "code": line.code,
+            "why": line.why,
         }
         for line in sheet.material
     ]

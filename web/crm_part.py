@@ -23,6 +23,7 @@ from crm.journal import Journal
 from crm.knowledge import Knowledge
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
+from crm.materials import Materials
 from crm.month_causes import MonthCausesReader
 from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
@@ -103,6 +104,7 @@ class CrmServices:
     improvements: Improvements
     improvement_evidence: ImprovementEvidence
     voices: Voices
+    materials: Materials
     retention: Retention
     data_requests: DataRequests
     duty: Duty
@@ -194,6 +196,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
         voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),
         duty=Duty(deps.database, deps.clock, journal, members, zone=settings.timezone),
+        materials=Materials(deps.database, deps.clock, journal),
         improvements=Improvements(deps.database, deps.clock, cases, journal, members, zone=settings.timezone),
         improvement_evidence=ImprovementEvidence(
             deps.database, deps.clock, journal, FileStore(settings.files_dir)

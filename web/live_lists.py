@@ -30,6 +30,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "appraisals": ("appraisal_proposal",),
     "improvements": ("improvement_measure", "improvement_step", "improvement_file"),
     "voices": ("customer_voice",),
+    "materials": ("material",),
     "duty": ("duty_shift", "duty_entry", "patrol"),
     "knowledge": ("knowledge_article", "knowledge_version"),
     "campaigns": ("campaign", "dial_attempt", "dial_refusal"),

@@ -105,7 +105,14 @@ def _figures(given: Repair) -> Figures:
     """Return the cost sheet: what the crew spoilt it bears; what wears out, the customer or the maker."""
     fault, labour = given.fault, Decimal(given.fault.labour)
     material = tuple(
-        Material(item=item, kind=MaterialKind.AUXILIARY, quantity=Decimal(1), price=Decimal(price), unit="个")
+        Material(
+            item=item,
+            kind=MaterialKind.AUXILIARY,
+            quantity=Decimal(1),
+            price=Decimal(price),
+            unit="个",
+            why="按实际采购",
+        )
         for item, price in fault.materials
     )
     goods = sum((line.amount for line in material), Decimal(0))

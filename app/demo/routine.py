@@ -5,12 +5,15 @@ They pause until a moment, not for a while: so they throw no dice, and the other
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 from app.demo.playing import Scene, Steps, Turn
 from crm.domain.complaint import ComplaintClass
 from crm.domain.duty import PatrolSlot, Shift
+from crm.domain.repair_cost import MaterialKind
 from crm.domain.voice import VoiceKind
 from crm.improvement_views import NewMeasure
+from crm.materials import MaterialText
 from crm.voices import NewVoice
 
 SAID = (
@@ -29,13 +32,27 @@ LOGGED = (
     "12345 转来一件,已当场登记并转工程部",
 )
 
+MATERIALS = (
+    ("F-001", "地漏(铜)", "个", 45, MaterialKind.AUXILIARY),
+    ("F-002", "角阀", "个", 32, MaterialKind.AUXILIARY),
+    ("F-003", "防水涂料", "桶", 268, MaterialKind.AUXILIARY),
+    ("F-004", "瓷砖胶", "袋", 38, MaterialKind.AUXILIARY),
+    ("Z-001", "抛釉砖 800×800", "片", 58, MaterialKind.MAIN),
+    ("Z-002", "实木复合地板", "平方米", 189, MaterialKind.MAIN),
+)
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def routine(scene: Scene) -> Sequence[Turn]:
     """Return the stories, each with the time of its beginning."""
     start = scene.clock.now() + 2 * HOUR
-    return [Turn(start, 2, measures(scene)), Turn(start, 3, voices(scene)), Turn(start, 4, duty(scene))]
+    return [
+        Turn(start, 2, measures(scene)),
+        Turn(start, 3, voices(scene)),
+        Turn(start, 4, duty(scene)),
+        Turn(start, 5, catalogue(scene)),
+    ]
 
 
 async def measures(scene: Scene) -> Steps:
@@ -116,3 +133,11 @@ async def duty(scene: Scene) -> Steps:
                 people[(number + 1) % len(people)], PatrolSlot.AFTERNOON, sound=sound, found=found
             )
         number, morning = number + 1, morning + DAY
+
+
+async def catalogue(scene: Scene) -> Steps:
+    """Write the catalogue of materials down."""
+    for code, name, unit, price, kind in MATERIALS:
+        text = MaterialText(code=code, name=name, unit=unit, price=Decimal(price), kind=kind)
+        await scene.crm.materials.put(scene.office.heads["MAT"], None, text, expected=None)
+    yield scene.until

@@ -102,13 +102,20 @@ STEPS: Mapping[CostState, frozenset[CostStep]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A line of material; ``price`` is for one of ``unit``."""
+    """A line of material; ``price`` is for one of ``unit``.
+
+    Attributes:
+        code: of the catalogue's material that it is.
+        why: why it is none of the catalogue.
+    """
 
     item: str
     kind: MaterialKind
     quantity: Decimal
     price: Decimal
     unit: str = ""
+    code: str = ""
+    why: str = ""
 
     @property
     def amount(self) -> Decimal:

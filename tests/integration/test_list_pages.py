@@ -29,6 +29,7 @@ OPEN_TO = {
     "/lists/improvements": set(ROLES),
     "/lists/voices": LEADS | {"spc", "finance", "hr"},
     "/lists/duty": LEADS | {"spc", "finance", "hr"},
+    "/lists/materials": set(ROLES) - {"hr"},
     "/lists/forwarded": LEADS | {"spc", "finance", "hr"},
     "/lists/follow-ups": LEADS,
     "/lists/appraisals": LEADS | {"hr"},

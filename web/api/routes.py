@@ -32,6 +32,7 @@ from web.api.v1.imports import ROUTES as IMPORT_ROUTES
 from web.api.v1.improvements import ROUTES as IMPROVEMENT_ROUTES
 from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
 from web.api.v1.legal_holds import ROUTES as LEGAL_HOLD_ROUTES
+from web.api.v1.materials import ROUTES as MATERIAL_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
 from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
@@ -66,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
+    *MATERIAL_ROUTES,
     *DUTY_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,

@@ -41,6 +41,10 @@ def _has_measures(user: CurrentUser) -> bool:
     return _leads(user) or (user.can(Permission.CASES_VIEW) and user.department is not None)
 
 
+def _has_materials(user: CurrentUser) -> bool:
+    return user.can(Permission.MATERIALS_EDIT) or user.can(Permission.REPAIRS_WORK)
+
+
 def _has_points(user: CurrentUser) -> bool:
     works = (Permission.REPAIRS_WORK, Permission.STAFF_EDIT, Permission.COSTS_SIGN_SERVICE)
     return user.can(Permission.PROJECTS_VIEW) and any(user.can(one) for one in works)
@@ -56,6 +60,7 @@ TABS = (
     Tab("/lists/forwarded", N_("转办单"), _has_orders),
     Tab("/lists/follow-ups", N_("结案抽查"), _follows_up),
     Tab("/lists/appraisals", N_("考核"), _has_appraisals),
+    Tab("/lists/materials", N_("材料"), _has_materials),
     Tab("/lists/repair-points", N_("维修点"), _has_points),
 )
 

@@ -29,6 +29,7 @@ class MaterialIn(RepairBody):
     quantity: Quantity
     price: Money
     unit: str = Field("", max_length=10)
+    why: str = Field("", max_length=100, description="Needed when it is not in the catalogue.")
 
 
 class CostSheetIn(RepairBody):
@@ -110,6 +111,8 @@ class MaterialShown(Out):
     quantity: Decimal
     price: Yuan
     amount: Yuan
+    code: str = Field(description="Of the catalogue; empty where it is none of it.")
+    why: str
 
 
 class SignatureShown(Out):

@@ -239,6 +239,7 @@ class MaterialFields:
     unit: str = ""
     quantity: str = ""
     price: str = ""
+    why: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -275,6 +276,7 @@ async def show_sheet(request: web.Request) -> web.StreamResponse:
             unit=line.unit,
             quantity=f"{line.quantity.normalize():f}",
             price=str(line.price),
+            why=line.why,
         )
         for line in found.material
     ]
@@ -310,6 +312,7 @@ async def _sheet_page(
         "draft": draft,
         "material": [*draft.material, MaterialFields()],
         "materials": labels.words(words.MATERIALS),
+        "catalogue": (await app[CRM].materials.page(actor, active_only=True, limit=200)).items,
         "bearers": labels.words(words.BEARERS),
         "needs_reason": found is not None and found.state is not CostState.COSTED,
         "dues": [
@@ -357,7 +360,7 @@ def _draft(reader: Reader) -> Draft:
             break
         raw = {
             name: reader.raw(f"material-{place}-{name}")[:80]
-            for name in ("item", "unit", "quantity", "price")
+            for name in ("item", "unit", "quantity", "price", "why")
         }
         kind = reader.raw(f"material-{place}-kind")
         lines.append(MaterialFields(kind=kind if kind in words.MATERIALS else "auxiliary", **raw))
@@ -393,6 +396,7 @@ def _figures(reader: Reader, draft: Draft) -> Figures | None:
                     quantity=quantity,
                     price=price,
                     unit=line.unit,
+                    why=line.why,
                 )
             )
     if reader.problems or labour is None:

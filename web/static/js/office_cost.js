@@ -27,6 +27,16 @@ function reckon(form) {
   kind.dataset.tone = lines ? "amber" : "green";
 }
 
+/** A material of the catalogue brings its unit, kind and price; what is none of it needs a reason. */
+function pick(form, field) {
+  const row = field.closest("[data-material]");
+  const listed = [...(form.querySelector("#catalogue")?.options || [])].find((option) => option.value === field.value.trim());
+  const why = row.querySelector("[data-why]");
+  if (why) why.hidden = Boolean(listed) || !field.value.trim();
+  if (!listed) return;
+  for (const name of ["unit", "price", "kind"]) row.querySelector(`[name$="-${name}"]`).value = listed.dataset[name];
+}
+
 function addLine(form) {
   const rows = form.querySelectorAll("[data-material]");
   const last = rows[rows.length - 1];
@@ -54,7 +64,15 @@ export function tendCosts(root = document) {
     form.querySelector("[data-add-material]").addEventListener("click", () => {
       addLine(form).querySelector("input").focus();
     });
-    form.addEventListener("input", () => reckon(form));
+    form.addEventListener("input", (event) => {
+      if (event.target.dataset?.partOf === "item") pick(form, event.target);
+      reckon(form);
+    });
+    for (const field of form.querySelectorAll("[data-part-of=item]")) {
+      const why = field.closest("[data-material]").querySelector("[data-why]");
+      const listed = [...(form.querySelector("#catalogue")?.options || [])].some((option) => option.value === field.value.trim());
+      if (why) why.hidden = listed || !field.value.trim();
+    }
     form.addEventListener("draft-restored", () => reckon(form));
     form.querySelector("[data-rest]")?.addEventListener("click", (event) => {
       const bearers = [...form.querySelectorAll("input[data-part]")];
