@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel.business_time import SHANGHAI, BusinessClocks, ClockKind, HolidayClosing, ServiceHours
+from kernel.business_time import IN_DAYS, SHANGHAI, BusinessClocks, ClockKind, HolidayClosing, ServiceHours
 from kernel.errors import ConfigurationError, Invalid
 from kernel.holidays import (
     CalendarDay,
@@ -293,6 +293,9 @@ def test_SVC_is_additive_and_monotone(
 @given(st.sampled_from(ClockKind), moments, fractions)
 @settings(max_examples=200, deadline=None)
 def test_what_was_added_has_elapsed(clock: ClockKind, start: datetime, length: timedelta) -> None:
+    if clock is ClockKind.SD:
+        # A day of service may have a second left: a part of it is not measured in microseconds.
+        length -= length % timedelta(days=1)
     end = CLOCKS.add(clock, start, length)
     assert abs(CLOCKS.elapsed(clock, start, end) - length) <= timedelta(microseconds=5)
 
@@ -319,5 +322,5 @@ def test_elapsed_never_goes_back(
     earlier, later = sorted((start + first, start + second))
     passed = CLOCKS.elapsed(clock, start, earlier)
     assert timedelta(0) <= passed <= CLOCKS.elapsed(clock, start, later)
-    if clock is not WD:
+    if clock not in IN_DAYS:
         assert passed <= earlier - start
