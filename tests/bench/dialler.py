@@ -27,6 +27,7 @@ from callback_campaigns.dial_attempts import DialAttempts
 from callback_campaigns.dialler import DiallerConfig
 from callback_campaigns.domain.attempt import AttemptLimits
 from telephony.agi.session import AgiSession
+from telephony.ingest import IngestConfig
 from tests.bench.apart import busy_percent, cpu_seconds, machine_ticks, percentile, resident_mb
 from tests.bench.report import at_least, at_most, report
 from tests.support.agi_routes import agi_routes
@@ -95,6 +96,7 @@ async def measure(folder: Path) -> dict[str, Any]:
             config=DiallerConfig(ring=RING, tick=timedelta(milliseconds=50)),
             keeper=KeeperConfig(limits=limits),
             trunk_lines=LINES,
+            ingest_config=IngestConfig(),
         ) as stage,
     ):
         await waiting_customers(database, clock, numbers)

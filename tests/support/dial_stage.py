@@ -58,6 +58,7 @@ async def dial_stage(
     dial: bool = True,
     board: Callable[[], BoardView] | None = None,
     exchange: Callable[[AmiExchange], Any] = lambda made: made,
+    ingest_config: IngestConfig = QUICK_INGEST,
     **more: Any,
 ) -> AsyncIterator[DialStage]:
     """Run the services for the length of the block; at its end they are gone as after a kill.
@@ -77,7 +78,7 @@ async def dial_stage(
         database=database,
         clock=clock,
         agent_id_of=AGENTS.get,
-        config=QUICK_INGEST,
+        config=ingest_config,
     )
     made = AmiExchange(
         link.actions,
