@@ -98,6 +98,21 @@ async def test_a_postgresql_that_vanished_is_noticed() -> None:
     assert (said["keepalives_idle"], said["tcp_user_timeout"]) == ("10", "20000")
 
 
+async def test_reading_is_no_transaction_unless_settings_are_to_hold() -> None:
+    async with postgres_database() as postgres:
+        setting = text("SELECT current_setting('enable_seqscan')")
+        for _ in range(8):
+            async with postgres.session() as session:
+                assert await session.scalar(setting) == "on"
+        tuned = text("SELECT set_config('enable_seqscan', 'off', true)")
+        async with postgres.tuned_session(tuned) as session:
+            assert await session.scalar(setting) == "off"
+        async with postgres.session() as session:
+            assert await session.scalar(setting) == "on"
+            prepared = await session.scalars(text("SELECT statement FROM pg_prepared_statements"))
+            assert str(setting) in prepared.all(), "what is asked often is prepared, and stays so"
+
+
 async def test_two_workers_never_take_the_same_row(database: Database, clock: FakeClock) -> None:
     async with database.transaction() as session:
         session.add_all(Chore(id=new_ulid(), due_at=clock.now(), tries=0) for _ in range(40))
