@@ -55,6 +55,7 @@ END_REASONS = {
     "queue_full": N_("队列已满"),
     "no_agent": N_("没有坐席在线"),
     "merged": N_("并入另一通话"),
+    "machine": N_("对方是语音信箱或自动应答"),
 }
 
 TIMELINE_KINDS = {
