@@ -19,6 +19,7 @@ from crm.tables import Customer, Project
 from kernel.access import Actor, Permission
 from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Invalid
+from telephony.tables import CallRow
 
 MAX_PAGE = 200
 _TRY, _TASK = DialAttemptRow, CallbackTaskRow
@@ -44,7 +45,11 @@ class AttemptFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAttempt:
-    """An attempt with the names that a list shows; its id is that of the call."""
+    """An attempt with the names that a list shows; its id is that of the call.
+
+    Attributes:
+        has_call: its call is in the history of calls; one that never left us is not.
+    """
 
     attempt_id: str
     campaign_id: str | None
@@ -61,6 +66,7 @@ class ListedAttempt:
     began_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None
+    has_call: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +114,11 @@ class CampaignResults:
             at, key = read_cursor(cursor)
             chosen.append(or_(_TRY.began_at < at, and_(_TRY.began_at == at, _TRY.id < key)))
         query = (
-            select(_TRY, CampaignRow.name, _TASK.kind, Customer.name)
+            select(_TRY, CampaignRow.name, _TASK.kind, Customer.name, CallRow.call_id)
             .outerjoin(CampaignRow, CampaignRow.id == _TRY.campaign_id)
             .outerjoin(_TASK, _TASK.id == _TRY.task_id)
             .outerjoin(Customer, Customer.id == _TRY.customer_id)
+            .outerjoin(CallRow, CallRow.call_id == _TRY.id)
             .where(*chosen)
             .order_by(_TRY.began_at.desc(), _TRY.id.desc())
             .limit(limit + 1)
@@ -209,7 +216,11 @@ def _chosen(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
 
 
 def _attempt(
-    row: DialAttemptRow, campaign: str | None, kind: str | None, customer_name: str | None
+    row: DialAttemptRow,
+    campaign: str | None,
+    kind: str | None,
+    customer_name: str | None,
+    call_id: str | None,
 ) -> ListedAttempt:
     return ListedAttempt(
         attempt_id=row.id,
@@ -227,6 +238,7 @@ def _attempt(
         began_at=row.began_at,
         answered_at=row.answered_at,
         ended_at=row.ended_at,
+        has_call=call_id is not None,
     )
 
 

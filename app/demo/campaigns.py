@@ -38,7 +38,7 @@ from web.deps import WebSettings
 BEGAN = timedelta(days=5)
 WANTED, CALLED = 46, 31
 STAGE_FINISHED = 85
-MANAGER = Actor(user_id=new_ulid(), name="沈静", role=Role.MANAGER)
+MANAGER = Actor(user_id=new_ulid(), name="孟岚", role=Role.MANAGER)
 OUTCOMES = (
     (Outcome.ANSWERED, 62),
     (Outcome.NO_ANSWER, 20),
