@@ -18,6 +18,7 @@ from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.events import CallbackMoved, TalkEnded, TalkTicketsWanted
 from callback_campaigns.forms import make_link
 from callback_campaigns.questionnaire_book import QuestionnaireBook
+from callback_campaigns.revisits import Revisits
 from callback_campaigns.talk_store import Talk, load_talk, to_talk
 from callback_campaigns.talk_tables import CallbackTalkRow, CallbackTalkSetRow
 from callback_campaigns.talk_tickets import TalkTickets, wanted
@@ -31,7 +32,7 @@ from crm.notices.links import customer_page
 from crm.office import Office
 from crm.stages import ProjectStages
 from crm.tables import Project
-from crm.tickets import Tickets
+from crm.ticket_services import TicketServices
 from crm.timeline import Channel as Line
 from crm.timeline import add as add_line
 from kernel.access import Actor
@@ -60,7 +61,7 @@ class CallbackEffects:
         book: QuestionnaireBook,
         plan: PlanRules,
         *,
-        tickets: Tickets,
+        tickets: TicketServices,
         do_not_call: DoNotCall,
         consents: Consents,
         stages: ProjectStages,
@@ -69,7 +70,8 @@ class CallbackEffects:
         self._office = office
         self._book = book
         self._plan = plan
-        self._tickets = TalkTickets(tickets)
+        self._tickets = TalkTickets(tickets.tickets)
+        self._revisits = Revisits(tickets.end)
         self._answers = AnswerEffects(office.journal, do_not_call, consents)
         self._refusals = do_not_call
         self._stages = stages
@@ -96,6 +98,12 @@ class CallbackEffects:
             return
         await self._open_tickets(session, talk)
         for one in talk.sets:
+            if one.task_id in fact.kept_ids:
+                asked_again = await self._revisits.tickets(session, one.task_id, talk.talk_id)
+                for question, (case_id, waits) in asked_again.items():
+                    if waits:
+                        step = self._revisits.tell(session, ACTOR, talk, one, case_id, question)
+                        await self._guarded(session, "revisit", step)
             for effect in one.judged(talk.channel, talk.answers).effects:
                 step = self._answers.carry_out(session, ACTOR, talk, one, effect, fact.at)
                 await self._guarded(session, effect.do, step)
@@ -106,7 +114,10 @@ class CallbackEffects:
             found = wanted(judgement, only=only)
             if only is None:
                 found = (*found, *case_work(judgement))
+            asked_again = await self._revisits.tickets(session, one.task_id, talk.talk_id)
             for want in found:
+                if want.question in asked_again:
+                    continue  # its ticket hears of it when the talk has ended
                 await self._guarded(session, "ticket", self._tickets.open(session, ACTOR, talk, one, [want]))
 
     async def _on_timeline(

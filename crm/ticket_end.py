@@ -1,5 +1,7 @@
 """How problem tickets end: the customer is asked again; closed, or made a complaint (domain.md §1.4)."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from crm import timeline
 from crm.cases import tidy_text
 from crm.complaint_input import name_of, why_of
@@ -41,9 +43,17 @@ class TicketEnd:
             IllegalStep: not everything is reported solved.
             Invalid: a time that cannot be.
         """
+        async with self._store.database.transaction() as session:
+            await self.revisit_in(session, actor, case_id, new, expected=expected)
+        return await self._view(actor, case_id)
+
+    async def revisit_in(
+        self, session: AsyncSession, actor: Actor, case_id: str, new: NewRevisit, *, expected: int | None
+    ) -> None:
+        """Do :meth:`revisit` in the caller's transaction."""
         actor.need(Permission.CASES_REGISTER)
         note = tidy_text(new.note, field="note", limit=MAX_NOTE, required=False)
-        async with self._store.changing(actor, case_id, expected=expected) as opened:
+        async with self._store.changing_in(session, actor, case_id, expected=expected) as opened:
             row = opened.row
             moved = rules.revisit(opened.domain(), new.said)
             at = new.revisited_at or opened.now
@@ -73,7 +83,6 @@ class TicketEnd:
                 agent=actor.name,
                 detail={"no": opened.header.no, "case_id": case_id},
             )
-        return await self._view(actor, case_id)
 
     async def waive(self, actor: Actor, case_id: str, expected: int, reason: str) -> TicketView:
         """Do without the revisit: the manager's decision, with reason. Raises Forbidden, IllegalStep."""

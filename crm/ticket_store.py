@@ -158,10 +158,20 @@ class TicketStore:
             NotFound: no such ticket, or none that the actor may see.
             StaleVersion: somebody changed it since.
         """
-        async with self.database.transaction() as session:
-            opened = await self._open(session, actor, case_id, expected)
+        async with (
+            self.database.transaction() as session,
+            self.changing_in(session, actor, case_id, expected=expected) as opened,
+        ):
             yield opened
-            await self.finish(opened)
+
+    @asynccontextmanager
+    async def changing_in(
+        self, session: AsyncSession, actor: Actor, case_id: str, *, expected: int | None
+    ) -> AsyncIterator[OpenedTicket]:
+        """Open a ticket in a transaction that somebody else began. Raises as :meth:`changing`."""
+        opened = await self._open(session, actor, case_id, expected)
+        yield opened
+        await self.finish(opened)
 
     @asynccontextmanager
     async def changing_part(

@@ -76,7 +76,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
             office,
             questionnaires,
             plan,
-            tickets=crm.tickets.tickets,
+            tickets=crm.tickets,
             do_not_call=crm.people.do_not_call,
             consents=crm.people.consents,
             stages=crm.people.stages,

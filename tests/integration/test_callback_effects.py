@@ -13,8 +13,10 @@ from callback_campaigns.domain.terms import Channel, Outcome, Verdict
 from callback_campaigns.forms import Forms
 from callback_campaigns.talk_tables import CallbackFormRow
 from callback_campaigns.task_tables import CallbackTaskRow
+from crm.events_tickets import RevisitWanted
 from crm.people_tables import DoNotCallRow
-from crm.tables import Contact, Project
+from crm.tables import Contact, Project, ServiceCase
+from crm.ticket_tables import TicketPart, TicketRow
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import NotFound
@@ -251,3 +253,41 @@ async def test_a_question_after_a_thaw_is_put_to_somebody(done: Followed) -> Non
         await done.centre.callbacks.tasks.follow_up(session, task.task_id, Effect.ASK_IF_NEEDED)
     await done.follow()
     assert await done.notices() == ["callback.needed"]
+
+
+@pytest.mark.parametrize(("key", "status"), [("1", "verified"), ("3", "converted")])
+async def test_REVISIT_verifies_the_ticket_or_makes_a_complaint_of_it(
+    done: Followed, key: str, status: str
+) -> None:
+    first = await done.centre.task()
+    await done.centre.finish(await done.centre.press(await done.centre.talk(), **(GOOD | {"KG1": "3"})))
+    await done.follow()
+    (ticket,) = await done.cases()
+    now = done.centre.clock.now()
+    async with done.centre.callbacks.database.transaction() as session:
+        for part in await session.scalars(select(TicketPart)):
+            part.status, part.solved_at = "solved", now
+        (await session.get_one(ServiceCase, ticket.id)).status = "solved"
+        (await session.get_one(TicketRow, ticket.id)).solved_at = now
+        fact = RevisitWanted(
+            at=now,
+            case_id=ticket.id,
+            no=ticket.no,
+            customer_id=first.customer_id,
+            project_id=first.project_id,
+            callback_ref=first.task_id,
+            question_id="KG1",
+            specialist_id=None,
+        )
+        await done.centre.callbacks.tasks.take(session, fact)
+    _, again = await done.centre.callbacks.all()
+    talk = await done.centre.talks.open(again.task_id, attempt_id=None, channel=Channel.VISIT, by="李")
+    talk = await done.centre.press(talk, **(GOOD | {"KG1": key}), KG6="1")
+    await done.follow()
+    await done.centre.finish(talk)
+    await done.follow()
+    await done.follow(again=True)
+    cases = await done.cases()
+    assert [case.status for case in cases if case.id == ticket.id] == [status]
+    assert await done.tickets() == {"KG1": ("DES", "ENG")}, "no second ticket about the same"
+    assert len(cases) == (2 if status == "converted" else 1)

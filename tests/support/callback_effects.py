@@ -101,7 +101,7 @@ async def make_followed(centre: TalkCentre) -> Followed:
         office,
         centre.book,
         shipped_plan(),
-        tickets=tickets.tickets,
+        tickets=tickets,
         do_not_call=desk.do_not_call,
         consents=desk.consents,
         stages=desk.stages,
