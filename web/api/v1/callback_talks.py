@@ -11,9 +11,9 @@ from kernel.errors import NotFound, Unavailable
 from web.api.operation import Call, operation
 from web.api.v1.callback_talks_schemas import (
     CallbackCallIn,
-    ItemAnswerIn,
     ItemAnswerOut,
     PlacedCall,
+    TalkAnswerIn,
     TalkEndIn,
     TalkIn,
     TalkOut,
@@ -118,11 +118,11 @@ async def get_callback_talk(call: Call[NoQuery]) -> TalkOut:
     description="It is stored at once; another answer to the same question corrects it; the first is kept.",
     tag=TAG,
     path_parameters=ITEM,
-    body=ItemAnswerIn,
+    body=TalkAnswerIn,
 )
 async def answer_callback_item(call: Call[NoQuery]) -> TalkOut:
     """Store an answer."""
-    given, found = call.body(ItemAnswerIn), call.request.match_info
+    given, found = call.body(TalkAnswerIn), call.request.match_info
     answer = Answer(values=given.values, text=given.text, reason=given.reason, departments=given.departments)
     talks = call.request.app[CALLBACKS].talks
     return _out(

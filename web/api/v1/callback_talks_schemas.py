@@ -40,7 +40,7 @@ class TalkIn(_In):
     attempt_id: Key | None = Field(None, description="Of the call; without one there was no call of ours.")
 
 
-class ItemAnswerIn(_In):
+class TalkAnswerIn(_In):
     """What was answered to one question."""
 
     values: Annotated[tuple[Code, ...], Field(max_length=20)] = ()

@@ -1,6 +1,7 @@
 // The questionnaire beside a call: each answer is sent by itself, again and again until the server has it. What is
 // typed stays in the page, and in this browser, until then.
 import { byId, isTyping, setText } from "./dom.js";
+import { pageOf } from "./own_page.js";
 import { t } from "./texts.js";
 
 const TYPED_MS = 700;
@@ -30,8 +31,7 @@ async function fetchPart(method, url, body) {
     const told = await answer.json().catch(() => ({}));
     throw { final: answer.status < 500, problem: problems[told.code] || t("服务器没有收下，请检查后再试。"), code: told.code };
   }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  return page.getElementById("runner");
+  return (await pageOf(answer)).getElementById("runner");
 }
 
 const problems = {

@@ -5,6 +5,11 @@ export async function ownPage(address, options = {}) {
   const url = new URL(address, window.location.href);
   if (url.origin !== window.location.origin) throw new TypeError("not one of our own pages");
   const answer = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store", redirect: "manual", ...options });
-  if (!answer.ok) return null;
+  return answer.ok ? pageOf(answer) : null;
+}
+
+/** Return what one of our own pages answered as a document. */
+export async function pageOf(answer) {
+  if (new URL(answer.url).origin !== window.location.origin) throw new TypeError("not one of our own pages");
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
