@@ -21,9 +21,10 @@ from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Verdict
 from callback_campaigns.questionnaire_sets import shipped
+from callback_campaigns.rule_files import shipped_dialling
 from callback_campaigns.talk_store import Talk
+from callback_campaigns.talk_sweep import TalkSweep
 from crm.people_tables import DoNotCallNumber
-from ivr.domain.flow import Voice
 from ivr.prompts.espeak import EspeakSynthesiser
 from ivr.prompts.store import PromptStore
 from kernel.clock import FakeClock
@@ -31,23 +32,15 @@ from kernel.db import Database
 from telephony.asterisk.sounds import TONE
 from tests.support.callback_effects import Followed, make_followed
 from tests.support.pbx import Pbx, running_pbx
-from tests.support.runtime import runtime_folder
 from tests.support.sipp import outside_phone
-from tests.support.surveys import SurveyCentre, survey_centre
+from tests.support.survey_child import survey_child
+from tests.support.surveys import SurveyCentre, quick_voice, survey_centre
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
 
 SPEECH = array("h", [round(4000 * math.sin(index / 5)) for index in range(8000)])
 SILENT_AT_MOST = 3.0
-QUICK = 380
-"""Words a minute: twice as quick as customers hear it, and still speech."""
-
-
-class QuickVoice(StoreVoice):
-    def __init__(self, store: PromptStore) -> None:
-        super().__init__(store)
-        self._paces = dict.fromkeys((False, True), Voice(speed=QUICK))
 
 
 @dataclass
@@ -143,29 +136,23 @@ async def line(
 ) -> AsyncIterator[Line]:
     # Silence then means that something is wrong; how long keys are waited for is the rules' own test.
     monkeypatch.setattr(survey, "WAIT", timedelta(seconds=1))
-    espeak = runtime.espeak
-    engine = EspeakSynthesiser(espeak.command(), version=espeak.version, environment=espeak.env())
-    store = PromptStore(tmp_path / "prompts", engine)
-    shared = runtime_folder() / "test-prompts"
-    shared.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts" / "clips").symlink_to(shared, target_is_directory=True)
-    await store.open()
-    async with running_pbx(tmp_path, runtime=runtime) as pbx:
+    async with (
+        quick_voice(tmp_path) as voice,
+        running_pbx(tmp_path, runtime=runtime) as pbx,
+    ):
         call_again = pbx.config.prompts_dir / "huifang-call-again.wav"
-        sound = await store.clip("非常抱歉，我们稍后再与您联系。", Voice())
+        sound = await voice.speak("非常抱歉，我们稍后再与您联系。")
         call_again.write_bytes(sound.path.with_suffix(".wav").read_bytes())
         served = survey_centre(
             tmp_path,
             sqlite,
             clock,
             port=pbx.config.agi_port,
-            speaking=QuickVoice(store),
+            speaking=voice,
             tone=pbx.config.prompts_dir / TONE,
         )
         async with served as site, outside_phone(pbx, "outside") as network:
             yield Line(pbx, site, network, await make_followed(site.led))
-    await store.close()
 
 
 async def satisfied(customer: Customer) -> None:
@@ -265,16 +252,36 @@ async def test_every_way_through_a_survey(line: Line) -> None:
     await eventually(line.pbx.idle, timeout=10)
 
 
-async def test_the_service_dies_and_the_customer_still_hears_something(line: Line) -> None:
-    customer = await line.call("+8613800138001")
-    await customer.listens_to_the_opening()
-    await customer.answers("111")
+async def test_the_service_is_killed_in_the_middle_and_the_customer_still_hears_a_word(
+    line: Line, tmp_path: Path, sqlite: Database, clock: FakeClock
+) -> None:
     await line.site.server.stop(timedelta(0))
+    serves = survey_child(
+        url=sqlite.engine.url.render_as_string(hide_password=False),
+        port=line.pbx.config.agi_port,
+        folder=str(tmp_path),
+        tone=str(line.pbx.config.prompts_dir / TONE),
+        moment=clock.now().isoformat(),
+    )
+    async with serves as child:
+        customer = await line.call("+8613800138001")
+        await customer.listens_to_the_opening()
+        await customer.answers("111")
+        child.kill()
     spoken = customer.phone.ear.packets
     assert await customer.phone.ended(within=30) == "far"
     assert customer.phone.ear.packets - spoken > 75
-    customer.was_never_left_in_silence()
-    assert {"KG1", "KG2"} <= set((await line.site.talk(customer.attempt)).answers)
+    # Of a wait for a key that was on, its five seconds are waited; then the dialplan speaks.
+    assert customer.phone.ear.silences(longer_than=SILENT_AT_MOST + 5) == ()
+    talk = await line.site.talk(customer.attempt)
+    assert talk.ended is None
+    assert set(talk.answers) >= {"KG1", "KG2"}
+    await line.site.over(customer.attempt)
+    clock.advance(timedelta(minutes=5))
+    office, dialling = line.site.centre.desk.office, shipped_dialling()
+    assert await TalkSweep(office, line.site.centre.tasks, line.site.talks, dialling).run_once() == 1
+    talk = await line.site.talk(customer.attempt)
+    assert (talk.ended, await customer.status()) == (TalkEnding.BROKEN_OFF, TaskStatus.RETRY_WAIT)
 
 
 async def test_the_opening_is_over_within_twenty_seconds_in_the_voice_that_is_heard(
