@@ -22,6 +22,7 @@ from callback_campaigns.domain.windows import CallingWindows, CallWish
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow, DialRefusalRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.office import Office
+from crm.tables import Customer
 from kernel.access import Actor, Permission
 from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Invalid, NotFound
@@ -93,6 +94,8 @@ class RefusedCall:
     refusal_id: str
     at: datetime
     task_id: str | None
+    customer_id: str | None
+    customer_name: str | None
     code: RefusalCode
     until: datetime | None
     detail: str
@@ -183,21 +186,30 @@ class CampaignFigures:
         if cursor is not None:
             at, key = read_cursor(cursor)
             chosen.append(or_(_NO.at < at, and_(_NO.at == at, _NO.id < key)))
-        query = select(_NO).where(*chosen).order_by(_NO.at.desc(), _NO.id.desc()).limit(limit + 1)
+        query = (
+            select(_NO, Customer.id, Customer.name)
+            .outerjoin(_TASK, _TASK.id == _NO.task_id)
+            .outerjoin(Customer, Customer.id == _TASK.customer_id)
+            .where(*chosen)
+            .order_by(_NO.at.desc(), _NO.id.desc())
+            .limit(limit + 1)
+        )
         async with self._office.database.session() as session:
-            rows = (await session.scalars(query)).all()
+            rows = (await session.execute(query)).all()
         items = tuple(
             RefusedCall(
                 refusal_id=row.id,
                 at=row.at,
                 task_id=row.task_id,
+                customer_id=customer_id,
+                customer_name=name,
                 code=RefusalCode(row.code),
                 until=row.until,
                 detail=row.detail,
             )
-            for row in rows[:limit]
+            for row, customer_id, name in rows[:limit]
         )
-        last = rows[limit - 1] if len(rows) > limit else None
+        last = rows[limit - 1][0] if len(rows) > limit else None
         return RefusedPage(items=items, next_cursor=write_cursor(last.at, last.id) if last else None)
 
     async def _waiting(self, session: AsyncSession, campaign: Campaign, now: datetime) -> tuple[int, int]:

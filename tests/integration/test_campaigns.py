@@ -303,7 +303,8 @@ async def test_each_refusal_is_listed_with_its_code(here: CampaignCentre) -> Non
     )
     await here.centre.attempts.begin(wanted)
     page = await here.figures.refusals(SUPERVISOR, running.campaign_id)
-    assert [(one.code, one.task_id) for one in page.items] == [(RefusalCode.LINK_DOWN, task)]
+    (one,) = page.items
+    assert (one.code, one.task_id, one.customer_name) == (RefusalCode.LINK_DOWN, task, "客户0")
     other = await here.figures.refusals(SUPERVISOR, running.campaign_id, code=RefusalCode.FROZEN)
     assert other.items == ()
     counts = await here.figures.counts(SUPERVISOR, running.campaign_id)

@@ -188,6 +188,8 @@ class RefusedCallOut(Out):
     refusal_id: str
     at: SiteTime
     task_id: str | None
+    customer_id: str | None
+    customer_name: str | None
     code: RefusalCode
     until: SiteTime | None = Field(description="From when on it is worth asking again.")
     detail: str
