@@ -7,6 +7,7 @@ from callback_campaigns.domain.planning import Trigger
 from callback_campaigns.domain.terms import CallbackType
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from crm.tables import Customer, Project
+from kernel.business_time import SHANGHAI
 from kernel.ids import new_ulid
 from kernel.phone import Phone
 from tests.support.web_stage import Stage
@@ -26,7 +27,7 @@ async def ready_task(stage: Stage, kind: CallbackType = CallbackType.START, *, n
             when=When(TriggerKind.MANUAL),
             ref=new_ulid(),
             at=now,
-            on=now.date(),
+            on=now.astimezone(SHANGHAI).date(),
             customer_id=customer.id,
             project_id=await session.scalar(theirs),
         )
