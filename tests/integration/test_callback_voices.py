@@ -1,12 +1,14 @@
 """Recorded answers are heard by whoever works on callbacks, and every time is written down (CB-10)."""
 
+from array import array
 from pathlib import Path
 
+import aiohttp
 import pytest
 from sqlalchemy import select, update
 
 from callback_campaigns.answer_files import MOST_FILES, AnswerFiles
-from callback_campaigns.answer_player import AnswerPlayer
+from callback_campaigns.answer_player import AnswerPlayer, PlayedAnswer
 from callback_campaigns.talk_tables import CallbackVoiceRow
 from kernel.access import Actor, Role
 from kernel.audit import AuditRow
@@ -14,7 +16,11 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Forbidden, NotFound
 from kernel.ids import new_ulid
+from telephony.audio import write_wav
 from tests.support.surveys import SurveyCentre, survey_centre
+from tests.support.web_stage import Stage
+from web.auth import SESSION_COOKIE
+from web.callback_part import CALLBACKS
 
 pytestmark = pytest.mark.integration
 
@@ -68,3 +74,38 @@ def test_a_recording_is_never_written_over_and_a_talk_has_only_so_many(tmp_path:
     assert names[:2] == ["KG1", "KG1-2"]
     assert len(names) == MOST_FILES
     assert files.fresh(new_ulid(), "") is not None
+
+
+async def test_pages_and_the_api_hand_out_a_wav_to_those_who_work_callbacks(
+    tmp_path: Path, sqlite: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(sqlite, clock, tmp_path)
+    await stage.seed()
+    await stage.start()
+    try:
+        assert stage.app is not None
+        write_wav(tmp_path / "KG1.wav", array("h", [1000] * 8000))
+        heard: list[tuple[str, str]] = []
+
+        async def opened(actor: Actor, voice_id: str) -> PlayedAnswer:
+            heard.append((str(actor.role), voice_id))
+            return PlayedAnswer(tmp_path / "KG1.wav", "KG1.wav")
+
+        monkeypatch.setattr(stage.app[CALLBACKS].player, "open", opened)
+        voice_id = new_ulid()
+        cookies = {SESSION_COOKIE: await stage.session_secret("agent")}
+        async with aiohttp.ClientSession(cookies=cookies) as client:
+            for path in (f"/answers/{voice_id}.wav", f"/api/v1/callback-voices/{voice_id}"):
+                async with client.get(stage.url + path, headers={"Range": "bytes=0-3"}) as answer:
+                    assert (answer.status, answer.content_type) == (206, "audio/wav")
+                    assert await answer.read() == b"RIFF"
+                    assert answer.headers["Cache-Control"] == "private, no-cache"
+            assert heard == [("agent", voice_id)] * 2
+            async with client.get(f"{stage.url}/api/v1/callback-voices/KG1") as answer:
+                assert answer.status == 404
+        async with aiohttp.ClientSession() as stranger:
+            path = f"{stage.url}/answers/{voice_id}.wav"
+            async with stranger.get(path, allow_redirects=False) as answer:
+                assert answer.status in {303, 401}
+    finally:
+        await stage.stop()

@@ -5,6 +5,7 @@ from aiohttp import web
 from web.pages import (
     account,
     agent,
+    callback_answers,
     callback_form,
     callback_results,
     callback_work,
@@ -42,6 +43,7 @@ def setup(app: web.Application) -> None:
     supervisor.setup(app)
     calls.setup(app)
     callbacks.setup(app)
+    callback_answers.setup(app)
     callback_form.setup(app)
     callback_results.setup(app)
     callback_work.setup(app)
