@@ -1,9 +1,10 @@
 """Freezing and thawing a customer's callbacks (domain.md CB-3)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import people_reads
@@ -24,11 +25,21 @@ from crm.people_tables import FreezeRow
 from crm.people_views import FreezeView
 from crm.tables import Customer
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Conflict, NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.outbox import add_fact
 
 BATCH = 200
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezePage:
+    """A page of freezes; ``next_cursor`` leads on."""
+
+    items: tuple[FreezeView, ...]
+    next_cursor: str | None
 
 
 class Freezes:
@@ -215,23 +226,43 @@ class Freezes:
                 )
         return len(lifted)
 
-    async def list(
-        self, actor: Actor, *, unanswered: bool = False, limit: int = 200
-    ) -> tuple[FreezeView, ...]:
-        """Return the freezes in force; with ``unanswered`` those that ended without the follow-up answered.
+    async def page(
+        self, actor: Actor, *, unanswered: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> FreezePage:
+        """Return a page of the freezes in force, the newest first.
+
+        Args:
+            unanswered: those instead that ended without the follow-up answered.
 
         Raises:
             Forbidden: the role sees no customers.
+            Invalid: the cursor is not one of ours.
         """
         actor.need(Permission.CUSTOMERS_VIEW)
-        today = self._office.today()
-        over = or_(FreezeRow.thawed_at.is_not(None), FreezeRow.planned_thaw <= today)
-        chosen: list[ColumnElement[bool]] = (
-            [over, FreezeRow.callback_needed.is_(None)] if unanswered else [FreezeRow.thawed_at.is_(None)]
-        )
+        limit, today = max(1, min(limit, MAX_PAGE)), self._office.today()
+        chosen = [self._asked(unanswered)]
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            chosen.append(or_(FreezeRow.since < at, and_(FreezeRow.since == at, FreezeRow.id < key)))
         async with self._office.database.session() as session:
-            found = await people_reads.freezes(session, today, *chosen)
-        return tuple(view for view in found if view.active is not unanswered)[:limit]
+            found = await people_reads.freezes(session, today, *chosen, limit=limit + 1)
+        last = found[limit - 1] if len(found) > limit else None
+        return FreezePage(
+            items=found[:limit],
+            next_cursor=write_cursor(last.since, last.freeze_id) if last is not None else None,
+        )
+
+    async def count(self, actor: Actor, *, unanswered: bool = False) -> int:
+        """Return how many there are. Raises as :meth:`page`."""
+        actor.need(Permission.CUSTOMERS_VIEW)
+        query = select(func.count()).select_from(FreezeRow).where(self._asked(unanswered))
+        async with self._office.database.session() as session:
+            return (await session.execute(query)).scalar_one()
+
+    def _asked(self, unanswered: bool) -> ColumnElement[bool]:
+        ends = FreezeRow.planned_thaw <= self._office.today()
+        over = or_(FreezeRow.thawed_at.is_not(None), and_(FreezeRow.planned_thaw.is_not(None), ends))
+        return and_(over, FreezeRow.callback_needed.is_(None)) if unanswered else not_(over)
 
     async def _in_force(self, session: AsyncSession, customer_id: str) -> Sequence[FreezeRow]:
         return await in_force(session, customer_id, self._office.today())

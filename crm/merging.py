@@ -87,14 +87,25 @@ class MergePage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatePage:
+    """A page of pairs; ``next_skip`` leads on."""
+
+    items: tuple[Candidate, ...]
+    next_skip: int | None
+
+
 class Merging:
     """Finds duplicates, merges, takes back."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
 
-    async def candidates(self, actor: Actor, *, limit: int = 100) -> tuple[Candidate, ...]:
-        """Return pairs of customers who share a number and are called alike.
+    async def candidates(self, actor: Actor, *, skip: int = 0, limit: int = 100) -> CandidatePage:
+        """Return pairs of customers who share a number and are called alike, in a stable order.
+
+        Args:
+            skip: pairs of the pages before; a cursor would have to name a number.
 
         Raises:
             Forbidden: the role merges no customers.
@@ -132,9 +143,11 @@ class Merging:
                                 phone_masked=masked,
                             ),
                         )
-            if len(found) >= limit:
+            if len(found) > skip + limit:
                 break
-        return tuple(found.values())[:limit]
+        pairs = tuple(found.values())
+        following = skip + limit if len(pairs) > skip + limit else None
+        return CandidatePage(items=pairs[skip : skip + limit], next_skip=following)
 
     async def merge(
         self,

@@ -96,13 +96,16 @@ def phone_view(row: CustomerPhone) -> PhoneView:
     )
 
 
-async def freezes(session: AsyncSession, today: date, *chosen: ColumnElement[bool]) -> tuple[FreezeView, ...]:
+async def freezes(
+    session: AsyncSession, today: date, *chosen: ColumnElement[bool], limit: int | None = None
+) -> tuple[FreezeView, ...]:
     """Return freezes that fulfil the conditions, newest first."""
     query = (
         select(FreezeRow, Customer.name)
         .join(Customer, Customer.id == FreezeRow.customer_id)
         .where(*chosen)
         .order_by(FreezeRow.since.desc(), FreezeRow.id.desc())
+        .limit(limit)
     )
     return tuple(freeze_view(row, name, today) for row, name in (await session.execute(query)).all())
 

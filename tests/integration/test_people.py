@@ -169,14 +169,14 @@ class TestFreeze:
         assert await desk.freezes.lift_due(Actor.system("timers")) == 0
         card = await CustomerDirectory(desk.office.database).card(made.customer_id)
         assert card.frozen_reason is None
-        (waiting,) = await desk.freezes.list(AGENT, unanswered=True)
+        (waiting,) = (await desk.freezes.page(AGENT, unanswered=True)).items
         with pytest.raises(Invalid) as caught:
             await desk.freezes.answer(AGENT, waiting.freeze_id, FollowUp(needed=True))
         assert caught.value.field == "callback_kind"
         answer = FollowUp(needed=True, kind=CallbackKind.MIDTERM, on=date(2026, 3, 9))
         answered = await desk.freezes.answer(AGENT, waiting.freeze_id, answer)
         assert (answered.callback_kind, answered.answered_by) == (CallbackKind.MIDTERM, "周晓梅")
-        assert await desk.freezes.list(AGENT, unanswered=True) == ()
+        assert (await desk.freezes.page(AGENT, unanswered=True)).items == ()
 
     async def test_CB3_a_thaw_by_hand_asks_whether_a_callback_is_needed(self, desk: Desk) -> None:
         made = await desk.customer()

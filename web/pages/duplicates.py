@@ -79,8 +79,13 @@ async def _list(
         problem = gettext("这一页已经过期，请从第一页开始。")
         page, status = await merging.page(actor, limit=PAGE), 400
     more = "/duplicates?" + urlencode({"cursor": page.next_cursor}) if page.next_cursor else ""
+    asked = request.query.get("skip", "")
+    skip = int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= 5 else 0
+    found = await merging.candidates(actor, skip=skip)
     context = {
-        "pairs": await merging.candidates(actor),
+        "pairs": found.items,
+        "more_pairs": f"/duplicates?skip={found.next_skip}" if found.next_skip else "",
+        "first_pairs": skip == 0,
         "merges": page.items,
         "refused": refused,
         "typed": typed or {},

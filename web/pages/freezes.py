@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -28,6 +28,7 @@ from web.problems import status_of
 
 TABS = {"frozen": N_("冻结中"), "unanswered": N_("解冻后待答"), "standing": N_("停工项目")}
 MOST = 200
+PAGE = 50
 
 
 def setup(app: web.Application) -> None:
@@ -64,19 +65,40 @@ async def _page(
     user, actor, people = current_user(request), current_actor(request), services(request)
     asked = tab or request.query.get("show", "")
     tab = asked if asked in TABS else "frozen"
-    lists: dict[str, Sequence[Any]] = {
-        "frozen": await people.freezes.list(actor),
-        "unanswered": await people.freezes.list(actor, unanswered=True),
-        "standing": (
-            await people.projects.page(actor, ProjectFilter(stage=Stage.SUSPENDED), limit=MOST)
-        ).items,
+    cursor, problem, freezes = request.query.get("cursor"), "", people.freezes
+    listed: Sequence[FreezeView] = ()
+    following = None
+    standing = await people.projects.page(
+        actor,
+        ProjectFilter(stage=Stage.SUSPENDED),
+        limit=MOST,
+        cursor=cursor if tab == "standing" else None,
+    )
+    if tab == "standing":
+        following = standing.next_cursor
+    else:
+        try:
+            page = await freezes.page(actor, unanswered=tab == "unanswered", cursor=cursor, limit=PAGE)
+            listed, following = page.items, page.next_cursor
+        except Invalid:
+            problem, status = gettext("这一页已经过期，请从第一页开始。"), 400
+    counts = {
+        "frozen": await freezes.count(actor),
+        "unanswered": await freezes.count(actor, unanswered=True),
+        "standing": len(standing.items),
     }
     context = {
         "tab": tab,
-        "tabs": [(name, gettext(label), len(lists[name])) for name, label in TABS.items()],
-        "rows": await _rows(people, actor, lists[tab]) if tab != "standing" else (),
-        "projects": lists["standing"] if tab == "standing" else (),
-        "most": MOST,
+        "tabs": [
+            (name, gettext(label), counts[name], name == "standing" and counts[name] >= MOST)
+            for name, label in TABS.items()
+        ],
+        "rows": await _rows(people, actor, listed),
+        "projects": standing.items if tab == "standing" else (),
+        "problem": problem,
+        "first_page": cursor is None,
+        "first_href": f"/freezes?show={tab}",
+        "more": "/freezes?" + urlencode({"show": tab, "cursor": following}) if following else "",
         "scopes": labels.words(words.SCOPES),
         "callback_kinds": labels.words(words.CALLBACK_KINDS),
         "stages": labels.words(labels.STAGES),

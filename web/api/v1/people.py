@@ -240,8 +240,11 @@ async def thaw_customer(call: Call[NoQuery]) -> FreezeOut:
 )
 async def list_freezes(call: Call[FreezesQuery]) -> FreezeList:
     """Return freezes in force, or those that wait for an answer."""
-    found = await services(call.request).freezes.list(call.actor, unanswered=call.query.unanswered)
-    return FreezeList(items=tuple(FreezeOut.model_validate(view) for view in found))
+    asked = call.query
+    page = await services(call.request).freezes.page(
+        call.actor, unanswered=asked.unanswered, cursor=asked.cursor, limit=asked.limit
+    )
+    return FreezeList.model_validate(page)
 
 
 @operation(

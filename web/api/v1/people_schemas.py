@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from crm.domain.customer_rules import BadNumber
 from crm.domain.freeze import CallbackKind, RefusalSource
+from web.api.v1.complaints_schemas import Cursor, Limit
 from web.api.v1.schemas import Out, Query, SiteTime
 
 Text = Annotated[str, Field(max_length=2000)]
@@ -170,6 +171,8 @@ class FreezesQuery(Query):
     """Freezes in force, or those that ended and wait for the follow-up's answer."""
 
     unanswered: bool = False
+    cursor: Cursor | None = None
+    limit: Limit = 50
 
 
 class CustomerRow(Out):
@@ -229,6 +232,7 @@ class FreezeList(Out):
     """Freezes, newest first."""
 
     items: tuple[FreezeOut, ...]
+    next_cursor: str | None
 
 
 class RefusalOut(Out):
@@ -336,10 +340,18 @@ class CandidateOut(Out):
     phone_masked: str
 
 
+class CandidatesQuery(Query):
+    """Which pairs; they are in a stable order."""
+
+    skip: Annotated[int, Field(ge=0, le=100_000)] = 0
+    limit: Limit = 100
+
+
 class CandidateList(Out):
-    """Pairs to look at."""
+    """Pairs to look at; `next_skip` leads on."""
 
     items: tuple[CandidateOut, ...]
+    next_skip: int | None
 
 
 class MergeOut(Out):

@@ -9,7 +9,7 @@ from web.api.operation import Call, operation
 from web.api.v1.people import CUSTOMER_ID, EDIT, MERGE, VIEW, Route, services, shown
 from web.api.v1.people_schemas import (
     CandidateList,
-    CandidateOut,
+    CandidatesQuery,
     ConsentIn,
     ConsentList,
     ConsentOut,
@@ -196,16 +196,18 @@ async def withdraw_consent(call: Call[NoQuery]) -> ConsentOut:
 
 
 @operation(
-    query=NoQuery,
+    query=CandidatesQuery,
     response=CandidateList,
     permission=MERGE,
     summary="List customers who may be one person",
     tag="customers",
 )
-async def list_duplicates(call: Call[NoQuery]) -> CandidateList:
+async def list_duplicates(call: Call[CandidatesQuery]) -> CandidateList:
     """Return pairs on one number whose names are alike."""
-    found = await services(call.request).merging.candidates(call.actor)
-    return CandidateList(items=tuple(CandidateOut.model_validate(view) for view in found))
+    page = await services(call.request).merging.candidates(
+        call.actor, skip=call.query.skip, limit=call.query.limit
+    )
+    return CandidateList.model_validate(page)
 
 
 @operation(
