@@ -44,6 +44,7 @@ class Pop:
     Attributes:
         number: of the other side, as telephony has it.
         chosen: the customer it belongs to; ``None`` while nobody has said, see :data:`NONE_OF_THEM`.
+        held_since: since when the caller hears music; nobody is to wait so for a minute (domain.md §1.14).
         wait_seconds: known from the answer on; while it rings the page counts from ``queued_at``.
         wrap_up_until: when the wrap-up ends by itself.
     """
@@ -58,6 +59,7 @@ class Pop:
     queued_at: datetime | None
     ringing_at: datetime
     answered_at: datetime | None = None
+    held_since: datetime | None = None
     ended_at: datetime | None = None
     wait_seconds: float | None = None
     talk_seconds: float | None = None
@@ -216,6 +218,7 @@ def pop_payload(pop: Pop | None) -> dict[str, Any] | None:
         "queued_at": iso(pop.queued_at),
         "ringing_at": iso(pop.ringing_at),
         "answered_at": iso(pop.answered_at),
+        "held_since": iso(pop.held_since),
         "ended_at": iso(pop.ended_at),
         "wait_seconds": pop.wait_seconds,
         "talk_seconds": pop.talk_seconds,

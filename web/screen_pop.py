@@ -31,6 +31,7 @@ from telephony.events import (
     CallEnded,
     CallMerged,
     CallOpened,
+    CallProgressed,
     LinkStateChanged,
 )
 from web.customer_lookup import CustomerLookup
@@ -71,6 +72,7 @@ HEARD: tuple[type[Event], ...] = (
     CallEnded,
     CallMerged,
     CallOpened,
+    CallProgressed,
     LinkStateChanged,
     RosterChanged,
 )
@@ -199,6 +201,9 @@ class ScreenPops:
             case CallMerged():
                 for screen, pop in self._on_call(event.call_id):
                     self._show(screen, replace(pop, call_id=event.into_call_id))
+            case CallProgressed(kind="held" | "unheld"):
+                for screen, pop in self._on_call(event.call_id):
+                    self._show(screen, replace(pop, held_since=event.at if event.kind == "held" else None))
             case AgentStateChanged():
                 self._state_changed(event)
             case LinkStateChanged():

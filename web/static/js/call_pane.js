@@ -4,6 +4,7 @@ import { byId, setData, setText } from "./dom.js";
 import { t } from "./texts.js";
 
 const WAIT_LATE_S = 20;
+const HOLD_LATE_S = 60; // never more than a minute on hold without coming back
 
 const phases = {
   ringing: () => t("来电，请接听"),
@@ -31,6 +32,7 @@ export function drawCall(pop, notice, labels) {
   setText(byId("call-path"), pop ? pop.menu_path.join(" › ") : "");
   drawWait(pop);
   drawTalk(pop);
+  drawHold(pop);
   drawForms(pop);
 }
 
@@ -67,6 +69,12 @@ function drawWait(pop) {
   }
   tickFrom(wait, null);
   setText(wait, pop && pop.wait_seconds !== null ? duration(pop.wait_seconds) : "–");
+}
+
+function drawHold(pop) {
+  const held = pop?.phase === "talking" && pop.held_since ? pop.held_since : null;
+  byId("call-held").hidden = !held;
+  tickFrom(byId("call-hold"), held, HOLD_LATE_S);
 }
 
 function drawTalk(pop) {

@@ -8,6 +8,7 @@ from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import Membership
 from telephony.events import (
     CallMerged,
+    CallProgressed,
     LinkStateChanged,
 )
 from tests.support.desktop import CALL, OTHER, Desktop
@@ -185,3 +186,26 @@ async def test_a_database_that_is_away_leaves_the_page_as_it_is(desktop: Desktop
     desktop.desk.broken = False
     desktop.answer()
     assert (await desktop.until("pop"))["phase"] == "talking"
+
+
+async def test_1_14_a_held_caller_is_counted_until_the_agent_comes_back(desktop: Desktop) -> None:
+    await desktop.open()
+    desktop.ring()
+    desktop.answer()
+    while (pop := await desktop.until("pop"))["phase"] != "talking":
+        pass
+    assert pop["held_since"] is None
+
+    def progress(kind: str) -> None:
+        now = desktop.clock.now()
+        desktop.bus.publish(
+            CallProgressed(at=now, call_id=CALL, node="pbx1", seq=9, kind=kind, state="talking")
+        )
+
+    desktop.pass_time(30)
+    progress("held")
+    while (await desktop.until("pop"))["held_since"] is None:
+        pass
+    progress("unheld")
+    while (await desktop.until("pop"))["held_since"] is not None:
+        pass
