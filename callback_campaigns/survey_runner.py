@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 from prometheus_client import Counter
@@ -83,7 +83,7 @@ class SurveyRunner:
         self.files = files
         self.clock = clock
         self.config = config
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[Any]] = set()
 
     def routes(self) -> Mapping[str, Handler]:
         """Return the handlers for :class:`telephony.agi.AgiServer`."""
@@ -95,8 +95,7 @@ class SurveyRunner:
         attempt_id = given[0] if given else await session.get_variable("HF_CALL") or ""
         with structlog.contextvars.bound_contextvars(call_id=attempt_id[:32]):
             try:
-                async with asyncio.timeout(self.config.open_within.total_seconds()):
-                    opened = await self.surveys.open(attempt_id)
+                opened = await self._opened(attempt_id)
             except Exception as error:  # the border of one call
                 if isinstance(error, HuifangError) and not error.retryable:
                     log.warning("survey_not_begun", error=error.code, why=error.message)
@@ -110,13 +109,34 @@ class SurveyRunner:
                 await call.lead()
             finally:
                 if (writer := call.ledger.writer) is not None:
-                    self._late.add(writer)
-                    writer.add_done_callback(self._late.discard)
+                    self._remember(writer)
 
     async def close(self, within: timedelta = LEAVING) -> None:
         """Wait for what is still being kept of calls that are over."""
         if self._late:
             await asyncio.wait(self._late, timeout=within.total_seconds())
+
+    async def _opened(self, attempt_id: str) -> Opened:
+        """Begin the talk, in time or not at all.
+
+        Cancelling a statement waits for a locked database as the statement does, and the customer with it:
+        what is late is let go instead. A talk that is opened after all has no call, and the sweep ends it.
+        """
+        opening = asyncio.create_task(self.surveys.open(attempt_id), name="survey opening")
+        self._remember(opening)
+        done, _ = await asyncio.wait({opening}, timeout=self.config.open_within.total_seconds())
+        if not done:
+            raise TimeoutError("the talk could not be opened in time")
+        return opening.result()
+
+    def _remember(self, task: "asyncio.Task[Any]") -> None:
+        def forget(task: "asyncio.Task[Any]") -> None:
+            self._late.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.debug("survey_work_failed", work=task.get_name(), error=type(error).__name__)
+
+        self._late.add(task)
+        task.add_done_callback(forget)
 
     async def _part(self, session: AgiSession) -> None:
         """Take leave of a customer whom there is nothing to ask."""

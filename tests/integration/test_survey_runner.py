@@ -1,6 +1,8 @@
 """Surveys led over FastAGI by a fake Asterisk: what is heard, what is kept, what becomes of the call."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -268,3 +270,16 @@ async def test_a_full_disk_costs_the_message_and_not_the_survey(site: SurveyCent
     attempt = await site.called()
     await site.survey(attempt, "13111115~1~")
     assert len((await site.talk(attempt)).answers) == 7
+
+
+async def test_a_locked_database_leaves_nobody_in_silence(site: SurveyCentre) -> None:
+    attempt = await site.called()
+    path = site.centre.database.engine.url.database
+    assert path is not None
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        # It is still locked when the decision is there: waiting for it would be waiting for ever.
+        channel = await site.survey(attempt, "1")
+        other.execute("ROLLBACK")
+    assert channel.variables["HF_NEXT"] == ""
+    await site.runner.close(timedelta(seconds=20))
