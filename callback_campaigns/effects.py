@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.answer_effects import AnswerEffects, case_work
+from callback_campaigns.case_results import CaseResults
 from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import Effect, TaskStatus
@@ -21,8 +22,9 @@ from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.revisits import Revisits
 from callback_campaigns.talk_store import Talk, load_talk, to_talk
 from callback_campaigns.talk_tables import CallbackTalkRow, CallbackTalkSetRow
-from callback_campaigns.talk_tickets import TalkTickets, wanted
+from callback_campaigns.talk_tickets import WHOLE, TalkTickets, wanted
 from callback_campaigns.task_tables import CallbackTaskRow
+from crm.complaint_end import ComplaintEnd
 from crm.consents import Consents
 from crm.do_not_call import DoNotCall
 from crm.domain.freeze import RefusalLevel, RefusalSource
@@ -62,6 +64,7 @@ class CallbackEffects:
         plan: PlanRules,
         *,
         tickets: TicketServices,
+        complaints: ComplaintEnd,
         do_not_call: DoNotCall,
         consents: Consents,
         stages: ProjectStages,
@@ -72,6 +75,7 @@ class CallbackEffects:
         self._plan = plan
         self._tickets = TalkTickets(tickets.tickets)
         self._revisits = Revisits(tickets.end)
+        self._cases = CaseResults(complaints)
         self._answers = AnswerEffects(office.journal, do_not_call, consents)
         self._refusals = do_not_call
         self._stages = stages
@@ -96,6 +100,11 @@ class CallbackEffects:
         await self._on_timeline(session, row, talk, fact)
         if talk.ended is TalkEnding.WRONG_PERSON:
             return
+        for one in talk.sets:
+            case_id = await self._cases.concerns(session, talk, one) if one.task_id in fact.kept_ids else None
+            if case_id is not None:
+                step = self._cases.tell(session, ACTOR, talk, one, case_id)
+                await self._guarded(session, "complaint", step)
         await self._open_tickets(session, talk)
         for one in talk.sets:
             if one.task_id in fact.kept_ids:
@@ -112,7 +121,10 @@ class CallbackEffects:
         for one in talk.sets:
             judgement = one.judged(talk.channel, talk.answers)
             found = wanted(judgement, only=only)
-            if only is None:
+            if await self._cases.concerns(session, talk, one) is not None:
+                # A complaint goes on by its own rules: its department needs no ticket besides.
+                found = tuple(want for want in found if want.question != WHOLE)
+            elif only is None:
                 found = (*found, *case_work(judgement))
             asked_again = await self._revisits.tickets(session, one.task_id, talk.talk_id)
             for want in found:

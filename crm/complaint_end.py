@@ -1,5 +1,7 @@
 """How a complaint ends: called back, replied to, closed or not filed, analysed (domain.md §1.3)."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from crm import timeline
 from crm.cases import tidy_text
 from crm.complaint_input import (
@@ -60,10 +62,18 @@ class ComplaintEnd:
             TooEarly: nothing can be asked about yet.
             Invalid: what was said contradicts itself, or names a line of another complaint.
         """
+        async with self._store.database.transaction() as session:
+            await self.call_back_in(session, actor, case_id, new, expected=expected)
+        return await self._view(actor, case_id)
+
+    async def call_back_in(
+        self, session: AsyncSession, actor: Actor, case_id: str, new: NewCallback, *, expected: int | None
+    ) -> None:
+        """Do :meth:`call_back` in the caller's transaction."""
         actor.need(Permission.CASES_REGISTER)
         id_of(new.call_id, "call_id")
         note = tidy_text(new.note, field="note", limit=MAX_NOTE, required=False)
-        async with self._store.changing(actor, case_id, expected=expected) as opened:
+        async with self._store.changing_in(session, actor, case_id, expected=expected) as opened:
             opened.need_whole()
             opened.check_open()
             problems = _problems(opened, new)
@@ -109,7 +119,6 @@ class ComplaintEnd:
                 agent=actor.name,
                 detail={"no": opened.header.no, "case_id": case_id, "leads_to": leads_to.value},
             )
-        return await self._view(actor, case_id)
 
     async def _follow(self, opened: Opened, new: NewCallback, said: Said, note: str) -> NextStep:
         row, header = opened.row, opened.header

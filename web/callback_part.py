@@ -77,6 +77,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
             questionnaires,
             plan,
             tickets=crm.tickets,
+            complaints=crm.complaints.end,
             do_not_call=crm.people.do_not_call,
             consents=crm.people.consents,
             stages=crm.people.stages,

@@ -70,7 +70,7 @@ class Followed:
         return [fact for fact in await self.facts() if isinstance(fact, CustomerMessageWanted)]
 
 
-async def make_followed(centre: TalkCentre) -> Followed:
+async def make_followed(centre: TalkCentre, departments: tuple[str, ...] = DEPARTMENTS) -> Followed:
     """Return what follows from the talks of a centre, with the departments of a company."""
     desk: Desk = centre.callbacks.desk
     office = desk.office
@@ -96,12 +96,13 @@ async def make_followed(centre: TalkCentre) -> Followed:
         complaints=complaints.complaints,
     )
     async with office.database.transaction() as session:
-        session.add_all(Department(code=code, name=code) for code in DEPARTMENTS)
+        session.add_all(Department(code=code, name=code) for code in departments)
     effects = CallbackEffects(
         office,
         centre.book,
         shipped_plan(),
         tickets=tickets,
+        complaints=complaints.end,
         do_not_call=desk.do_not_call,
         consents=desk.consents,
         stages=desk.stages,
