@@ -160,6 +160,7 @@ class ContactLists(Importer):
         made = done = 0
         for part in _parts(wanted):
             async with self._office.database.transaction() as session:
+                await self._alone(session)
                 for one in part:
                     why = await self._against(session, campaign, one)
                     told += [_told(one, why)] if why else []

@@ -152,9 +152,7 @@ class Importer:
         actor.need(self._permission)
         read = await self._read(content, progress)
         async with self._office.database.transaction() as session:
-            if self._office.database.dialect_name == "postgresql":
-                # One import at a time, or two would both find a customer missing. SQLite has one writer.
-                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            await self._alone(session)
             plan = await self._plan(session, actor, read, options, progress)
             fatal = any(problem.row == 1 and not problem.is_warning for problem in read.problems)
             if fatal or (not options.good_rows_only and (read.bad or plan.bad_rows)):
@@ -178,6 +176,12 @@ class Importer:
                 },
             )
         return report, plan
+
+    async def _alone(self, session: AsyncSession) -> None:
+        """Wait until no other import writes, or two would both find something missing."""
+        # SQLite has one writer.
+        if self._office.database.dialect_name == "postgresql":
+            await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
     async def _read(self, content: bytes, progress: Progress) -> _Read:
         progress("read", 0, 0)

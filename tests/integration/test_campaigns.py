@@ -288,6 +288,27 @@ async def test_figures_of_calls_and_refusals(here: CampaignCentre) -> None:
     assert third not in {row.task_id for row in rows}
 
 
+async def test_the_end_is_worked_out_from_the_pace_in_hours_of_calls(here: CampaignCentre) -> None:
+    tasks = await people(here, "BBBBBB")
+    running = (await here.started()).campaign
+    clock = here.centre.clock
+    for place, task_id in enumerate(tasks[:4]):
+        made = await dialled(here, running, task_id, f"1380013800{place}")
+        now = clock.now()
+        await here.centre.attempts.move(made.attempt_id, lambda it: rules.answered(it, now=clock.now()))
+        await here.centre.attempts.move(
+            made.attempt_id, lambda it: rules.ended(it, Outcome.ANSWERED, now=clock.now())
+        )
+        async with here.centre.database.transaction() as session:
+            row = await session.get_one(CallbackTaskRow, task_id)
+            row.status, row.verdict, row.ended_at = "done", "satisfied", now
+    clock.advance(timedelta(minutes=30))
+    counts = await here.figures.counts(SUPERVISOR, running.campaign_id)
+    # Four in the half hour since 10:00; the two that are left take a quarter of an hour.
+    assert (counts.done, counts.waiting, counts.pace) == (4, 2, 8.0)
+    assert counts.ends == clock.now() + timedelta(minutes=15)
+
+
 async def test_each_refusal_is_listed_with_its_code(here: CampaignCentre) -> None:
     (task,) = await people(here, "B")
     running = (await here.started()).campaign
