@@ -12,6 +12,7 @@ from sqlalchemy import select
 from crm.domain.case_figures import OF_COMPANY, Figure, FigureCode, Spread, Unit
 from crm.figure_period import Asked
 from crm.tables import Store
+from telephony.agent_hangups import read_hangups
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -145,9 +146,17 @@ async def show(request: web.Request) -> web.StreamResponse:
         "department": asked.department or "",
         "groups": [(gettext(title), [by_code[code] for code in codes]) for title, codes in GROUPS],
         "responses": [_took(spread) for spread in found.responses],
+        "hangups": await _hangups(app, asked),
         "as_of": found.as_of,
     }
     return render(request, "figures.html", context)
+
+
+async def _hangups(app: web.Application, asked: Asked) -> list[tuple[str, str, int, int, int]]:
+    """Return number, name, share in percent, and the counts of each agent; they have no store."""
+    async with app[DEPS].database.session() as session:
+        found = await read_hangups(session, asked.since, asked.until)
+    return [(one.number, one.name, round(one.share * 100), one.by_agent, one.calls) for one in found]
 
 
 def _month(asked: str, today: date) -> date:
