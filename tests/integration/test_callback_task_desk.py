@@ -140,7 +140,7 @@ async def test_the_points_of_a_finished_customer_follow_one_another(centre: Call
     await centre.desk.reach(project_id, Stage.COMPLETED, date(2026, 3, 2))
     async with centre.database.transaction() as session:
         project = await session.get_one(Project, project_id)
-        project.delivery_state = "Y"
+        project.delivery_state, project.appraised_at = "Y", centre.clock.now()
     await centre.desk.reach(project_id, Stage.DELIVERED, date(2026, 3, 2))
     await centre.tell()
     point = (await centre.all())[-1]

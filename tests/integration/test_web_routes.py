@@ -37,6 +37,8 @@ FOR_ANYBODY = {
     "POST /sign-in",
     "POST /language",
     "GET /shared/{token}",  # its secret is the permission; it ends within a day
+    "GET /f/{token}",  # a customer's questionnaire; likewise, within seven days
+    "POST /f/{token}",
 }
 """All routes that nobody needs to sign in for; static files besides. Adding one is a decision."""
 
@@ -78,6 +80,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /api/v1/campaigns/{campaign_id}/results.xlsx",
         "GET /api/v1/dial-attempts.csv",
         "GET /api/v1/dial-attempts.xlsx",
+        "GET /callback-results.{form}",
         "GET /exports/campaigns/{campaign_id}.{form}",
         "GET /exports/cases.{form}",
         "GET /exports/overdue.{form}",
