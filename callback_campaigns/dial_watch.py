@@ -24,6 +24,8 @@ AGAIN = timedelta(minutes=1)
 """How often it is asked whether a reason that holds a campaign back is to be written down."""
 LEARNT_FROM = timedelta(days=1)
 MOST = 5_000
+LOST = 5.0
+"""Seconds after which a dial whose attempt is over has ended, whether or not that was heard."""
 HEARD: tuple[type[Event], ...] = (CallProgressed, CallAnswered, CallEnded)
 
 
@@ -103,6 +105,18 @@ class DialWatch:
             case _:
                 pass
 
+    def _forget_lost(self) -> None:
+        """Dials whose end was not heard would keep agents waiting for ever."""
+        now = self._office.clock.monotonic()
+        opened = {one.attempt.attempt_id for one in self._keeper.open_attempts()}
+        for attempt_id in [one for one in self._campaign_of if one not in opened]:
+            pace = self._paces.get(self._campaign_of[attempt_id])
+            dial = pace.dials.get(attempt_id) if pace is not None else None
+            if pace is None or dial is None or now - dial.since > LOST:
+                del self._campaign_of[attempt_id]
+                if pace is not None:
+                    pace.failed(attempt_id, now)
+
     async def _learn(self, campaign: Campaign, pace: CampaignPace) -> None:
         now, mono = self._office.now(), self._office.clock.monotonic()
         row = DialAttemptRow
@@ -148,6 +162,7 @@ class DialWatch:
         if before is not None and abs(now - before[0]) < PULSE:
             return
         self._pulsed[campaign_id] = (now, decision)
+        self._forget_lost()
         mine = [one.attempt for one in self._keeper.open_attempts() if one.campaign_id == campaign_id]
         talking = sum(one.state is AttemptState.ANSWERED for one in mine)
         queue = campaign.queue if campaign.mode.needs_queue else None

@@ -31,6 +31,7 @@ from callback_campaigns.exchange import DialOrder, Exchange, People, Way
 from callback_campaigns.placing import Placing
 from crm.office import Office
 from kernel.bus import Bus
+from kernel.errors import HuifangError
 
 log = structlog.get_logger(__name__)
 
@@ -212,7 +213,14 @@ class Dialler:
     async def _dial_all(self, campaign: Campaign, room: Room, ready: Sequence[ReadyTask]) -> int:
         begun = 0
         for task in ready:
-            refusal = await self._dial(campaign, room, task)
+            try:
+                refusal = await self._dial(campaign, room, task)
+            except HuifangError as error:
+                # A campaign that cannot be dialled as it was written must not hold the others up.
+                log.warning(
+                    "campaign_not_dialled", campaign=campaign.campaign_id, error=error.code, field=error.field
+                )
+                break
             if refusal is None:
                 begun += 1
             elif refusal.code in _LINES:
