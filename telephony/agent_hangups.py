@@ -1,4 +1,4 @@
-"""Who hung up: the share of calls that an agent ended, a signal of how customers are seen off (domain.md §1.14).
+"""Who hung up: the share of calls that an agent ended, a signal of quality (domain.md §1.14).
 
 The customer hangs up first. Calls of which nobody knows who ended them, and those that a transfer took away,
 say nothing and are not counted.
