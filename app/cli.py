@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_deposits import deposits
 from app.cli_facts import facts
 from app.cli_import import import_file
 from app.cli_limits import calendar, limits
@@ -37,6 +38,7 @@ for _name, _commands in (
     ("token", tokens),
     ("audit", audit),
     ("facts", facts),
+    ("deposits", deposits),
     ("search", search),
     ("notice", notices),
     ("limits", limits),

@@ -6,6 +6,7 @@ import callback_campaigns.talk_tables
 import callback_campaigns.task_tables
 import crm.attachment_tables
 import crm.complaint_tables
+import crm.deposit_rule_tables
 import crm.duty_tables
 import crm.escalation_tables
 import crm.follow_up_tables
@@ -39,6 +40,7 @@ MODULES = (
     callback_campaigns.talk_tables,
     callback_campaigns.questionnaire_tables,
     crm.complaint_tables,
+    crm.deposit_rule_tables,
     crm.duty_tables,
     crm.escalation_tables,
     crm.attachment_tables,

@@ -131,6 +131,40 @@ class Deposits:
         await session.flush()
         return taken.posted
 
+    async def lock(self, session: AsyncSession, crew_id: str) -> DepositAccountRow:
+        """Return a crew's account, which others now wait for. Raises NotFound."""
+        return await self._account(session, crew_id)
+
+    async def carry_out(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        account: DepositAccountRow,
+        kind: PostingKind,
+        amount: Decimal,
+        note: str,
+        *,
+        project_id: str,
+        at: datetime,
+    ) -> None:
+        """Post what a rule asks for, in its transaction and under the account's lock."""
+        held = await balance_of(session, account.crew_id)
+        if amount != NOTHING:
+            change = signed_amount(kind, amount, held)
+            row = self._add(session, account, kind, change, at, actor, note[:MAX_NOTE])
+            row.project_id = project_id
+            held += change
+            self._tell(session, row, held)
+        await session.flush()
+        await self._journal.note(
+            session,
+            actor,
+            "deposit.rule_carried_out",
+            entity=ENTITY,
+            entity_id=account.crew_id,
+            after={"kind": kind, "amount": amount, "balance": held, "project_id": project_id},
+        )
+
     async def account(self, actor: Actor, crew_id: str, *, limit: int = MAX_PAGE) -> DepositView:
         """Return a crew's account.
 

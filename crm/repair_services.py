@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from crm.attachments import Attachments
 from crm.cases import CaseRegister
+from crm.deposit_rules import DepositRules
 from crm.deposits import Deposits
 from crm.file_store import FileStore
 from crm.journal import Journal
@@ -33,6 +34,7 @@ class RepairServices:
     settlements: Settlements
     costs: CostReader
     deposits: Deposits
+    deposit_rules: DepositRules
     attachments: Attachments
     warranties: Warranties
 
@@ -62,6 +64,7 @@ class RepairServices:
             settlements=Settlements(store, costs, deposits, zone=zone),
             costs=costs,
             deposits=deposits,
+            deposit_rules=DepositRules(database, clock, journal, deposits, zone=zone),
             attachments=attachments,
             warranties=Warranties(database, clock, journal),
         )

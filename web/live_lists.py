@@ -30,6 +30,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "appraisals": ("appraisal_proposal",),
     "improvements": ("improvement_measure", "improvement_step", "improvement_file"),
     "voices": ("customer_voice",),
+    "deposits": ("deposit_rule", "deposit_share"),
     "materials": ("material",),
     "duty": ("duty_shift", "duty_entry", "patrol"),
     "knowledge": ("knowledge_article", "knowledge_version"),

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from app.demo.playing import Scene, Steps, Turn
 from crm.domain.complaint import ComplaintClass
+from crm.domain.deposit_rule import DepositRule
 from crm.domain.duty import PatrolSlot, Shift
 from crm.domain.repair_cost import MaterialKind
 from crm.domain.voice import VoiceKind
@@ -136,8 +137,18 @@ async def duty(scene: Scene) -> Steps:
 
 
 async def catalogue(scene: Scene) -> Steps:
-    """Write the catalogue of materials down."""
+    """Write down the catalogue of materials and the rule for deposits."""
     for code, name, unit, price, kind in MATERIALS:
         text = MaterialText(code=code, name=name, unit=unit, price=Decimal(price), kind=kind)
         await scene.crm.materials.put(scene.office.heads["MAT"], None, text, expected=None)
+    rules = scene.crm.repairs.deposit_rules
+    rule = DepositRule(
+        valid_from=rules.today(),
+        percent=Decimal(3),
+        cap=Decimal(20_000),
+        initial=Decimal(8_000),
+        release_months=25,
+        floor=Decimal(2_000),
+    )
+    await rules.set(scene.office.manager, rule)
     yield scene.until

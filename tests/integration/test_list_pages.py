@@ -30,6 +30,7 @@ OPEN_TO = {
     "/lists/voices": LEADS | {"spc", "finance", "hr"},
     "/lists/duty": LEADS | {"spc", "finance", "hr"},
     "/lists/materials": set(ROLES) - {"hr"},
+    "/lists/deposits": LEADS | {"captain", "finance"},
     "/lists/forwarded": LEADS | {"spc", "finance", "hr"},
     "/lists/follow-ups": LEADS,
     "/lists/appraisals": LEADS | {"hr"},

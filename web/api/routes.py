@@ -22,6 +22,7 @@ from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
+from web.api.v1.deposit_rules import ROUTES as DEPOSIT_RULE_ROUTES
 from web.api.v1.duty import ROUTES as DUTY_ROUTES
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
@@ -67,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
+    *DEPOSIT_RULE_ROUTES,
     *MATERIAL_ROUTES,
     *DUTY_ROUTES,
     *REPAIR_ROUTES,

@@ -61,6 +61,7 @@ TABS = (
     Tab("/lists/follow-ups", N_("结案抽查"), _follows_up),
     Tab("/lists/appraisals", N_("考核"), _has_appraisals),
     Tab("/lists/materials", N_("材料"), _has_materials),
+    Tab("/lists/deposits", N_("质保金"), lambda user: user.can(Permission.DEPOSITS_VIEW)),
     Tab("/lists/repair-points", N_("维修点"), _has_points),
 )
 

@@ -7,6 +7,7 @@ from web.pages.list_tabs import tabs_of
 from web.pages.lists import (
     appraisals,
     causes,
+    deposits,
     duty,
     follow_ups,
     forwarded,
@@ -32,6 +33,7 @@ def setup(app: web.Application) -> None:
         voices,
         duty,
         materials,
+        deposits,
         forwarded,
         follow_ups,
         appraisals,

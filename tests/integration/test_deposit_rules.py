@@ -1,0 +1,142 @@
+"""Quality deposits by rules: posted once per project, never edited (domain.md §1.5)."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import select, update
+
+from crm.deposit_rules import DepositRules
+from crm.domain.deposit import PostingKind
+from crm.domain.deposit_rule import DepositRule
+from crm.domain.project import Stage
+from crm.people_tables import StageEventRow
+from crm.tables import Crew, Project
+from kernel.clock import FakeClock
+from kernel.errors import Conflict, Forbidden, Invalid
+from kernel.ids import new_ulid
+from tests.support.office import OfficeStage
+from tests.support.office_web import get, post, signed_in
+from tests.support.web_stage import web_stage
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+
+HERE = "/lists/deposits"
+RULE = DepositRule(
+    valid_from=date(2026, 3, 10),
+    percent=Decimal(3),
+    cap=Decimal(20_000),
+    initial=Decimal(10_000),
+    release_months=25,
+    floor=Decimal(1_000),
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OfficeStage]:
+    clock = FakeClock(datetime(2026, 3, 10, 1, 0, tzinfo=UTC))
+    async with web_stage(tmp_path_factory.mktemp("deposits"), clock=clock) as stage:
+        found = OfficeStage(stage, clock)
+        await found.open()
+        yield found
+
+
+def book(office: OfficeStage) -> DepositRules:
+    return office.crm.repairs.deposit_rules
+
+
+async def complete(office: OfficeStage, place: int, on: date, crew_id: str) -> str:
+    """Have a project of 100,000 be completed by a crew."""
+    project_id = str(office.projects[place].id)
+    async with office.stage.database.transaction() as session:
+        values = {"crew_id": crew_id, "amount": Decimal(100_000)}
+        await session.execute(update(Project).where(Project.id == project_id).values(values))
+        session.add(
+            StageEventRow(
+                id=new_ulid(),
+                project_id=project_id,
+                stage=int(Stage.COMPLETED),
+                happened_on=on,
+                recorded_at=office.clock.now(),
+                recorded_by="陈建国",
+            )
+        )
+    return project_id
+
+
+async def test_1_5_withheld_once_and_released_once_as_postings(office: OfficeStage) -> None:
+    rules, finance, deposits = book(office), office.who("finance"), office.crm.repairs.deposits
+    async with office.stage.database.session() as session:
+        crew_id = str((await session.scalars(select(Crew.id).order_by(Crew.id))).first())
+    await complete(office, 0, date(2026, 3, 9), crew_id)
+    assert await rules.run(finance) == await rules.run(finance), "no rule, nothing to do"
+    await rules.set(office.who("manager"), RULE)
+    project_id = await complete(office, 1, date(2026, 3, 10), crew_id)
+    posted = await rules.run(finance)
+    assert (posted.withheld, posted.withheld_sum, posted.released) == (1, Decimal("3000.00"), 0)
+    assert (await rules.run(finance)).withheld == 0
+    account = await deposits.account(finance, crew_id)
+    assert [(one.kind, one.amount, one.project_id) for one in account.postings] == [
+        (PostingKind.WITHHOLD, Decimal("3000.00"), project_id)
+    ]
+    (crew,) = [one for one in await rules.crews(office.who("captain")) if one.crew_id == crew_id]
+    assert (crew.balance, crew.projects, crew.missing) == (Decimal("3000.00"), 1, Decimal("10000.00"))
+    assert crew.next_release == date(2028, 4, 10)
+    later = FakeClock(office.clock.now() + timedelta(days=763))
+    ripe = DepositRules(office.stage.database, later, office.crm.journal, deposits, zone=rules._zone)
+    posted = await ripe.run(finance)
+    assert (posted.released, posted.released_sum) == (1, Decimal("2000.00")), "the floor stays"
+    assert (await ripe.run(finance)).released == 0
+    account = await deposits.account(finance, crew_id)
+    assert account.balance == Decimal("1000.00")
+    assert len(account.postings) == 2
+
+
+async def test_who_may_and_what_cannot_be(office: OfficeStage) -> None:
+    rules = book(office)
+    for login in ("manager", "captain", "boss"):
+        with pytest.raises(Forbidden):
+            await rules.run(office.who(login))
+    with pytest.raises(Forbidden):
+        await rules.set(office.who("finance"), RULE)
+    with pytest.raises(Conflict):
+        await rules.set(office.who("manager"), RULE)
+    for wrong in (
+        {"valid_from": date(2026, 3, 9)},
+        {"percent": Decimal("3.001")},
+        {"floor": Decimal(30_000)},
+    ):
+        values = {name: getattr(RULE, name) for name in DepositRule.__slots__} | {
+            "valid_from": date(2026, 4, 1)
+        }
+        with pytest.raises(Invalid) as refused:
+            await rules.set(office.who("manager"), DepositRule(**(values | wrong)))
+        assert refused.value.field in wrong
+
+
+async def test_page_and_api(office: OfficeStage) -> None:
+    _, page = await get(office, "manager", HERE)
+    assert f'action="{HERE}/steps/rule"' in page
+    assert f'action="{HERE}/steps/run"' not in page
+    form = {
+        "version": "0",
+        "valid_from": "2026-05-01",
+        "percent": "5",
+        "cap": "60000",
+        "initial": "10000",
+        "release_months": "25",
+        "floor": "5000",
+    }
+    assert (await post(office, "manager", f"{HERE}/steps/rule", form))[0] == 303
+    assert (await post(office, "manager", f"{HERE}/steps/rule", form))[0] == 409
+    assert (await post(office, "manager", f"{HERE}/steps/run", {"version": "0"}))[0] == 403
+    assert (await post(office, "finance", f"{HERE}/steps/run", {"version": "0"}))[0] == 303
+    async with signed_in(office, "finance") as session:
+        async with session.get("/api/v1/deposit-rules") as answer:
+            assert [one["percent"] for one in (await answer.json())["items"]] == ["5.00", "3.00"]
+        async with session.get("/api/v1/crew-deposits") as answer:
+            assert answer.status == 200
+        async with session.post("/api/v1/deposit-rules/run", headers={"Origin": office.stage.url}) as answer:
+            assert (await answer.json())["withheld"] == 0
