@@ -164,7 +164,7 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
     if user.can(Permission.CALLS_VIEW):
         items.append(NavigationItem("/calls", gettext("通话记录")))
     if user.can(Permission.CALLBACKS_WORK):
-        items.append(NavigationItem("/callback-tasks", gettext("回访")))
+        items.append(NavigationItem("/callback-tasks", gettext("回访任务")))
     if not user.can(Permission.RED_LIST_VIEW):
         items += _late_navigation(user)
     if user.can(Permission.CUSTOMERS_VIEW):
