@@ -294,5 +294,5 @@ def test_whoever_is_silent_or_unclear_to_the_machine_detection_is_a_person() -> 
 
 def test_who_was_called_waits_two_seconds_for_a_person() -> None:
     text = render(config())["extensions.conf"].partition("[huifang-dialled]")[2].partition("\n[")[0]
-    assert "Queue(${HF_QUEUE},c,,,2)" in text
+    assert "Queue(${HF_QUEUE},cb(huifang-at-once^s^1),,,2)" in text
     assert text.count("Goto(huifang-call-again,s,1)") == 3
