@@ -1,4 +1,4 @@
-"""SQL tables of the rules for quality deposits, and of what they led to (domain.md §1.5). Private to ``crm``."""
+"""SQL tables of the rules for quality deposits and what they led to (domain.md §1.5). Private to ``crm``."""
 
 from datetime import date, datetime
 from decimal import Decimal

@@ -133,3 +133,15 @@ async def test_the_page_plans_logs_and_patrols(office: OfficeStage) -> None:
             assert answer.status == 400
         async with session.get("/api/v1/duty-log?limit=1") as answer:
             assert len((await answer.json())["items"]) == 1
+
+
+async def test_2_2_the_staffing_view_is_the_leaders(office: OfficeStage) -> None:
+    for period in ("today", "week", "last", "nonsense"):
+        status, page = await get(office, "boss", f"/lists/staffing?period={period}")
+        assert (status, "09:00" in page) == (200, True)
+    async with signed_in(office, "manager") as session:
+        async with session.get("/api/v1/staffing?since=2026-03-09&days=7") as answer:
+            hours = (await answer.json())["items"]
+            assert sum(one["cases"] for one in hours) > 0
+        async with session.get("/api/v1/staffing?since=2026-03-09&days=8") as answer:
+            assert answer.status == 400

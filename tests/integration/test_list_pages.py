@@ -31,6 +31,7 @@ OPEN_TO = {
     "/lists/duty": LEADS | {"spc", "finance", "hr"},
     "/lists/materials": set(ROLES) - {"hr"},
     "/lists/deposits": LEADS | {"captain", "finance"},
+    "/lists/staffing": LEADS,
     "/lists/forwarded": LEADS | {"spc", "finance", "hr"},
     "/lists/follow-ups": LEADS,
     "/lists/appraisals": LEADS | {"hr"},

@@ -47,6 +47,7 @@ from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
+from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
 from web.api.v1.voices import ROUTES as VOICE_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
@@ -68,6 +69,7 @@ ROUTES: tuple[Route, ...] = (
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
+    *STAFFING_ROUTES,
     *DEPOSIT_RULE_ROUTES,
     *MATERIAL_ROUTES,
     *DUTY_ROUTES,

@@ -57,6 +57,7 @@ TABS = (
     Tab("/lists/improvements", N_("改进措施"), _has_measures),
     Tab("/lists/voices", N_("客户声音"), _has_orders),
     Tab("/lists/duty", N_("值班"), _has_orders),
+    Tab("/lists/staffing", N_("排班与话务"), _leads),
     Tab("/lists/forwarded", N_("转办单"), _has_orders),
     Tab("/lists/follow-ups", N_("结案抽查"), _follows_up),
     Tab("/lists/appraisals", N_("考核"), _has_appraisals),

@@ -16,6 +16,7 @@ from web.pages.lists import (
     points,
     problem,
     repeats,
+    staffing,
     voices,
 )
 from web.pages.shell import see_other
@@ -32,6 +33,7 @@ def setup(app: web.Application) -> None:
         improvements,
         voices,
         duty,
+        staffing,
         materials,
         deposits,
         forwarded,
