@@ -1,13 +1,24 @@
 """What customers say when called back about their complaint goes into the complaint (domain.md §3.5)."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
 import app.models  # noqa: F401 - every table
+from app.callback_tasks import build_tasks
+from app.container import Role as Part
+from app.container import open_centre
+from app.runtime.redis_server import RedisServer
+from app.settings import load_settings
+from app.store import bring_up_to_date
+from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.case import CaseStatus
 from crm.domain.complaint import NextStep
+from crm.tables import Department
 from crm.ticket_tables import TicketRow
 from kernel.db import Database
 from kernel.ids import new_ulid
@@ -15,7 +26,9 @@ from tests.support.callback_centre import make_centre
 from tests.support.callback_effects import make_followed
 from tests.support.complaints import open_desk
 from tests.support.limits import SettableClock, at
+from tests.support.people import make_desk
 from tests.support.talks import make_talks
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -70,3 +83,46 @@ async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
     assert [one.leads_to for one in found.callbacks] == [leads_to]
     async with sqlite.session() as session:
         assert (await session.scalars(select(TicketRow))).all() == []
+
+
+async def test_a_running_centre_has_the_ticket_while_the_talk_goes_on(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    settings = load_settings({}, data_dir=tmp_path / "data", redis_url=redis_server.url, web={"port": 0})
+    await bring_up_to_date(settings)
+    async with open_centre(settings, frozenset({Part.WEB})) as running:
+        base, task_id = running.base, new_ulid()
+        customer = await make_desk(base.database, base.clock).customer()
+        async with base.database.transaction() as session:
+            session.add(Department(code="CS", name="客服监察部"))
+            session.add(
+                CallbackTaskRow(
+                    id=task_id,
+                    key=task_id,
+                    kind="KG",
+                    category="site",
+                    status="ready",
+                    customer_id=customer.customer_id,
+                    level="B",
+                    channel="agent",
+                    origin="manual",
+                    origin_ref="x",
+                    call_at=base.clock.now(),
+                    tried=[],
+                    created_at=base.clock.now(),
+                    tries=0,
+                )
+            )
+        talks = build_tasks(settings, base.database, base.clock, base.bus).talks
+        talk = await talks.open(task_id, attempt_id=None, channel=Channel.AGENT, by="李")
+        await talks.answer(talk.talk_id, "KG1", Answer(values=("nobody_came",)), by="李")
+
+        async def found() -> Sequence[str | None]:
+            async with base.database.session() as session:
+                return (await session.scalars(select(TicketRow.question_id))).all()
+
+        await eventually(found, timeout=20)
+        assert await found() == ["KG1"]
+        assert (await talks.get(talk.talk_id)).ended is None
+        health = base.tasks.health()
+        assert health["callback-effects"].crashes == health["callback-sweep"].crashes == 0
