@@ -22,7 +22,8 @@ import ivr
 import kernel
 import telephony
 import web
-from app.settings import PREFIX, Section, Settings
+from app.setting_sections import Section
+from app.settings import PREFIX, Settings
 from crm.service import CustomerDirectory
 from kernel.bus import Bus
 from kernel.clock import SystemClock

@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.settings import NoticeSettings, Settings
+from app.setting_sections import NoticeSettings
+from app.settings import Settings
 from crm.notices.domain import Channel, QuietHours, Rate, Scope, Target
 from crm.notices.facts import NoticeFacts
 from crm.notices.later import LaterWorker

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 
 from app.notice_wiring import Staff, build_notices, build_senders, start_notices, unwanted
-from app.settings import NoticeSettings, Settings
+from app.setting_sections import NoticeSettings
+from app.settings import Settings
 from crm.notices.domain import Channel, NoticeRequest, Scope, Target
 from crm.notices.events import NoticeWanted
 from crm.notices.messages import MessageQueue

@@ -1,0 +1,140 @@
+"""What sections of settings are made of, and the sections of what goes out: calls and messages."""
+
+import re
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from telephony.asterisk.model import Codec
+
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            ip_network(value, strict=False)
+        except ValueError as error:
+            raise ValueError(
+                f"{value!r} is no address or network, such as 192.0.2.7 or 192.0.2.0/24"
+            ) from error
+    return values
+
+
+Networks = Annotated[tuple[str, ...], pydantic.AfterValidator(_networks)]
+
+
+def _codecs(values: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(values) - set(Codec))
+    if unknown or not values:
+        raise ValueError(f"{', '.join(unknown) or 'nothing'}: name at least one of {', '.join(Codec)}")
+    return values
+
+
+def _numbers(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"\+?[0-9]{2,20}", value):
+            raise ValueError(f"{value!r} is no telephone number")
+    return values
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"(?:[01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError(f"{value!r} is no time of day such as 21:00")
+    return value
+
+
+def _page_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", value):
+        raise ValueError("an address such as https://cc.example.com")
+    return value
+
+
+Codecs = Annotated[tuple[str, ...], pydantic.AfterValidator(_codecs)]
+OwnNumbers = Annotated[tuple[str, ...], pydantic.AfterValidator(_numbers)]
+ClockTime = Annotated[str, pydantic.AfterValidator(_clock)]
+PageUrl = Annotated[str, pydantic.AfterValidator(_page_url)]
+
+
+class Section(BaseModel):
+    """Base of the sections: unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DiallerSettings(Section):
+    """The dialler: it calls customers for running campaigns, and for agents who ask for a call."""
+
+    enabled: bool = Field(True, description="Dial for running campaigns; without one nothing is dialled.")
+    ring_seconds: float = Field(35, gt=0, le=120, description="How long a customer's telephone rings.")
+    agent_ring_seconds: float = Field(
+        20, gt=0, le=60, description="How long an agent's telephone rings who asked for a call."
+    )
+    connect_seconds: int = Field(
+        2, ge=1, le=10, description="Whoever answers and has nobody after so long was abandoned."
+    )
+    machine_seconds: float = Field(
+        2.5, ge=1, le=5, description="How long is listened for an answering machine; unsure is a person."
+    )
+    stale_seconds: float = Field(
+        5, gt=0, le=30, description="Nobody is dialled when Asterisk was last heard longer ago."
+    )
+    settle_seconds: float = Field(
+        60, ge=1, le=600, description="A call that left no trace counts as made after so long."
+    )
+    talk_minutes: float = Field(
+        60, gt=0, le=600, description="A call that lasts longer is looked for: its end may have been missed."
+    )
+    carrier: str = Field(
+        "own", description="Whose rules hold for agents' calls outside of campaigns (rules/dialling.yaml)."
+    )
+
+
+class NoticeSettings(Section):
+    """Messages to people who work here and to customers: e-mail, enterprise WeChat, SMS, webhooks."""
+
+    page_url: PageUrl = Field(
+        "",
+        description="Where people open the pages (`https://cc.example.com`); empty: messages carry no link, "
+        "and links without signing in are shown under the address that was asked.",
+    )
+    smtp_host: str = Field("", description="Mail server; empty: no e-mail.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="Encryption; `none` only for a mail server on this machine."
+    )
+    smtp_username: str = Field("", description="User name at the mail server; empty: no login.")
+    smtp_password: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Password at the mail server."
+    )
+    smtp_from: str = Field("", description="Address that e-mail comes from.")
+    wecom_url: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Address of a WeCom group's robot, key and all; empty: no WeCom."
+    )
+    sms_url: str = Field("", description="Gateway that text messages are posted to as JSON; empty: no SMS.")
+    sms_secret: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Signs what is posted to the SMS gateway."
+    )
+    webhook_url: str = Field("", description="Where webhooks go whose recipient has no address of their own.")
+    webhook_secret: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Signs webhooks (HMAC-SHA256); empty: no webhooks."
+    )
+    allowed_networks: Networks = Field(
+        (), description="Networks, not public, that gateways and webhooks may be in, such as 10.1.2.0/24."
+    )
+    email_per_minute: float = Field(60, gt=0, le=6000, description="E-mails a minute; more of them wait.")
+    sms_per_minute: float = Field(60, gt=0, le=6000, description="Text messages a minute; more of them wait.")
+    wecom_per_minute: float = Field(
+        18, gt=0, le=6000, description="WeCom messages a minute; a group's robot takes 20."
+    )
+    webhook_per_minute: float = Field(120, gt=0, le=6000, description="Webhooks a minute; more of them wait.")
+    recipient_per_minute: float = Field(
+        2,
+        gt=0,
+        le=600,
+        description="Messages a minute to one address, after five at once; more of them wait.",
+    )
+    quiet_from: ClockTime = Field("21:00", description="From then on only urgent messages go out.")
+    quiet_until: ClockTime = Field(
+        "08:00", description="Until then; the same as `quiet_from`: messages go out at any hour."
+    )
