@@ -1,6 +1,7 @@
 """The book of questionnaires: drafts, published versions, and the sets that come with the program."""
 
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -91,7 +92,7 @@ class QuestionnaireBook:
             version = await session.get(QuestionnaireVersionRow, (code, wanted))
         if version is None:
             raise NotFound("nothing was published under this number", field="number")
-        found = self._known.get((code, wanted)) or read_questionnaire(version.text)
+        found = self._known.get((code, wanted)) or _read(version.text)
         self._known[code, wanted] = found
         return Published(code=code, number=wanted, questionnaire=found)
 
@@ -312,6 +313,10 @@ def _view(row: QuestionnaireRow, version: QuestionnaireVersionRow | None) -> Que
         problems=problems_of(row.draft) if row.draft is not None else (),
         version=row.version,
     )
+
+
+# Several services read the same texts, the first of them before anybody is called.
+_read = lru_cache(maxsize=256)(read_questionnaire)
 
 
 def _version(row: QuestionnaireVersionRow) -> VersionView:

@@ -46,6 +46,8 @@ class PromptKeeper:
 
     async def run(self) -> None:
         """Look again and again; ends by cancellation."""
+        await self._surveys.warm()
+        await self._book.in_force()
         delay = self._first
         while True:
             whole = await self.look()

@@ -67,7 +67,7 @@ class SurveyConfig:
 
     queue: str
     tone: Path
-    open_within: timedelta = timedelta(seconds=2)
+    open_within: timedelta = timedelta(milliseconds=2500)
     quiet_ends: timedelta = timedelta(seconds=3)
     elder_quiet_ends: timedelta = timedelta(seconds=5)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -126,6 +127,14 @@ class Surveys:
             # Nobody spoke these slowly before.
             lines += [*stock_lines(wording), *known_lines(questionnaire, wording)]
         return await voice.make(lines, slow=elder)
+
+    async def warm(self) -> None:
+        """Do once what the first customer would wait for after a start."""
+        with suppress(NotFound):
+            await self.talks.get("0" * 26)
+        async with self._office.database.session() as session:
+            await self._tasks.calendar(session)
+        await self.due_soon()
 
     async def due_soon(self) -> Sequence[tuple[str, int]]:
         """Return the callbacks by IVR that may be dialled in the next minutes, each with its version."""

@@ -26,7 +26,9 @@ async def main(url: str, port: int, folder: str, tone: str, moment: str) -> None
     clock, database = FakeClock(datetime.fromisoformat(moment)), create_database(url)
     async with quick_voice(Path(folder)) as voice:
         served = survey_centre(Path(folder), database, clock, port=port, speaking=voice, tone=Path(tone))
-        async with served:
+        async with served as site:
+            await site.surveys.warm()
+            await site.book.in_force()
             print("serving", flush=True)
             await asyncio.Event().wait()
 
