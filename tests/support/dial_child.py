@@ -37,16 +37,13 @@ def die() -> None:
 
 
 def _before_commit() -> None:
-    def note(session: Session, context: object) -> None:
-        if any(isinstance(one, DialAttemptRow) for one in session.new):
-            session.info["attempt"] = True
+    """Everything is written to the database; that it holds is not."""
 
-    def commit(session: Session) -> None:
-        if session.info.get("attempt"):
+    def flushed(session: Session, context: object) -> None:
+        if any(isinstance(one, DialAttemptRow) for one in session.new):
             die()
 
-    event.listen(Session, "before_flush", lambda session, context, rows: note(session, context))
-    event.listen(Session, "before_commit", commit)
+    event.listen(Session, "after_flush", flushed)
 
 
 def _after_commit() -> None:
