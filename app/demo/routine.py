@@ -35,11 +35,11 @@ LOGGED = (
 
 MATERIALS = (
     ("F-001", "地漏(铜)", "个", 45, MaterialKind.AUXILIARY),
-    ("F-002", "角阀", "个", 32, MaterialKind.AUXILIARY),
-    ("F-003", "防水涂料", "桶", 268, MaterialKind.AUXILIARY),
-    ("F-004", "瓷砖胶", "袋", 38, MaterialKind.AUXILIARY),
+    ("F-002", "角阀(全铜)", "个", 32, MaterialKind.AUXILIARY),
+    ("F-003", "柔性防水涂料20kg", "桶", 268, MaterialKind.AUXILIARY),
+    ("F-004", "瓷砖胶C2 25kg", "袋", 38, MaterialKind.AUXILIARY),
     ("Z-001", "抛釉砖 800×800", "片", 58, MaterialKind.MAIN),
-    ("Z-002", "实木复合地板", "平方米", 189, MaterialKind.MAIN),
+    ("Z-002", "实木复合地板15mm", "平方米", 189, MaterialKind.MAIN),
 )
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -26,7 +26,7 @@ ENTRIES = {
     "not_effective": N_("检查：无效，重新落实"),
     "dropped": N_("取消"),
 }
-EFFECTS = {"yes": N_("有效"), "no": N_("无效，重新落实")}
+EFFECTS = {"yes": N_("有效果"), "no": N_("无效，重新落实")}
 
 
 async def _set(taken: dict[str, Any]) -> object:
