@@ -106,7 +106,8 @@ class Customer:
 
     async def speaks(self, *, to_the_end: bool = True) -> None:
         """Wait until the recording begins, say something and press the hash key."""
-        folder = self.site.answers
+        # Their own folder: others speak at the same time.
+        folder = self.site.answers / (await self.site.talk(self.attempt)).talk_id
         before = set(folder.rglob("*.wav"))
         await eventually(lambda: set(folder.rglob("*.wav")) - before, timeout=15, what="recording")
         self.phone.handset.say(SPEECH)
