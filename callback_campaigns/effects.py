@@ -20,8 +20,8 @@ from callback_campaigns.events import CallbackMoved, TalkEnded, TalkTicketsWante
 from callback_campaigns.forms import make_link
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.revisits import Revisits
-from callback_campaigns.talk_store import Talk, load_talk, to_talk
-from callback_campaigns.talk_tables import CallbackTalkRow, CallbackTalkSetRow
+from callback_campaigns.talk_store import Talk, load_talk
+from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.talk_tickets import WHOLE, TalkTickets, wanted
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.complaint_end import ComplaintEnd
@@ -32,6 +32,7 @@ from crm.domain.stages import DELIVERY_STEPS, Delivery
 from crm.notices.events import CustomerMessageWanted, NoticeWanted
 from crm.notices.links import customer_page
 from crm.office import Office
+from crm.repairs import Repairs
 from crm.stages import ProjectStages
 from crm.tables import Project
 from crm.ticket_services import TicketServices
@@ -65,6 +66,7 @@ class CallbackEffects:
         *,
         tickets: TicketServices,
         complaints: ComplaintEnd,
+        repairs: Repairs,
         do_not_call: DoNotCall,
         consents: Consents,
         stages: ProjectStages,
@@ -75,7 +77,7 @@ class CallbackEffects:
         self._plan = plan
         self._tickets = TalkTickets(tickets.tickets)
         self._revisits = Revisits(tickets.end)
-        self._cases = CaseResults(complaints)
+        self._cases = CaseResults(complaints, repairs)
         self._answers = AnswerEffects(office.journal, do_not_call, consents)
         self._refusals = do_not_call
         self._stages = stages
@@ -100,12 +102,14 @@ class CallbackEffects:
         await self._on_timeline(session, row, talk, fact)
         if talk.ended is TalkEnding.WRONG_PERSON:
             return
+        told: set[str] = set()
         for one in talk.sets:
             case_id = await self._cases.concerns(session, talk, one) if one.task_id in fact.kept_ids else None
             if case_id is not None:
                 step = self._cases.tell(session, ACTOR, talk, one, case_id)
-                await self._guarded(session, "complaint", step)
-        await self._open_tickets(session, talk)
+                if await self._guarded(session, "case", step):
+                    told.add(one.task_id)
+        await self._open_tickets(session, talk, told=frozenset(told))
         for one in talk.sets:
             if one.task_id in fact.kept_ids:
                 asked_again = await self._revisits.tickets(session, one.task_id, talk.talk_id)
@@ -117,12 +121,19 @@ class CallbackEffects:
                 step = self._answers.carry_out(session, ACTOR, talk, one, effect, fact.at)
                 await self._guarded(session, effect.do, step)
 
-    async def _open_tickets(self, session: AsyncSession, talk: Talk, *, only: str | None = None) -> None:
+    async def _open_tickets(
+        self,
+        session: AsyncSession,
+        talk: Talk,
+        *,
+        only: str | None = None,
+        told: frozenset[str] = frozenset(),
+    ) -> None:
         for one in talk.sets:
             judgement = one.judged(talk.channel, talk.answers)
             found = wanted(judgement, only=only)
-            if await self._cases.concerns(session, talk, one) is not None:
-                # A complaint goes on by its own rules: its department needs no ticket besides.
+            if one.task_id in told:
+                # The case goes on by its own rules: its department needs no ticket besides.
                 found = tuple(want for want in found if want.question != WHOLE)
             elif only is None:
                 found = (*found, *case_work(judgement))
@@ -170,8 +181,6 @@ class CallbackEffects:
                     evidence=f"callback:{fact.task_id}",
                     customer_id=fact.customer_id,
                 )
-            case Effect.TICKETS:
-                await self._problem(session, fact)
             case Effect.SEND_FORM:
                 await self._send_form(session, fact)
             case Effect.TO_PERSON:
@@ -191,19 +200,6 @@ class CallbackEffects:
                 await self._hand_over(session, fact, (Delivery.NOT,), "完工回访未联系上")
             case Effect.INVALID_ATTEMPT:
                 pass  # kept with the task
-
-    async def _problem(self, session: AsyncSession, fact: CallbackMoved) -> None:
-        """See to it that a dissatisfied customer has a ticket, whichever way the result was written down."""
-        query = (
-            select(CallbackTalkRow)
-            .join(CallbackTalkSetRow, CallbackTalkSetRow.talk_id == CallbackTalkRow.id)
-            .where(CallbackTalkSetRow.task_id == fact.task_id, CallbackTalkSetRow.kept)
-            .order_by(CallbackTalkRow.id.desc())
-            .limit(1)
-        )
-        row = await session.scalar(query)
-        if row is not None:
-            await self._open_tickets(session, await to_talk(session, self._book, row))
 
     async def _said_by(self, session: AsyncSession, fact: CallbackMoved) -> str:
         query = select(CallbackTalkRow.channel).where(CallbackTalkRow.attempt_id == fact.attempt_id)
@@ -264,12 +260,14 @@ class CallbackEffects:
                 )
                 at = to
 
-    async def _guarded(self, session: AsyncSession, what: str, step: Awaitable[object]) -> None:
+    async def _guarded(self, session: AsyncSession, what: str, step: Awaitable[object]) -> bool:
         """Take a step; what the rules of the CRM refuse leaves nothing behind and stops nothing else."""
         try:
             async with session.begin_nested():
                 await step
+                return True
         except HuifangError as error:
             if error.retryable:
                 raise
             log.warning("callback_effect_refused", effect=str(what), error=error.code, reason=error.message)
+            return False

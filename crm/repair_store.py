@@ -175,10 +175,20 @@ class RepairStore:
             NotFound: no such repair, or none that the actor may see.
             StaleVersion: somebody changed it since.
         """
-        async with self.database.transaction() as session:
-            opened = await self.open(session, actor, case_id, expected=expected)
+        async with (
+            self.database.transaction() as session,
+            self.changing_in(session, actor, case_id, expected=expected) as opened,
+        ):
             yield opened
-            await self.finish(opened)
+
+    @asynccontextmanager
+    async def changing_in(
+        self, session: AsyncSession, actor: Actor, case_id: str, *, expected: int | None = None
+    ) -> AsyncIterator[OpenedRepair]:
+        """Open a repair in a transaction that somebody else began. Raises as :meth:`changing`."""
+        opened = await self.open(session, actor, case_id, expected=expected)
+        yield opened
+        await self.finish(opened)
 
     async def open(
         self, session: AsyncSession, actor: Actor, case_id: str, *, expected: int | None

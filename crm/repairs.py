@@ -262,9 +262,23 @@ class Repairs:
         Raises:
             Invalid: answers are missing, or contradict each other.
         """
+        async with self._store.database.transaction() as session:
+            await self.call_back_in(session, actor, case_id, callback, expected=expected)
+        return await self._reader.get(actor, case_id)
+
+    async def call_back_in(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        case_id: str,
+        callback: NewCallback,
+        *,
+        expected: int | None = None,
+    ) -> None:
+        """Do :meth:`call_back` in the caller's transaction."""
         actor.need(Permission.CASES_REGISTER)
         asked = check_callback(callback)
-        async with self._store.changing(actor, case_id, expected=expected) as opened:
+        async with self._store.changing_in(session, actor, case_id, expected=expected) as opened:
             called_at = asked.at or opened.now
             said = rules.Said(problem=asked.problem, no_visit_reason=asked.no_visit_reason)
             moved = rules.call_back(opened.domain(), said, at=called_at, now=opened.now)
@@ -308,7 +322,6 @@ class Repairs:
                     specialist_id=header.specialist_id,
                 )
             )
-        return await self._reader.get(actor, case_id)
 
     async def close(self, actor: Actor, case_id: str, *, expected: int, waiver: str = "") -> RepairView:
         """R7: close it. With ``waiver``, the manager's reason, also without the customer's word.

@@ -78,6 +78,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
             plan,
             tickets=crm.tickets,
             complaints=crm.complaints.end,
+            repairs=crm.repairs.repairs,
             do_not_call=crm.people.do_not_call,
             consents=crm.people.consents,
             stages=crm.people.stages,

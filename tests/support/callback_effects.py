@@ -1,6 +1,7 @@
 """What follows from callbacks, over a database for tests: tickets, refusals, notices, hand-over states."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -10,6 +11,7 @@ from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.limits import LimitBook
 from crm.notices.events import CustomerMessageWanted, NoticeWanted
+from crm.repair_services import RepairServices
 from crm.search_feed import SearchFeed
 from crm.tables import Department, ServiceCase
 from crm.ticket_services import TicketServices
@@ -95,6 +97,16 @@ async def make_followed(centre: TalkCentre, departments: tuple[str, ...] = DEPAR
         handoffs=complaints.handoffs,
         complaints=complaints.complaints,
     )
+    repairs = RepairServices.build(
+        office.database,
+        office.clock,
+        register=register,
+        journal=office.journal,
+        limits=limits,
+        feed=feed,
+        zone=office.zone,
+        files=Path(),
+    )
     async with office.database.transaction() as session:
         session.add_all(Department(code=code, name=code) for code in departments)
     effects = CallbackEffects(
@@ -103,6 +115,7 @@ async def make_followed(centre: TalkCentre, departments: tuple[str, ...] = DEPAR
         shipped_plan(),
         tickets=tickets,
         complaints=complaints.end,
+        repairs=repairs.repairs,
         do_not_call=desk.do_not_call,
         consents=desk.consents,
         stages=desk.stages,
