@@ -70,6 +70,7 @@ SECTIONS = {
     "/data-requests": "/customers",
     "/projects": "/customers",
     "/callbacks": "/callback-tasks",
+    "/callback-results": "/callback-tasks",
 }
 """Pages that are no item of the bar → the item that they belong to."""
 
