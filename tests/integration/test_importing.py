@@ -50,8 +50,11 @@ def excel(*rows: list[Any]) -> bytes:
     return file.getvalue()
 
 
-async def run(desk: Desk, content: bytes, **options: bool) -> ImportReport:
-    return await Importer(desk.office).run(MANAGER, content, "客户.csv", Options(**options))
+async def run(
+    desk: Desk, content: bytes, *, good_rows_only: bool = False, overwrite: bool = False
+) -> ImportReport:
+    options = Options(good_rows_only=good_rows_only, overwrite=overwrite)
+    return await Importer(desk.office).run(MANAGER, content, "客户.csv", options)
 
 
 async def counts(desk: Desk) -> tuple[int, int]:

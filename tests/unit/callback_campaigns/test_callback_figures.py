@@ -20,7 +20,7 @@ def test_nothing_in_the_denominator_is_no_figure() -> None:
 def test_the_pass_rate_adds_fair_to_the_good_ones_and_never_poor() -> None:
     good, passed = grades({"excellent": 4, "good": 3, "fair": 2, "poor": 1})
     assert (good.percent, passed.percent) == (Decimal("70.0"), Decimal("90.0"))
-    assert (good.denominator, passed.denominator) == (10, 10)
+    assert {int(good.denominator), int(passed.denominator)} == {10}
     only_poor = grades({"poor": 5})
     assert [one.percent for one in only_poor] == [Decimal("0.0"), Decimal("0.0")]
 
