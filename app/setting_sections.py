@@ -71,10 +71,14 @@ class DiallerSettings(Section):
         20, gt=0, le=60, description="How long an agent's telephone rings who asked for a call."
     )
     connect_seconds: int = Field(
-        2, ge=1, le=10, description="Whoever answers and has nobody after so long was abandoned."
+        2, ge=1, le=10, description="Whoever answers and has nobody so long after that was abandoned."
     )
     machine_seconds: float = Field(
-        2.5, ge=1, le=5, description="How long is listened for an answering machine; unsure is a person."
+        2.5,
+        ge=1,
+        le=5,
+        description="How long is listened for an answering machine; unsure is a person. In campaigns with "
+        "agents it is part of `connect_seconds`: whoever is connected later than that counts as abandoned.",
     )
     stale_seconds: float = Field(
         5, gt=0, le=30, description="Nobody is dialled when Asterisk was last heard longer ago."

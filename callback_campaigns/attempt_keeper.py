@@ -95,8 +95,8 @@ class KeeperConfig:
 class AttemptKeeper:
     """Keeps the attempts of one PBX true. Give :meth:`run` and ``moves.run`` to the supervisor.
 
-    Args:
-        on_change: told of each attempt after a step of it was stored.
+    Attributes:
+        on_over: told of each attempt that has ended, once that is stored.
     """
 
     def __init__(
@@ -109,7 +109,6 @@ class AttemptKeeper:
         clock: Clock,
         early: EarlyMedia | None = None,
         config: KeeperConfig | None = None,
-        on_change: Callable[[Attempt], None] = lambda attempt: None,
     ) -> None:
         self.moves = AttemptMoves(attempts, on_moved=self._moved)
         self._attempts = attempts
@@ -119,7 +118,7 @@ class AttemptKeeper:
         self._clock = clock
         self._early = early or NobodyListens()
         self._config = config or KeeperConfig()
-        self._on_change = on_change
+        self.on_over: Callable[[Attempt], None] = lambda attempt: None
         self._open: dict[str, OpenAttempt] = {}
         self._merged: dict[str, str] = {}
         self._looking = asyncio.Event()
@@ -149,9 +148,10 @@ class AttemptKeeper:
     async def take(self, session: AsyncSession, fact: Event) -> None:
         """Settle an attempt by the fact of its call's end; a consumer of the outbox. Twice is once."""
         if isinstance(fact, CallEnded):
-            outcome, now = outcome_of(CallOver.of(fact), self._early), self._clock.now()
+            over, now = CallOver.of(fact), self._clock.now()
+            outcome, taken = outcome_of(over, self._early), over.taken
             await self._attempts.move_in(
-                session, fact.call_id, lambda one: rules.ended(one, outcome, now=now)
+                session, fact.call_id, lambda one: rules.ended(one, outcome, now=now, taken=taken)
             )
 
     # -- following -----------------------------------------------------------------------------------
@@ -194,7 +194,8 @@ class AttemptKeeper:
             case CallEnded():
                 attempt_id = self._merged.pop(event.call_id, event.call_id)
                 if attempt_id in self._open:
-                    self._ended(attempt_id, outcome_of(CallOver.of(event), self._early))
+                    over = CallOver.of(event)
+                    self._ended(attempt_id, outcome_of(over, self._early), taken=over.taken)
             case DialFailed() if event.attempt_id in self._open:
                 self._ended(event.attempt_id, Outcome.FAILED)
             case CallAnswered() if event.call_id in self._open:
@@ -214,9 +215,9 @@ class AttemptKeeper:
                 self._put(event.call_id, rules.answered)
                 self._ended(event.call_id, outcome)
 
-    def _ended(self, attempt_id: str, outcome: Outcome) -> None:
+    def _ended(self, attempt_id: str, outcome: Outcome, *, taken: bool = True) -> None:
         now = self._clock.now()
-        self.moves.put(attempt_id, lambda one: rules.ended(one, outcome, now=now))
+        self.moves.put(attempt_id, lambda one: rules.ended(one, outcome, now=now, taken=taken))
 
     def _put(self, attempt_id: str, step: Callable[..., AttemptMoved]) -> None:
         now = self._clock.now()
@@ -227,6 +228,7 @@ class AttemptKeeper:
         known = self._open.get(attempt.attempt_id)
         if attempt.state is AttemptState.ENDED:
             self._open.pop(attempt.attempt_id, None)
+            self.on_over(attempt)
         elif known is not None:
             self._open[attempt.attempt_id] = OpenAttempt(
                 attempt=attempt,
@@ -239,7 +241,6 @@ class AttemptKeeper:
             OVER.labels(attempt.outcome.value).inc()
         if attempt.state is AttemptState.LOOKING:
             self._looking.set()
-        self._on_change(attempt)
 
     # -- looking -------------------------------------------------------------------------------------
 
@@ -278,7 +279,7 @@ class AttemptKeeper:
             return
         over = await self._records.over(attempt_id)
         if over is not None:
-            self._ended(attempt_id, outcome_of(over, self._early))
+            self._ended(attempt_id, outcome_of(over, self._early), taken=over.taken)
         elif not self._on_its_way(attempt, now):
             self.moves.put(attempt_id, lambda one: rules.not_found(one, self._config.limits, now=now))
 

@@ -13,10 +13,12 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.dial_refusals import note_refusal
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptMoved, AttemptState
+from callback_campaigns.domain.campaign import CampaignMode
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.refusal import (
     Callee,
@@ -32,6 +34,7 @@ from callback_campaigns.domain.refused_steps import after_refusal
 from callback_campaigns.domain.retry import next_attempt
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import Category, Outcome, is_frozen_by, purpose_of
+from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import (
     CallbackStopRow,
@@ -182,6 +185,8 @@ class DialAttempts:
     ) -> AttemptMoved:
         before = to_attempt(row)
         moved = step(before)
+        if not moved.taken and await _was_for_person(session, row):
+            moved = rules.for_person(moved)
         if moved.attempt != before:
             _put(row, moved.attempt)
             answered = before.answered_at is None and moved.attempt.answered_at is not None
@@ -371,6 +376,17 @@ def _put(row: DialAttemptRow, attempt: Attempt) -> None:
     row.outcome = attempt.outcome.value if attempt.outcome else None
     row.ended_at = attempt.ended_at
     row.corrected = attempt.corrected
+
+
+async def _was_for_person(session: AsyncSession, row: DialAttemptRow) -> bool:
+    """Tell whether who answered was to be put through; where somebody asks them, that somebody is there."""
+    if row.campaign_id is None or row.agent is not None:
+        return False
+    mode = await session.scalar(select(CampaignRow.mode).where(CampaignRow.id == row.campaign_id))
+    if mode is None or not CampaignMode(mode).needs_queue:
+        return False
+    talk = select(CallbackTalkRow.id).where(CallbackTalkRow.attempt_id == row.id)
+    return await session.scalar(talk.limit(1)) is None
 
 
 async def _case_call(session: AsyncSession, task: Task, wanted: DialRequest) -> CaseCall:

@@ -67,6 +67,11 @@ class CallOver:
     answered_at: datetime | None
     agent_number: str | None
 
+    @property
+    def taken(self) -> bool:
+        """Whether one of ours took the call."""
+        return self.agent_number is not None
+
     @classmethod
     def of(cls, fact: CallEnded) -> Self:
         """Read the fact of a call's end."""

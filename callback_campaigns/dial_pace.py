@@ -16,6 +16,8 @@ from callback_campaigns.pacing.terms import Mode, Policy, Reason, Snapshot
 SECOND = 1.0
 BURST = 0.4
 """Calls that begin in one moment are no more than so many seconds' worth."""
+AT_ONCE = 2.0
+"""Seconds from the answer on within which one of ours must be there."""
 OVERDRAWN = 3.0
 """Abandoned calls beyond the cap after which nobody is dialled for agents any more."""
 MODES: Mapping[CampaignMode, Mode] = {
@@ -49,9 +51,14 @@ class Starts:
 
 @dataclass(slots=True)
 class Dial:
-    """A dial for agents, while nobody knows yet who answers."""
+    """A dial for agents, while nobody knows yet who answers.
+
+    Attributes:
+        picked_up: when the telephone was answered; who did is known when the machines are sorted out.
+    """
 
     since: float
+    picked_up: float | None = None
     answered: float | None = None
     person: bool = False
 
@@ -121,18 +128,29 @@ class CampaignPace:
         if self._pacer is not None:
             self.dials[attempt_id] = Dial(now)
 
+    def picked_up(self, attempt_id: str, now: float) -> None:
+        """The telephone was answered, by a person or a machine: from now on somebody may be waiting."""
+        dial = self.dials.get(attempt_id)
+        if dial is not None and dial.picked_up is None:
+            dial.picked_up = now
+
     def person(self, attempt_id: str, now: float) -> None:
         """A person answered and waits for one of ours."""
         dial = self.dials.get(attempt_id)
         if dial is not None and not dial.person:
-            dial.person, dial.answered = True, now
-            self.history.dial_answered(now - dial.since)
+            dial.person, dial.answered = True, now if dial.picked_up is None else dial.picked_up
+            self.history.dial_answered(dial.answered - dial.since)
 
     def connected(self, attempt_id: str, now: float) -> None:
-        """One of ours took the call."""
+        """One of ours took the call. Who waited longer than :data:`AT_ONCE` counts as abandoned all the same.
+
+        The wait begins when the telephone is answered: listening for a machine is part of it.
+        """
         self.person(attempt_id, now)
-        if self.dials.pop(attempt_id, None) is not None and self._pacer is not None:
-            self._pacer.budget.record(now, abandoned=False)
+        dial = self.dials.pop(attempt_id, None)
+        if dial is not None and self._pacer is not None:
+            late = dial.picked_up is not None and now - dial.picked_up > AT_ONCE
+            self._pacer.budget.record(now, abandoned=late)
 
     def abandoned(self, attempt_id: str, now: float) -> None:
         """Nobody of ours was there in time."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from callback_campaigns.attempt_keeper import AttemptKeeper
+from callback_campaigns.dial_outcomes import CallOver, outcome_of
 from callback_campaigns.dial_pace import CampaignPace
 from callback_campaigns.domain.attempt import Attempt, AttemptState
 from callback_campaigns.domain.campaign import Campaign
@@ -41,6 +42,7 @@ class DialWatch:
         self._campaign_of: dict[str, str] = {}
         self._pulsed: dict[str, tuple[datetime, str]] = {}
         self._noted: dict[tuple[str, RefusalCode], datetime] = {}
+        keeper.on_over = self.over
 
     # -- campaigns -----------------------------------------------------------------------------------
 
@@ -89,6 +91,8 @@ class DialWatch:
         match event:
             case CallAnswered(agent_number=str()):
                 pace.connected(event.call_id, now)
+            case CallAnswered():
+                pace.picked_up(event.call_id, now)
             case CallProgressed(kind="queued"):
                 pace.person(event.call_id, now)
             case CallProgressed(kind="menu"):
@@ -98,12 +102,31 @@ class DialWatch:
                 elif node == "machine":
                     pace.failed(event.call_id, now)
             case CallEnded():
-                pace.failed(event.call_id, now)
+                over = CallOver.of(event)
+                self._settle(pace, event.call_id, outcome_of(over), taken=over.taken)
                 if event.agent_number is not None and event.talk_seconds:
                     pace.history.talk_ended(event.talk_seconds)
                 del self._campaign_of[event.call_id]
             case _:
                 pass
+
+    def over(self, attempt: Attempt) -> None:
+        """Take how an attempt ended, also where nobody heard the call's own end."""
+        campaign_id = self._campaign_of.get(attempt.attempt_id)
+        pace = self._paces.get(campaign_id) if campaign_id is not None else None
+        if pace is not None and attempt.outcome is not None:
+            taken = attempt.outcome is Outcome.ANSWERED
+            self._settle(pace, attempt.attempt_id, attempt.outcome, taken=taken)
+
+    def _settle(self, pace: CampaignPace, attempt_id: str, outcome: Outcome, *, taken: bool) -> None:
+        """Count a dial once; who answered and was not put through to anybody was abandoned."""
+        now = self._office.clock.monotonic()
+        if outcome is Outcome.ANSWERED and taken:
+            pace.connected(attempt_id, now)
+        elif outcome in {Outcome.ANSWERED, Outcome.ABANDONED}:
+            pace.abandoned(attempt_id, now)
+        else:
+            pace.failed(attempt_id, now)
 
     def _forget_lost(self) -> None:
         """Dials whose end was not heard would keep agents waiting for ever."""

@@ -106,10 +106,15 @@ class AttemptEffect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptMoved:
-    """An attempt after a step."""
+    """An attempt after a step.
+
+    Attributes:
+        taken: one of ours is known to have taken the call; only of an attempt that has ended.
+    """
 
     attempt: Attempt
     effects: tuple[AttemptEffect, ...] = ()
+    taken: bool = True
 
 
 def begin(attempt_id: str, number: str, *, now: datetime) -> AttemptMoved:
@@ -152,16 +157,23 @@ def not_sent(attempt: Attempt, *, now: datetime) -> AttemptMoved:
     return _end(attempt, Outcome.FAILED, now)
 
 
-def ended(attempt: Attempt, outcome: Outcome, *, now: datetime) -> AttemptMoved:
+def ended(attempt: Attempt, outcome: Outcome, *, now: datetime, taken: bool = True) -> AttemptMoved:
     """The call is over, or a trace shows that it is. A trace also corrects UNKNOWN, later; twice is once."""
     if attempt.state is AttemptState.ENDED:
         if attempt.outcome is not Outcome.UNKNOWN or outcome is Outcome.UNKNOWN:
             return AttemptMoved(attempt)
         better = replace(attempt, outcome=outcome, corrected=True)
-        return AttemptMoved(better, (AttemptEffect.CORRECT,))
+        return AttemptMoved(better, (AttemptEffect.CORRECT,), taken)
     if attempt.answered_at is not None and outcome not in _AFTER_ANSWER:
         outcome = Outcome.ANSWERED
-    return _end(attempt, outcome, now)
+    return _end(attempt, outcome, now, taken)
+
+
+def for_person(moved: AttemptMoved) -> AttemptMoved:
+    """Whoever answered this call was to be put through: where nobody of ours took it, it was abandoned."""
+    if moved.taken or not moved.effects or moved.attempt.outcome is not Outcome.ANSWERED:
+        return moved
+    return replace(moved, attempt=replace(moved.attempt, outcome=Outcome.ABANDONED))
 
 
 _AFTER_ANSWER = frozenset({Outcome.ANSWERED, Outcome.MACHINE, Outcome.ABANDONED})
@@ -208,7 +220,7 @@ def not_found(attempt: Attempt, limits: AttemptLimits, *, now: datetime) -> Atte
     if attempt.state is not AttemptState.LOOKING:
         return AttemptMoved(attempt)
     if attempt.answered_at is not None:
-        return _end(attempt, Outcome.ANSWERED, now)
+        return _end(attempt, Outcome.ANSWERED, now, taken=False)
     if abs(now - attempt.began_at) < limits.settle:
         return AttemptMoved(attempt, (AttemptEffect.LOOK,))
     return _end(attempt, Outcome.UNKNOWN, now)
@@ -232,6 +244,6 @@ def _at(attempt: Attempt, state: AttemptState, now: datetime) -> Attempt:
     return moved
 
 
-def _end(attempt: Attempt, outcome: Outcome, now: datetime) -> AttemptMoved:
+def _end(attempt: Attempt, outcome: Outcome, now: datetime, taken: bool = True) -> AttemptMoved:
     over = replace(attempt, state=AttemptState.ENDED, since=now, ended_at=now, outcome=outcome)
-    return AttemptMoved(over, (AttemptEffect.SETTLE,))
+    return AttemptMoved(over, (AttemptEffect.SETTLE,), taken)

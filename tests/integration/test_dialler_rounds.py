@@ -186,6 +186,57 @@ async def test_agents_are_dialled_for_and_an_end_that_nobody_heard_keeps_none_wa
     await world.dialling.keeper.look()
     await world.listen()
     assert {row.outcome for row in await world.dialling.attempts()} == {"no_answer"}
-    await world.round(10)
-    await world.round()
     assert await world.round() == 2
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_who_answers_and_hangs_up_before_anybody_is_there_was_abandoned(
+    sqlite: Database, heard: bool
+) -> None:
+    world = World(sqlite)
+    await waiting_customers(sqlite, world.clock, numbers(ANSWERS, 2), channel="agent")
+    campaign = await start_campaign(
+        sqlite, world.clock, mode=CampaignMode.PROGRESSIVE, queue="service", abandon_cap=0.03
+    )
+    world.exchange.agents = People(free=2)
+    assert await world.round() == 2
+    mine, taken = list(world.exchange.calls)
+    for call_id in (mine, mine, taken, taken):  # they ring, then they are answered
+        world.exchange.go_on(call_id)
+    await world.listen()
+    if not heard:
+        world.exchange.cut()
+    # The customer hangs up in the queue after 1.9 seconds: nobody was there, and nobody said so.
+    world.clock.advance(timedelta(seconds=1.9))
+    world.exchange.end(mine, "ANSWERED", 16)
+    world.exchange.end(taken, "ANSWERED", 16, agent="1001")
+    if not heard:
+        world.exchange.mend()
+        await world.listen()
+        await world.dialling.keeper.look()
+    await world.listen()
+    rows = {row.id: row for row in await world.dialling.attempts()}
+    assert (rows[mine].outcome, rows[taken].outcome) == ("abandoned", "answered")
+    assert (await world.dialling.statuses())[rows[mine].task_id or ""] == "retry_wait"
+    now = world.clock.monotonic()
+    assert world.dialling.dialler.watch.pace(campaign).share(now) == pytest.approx(0.5)
+    # A new process learns the same from what is stored.
+    learnt = build(sqlite, world.clock, world.exchange, world.exchange, world.bus).dialler.watch
+    await learnt.open(campaign)
+    assert learnt.pace(campaign).share(now) == pytest.approx(0.5)
+
+
+async def test_the_fact_of_a_call_that_nobody_took_says_abandoned(sqlite: Database) -> None:
+    world = World(sqlite)
+    await waiting_customers(sqlite, world.clock, numbers(ANSWERS, 1), channel="agent")
+    await start_campaign(sqlite, world.clock, mode=CampaignMode.POWER, queue="service")
+    world.exchange.agents = People(free=1)
+    assert await world.round() == 1
+    (call_id,) = world.exchange.calls
+    world.exchange.cut()
+    world.exchange.go_on(call_id)
+    world.exchange.go_on(call_id)
+    world.exchange.end(call_id, "ANSWERED", 16)
+    async with sqlite.transaction() as session:
+        await world.dialling.keeper.take(session, world.exchange.records[call_id])
+    assert [row.outcome for row in await world.dialling.attempts()] == ["abandoned"]

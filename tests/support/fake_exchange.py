@@ -212,9 +212,18 @@ class FakeExchange:
             self._row(call_id, "menu", node="nobody")
             self.end(call_id, "ABANDONED_QUEUE", 16, reason="no_agent")
         else:
-            self.end(call_id, result, cause)
+            person = result == "ANSWERED" and call.order.way is Way.PERSON
+            self.end(call_id, result, cause, agent="1001" if person else None)
 
-    def end(self, call_id: str, result: str, cause: int | None, *, reason: str = "hangup") -> None:
+    def end(
+        self,
+        call_id: str,
+        result: str,
+        cause: int | None,
+        *,
+        reason: str = "hangup",
+        agent: str | None = None,
+    ) -> None:
         """End a call; its record is kept whether or not anybody hears of it."""
         call, now = self.calls.pop(call_id), self.clock.now()
         fact = CallEnded(
@@ -225,7 +234,7 @@ class FakeExchange:
             result=result,
             queue=call.order.queue,
             agent_id=None,
-            agent_number=call.order.agent_number,
+            agent_number=agent or call.order.agent_number,
             from_number=call.order.caller_id,
             to_number=call.order.number,
             menu_path=(),

@@ -155,3 +155,12 @@ def test_starts_are_forgotten_after_a_second() -> None:
     for at in (0.0, 0.5, 0.9):
         starts.add(at)
     assert [starts.count(now) for now in (0.9, 1.0, 1.6, 2.0)] == [3, 2, 1, 0]
+
+
+def test_a_machine_was_listened_for_and_the_agent_came_too_late() -> None:
+    pace = CampaignPace.of(campaign(CampaignMode.POWER))
+    for name, comes in (("late", 2.4), ("in-time", 1.9)):
+        pace.began(name, NOW)
+        pace.picked_up(name, NOW + 5)
+        pace.connected(name, NOW + 5 + comes)
+    assert pace.share(NOW + 10) == 0.5

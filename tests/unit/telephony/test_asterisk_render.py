@@ -292,7 +292,10 @@ def test_whoever_is_silent_or_unclear_to_the_machine_detection_is_a_person() -> 
     assert '"${AMDSTATUS}" != "MACHINE"]?done' in dialled
 
 
-def test_who_was_called_waits_two_seconds_for_a_person() -> None:
+def test_who_was_called_waits_two_seconds_from_the_answer_for_a_person() -> None:
     text = render(config())["extensions.conf"].partition("[huifang-dialled]")[2].partition("\n[")[0]
-    assert "Queue(${HF_QUEUE},cb(huifang-at-once^s^1),,,2)" in text
+    person = text.partition("exten => person,1,")[2]
+    assert person.startswith("Set(HF_ANSWERED=${EPOCH})")  # before anything that takes time
+    assert "Set(HF_LEFT=$[${HF_ANSWERED} + 2 - ${EPOCH}])" in person
+    assert "Queue(${HF_QUEUE},cb(huifang-at-once^s^1),,,${IF($[${HF_LEFT} > 1]?${HF_LEFT}:1)})" in person
     assert text.count("Goto(huifang-call-again,s,1)") == 3
