@@ -10,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.assignment import check_caller
 from callback_campaigns.campaigns import Lines, state_in
 from callback_campaigns.dial_attempts import DialAttempts, DialRequest
 from callback_campaigns.domain.attempt import Attempt
@@ -91,6 +92,7 @@ class PreviewCalls:
 
         Raises:
             Forbidden: the role calls nobody back.
+            AssignedElsewhere: another agent calls about it; a supervisor may all the same.
             NotFound: no such task.
             Invalid: the customer has no such number, or the agent's is none.
             Unavailable: the exchange is not in reach.
@@ -101,7 +103,7 @@ class PreviewCalls:
             raise Invalid("no telephone of an agent", field="agent_number")
         if campaign is not None and campaign.mode is not CampaignMode.PREVIEW:
             raise Invalid("this campaign dials by itself", field="campaign_id")
-        wanted_number = await self._number(task_id, number)
+        wanted_number = await self._number(actor, task_id, number)
         await self._exchange.freshen(self._config.stale_after / 2)
         if not self._exchange.picture().live:
             raise Unavailable("the telephone system is not in reach; please try again in a moment")
@@ -137,7 +139,7 @@ class PreviewCalls:
         )
         return made
 
-    async def _number(self, task_id: str, number: str | None) -> str:
+    async def _number(self, actor: Actor, task_id: str, number: str | None) -> str:
         async with self._office.database.session() as session:
             task = await session.get(CallbackTaskRow, task_id) if is_ulid(task_id) else None
             if task is None:
@@ -152,6 +154,7 @@ class PreviewCalls:
                 )
             )
             theirs = list(await session.scalars(phones))
+            check_caller(actor, task.assignee_id)
         if number is None:
             return theirs[0] if theirs else ""
         try:

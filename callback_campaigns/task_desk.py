@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,6 +36,16 @@ MAX_PAGE = 200
 MAX_REASON = 200
 
 
+class Whose(StrEnum):
+    """Whose tasks to list, as whoever asks sees it."""
+
+    OWN = "own"
+    """Mine, and those that are nobody's: what I may take on."""
+    MINE = "mine"
+    NOBODY = "nobody"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
     """Which tasks to list; what is ``None`` does not matter.
@@ -54,6 +65,7 @@ class TaskFilter:
     project_id: str | None = None
     open_only: bool = False
     until: datetime | None = None
+    whose: Whose = Whose.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,8 @@ class ListedTask:
     contract_no: str | None
     first_by: datetime | None
     version: int
+    assignee_id: str | None = None
+    assignee_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +127,7 @@ class CallbackDesk:
         """
         check_reader(actor)
         limit = max(1, min(limit, MAX_PAGE))
-        chosen = _chosen(wanted)
+        chosen = _chosen(wanted, actor)
         if cursor is not None:
             at, key = read_cursor(cursor)
             same = and_(CallbackTaskRow.call_at == at, CallbackTaskRow.id > key)
@@ -327,7 +341,7 @@ class CallbackDesk:
         )
 
 
-def _chosen(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+def _chosen(wanted: TaskFilter, actor: Actor) -> list[ColumnElement[bool]]:
     row, chosen = CallbackTaskRow, []
     if wanted.status is not None:
         chosen.append(row.status == wanted.status.value)
@@ -350,6 +364,16 @@ def _chosen(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         chosen.append(row.current_key.is_not(None))
     if wanted.until is not None:
         chosen.append(row.call_at <= wanted.until)
+    mine, nobodys = row.assignee_id == actor.user_id, row.assignee_id.is_(None)
+    match wanted.whose:
+        case Whose.OWN:
+            chosen.append(or_(mine, nobodys))
+        case Whose.MINE:
+            chosen.append(mine)
+        case Whose.NOBODY:
+            chosen.append(nobodys)
+        case Whose.ALL:
+            pass
     return chosen
 
 
@@ -371,6 +395,8 @@ async def _listed(
             contract_no=contract_no,
             first_by=row.first_by,
             version=row.version,
+            assignee_id=row.assignee_id,
+            assignee_name=row.assignee_name,
         )
         for row, name, contract_no in (await session.execute(query)).all()
     ]

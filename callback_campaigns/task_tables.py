@@ -26,6 +26,8 @@ class CallbackTaskRow(DueColumns, Base):
         tried: its attempts, each ``[moment, outcome, channel]``.
         finding: the result as it was given; what is counted by stands in columns of its own.
         campaign_id: the campaign whose list brought it; no other campaign works on it.
+        assignee_id, assignee_name: the agent who is to call, so that a project hears the same voice;
+            ``None`` for whoever is free.
     """
 
     __tablename__ = "callback_task"
@@ -65,6 +67,8 @@ class CallbackTaskRow(DueColumns, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     campaign_id: Mapped[str | None] = mapped_column(Ulid)
+    assignee_id: Mapped[str | None] = mapped_column(Ulid)
+    assignee_name: Mapped[str] = mapped_column(String(80), default="", server_default="")
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.assignment import to_same_agent
 from callback_campaigns.domain import planning, task_steps
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
@@ -45,6 +46,7 @@ from crm.events_people import (
 )
 from crm.events_repairs import RepairClosed, RepairVisitFinished
 from crm.events_tickets import RevisitWanted
+from crm.members import Members
 from crm.office import Office, current_id
 from crm.people_tables import FreezeRow, StageEventRow
 from crm.tables import Customer, Project, ServiceCase, Store
@@ -65,13 +67,22 @@ class CallbackTasks:
     Args:
         rules: which event makes which callback.
         dialling: the hours that a plan looks for a moment in.
+        members: knows who works here still; without it, whoever led a talk is taken to.
     """
 
-    def __init__(self, office: Office, rules: PlanRules, dialling: DialFile, calendar: CalendarBook) -> None:
+    def __init__(
+        self,
+        office: Office,
+        rules: PlanRules,
+        dialling: DialFile,
+        calendar: CalendarBook,
+        members: Members | None = None,
+    ) -> None:
         self._office = office
         self._rules = rules
         self._dialling = dialling
         self._book = calendar
+        self._members = members
 
     async def calendar(self, session: AsyncSession) -> Calendar:
         """Return the clocks that plans are made by."""
@@ -239,9 +250,11 @@ class CallbackTasks:
         if replaced is not None and old is not None:
             await self._store(session, rows[0], old, Moved(replaced), "replaced", TIMERS)
             await session.flush()
-        session.add(new_row(new, first_by=made.first_by, now=now))
+        row = new_row(new, first_by=made.first_by, now=now)
+        session.add(row)
         add_step(session, new, "planned", by=TIMERS, now=now, was=None, detail={"origin": new.origin.value})
         await session.flush()
+        await to_same_agent(session, row, rows[0] if rows else None, self._members)
         return new
 
     @staticmethod

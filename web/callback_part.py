@@ -6,6 +6,7 @@ from aiohttp import web
 
 from callback_campaigns.answer_files import AnswerFiles
 from callback_campaigns.answer_player import AnswerPlayer
+from callback_campaigns.assignment import Assignments
 from callback_campaigns.campaign_figures import CampaignFigures
 from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
@@ -23,6 +24,7 @@ from crm.importing.jobs import ImportJobs
 from kernel.access import Permission
 from web.crm_part import CRM, CrmDeps, CrmServices
 from web.deps import DEPS
+from web.members import UserMembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Callbacks:
     """The tasks themselves, what people see and decide of them, and the campaigns that call about them."""
 
     tasks: CallbackTasks
+    assignments: Assignments
     desk: CallbackDesk
     gates: GateDesk
     campaigns: CampaignBook
@@ -52,7 +55,8 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     """Return the services over the CRM's."""
     office = crm.people.office
     plan, dialling = deps.settings.plan, deps.settings.dialling
-    tasks = CallbackTasks(office, plan, dialling, crm.limits.calendar)
+    members = UserMembers()
+    tasks = CallbackTasks(office, plan, dialling, crm.limits.calendar, members)
     trunks = {trunk.name: trunk for trunk in deps.settings.trunks}
     questionnaires = QuestionnaireBook(office.database, office.clock, office.journal)
     lines = Lines(trunks=trunks, carriers=frozenset(dialling.carriers))
@@ -62,6 +66,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     talks = Talks(office, tasks, questionnaires, plan, dialling)
     return Callbacks(
         tasks,
+        Assignments(office, members),
         CallbackDesk(office, tasks),
         GateDesk(office, plan),
         book,

@@ -27,6 +27,12 @@ VERDICTS = campaign_words.VERDICTS
 VERDICT_TONES = {"satisfied": "green", "neutral": "amber", "dissatisfied": "brick"}
 OUTCOMES = campaign_words.OUTCOMES
 REFUSALS = campaign_words.REFUSALS
+WHOSE = {
+    "own": N_("我的和未指定的"),
+    "mine": N_("我的"),
+    "nobody": N_("未指定的"),
+    "all": N_("所有人的"),
+}
 TRIED = {"no": N_("还没打过"), "yes": N_("打过没成功")}
 ENDINGS = {
     "finished": N_("问完了"),
@@ -64,6 +70,9 @@ STEPS = {
     "revisited": N_("安排再次回访"),
     "put_off": N_("推后"),
     "number_corrected": N_("号码已更正"),
+    "taken": N_("接下"),
+    "given_back": N_("退回"),
+    "assigned": N_("指定专人"),
 }
 REASONS = {
     "in_call": N_("正在通话，请先结束当前通话。"),

@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from callback_campaigns.assignment import AssignedElsewhere
+from callback_campaigns.assignment import may_call as may_call_about
 from callback_campaigns.domain.task import IN_CALL, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.preview import DialRefused
-from callback_campaigns.task_desk import TaskDetail, TaskFilter
+from callback_campaigns.task_desk import TaskDetail, TaskFilter, Whose
 from crm.domain.customer import Level
 from crm.domain.machine import IllegalStep
 from kernel.errors import Forbidden, HuifangError, Invalid, Unavailable
@@ -21,7 +23,7 @@ from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.own_phone import own_number
-from web.pages import callback_talk, timeline_words
+from web.pages import callback_steps, callback_talk, timeline_words
 from web.pages import callback_words as words
 from web.pages.people_forms import read_form, text, version_of
 from web.pages.shell import DIRECTORY, render, see_other
@@ -39,9 +41,10 @@ def setup(app: web.Application) -> None:
     app.router.add_post("/callback-tasks/{task_id}/talk", begin)
     app.router.add_post("/callback-tasks/{task_id}/appoint", appoint)
     app.router.add_post("/callback-tasks/{task_id}/next", plan_next)
-    for step in ("call", "talk", "appoint", "next"):
+    for step in ("call", "talk", "appoint", "next", *callback_steps.HANDLERS):
         app.router.add_get("/callback-tasks/{task_id}/" + step, back)
     callback_talk.setup(app)
+    callback_steps.setup(app)
 
 
 def asked_form(request: web.Request) -> dict[str, str]:
@@ -57,6 +60,10 @@ def asked_form(request: web.Request) -> dict[str, str]:
     query = request.query
     asked = {name: query.get(name, "") for name in known}
     asked = {name: value if value in known[name] else "" for name, value in asked.items()}
+    asked["whose"] = query.get("whose", "")
+    if asked["whose"] not in words.WHOSE:
+        # Who leads the shift sees everybody's; agents what they may take on.
+        asked["whose"] = "all" if current_user(request).can(Permission.BOARD_VIEW) else "own"
     store = query.get("store", "")
     return asked | {"store": store if is_ulid(store) else ""}
 
@@ -73,6 +80,7 @@ def wanted_of(asked: dict[str, str], now: datetime) -> TaskFilter:
         store_id=asked["store"] or None,
         tried={"yes": True, "no": False}.get(asked["tried"]),
         until=now + DUE_SPANS[due] if due in DUE_SPANS else None,
+        whose=Whose(asked["whose"]),
     )
 
 
@@ -95,6 +103,8 @@ async def show_all(request: web.Request) -> web.StreamResponse:
         "now": now,
         "status_choices": {"open": gettext("所有未完成"), **labels.words(words.STATUSES)},
         "stores": {store.store_id: store.name for store in stores},
+        "whose_words": labels.words(words.WHOSE),
+        "me": actor.user_id,
         "problem": problem,
         "first": f"/callback-tasks?{given}" if cursor else "",
         "more": f"/callback-tasks?{given}&" + urlencode({"cursor": page.next_cursor})
@@ -129,6 +139,8 @@ async def call(request: web.Request) -> web.StreamResponse:
         await deps.preview.call(
             actor, task_id, agent_number=await own_number(request), expected=version_of(form)
         )
+    except AssignedElsewhere:
+        problem = gettext("这条回访已有专人负责，请先接下再拨打。")
     except DialRefused as refused:
         problem = refusal_text(request, refused)
     except (IllegalStep, Forbidden) as error:
@@ -220,6 +232,7 @@ async def _page(request: web.Request, problem: str = "", *, status: int = 200) -
     detail = await part.desk.get(actor, task_id)
     talk = await part.talks.of_task(task_id)
     card = await request.app[DIRECTORY].card(detail.listed.task.customer_id)
+    steps = await callback_steps.part(request, detail)
     runner: dict[str, Any] = await callback_talk.part(request, talk) if talk is not None else {"talk": None}
     context = {
         **_tables(),
@@ -232,8 +245,9 @@ async def _page(request: web.Request, problem: str = "", *, status: int = 200) -
         ),
         "now": request.app[DEPS].clock.now(),
         "may_call": may_call(request, detail),
+        **steps,
         "in_call": detail.listed.task.status in IN_CALL,
-        "call_problem": problem,
+        "call_problem": problem or steps["step_problem"],
         "called": request.query.get("called") == "1",
         "done": request.query.get("done", ""),
         "steps": labels.words(words.STEPS),
@@ -251,7 +265,10 @@ def may_call(request: web.Request, detail: TaskDetail) -> bool:
     """Tell whether whoever looks at a callback can be rung for it now."""
     now = request.app[DEPS].clock.now()
     takes_calls = current_user(request).agent_id is not None
-    return takes_calls and request.app[DEPS].preview is not None and detail.listed.task.is_dialable(now)
+    mine = may_call_about(current_actor(request), detail.listed.assignee_id)
+    return (
+        takes_calls and mine and request.app[DEPS].preview is not None and detail.listed.task.is_dialable(now)
+    )
 
 
 def _tables() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from callback_campaigns.task_desk import CallbackDesk, ListedTask, TaskDetail, T
 from web.api.operation import Call, operation
 from web.api.v1.callback_tasks_schemas import (
     CallbackAppointIn,
+    CallbackAssignIn,
     CallbackCancelIn,
     CallbackPlanIn,
     CallbackStepOut,
@@ -30,6 +31,7 @@ from web.idempotency import Idempotency
 from web.permissions import Permission
 
 TAG = "callbacks"
+ME = "me"
 TASK = (("task_id", "Id of the callback task."),)
 PROJECT = (("project_id", "Id of the project."),)
 
@@ -56,6 +58,7 @@ async def list_callback_tasks(call: Call[CallbackTasksQuery]) -> CallbackTaskPag
         project_id=asked.project_id,
         open_only=asked.open,
         until=asked.until,
+        whose=asked.whose,
     )
     page = await desk(call.request).page(call.actor, wanted, cursor=asked.cursor, limit=asked.limit)
     return CallbackTaskPage(items=tuple(_out(item) for item in page.items), next_cursor=page.next_cursor)
@@ -110,6 +113,30 @@ async def appoint_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
     """Appoint a callback."""
     at = call.body(CallbackAppointIn).at
     return _detail(await desk(call.request).appoint(call.actor, _task(call), at, expected=call.expected))
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackTaskDetail,
+    permission=Permission.CALLBACKS_WORK,
+    summary="Say which agent is to call",
+    description="Agents take tasks on and give their own back; supervisors give them to anybody.",
+    tag=TAG,
+    path_parameters=TASK,
+    body=CallbackAssignIn,
+    if_match=True,
+)
+async def assign_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
+    """Assign a callback."""
+    to, task_id = call.body(CallbackAssignIn).user_id, _task(call)
+    assignments = call.request.app[CALLBACKS].assignments
+    if to is None:
+        await assignments.give_back(call.actor, task_id, expected=call.expected)
+    elif to in {ME, call.actor.user_id}:
+        await assignments.take(call.actor, task_id, expected=call.expected)
+    else:
+        await assignments.assign(call.actor, task_id, to, expected=call.expected)
+    return _detail(await desk(call.request).get(call.actor, task_id))
 
 
 @operation(
@@ -229,6 +256,8 @@ def _out(item: ListedTask) -> CallbackTaskOut:
         revisit_id=task.revisit_id,
         cancelled_why=task.cancelled_why,
         ended_at=task.ended_at,
+        assignee_id=item.assignee_id,
+        assignee_name=item.assignee_name,
         version=item.version,
     )
 
@@ -238,6 +267,7 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("POST", "/callback-tasks", plan_callback),
     ("GET", "/callback-tasks/{task_id}", get_callback_task),
     ("POST", "/callback-tasks/{task_id}/appoint", appoint_callback),
+    ("PUT", "/callback-tasks/{task_id}/assignee", assign_callback),
     ("POST", "/callback-tasks/{task_id}/cancel", cancel_callback),
     ("PUT", "/projects/{project_id}/callback-stop", set_callback_stop),
     ("GET", "/projects/{project_id}/callback-gates", list_callback_gates),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from callback_campaigns.domain.gates import GateWhy
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel, Gate, Origin, Outcome, Verdict
+from callback_campaigns.task_desk import Whose
 from crm.domain.customer import Level
 from web.api.v1.schemas import AskedTime, Out, Query, SiteTime
 
@@ -24,6 +25,7 @@ class CallbackTasksQuery(Query):
     project_id: Key | None = None
     open: bool = Field(False, description="Only those of which something may still come.")
     until: AskedTime | None = Field(None, description="Due by then.")
+    whose: Whose = Field(Whose.ALL, description="`own`: those of whoever asks, and nobody's.")
     cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     limit: Limit = 50
 
@@ -55,6 +57,8 @@ class CallbackTaskOut(Out):
     revisit_id: str | None
     cancelled_why: str | None
     ended_at: SiteTime | None
+    assignee_id: str | None = Field(description="The user who is to call; `null` for whoever is free.")
+    assignee_name: str
     version: int
 
 
@@ -120,6 +124,16 @@ class CallbackCancelIn(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CallbackAssignIn(BaseModel):
+    """Who is to call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_id: Key | None = Field(
+        description="`me` to take it on, `null` to give it back, or a user whom the supervisor names."
+    )
 
 
 class CallbackStopIn(BaseModel):
