@@ -55,6 +55,7 @@ class Talk:
         answers: of this talk and of earlier attempts, by item.
         skipped: items that were passed over in this talk.
         bad: items with a bad answer.
+        by_id: the person who leads it; ``None`` for the machine and for forms.
         handed_over: a person goes on where the machine stopped.
         ended: ``None`` while it goes on; ``verdict`` and ``score`` are of the first task.
         late: it was written down on a later day than it was heard (CB-12).
@@ -72,6 +73,7 @@ class Talk:
     bad: frozenset[str]
     opened_at: datetime
     by: str
+    by_id: str | None = None
     handed_over: bool = False
     ended: TalkEnding | None = None
     ended_at: datetime | None = None
@@ -149,6 +151,7 @@ async def to_talk(session: AsyncSession, book: QuestionnaireBook, row: CallbackT
         bad=bad,
         opened_at=row.opened_at,
         by=row.by,
+        by_id=row.by_id,
         handed_over=row.channel != row.began_channel,
         ended=TalkEnding(row.ending) if row.ending else None,
         ended_at=row.ended_at,

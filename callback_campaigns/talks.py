@@ -19,6 +19,7 @@ from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.events import TalkTicketsWanted
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
+from callback_campaigns.talk_access import CallNow, call_now, check_leads, talk_of_call
 from callback_campaigns.talk_closing import OPEN_STATUS, Ending, TalkClosing
 from callback_campaigns.talk_facts import complaints_unaccepted
 from callback_campaigns.talk_opening import Wanted, answered, asked_before, others, set_row, talk_there
@@ -103,10 +104,33 @@ class Talks:
 
     async def of_attempt(self, attempt_id: str) -> Talk | None:
         """Return the talk of a call; ``None`` if there was none."""
-        query = select(CallbackTalkRow.id).where(CallbackTalkRow.attempt_id == attempt_id)
         async with self._office.database.session() as session:
-            found = await session.scalar(query)
+            found = await talk_of_call(session, attempt_id)
         return await self.get(found) if found is not None else None
+
+    async def call(self, actor: Actor, call_id: str) -> CallNow | None:
+        """Return the call about a task; ``None`` for any other call. Raises Forbidden."""
+        check_reader(actor)
+        async with self._office.database.session() as session:
+            return await call_now(session, call_id)
+
+    async def take_over(self, talk_id: str, actor: Actor) -> Talk:
+        """Let a person go on with a talk whose call they are in: the machine's, or a colleague's.
+
+        Raises:
+            Forbidden: the role works no callbacks.
+            NotFound: no such talk.
+        """
+        check_reader(actor)
+        await self._book.published(FALLBACK)
+        async with self._office.database.transaction() as session:
+            row, talk = await load_talk(session, self._book, talk_id, for_change=True)
+            if talk.ended is not None or (row.by_id == actor.user_id and talk.channel is Channel.AGENT):
+                return talk
+            row.channel, row.by, row.by_id = Channel.AGENT.value, actor.name[:80], actor.user_id
+            row.last_at = self._office.now()
+            await session.flush()
+            return await to_talk(session, self._book, row)
 
     async def open(
         self, task_id: str, *, attempt_id: str | None, channel: Channel, by: str, actor: Actor | None = None
@@ -170,7 +194,7 @@ class Talks:
         """Store an answer at once; another one to the same item corrects it, and the first stays readable.
 
         Raises:
-            Forbidden: the role works no callbacks.
+            Forbidden: the role works no callbacks; NotYourTalk: somebody else leads it.
             NotFound: no such talk.
             TalkOver: it has ended.
             NoSuchAnswer: the item is not asked, or never answered so.
@@ -182,7 +206,7 @@ class Talks:
         await self._book.published(FALLBACK)
         try:
             async with self._office.database.transaction() as session:
-                row, talk = await self._open_talk(session, talk_id)
+                row, talk = await self._open_talk(session, talk_id, actor)
                 one, item = _asked_item(talk, item_id)
                 await self._keep(session, row, talk, one, item, checked(answer), author)
                 return await to_talk(session, self._book, row)
@@ -195,7 +219,7 @@ class Talks:
             check_reader(actor)
         await self._book.published(FALLBACK)
         async with self._office.database.transaction() as session:
-            row, talk = await self._open_talk(session, talk_id)
+            row, talk = await self._open_talk(session, talk_id, actor)
             _asked_item(talk, item_id)
             if item_id not in row.skipped:
                 row.skipped = [*row.skipped, item_id]
@@ -254,7 +278,7 @@ class Talks:
             explanation: of a problem, besides what the answers say (CB-2).
 
         Raises:
-            Forbidden: the role works no callbacks.
+            Forbidden: the role works no callbacks; NotYourTalk: somebody else leads it.
             NotFound: no such talk.
             TalkOver: it has ended otherwise.
             ComplaintNotAccepted: a complaint of the customer waits to be accepted first (CB-4).
@@ -276,6 +300,8 @@ class Talks:
                 if actor is not None and talk.ended is not how:
                     raise TalkOver("the talk has ended", field="talk_id")
                 return talk
+            if actor is not None:
+                check_leads(actor, row)
             if how is TalkEnding.TO_AGENT:
                 row.channel, row.last_at = Channel.AGENT.value, now
                 await session.flush()
@@ -291,10 +317,14 @@ class Talks:
         except NotFound:
             return await self._book.published(FALLBACK)
 
-    async def _open_talk(self, session: AsyncSession, talk_id: str) -> tuple[CallbackTalkRow, Talk]:
+    async def _open_talk(
+        self, session: AsyncSession, talk_id: str, actor: Actor | None
+    ) -> tuple[CallbackTalkRow, Talk]:
         row, talk = await load_talk(session, self._book, talk_id, for_change=True)
         if talk.ended is not None:
             raise TalkOver("the talk has ended", field="talk_id")
+        if actor is not None:
+            check_leads(actor, row)
         return row, talk
 
     async def _keep(

@@ -8,6 +8,8 @@ from telephony.domain.agent_state import AgentState
 from web.deps import DEPS
 from web.identity import current_user
 
+TALKING = frozenset({AgentState.ON_CALL, AgentState.WRAP_UP})
+
 FREE = frozenset({AgentState.AVAILABLE, AgentState.PAUSED, AgentState.WRAP_UP})
 """In which a telephone may be rung for a call that its agent asked for."""
 
@@ -29,3 +31,13 @@ async def own_number(request: web.Request) -> str:
         raise IllegalStep("end the call at hand first", field="agent", why="in_call")
     number: str = state.number
     return number
+
+
+async def is_own_call(request: web.Request, call_id: str) -> bool:
+    """Tell whether whoever asks is in a call now, or is still to write it down."""
+    agent_id = current_user(request).agent_id
+    if agent_id is None:
+        return False
+    state = await request.app[DEPS].desk.state(agent_id)
+    talks: bool = state.state in TALKING and state.call_id == call_id
+    return talks or bool(state.wrap_up_call_id == call_id)

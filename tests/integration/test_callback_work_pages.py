@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from callback_campaigns.domain import attempt as attempts
 from callback_campaigns.domain.questionnaire import Answer
@@ -18,7 +18,7 @@ from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow
 from kernel.clock import FakeClock
 from kernel.ids import new_ulid
-from tests.support.callback_calls import dial, ready_task
+from tests.support.callback_calls import NUMBER, dial, ready_task
 from tests.support.web_stage import Stage, web_stage
 from tests.unit.callback_campaigns.times import at
 from web.auth import SESSION_COOKIE
@@ -148,17 +148,63 @@ async def test_the_questionnaire_of_a_call_opens_once_it_is_answered(
     assert len(talk) == 1
 
 
-async def test_what_the_survey_asked_is_gone_on_with_by_a_person(stage: Stage, agent: ClientSession) -> None:
+async def test_a_talk_does_not_begin_before_the_customer_answers(stage: Stage, agent: ClientSession) -> None:
+    task_id = await ready_task(stage)
+    call_id = await dial(stage, task_id)
+    async with agent.post(f"/agent/questionnaires/{call_id}", json={}) as answer:
+        assert "接通后就可以开始提问" in await answer.text()
+    body = {"attempt_id": call_id}
+    await ask(agent, "POST", f"/callback-tasks/{task_id}/talks", 409, body)
+    async with stage.database.session() as session:
+        assert (await session.scalars(select(CallbackTalkRow.id))).all() == []
+        assert (await session.get_one(CallbackTaskRow, task_id)).status == "dialling"
+
+
+async def surveyed(stage: Stage) -> tuple[str, str]:
+    """Return a task and its call, in which the machine has asked one question."""
     assert stage.app is not None
     talks = stage.app[CALLBACKS].talks
     task_id = await ready_task(stage, CallbackType.START, name="李秀英")
-    call_id = await dial(stage, task_id, state="answered")
+    call_id = await dial(stage, task_id, state="answered", agent=None)
     talk = await talks.open(task_id, attempt_id=call_id, channel=Channel.IVR, by="ivr")
     await talks.answer(talk.talk_id, "KG1", Answer(values=("both_came",)), by="ivr")
+    return task_id, call_id
+
+
+async def test_who_looks_at_a_survey_does_not_take_it_over(stage: Stage, agent: ClientSession) -> None:
+    task_id, call_id = await surveyed(stage)
+    async with agent.post(f"/agent/questionnaires/{call_id}", json={}) as answer:
+        assert "语音回访正在进行，这里只能看" in await answer.text()
+    assert "语音回访正在进行，这里只能看" in await read(agent, f"/callback-tasks/{task_id}")
+    refused = await ask(agent, "POST", f"/callback-tasks/{task_id}/talks", 403, {"attempt_id": call_id})
+    assert refused["code"] == "not_your_talk"
+    async with stage.database.session() as session:
+        (talk,) = (await session.scalars(select(CallbackTalkRow))).all()
+    assert (talk.channel, talk.by_id) == ("ivr", None)
+    path = f"/callback-talks/{talk.id}"
+    await ask(agent, "PUT", f"{path}/answers/KG2", 403, {"values": ["satisfied"]})
+    await ask(agent, "POST", f"{path}/end", 403, {"how": "to_agent"})
+
+
+async def test_what_the_survey_asked_is_gone_on_with_by_whoever_is_in_the_call(
+    stage: Stage, agent: ClientSession
+) -> None:
+    task_id, call_id = await surveyed(stage)
+    await stage.desk.sign_in(stage.agents[stage.agent_number])
+    await stage.ring(NUMBER, call_id=call_id)
+    await stage.answer(call_id)
     async with agent.post(f"/agent/questionnaires/{call_id}", json={}) as answer:
         text = await answer.text()
     assert "客户在语音回访中要求人工" in text
     assert 'value="both_came" data-key="1" checked' in text
+    # It is theirs now: a colleague reads, a supervisor may put it right.
+    page = f"/callback-tasks/{task_id}"
+    async with stage.database.transaction() as session:
+        await session.execute(update(CallbackTalkRow).values(by_id=new_ulid(), by="张敏"))
+    assert "另一位同事正在进行这次回访" in await read(agent, page)
+    cookies = {SESSION_COOKIE: await stage.session_secret("supervisor")}
+    async with ClientSession(base_url=stage.url, cookies=cookies) as supervisor:
+        assert 'id="runner-end"' in await read(supervisor, page)
 
 
 async def test_a_talk_is_led_over_rest(stage: Stage, agent: ClientSession) -> None:

@@ -14,6 +14,7 @@ from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Channel, Outcome, Verdict
 from callback_campaigns.rule_files import shipped_dialling
+from callback_campaigns.talk_access import NotYourTalk
 from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackVoiceRow
 from callback_campaigns.talks import TalkOver
@@ -200,6 +201,9 @@ async def test_a_person_goes_on_where_the_machine_stopped(centre: TalkCentre) ->
     assert found is not None
     assert found.talk_id == talk.talk_id
     answer = Answer(values=("satisfied",))
+    with pytest.raises(NotYourTalk):
+        await centre.talks.answer(talk.talk_id, "KG2", answer, by="李静", actor=AGENT)
+    talk = await centre.talks.take_over(talk.talk_id, AGENT)
     talk = await centre.talks.answer(talk.talk_id, "KG2", answer, by="李静", actor=AGENT)
     assert [row.channel for row in await rows(centre)] == ["ivr", "agent"]
 
@@ -246,6 +250,7 @@ async def test_CB4_nothing_about_a_case_while_a_complaint_waits_to_be_accepted(c
 
 async def test_CB12_what_is_written_down_on_a_later_day_is_marked(centre: TalkCentre) -> None:
     talk = await centre.press(await centre.talk(), **GOOD)
+    talk = await centre.talks.take_over(talk.talk_id, AGENT)
     heard = centre.clock.now()
     centre.clock.advance(timedelta(days=1))
     later = centre.clock.now() + timedelta(minutes=1)
@@ -260,6 +265,7 @@ async def test_CB12_what_is_written_down_on_a_later_day_is_marked(centre: TalkCe
 
 async def test_CB2_a_problem_has_code_explanation_and_departments(centre: TalkCentre) -> None:
     talk = await centre.press(await centre.talk(), **(GOOD | {"KG5": "2"}))
+    talk = await centre.talks.take_over(talk.talk_id, MANAGER)
     await centre.talks.end(talk.talk_id, TalkEnding.FINISHED, by="李", actor=MANAGER, explanation="收了现金")
     found = (await centre.task()).finding
     assert found is not None

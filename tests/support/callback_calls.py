@@ -38,7 +38,7 @@ async def ready_task(stage: Stage, kind: CallbackType = CallbackType.START, *, n
     return task.task_id
 
 
-async def dial(stage: Stage, task_id: str, *, state: str = "ringing") -> str:
+async def dial(stage: Stage, task_id: str, *, state: str = "ringing", agent: str | None = "李娜") -> str:
     """Have a callback dialled; return the attempt, whose id is the call's."""
     now, attempt_id = stage.clock.now(), new_ulid()
     async with stage.database.transaction() as session:
@@ -53,7 +53,7 @@ async def dial(stage: Stage, task_id: str, *, state: str = "ringing") -> str:
                 number=Phone.parse(NUMBER).e164,
                 node="pbx1",
                 trunk="main",
-                agent="李娜",
+                agent=agent,
                 state=state,
                 survey=True,
                 began_at=now,
@@ -61,3 +61,10 @@ async def dial(stage: Stage, task_id: str, *, state: str = "ringing") -> str:
             )
         )
     return attempt_id
+
+
+async def picked_up(stage: Stage, attempt_id: str) -> None:
+    """Have the customer answer."""
+    async with stage.database.transaction() as session:
+        row = await session.get_one(DialAttemptRow, attempt_id)
+        row.state, row.answered_at = "answered", stage.clock.now()

@@ -4,7 +4,7 @@ The same part stands on the page of a callback and beside a call. Each answer is
 before the next is asked; the part that comes back says what is to be asked now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,7 +14,9 @@ from pydantic import AwareDatetime, StringConstraints
 
 from callback_campaigns.domain.questionnaire import DEPARTMENTS, Answer, Item, ItemKind, Option
 from callback_campaigns.domain.talk import TalkEnding
+from callback_campaigns.domain.task import InvalidAttempt
 from callback_campaigns.domain.terms import Channel, Verdict
+from callback_campaigns.talk_access import CallNow, may_lead
 from callback_campaigns.talk_rows import MAX_REASON, MAX_TEXT
 from callback_campaigns.talk_store import Talk
 from crm.views import CustomerCard
@@ -23,6 +25,7 @@ from web import labels
 from web.callback_part import CALLBACKS
 from web.i18n import gettext
 from web.identity import current_actor
+from web.own_phone import is_own_call
 from web.pages import callback_words as words
 from web.pages.agent import Body, read_body
 from web.pages.shell import DIRECTORY, render
@@ -192,7 +195,7 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
         "questions": asked,
         "needed": len(needed),
         "given": sum(one.state == "answered" for one in needed),
-        "reads_only": talk.channel is Channel.IVR and talk.ended is None,
+        "reads_only": _reads_only(request, talk),
         "verdict": worst.value if worst else "",
         "verdicts": labels.words(words.VERDICTS),
         "verdict_tones": words.VERDICT_TONES,
@@ -203,6 +206,16 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
     }
 
 
+def _reads_only(request: web.Request, talk: Talk) -> str:
+    """Return who else leads a talk that goes on: ``ivr``, ``agent``; empty where whoever looks may write."""
+    by_id, handed_over = talk.by_id, talk.handed_over
+    if talk.ended is not None or may_lead(
+        current_actor(request), channel=talk.channel, by_id=by_id, handed_over=handed_over
+    ):
+        return ""
+    return "ivr" if talk.channel is Channel.IVR else "agent"
+
+
 async def _send(request: web.Request, talk: Talk) -> web.StreamResponse:
     return render(request, "callbacks/runner.html", await part(request, talk))
 
@@ -210,34 +223,45 @@ async def _send(request: web.Request, talk: Talk) -> web.StreamResponse:
 @requires(Permission.CALLBACKS_WORK)
 async def of_call(request: web.Request) -> web.StreamResponse:
     """Show the questionnaire of a call, with what the system asked before; nothing for other calls."""
-    part_of, actor = request.app[CALLBACKS], current_actor(request)
     call_id = request.match_info["call_id"]
-    task_id = await part_of.desk.of_call(actor, call_id)
-    if task_id is None:
+    talks, actor = request.app[CALLBACKS].talks, current_actor(request)
+    call = await talks.call(actor, call_id)
+    if call is None:
         return web.Response(status=204)
-    detail = await part_of.desk.get(actor, task_id)
-    talk = await part_of.talks.of_attempt(call_id)
-    if talk is not None:
-        return await _send(request, talk)
-    context = {"task": detail.listed.task, "kinds": labels.words(words.KINDS), "last": detail.invalid[-1:]}
-    return render(request, "callbacks/ringing.html", context | {"outcomes": labels.words(words.OUTCOMES)})
+    talk = await talks.of_attempt(call_id)
+    detail = await request.app[CALLBACKS].desk.get(actor, call.task_id)
+    if talk is None:
+        return _ringing(request, call, detail.invalid[-1:])
+    return await _send(request, talk)
 
 
 @requires(Permission.CALLBACKS_WORK)
 async def begin_for_call(request: web.Request) -> web.StreamResponse:
-    """Open the talk of a call that was answered; asked twice it is one talk."""
-    part_of, actor = request.app[CALLBACKS], current_actor(request)
+    """Open the talk of a call that the customer has answered; asked twice it is one talk.
+
+    Whoever is not in the call only sees what is asked in it.
+    """
     call_id = request.match_info["call_id"]
-    task_id = await part_of.desk.of_call(actor, call_id)
-    if task_id is None:
+    talks, actor = request.app[CALLBACKS].talks, current_actor(request)
+    call = await talks.call(actor, call_id)
+    if call is None:
         return web.Response(status=204)
-    talk = await part_of.talks.open(
-        task_id, attempt_id=call_id, channel=Channel.AGENT, by=actor.name, actor=actor
+    talk, own = await talks.of_attempt(call_id), await is_own_call(request, call_id)
+    if talk is None and (not call.answered or not (own or call.agent == actor.name)):
+        return _ringing(request, call)
+    await request.app[CALLBACKS].desk.get(actor, call.task_id)  # earlier answers are shown: CB-10
+    if talk is not None:
+        # The machine, or a colleague, has put the customer through: a person goes on where it stopped.
+        return await _send(request, await talks.take_over(talk.talk_id, actor) if own else talk)
+    talk = await talks.open(
+        call.task_id, attempt_id=call_id, channel=Channel.AGENT, by=actor.name, actor=actor
     )
-    if talk.ended is None and talk.channel is Channel.IVR:
-        # The machine has put the customer through: a person goes on where it stopped.
-        talk = await part_of.talks.end(talk.talk_id, TalkEnding.TO_AGENT, by=actor.name, actor=actor)
     return await _send(request, talk)
+
+
+def _ringing(request: web.Request, call: CallNow, last: Sequence[InvalidAttempt] = ()) -> web.Response:
+    context = {"kind": call.kind, "kinds": labels.words(words.KINDS), "last": last}
+    return render(request, "callbacks/ringing.html", context | {"outcomes": labels.words(words.OUTCOMES)})
 
 
 @requires(Permission.CALLBACKS_WORK)

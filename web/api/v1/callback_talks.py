@@ -6,7 +6,9 @@ from aiohttp import web
 
 from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.terms import Channel
+from callback_campaigns.talk_access import NotYourTalk
 from callback_campaigns.talk_store import Talk
+from crm.domain.machine import IllegalStep
 from kernel.errors import NotFound, Unavailable
 from web.api.operation import Call, operation
 from web.api.v1.callback_talks_schemas import (
@@ -23,7 +25,7 @@ from web.callback_part import CALLBACKS
 from web.deps import DEPS
 from web.idempotency import Idempotency
 from web.masking import masked
-from web.own_phone import own_number
+from web.own_phone import is_own_call, own_number
 from web.permissions import Permission
 
 TAG = "callbacks"
@@ -75,7 +77,10 @@ async def place_callback_call(call: Call[NoQuery]) -> PlacedCall:
     response=TalkOut,
     permission=Permission.CALLBACKS_WORK,
     summary="Begin the talk of a callback task",
-    description="Of one call there is one talk; what an earlier attempt brought is in it.",
+    description=(
+        "Of one call there is one talk; what an earlier attempt brought is in it. Who is in the call begins "
+        "it, once the customer has answered; anybody else is refused with `not_your_talk`."
+    ),
     tag=TAG,
     path_parameters=TASK,
     body=TalkIn,
@@ -83,12 +88,19 @@ async def place_callback_call(call: Call[NoQuery]) -> PlacedCall:
 )
 async def open_callback_talk(call: Call[NoQuery]) -> TalkOut:
     """Begin a talk."""
-    talk = await call.request.app[CALLBACKS].talks.open(
-        call.request.match_info["task_id"],
-        attempt_id=call.body(TalkIn).attempt_id,
-        channel=Channel.AGENT,
-        by=call.actor.name,
-        actor=call.actor,
+    talks, task_id = call.request.app[CALLBACKS].talks, call.request.match_info["task_id"]
+    attempt_id = call.body(TalkIn).attempt_id
+    if attempt_id is not None:
+        known, about = await talks.of_attempt(attempt_id), await talks.call(call.actor, attempt_id)
+        own = await is_own_call(call.request, attempt_id)
+        if about is not None and not own and about.agent != call.actor.name:
+            raise NotYourTalk("you are not in this call", field="attempt_id")
+        if about is not None and not about.answered:
+            raise IllegalStep("the customer has not answered yet", field="attempt_id")
+        if known is not None and own and known.task_id == task_id:
+            return _out(await talks.take_over(known.talk_id, call.actor))
+    talk = await talks.open(
+        task_id, attempt_id=attempt_id, channel=Channel.AGENT, by=call.actor.name, actor=call.actor
     )
     return _out(talk)
 
