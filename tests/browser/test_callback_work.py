@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from callback_campaigns.talk_tables import CallbackAnswerRow
 from tests.browser.conftest import sign_in
-from tests.support.callback_calls import NUMBER, dial, ready_task
+from tests.support.callback_calls import NUMBER, dial, picked_up, ready_task
 from tests.support.chromium import DESKTOP, Watched
 from tests.support.waiting import eventually
 from tests.support.web_stage import Stage
@@ -35,6 +35,11 @@ async def test_a_questionnaire_pops_beside_the_call_and_is_led_by_keys(
     await stage.ring(NUMBER, call_id=call_id)
     await expect(page.locator("#runner")).to_contain_text("接通后就可以开始提问")
     await stage.answer(call_id)
+    # The agent's own telephone is up; there is nobody to ask before the customer answers.
+    async with page.expect_response(f"**/agent/questionnaires/{call_id}"):
+        pass
+    await expect(page.locator("fieldset[data-item]")).to_have_count(0)
+    await picked_up(stage, call_id)
     first = page.locator("fieldset[data-item=KG1]")
     await expect(first).to_be_visible()
 

@@ -6,7 +6,9 @@ import "./page.js";
 
 function look(facts) {
   const { status, attempt } = facts.dataset;
-  if (status === "talking" && attempt && !document.querySelector("#runner[data-talk]:not([data-ended])")) begin(attempt);
+  // The questions of another call, left open, do not stand in the way of this one's.
+  const shown = document.querySelector("#runner[data-talk]")?.dataset.call;
+  begin(status === "talking" && attempt && shown !== attempt ? attempt : "");
 }
 
 keepFresh(byId("task-facts"), look);

@@ -6,6 +6,7 @@ import { t } from "./texts.js";
 
 const TYPED_MS = 700;
 const AGAIN_MS = 3000;
+const SOON_MS = 1500;
 const KEEP = "hf.answers.";
 
 const place = () => byId("questionnaire");
@@ -283,6 +284,8 @@ export async function follow(pop) {
     const fresh = await fetchPart(begins ? "POST" : "GET", `/agent/questionnaires/${pop.call_id}`, begins ? {} : undefined);
     if (followed !== wanted) return;
     if (fresh || before !== pop.call_id) put(fresh);
+    // The agent's own telephone is up; the customer's still rings.
+    if (begins && fresh && "wait" in fresh.dataset) setTimeout(() => open(pop.call_id, () => followed === wanted), SOON_MS);
   } catch (error) {
     if (error.problem === undefined) throw error;
     if (!error.final) {
@@ -292,12 +295,31 @@ export async function follow(pop) {
   }
 }
 
-/** Open the talk of a call that was answered. */
+let opening = "";
+/** Open the talk of a call that was answered; asked for none, stop waiting for one. */
 export async function begin(callId) {
-  try {
-    put(await fetchPart("POST", `/agent/questionnaires/${callId}`, {}));
-  } catch (error) {
-    if (error.problem === undefined) throw error;
+  if (callId === opening) return;
+  opening = callId;
+  if (callId) await open(callId, () => opening === callId);
+  if (opening === callId) opening = "";
+}
+
+/** Ask until there is somebody to ask, as long as it is wanted. */
+async function open(callId, isWanted) {
+  while (isWanted()) {
+    try {
+      const fresh = await fetchPart("POST", `/agent/questionnaires/${callId}`, {});
+      if (!isWanted()) return;
+      if (!fresh || !("wait" in fresh.dataset)) {
+        put(fresh);
+        return;
+      }
+      if (!runner()) put(fresh);
+    } catch (error) {
+      if (error.problem === undefined) throw error;
+      if (error.final) return;
+    }
+    await new Promise((done) => setTimeout(done, SOON_MS));
   }
 }
 
