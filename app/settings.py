@@ -100,6 +100,12 @@ class TrunkSettings(Section):
     register_with: bool = Field(False, description="Register at the carrier.")
     codecs: Codecs = Field(("alaw", "ulaw"), description="Codecs in order of preference.")
     max_channels: int = Field(60, ge=1, description="Calls at once.")
+    calls_per_second: int = Field(
+        50,
+        ge=1,
+        le=1000,
+        description="Calls that may begin in a second, of all campaigns and agents together.",
+    )
     caller_ids: OwnNumbers = Field(
         (),
         description="The company's own numbers at the carrier, which those who are called may see; "

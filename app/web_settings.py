@@ -38,5 +38,12 @@ def web_settings(settings: Settings) -> WebSettings:
         dialling=own_or_shipped(
             folder / "dialling.yaml", partial(parse_dialling, zone=zone), partial(shipped_dialling, zone)
         ),
-        trunks=(Trunk(name=trunk.name, lines=trunk.max_channels, caller_ids=own),),
+        trunks=(
+            Trunk(
+                name=trunk.name,
+                lines=trunk.max_channels,
+                caller_ids=own,
+                per_second=trunk.calls_per_second,
+            ),
+        ),
     )

@@ -54,6 +54,7 @@ from kernel.phone import InvalidPhone, Phone
 LOOKED_BACK = timedelta(days=1)
 """Calls to a number that the limits of frequency may ask for."""
 OPEN = DialAttemptRow.state != AttemptState.ENDED.value
+SECOND = timedelta(seconds=1)
 SwitchNow = Callable[[AsyncSession], Awaitable[Switch]]
 """Returns the switch as it is inside the transaction: a campaign that was just paused dials no more."""
 
@@ -376,6 +377,18 @@ def _put(row: DialAttemptRow, attempt: Attempt) -> None:
     row.outcome = attempt.outcome.value if attempt.outcome else None
     row.ended_at = attempt.ended_at
     row.corrected = attempt.corrected
+
+
+async def began_on(session: AsyncSession, trunk: str, now: datetime) -> int:
+    """Return how many calls a trunk was given in the last second, whoever and whichever process began them.
+
+    Ask inside the transaction that dials.
+    """
+    row = DialAttemptRow
+    # What lies ahead was begun before the clock was set back.
+    lately = (row.began_at > now - SECOND, row.began_at <= now)
+    query = select(func.count()).where(*lately, row.trunk == trunk)
+    return int(await session.scalar(query) or 0)
 
 
 async def _was_for_person(session: AsyncSession, row: DialAttemptRow) -> bool:

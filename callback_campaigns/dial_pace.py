@@ -184,14 +184,16 @@ class CampaignPace:
         heard_ago: float,
         wall: datetime,
         now: float,
+        trunk_starts_left: int = 1_000,
     ) -> Room:
         """Return how many calls may be begun now.
 
         Args:
+            trunk_starts_left: how many its trunk may still be given in this second, by everybody.
             heard_ago: seconds since the exchange was heard.
             wall, now: the moment, on the wall clock and on the one that never jumps.
         """
-        starts_left = campaign.per_second - self.starts.count(now)
+        starts_left = min(campaign.per_second - self.starts.count(now), trunk_starts_left)
         burst = max(1, ceil(campaign.per_second * BURST))
         if lines_left <= 0:
             return Room(dials=0, reason=RefusalCode.CONCURRENCY.value, against=RefusalCode.CONCURRENCY)

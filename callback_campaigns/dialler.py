@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from callback_campaigns.attempt_keeper import AttemptKeeper
 from callback_campaigns.campaign_tasks import ReadyTask
 from callback_campaigns.campaigns import Lines, state_in
-from callback_campaigns.dial_attempts import DialAttempts, DialRequest
+from callback_campaigns.dial_attempts import DialAttempts, DialRequest, began_on
 from callback_campaigns.dial_pace import CampaignPace, Room
 from callback_campaigns.dial_watch import DialWatch
 from callback_campaigns.domain.attempt import Attempt
@@ -205,6 +205,7 @@ class Dialler:
             campaign,
             people,
             lines_left=self._lines_left(campaign),
+            trunk_starts_left=self._starts_left(campaign.trunk),
             heard_ago=heard_ago.total_seconds(),
             wall=now,
             now=self._office.clock.monotonic(),
@@ -260,6 +261,7 @@ class Dialler:
                 queue=campaign.queue,
                 amd=campaign.amd,
             ),
+            now=self._office.clock.monotonic(),
         )
         return None
 
@@ -277,7 +279,7 @@ class Dialler:
         """Return the campaign and the lines, read where the attempt is committed."""
         state = await state_in(session, campaign.campaign_id)
         people, picture = self._people(campaign), self._exchange.picture()
-        used = self._exchange.used(campaign.trunk)
+        used, trunk = self._exchange.used(campaign.trunk), self._campaigns.lines.trunks.get(campaign.trunk)
         waits = campaign.mode.needs_queue
         return Switch(
             running=state is CampaignState.RUNNING,
@@ -290,11 +292,18 @@ class Dialler:
             lines=used + max(0, self._lines_left(campaign)),
             started=self.watch.pace(campaign).starts.count(self._office.clock.monotonic()),
             per_second=campaign.per_second,
+            trunk_started=await began_on(session, campaign.trunk, self._office.now()),
+            trunk_per_second=trunk.per_second if trunk is not None else 0,
             # Ahead of the agents, the pacing has counted with those who will be free.
             agents_free=(max(1, people.free) if room.ahead else people.free) if waits else None,
             agents_signed_in=people.signed_in,
             agents_least=campaign.agents_least if room.ahead else 1,
         )
+
+    def _starts_left(self, name: str) -> int:
+        trunk = self._campaigns.lines.trunks.get(name)
+        per_second = trunk.per_second if trunk is not None else 0
+        return per_second - self._placing.started(name, self._office.clock.monotonic())
 
     def _people(self, campaign: Campaign) -> People:
         if campaign.queue is None or not campaign.mode.needs_queue:

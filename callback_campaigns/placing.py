@@ -7,6 +7,7 @@ from prometheus_client import Counter
 
 from callback_campaigns.attempt_keeper import AttemptKeeper
 from callback_campaigns.dial_attempts import DialRequest, OpenAttempt
+from callback_campaigns.dial_pace import Starts
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.exchange import DialOrder, Exchange, Sending
 from kernel.errors import HuifangError
@@ -23,9 +24,16 @@ class Placing:
         self._exchange = exchange
         self._keeper = keeper
         self._sending: set[asyncio.Task[None]] = set()
+        self._starts: dict[str, Starts] = {}
 
-    def send(self, attempt: Attempt, wanted: DialRequest, order: DialOrder) -> None:
+    def started(self, trunk: str, now: float) -> int:
+        """Return how many calls went out over a trunk in the last second, of campaigns and agents."""
+        starts = self._starts.get(trunk)
+        return starts.count(now) if starts is not None else 0
+
+    def send(self, attempt: Attempt, wanted: DialRequest, order: DialOrder, *, now: float) -> None:
         """Have the Originate of a committed attempt written; never waits."""
+        self._starts.setdefault(wanted.trunk, Starts()).add(now)
         self._keeper.began(
             OpenAttempt(
                 attempt=attempt,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.assignment import check_caller
 from callback_campaigns.campaigns import Lines, state_in
-from callback_campaigns.dial_attempts import DialAttempts, DialRequest
+from callback_campaigns.dial_attempts import DialAttempts, DialRequest, began_on
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState
 from callback_campaigns.domain.refusal import Refusal, Switch
@@ -136,6 +136,7 @@ class PreviewCalls:
                 ring=self._config.ring,
                 agent_number=agent_number,
             ),
+            now=self._office.clock.monotonic(),
         )
         return made
 
@@ -179,4 +180,6 @@ class PreviewCalls:
             stale_after=self._config.stale_after,
             lines_used=self._exchange.used(trunk),
             lines=known.lines if known is not None else 0,
+            trunk_started=await began_on(session, trunk, self._office.now()),
+            trunk_per_second=known.per_second if known is not None else 0,
         )

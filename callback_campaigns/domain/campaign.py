@@ -118,11 +118,13 @@ class Trunk:
     Attributes:
         lines: calls that it carries at once.
         caller_ids: the company's own registered numbers that may be shown over it (domain.md §6.3).
+        per_second: calls that may begin on it in a second, of all campaigns and agents together.
     """
 
     name: str
     lines: int
     caller_ids: tuple[str, ...]
+    per_second: int = MAX_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

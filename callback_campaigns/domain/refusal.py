@@ -144,7 +144,9 @@ class Switch:
         as_of: of which moment the picture of agents and lines is; ``None`` when there is none.
         lines_used: calls on the trunk, of everybody.
         lines: how many it carries.
-        started: calls that the trunk was given in the last second.
+        started: calls that the campaign began in the last second.
+        trunk_started: calls that the trunk was given in the last second, by everybody.
+        trunk_per_second: how many it takes; ``None`` for no limit of its own.
         agents_free: ``None`` when no agent is needed: a survey by the system, or a preview by the agent.
         agents_least: fewer than so many, and nothing is dialled ahead of them.
         over_budget: too many were abandoned.
@@ -160,6 +162,8 @@ class Switch:
     lines: int = 0
     started: int = 0
     per_second: int = 1
+    trunk_started: int = 0
+    trunk_per_second: int | None = None
     agents_free: int | None = None
     agents_signed_in: int = 0
     agents_least: int = 1
@@ -281,7 +285,8 @@ def _of_capacity(check: DialCheck) -> Iterator[Refusal]:
     lines = switch.lines if concurrent is None else min(switch.lines, concurrent)
     if switch.lines_used >= lines:
         yield Refusal(code=RefusalCode.CONCURRENCY)
-    if switch.started >= switch.per_second:
+    full = switch.trunk_per_second is not None and switch.trunk_started >= switch.trunk_per_second
+    if full or switch.started >= switch.per_second:
         yield Refusal(code=RefusalCode.CALLS_PER_SECOND, until=check.now + timedelta(seconds=1))
 
 

@@ -240,3 +240,21 @@ async def test_the_fact_of_a_call_that_nobody_took_says_abandoned(sqlite: Databa
     async with sqlite.transaction() as session:
         await world.dialling.keeper.take(session, world.exchange.records[call_id])
     assert [row.outcome for row in await world.dialling.attempts()] == ["abandoned"]
+
+
+async def test_a_trunk_is_given_no_more_calls_in_a_second_than_it_takes_from_everybody_together(
+    sqlite: Database,
+) -> None:
+    world = World(sqlite, trunk_per_second=3)
+    await waiting_customers(sqlite, world.clock, numbers(SILENT, 20))
+    await waiting_customers(sqlite, world.clock, numbers(SILENT, 20, first=100), channel="agent")
+    await start_campaign(sqlite, world.clock, per_second=10, priority=9)
+    await start_campaign(sqlite, world.clock, per_second=10, mode=CampaignMode.PROGRESSIVE, queue="service")
+    world.exchange.agents = People(free=20)
+    begun = [await world.round(0.5) for _ in range(6)]
+    assert sum(begun) == 9
+    assert all(first + second <= 3 for first, second in itertools.pairwise(begun))
+    # Another process has the same trunk, and sees what was begun here.
+    await world.round(0.0)
+    other = build(sqlite, world.clock, world.exchange, world.exchange, world.bus, trunk_per_second=3)
+    assert await other.dialler.round() == 0

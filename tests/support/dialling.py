@@ -187,13 +187,16 @@ def build(
     config: DiallerConfig = QUICK,
     keeper: KeeperConfig = KEEPER,
     trunk_lines: int = 60,
+    trunk_per_second: int = 50,
     centre: CallbackCentre | None = None,
 ) -> Dialling:
     """Return a dialler that does not run yet."""
     centre = centre or make_centre(database, clock)
     office = centre.desk.office
     lines = Lines(
-        trunks={"main": Trunk(name="main", lines=trunk_lines, caller_ids=(HOTLINE,))},
+        trunks={
+            "main": Trunk(name="main", lines=trunk_lines, caller_ids=(HOTLINE,), per_second=trunk_per_second)
+        },
         carriers=frozenset({"own"}),
     )
     book = CampaignBook(office, lines, bus)
