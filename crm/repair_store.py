@@ -23,6 +23,7 @@ from crm.domain.repair import (
     Route,
     RouteReason,
 )
+from crm.domain.repair_terms import CAPTAIN_DEPARTMENT
 from crm.domain.warranty import Snapshot, WarrantyFlag
 from crm.journal import Journal, Values
 from crm.limits import LimitBook, Owner, RecordRef
@@ -42,7 +43,6 @@ CHAIN = "chain"
 """Line of the limits R2, R3 and R6, which end together when a repair is routed anew."""
 COST = "cost"
 """Line of the limit K0, which goes on whoever repairs."""
-CAPTAIN_DEPARTMENT = "CS"
 CREW_DEPARTMENT = "ENG"
 DEPARTMENTS = {
     Route.ORIGINAL: CREW_DEPARTMENT,

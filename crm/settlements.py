@@ -23,10 +23,11 @@ from crm.domain.lines import one_line
 from crm.domain.material import pick
 from crm.domain.repair import VisitOutcome
 from crm.domain.repair_cost import CostBearer, CostState, Figures, Settlement, Sheet, Signature
+from crm.domain.repair_terms import CAPTAIN_DEPARTMENT
 from crm.events_repairs import CostSheetMoved, CostSheetWritten
 from crm.limits import Owner
 from crm.materials import catalogue_of
-from crm.repair_store import CAPTAIN_DEPARTMENT, CHAIN, COST, FAMILY, OpenedRepair, RepairStore, ref
+from crm.repair_store import CHAIN, COST, FAMILY, OpenedRepair, RepairStore, ref
 from crm.repair_tables import CostBearerRow, RepairCostRow, RepairVisitRow
 from crm.settlement_read import CostReader
 from crm.settlement_views import CostView

@@ -7,6 +7,9 @@ from enum import StrEnum
 from crm.domain.case import CaseStatus
 from crm.domain.complaint_line import ProblemStatus
 
+CAPTAIN_DEPARTMENT = "CS"
+"""The department that the captain works in, and leads other crews from."""
+
 
 class Route(StrEnum):
     """Who repairs."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from crm.domain.case import CaseKind
 from crm.events_limits import (
     CalendarYearNotLoaded,
     LimitBreached,
@@ -13,6 +14,7 @@ from crm.events_limits import (
 )
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import record_page
+from crm.notices.repair_facts import captains
 from kernel.access import Role
 from kernel.events import Event
 
@@ -68,9 +70,18 @@ def _about(fact: LimitFact, code: str, **further: object) -> NoticeRequest:
             owner_department=fact.department,
             specialist_user_id=fact.specialist,
         ),
-        # What the manager owes before anybody has taken it belongs to whoever is manager.
-        also=() if fact.user_id or fact.department else MANAGERS_OWE.get(fact.code, ()),
+        also=_further(fact),
     )
+
+
+def _further(fact: LimitFact) -> tuple[str, ...]:
+    """Return who owes it as well."""
+    if fact.user_id:
+        return ()
+    if fact.department:
+        return captains(fact.department) if fact.record_kind == CaseKind.REPAIR else ()
+    # What the manager owes before anybody has taken it belongs to whoever is manager.
+    return MANAGERS_OWE.get(fact.code, ())
 
 
 LIMIT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[NoticeRequest | Forget]]] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from crm.domain.repair import Route
+from crm.domain.repair_terms import CAPTAIN_DEPARTMENT, Route
 from crm.events_repairs import (
     CostSheetMoved,
     CostSheetWritten,
@@ -30,9 +30,14 @@ def _visit(case_id: str) -> str:
     return f"repair.visit|{case_id}"
 
 
+def captains(department: str | None) -> tuple[str, ...]:
+    """Return the captains where a repair is theirs: they may be neither head nor deputy of a department."""
+    return (CAPTAINS,) if department in {None, CAPTAIN_DEPARTMENT} else ()
+
+
 def _who(route: str) -> tuple[str, ...]:
-    """The captain works in no responsible department."""
-    return (CAPTAINS,) if route == Route.CAPTAIN else ()
+    """Other crews are led by the captain."""
+    return () if route == Route.ORIGINAL else (CAPTAINS,)
 
 
 def _routed(fact: RepairRouted) -> Iterable[Step]:
@@ -66,7 +71,7 @@ def _appointed(fact: RepairAppointed) -> Iterable[Step]:
         parameters={"no": fact.no, "at": fact.visit_from.isoformat()},
         link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
-        also=() if fact.department else (CAPTAINS,),
+        also=captains(fact.department),
         not_before=fact.visit_from - VISIT_AHEAD,
         subject=subject,
     )
@@ -82,7 +87,7 @@ def _visited(fact: RepairVisitFinished) -> Iterable[Step]:
             parameters={"no": fact.no},
             link=case_page(fact.case_id),
             party=Party(owner_department=fact.department),
-            also=() if fact.department else (CAPTAINS,),
+            also=captains(fact.department),
         )
 
 

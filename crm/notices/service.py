@@ -26,7 +26,8 @@ from crm.notices.messages import MessageQueue
 from crm.notices.rules import shipped
 from crm.notices.store import insert_new, once_committed
 from crm.notices.tables import Notice, NoticeRead, NoticeRecipient, NoticeRule
-from kernel.access import Actor
+from crm.tables import Department
+from kernel.access import Actor, Role
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
@@ -88,7 +89,8 @@ class Notices:
         rule = await _rule(session, code)
         if not rule.active:
             return None
-        targets = recipients((*rule.recipients, *request.also), request.party)
+        meant = recipients((*rule.recipients, *request.also), request.party)
+        targets = await _with_named_heads(session, meant)
         if not targets:
             return None
         notice_id, now = new_ulid(), self._clock.now()
@@ -131,6 +133,20 @@ async def _rule(session: AsyncSession, code: str) -> _Rule:
     if known is None:
         raise Invalid(f"no rule for the code {code}", field="code")
     return _Rule(known.recipients, known.channels, known.severity, True)
+
+
+async def _with_named_heads(session: AsyncSession, targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Add whom a department names as its head and deputy, where its head is meant.
+
+    Their role may be another: customer service is led by the manager, and the captain is the deputy.
+    """
+    found = {target.key: target for target in targets}
+    codes = [one.department for one in targets if one.department and one.role is Role.DEPARTMENT_HEAD]
+    if codes:
+        query = select(Department.head_user_id, Department.deputy_user_id).where(Department.code.in_(codes))
+        named = [user_id for row in (await session.execute(query)).all() for user_id in row if user_id]
+        found |= {one.key: one for one in map(Target, named)}
+    return tuple(found.values())
 
 
 async def seed_rules(session: AsyncSession) -> int:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from crm.events_cases import HandOffSent, HandOffSigned, LineRejected, VisitPlanned
 from crm.events_limits import LimitBreached, LimitEscalated, LimitRed, LimitWarned
-from crm.events_repairs import RepairRouted
+from crm.events_repairs import RepairAppointed, RepairRouted
 from crm.notices.domain import Channel, Forget
 from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticesChanged, NoticeWanted
 from crm.notices.facts import ENTRIES
@@ -322,13 +322,56 @@ def routed(stage: NoticeStage, route: str, department: str | None, *, again: boo
     )
 
 
+async def customer_service(stage: NoticeStage) -> None:
+    """Let the manager lead customer service, and the captain be the deputy."""
+    stage.people.staff["u-captain"] = (Role.CAPTAIN, "CS")
+    async with stage.database.transaction() as session:
+        named = {"head_user_id": "u-manager", "deputy_user_id": "u-captain"}
+        session.add(Department(code="CS", name="客服部", **named))
+
+
 async def test_a_repair_is_told_to_whoever_repairs(stage: NoticeStage) -> None:
     """domain.md §2.4: new route, re-route reason."""
-    stage.people.staff["u-captain"] = (Role.CAPTAIN, None)
-    await take(stage, routed(stage, "captain", None))
-    assert await codes(stage, "u-captain") == ["repair.routed"]
+    await customer_service(stage)
+    await take(stage, routed(stage, "captain", "CS"), routed(stage, "other_crew", "CS"))
+    assert await codes(stage, "u-captain") == ["repair.routed", "repair.routed"]
+    assert await codes(stage, "u-manager") == ["repair.routed", "repair.routed"], "the named head"
     assert not await codes(stage, "u-head")
+    await take(stage, routed(stage, "captain", None))
+    assert len(await codes(stage, "u-captain")) == 3, "also where the company has no such department"
     await take(stage, routed(stage, "original", "ENG", again=True))
     assert await codes(stage, "u-head") == ["repair.rerouted"]
     (notice,) = await read(stage, "u-head")
     assert shipped().text(notice.code, notice.parameters, "zh-CN", ZONE) == "原因：原施工队已离开公司"
+
+
+async def test_the_captains_limits_are_told_to_the_captain(stage: NoticeStage, clock: FakeClock) -> None:
+    """domain.md §2.4: contact due, costing due; 80 % and 100 % of what customer service owes."""
+    await customer_service(stage)
+    limit: dict[str, Any] = {
+        "at": clock.now(),
+        "record_kind": "repair",
+        "record_id": CASE,
+        "line_id": "chain",
+        "record_no": "BX20260302-0001",
+        "department": "CS",
+        "user_id": None,
+        "specialist": "u-agent",
+        "started_at": clock.now() - timedelta(hours=24),
+        "due_at": clock.now(),
+    }
+    warned = LimitWarned(**limit, timer_id=new_ulid(), code="BX.K0", percent=80)
+    await take(stage, warned, LimitBreached(**limit, timer_id=new_ulid(), code="BX.K0"))
+    assert await codes(stage, "u-captain") == ["limit.breached", "limit.warned"]
+    visit = RepairAppointed(
+        at=clock.now(),
+        case_id=CASE,
+        no="BX20260302-0001",
+        customer_id="c1",
+        visit_from=clock.now() + timedelta(minutes=30),
+        visit_until=clock.now() + timedelta(hours=2),
+        department="CS",
+        specialist_id=None,
+    )
+    await take(stage, visit)
+    assert "appointment.soon" in await codes(stage, "u-captain")
