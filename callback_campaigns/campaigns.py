@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.campaign_owner import owner_of
 from callback_campaigns.campaign_store import for_change, put, to_campaign
 from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.campaign_tasks import ReadyTask, ready_tasks
@@ -105,6 +106,21 @@ class CampaignBook:
         today = now.astimezone(self._office.zone).date()
         async with self._office.database.session() as session:
             return await ready_tasks(session, campaign, await running_in(session, today), now, limit)
+
+    async def preview_of(self, task_id: str, now: datetime) -> Campaign | None:
+        """Return the campaign of the mode ``preview`` whose a task is: running, or paused; ``None`` for none.
+
+        A paused one is given only where no other campaign works on the task: its agents wait with it.
+        """
+        today = now.astimezone(self._office.zone).date()
+        async with self._office.database.session() as session:
+            running = await running_in(session, today)
+            owner = await owner_of(session, task_id, running)
+            if owner is None:
+                paused = await running_in(session, today, CampaignState.PAUSED)
+                previews = [one for one in paused if one.mode is CampaignMode.PREVIEW]
+                owner = await owner_of(session, task_id, previews)
+        return owner if owner is not None and owner.mode is CampaignMode.PREVIEW else None
 
     async def find(self, campaign_id: str) -> Campaign:
         """Return a campaign as it is now. For the dialler; no person asks. Raises NotFound."""
@@ -336,12 +352,14 @@ class CampaignBook:
         )
 
 
-async def running_in(session: AsyncSession, today: date) -> tuple[Campaign, ...]:
+async def running_in(
+    session: AsyncSession, today: date, state: CampaignState = CampaignState.RUNNING
+) -> tuple[Campaign, ...]:
     """Return the campaigns that dial on a day, the one that goes first at the top."""
     row = CampaignRow
     query = (
         select(row)
-        .where(row.state == CampaignState.RUNNING.value, row.starts_on <= today, row.ends_on >= today)
+        .where(row.state == state.value, row.starts_on <= today, row.ends_on >= today)
         .order_by(row.priority.desc(), row.id)
     )
     return tuple(to_campaign(one) for one in await session.scalars(query))

@@ -145,16 +145,7 @@ class PreviewCalls:
             task = await session.get(CallbackTaskRow, task_id) if is_ulid(task_id) else None
             if task is None:
                 raise NotFound("no such callback task", field="task_id")
-            phones = (
-                select(CustomerPhone.e164)
-                .where(CustomerPhone.customer_id == task.customer_id)
-                .order_by(
-                    CustomerPhone.bad_since.is_not(None),
-                    CustomerPhone.preferred.desc(),
-                    CustomerPhone.position,
-                )
-            )
-            theirs = list(await session.scalars(phones))
+            theirs = await numbers_of(session, task.customer_id)
             check_caller(actor, task.assignee_id)
         if number is None:
             return theirs[0] if theirs else ""
@@ -183,3 +174,15 @@ class PreviewCalls:
             trunk_started=await began_on(session, trunk, self._office.now()),
             trunk_per_second=known.per_second if known is not None else 0,
         )
+
+
+async def numbers_of(session: AsyncSession, customer_id: str) -> list[str]:
+    """Return a customer's numbers, the one where they are reached best first."""
+    phones = (
+        select(CustomerPhone.e164)
+        .where(CustomerPhone.customer_id == customer_id)
+        .order_by(
+            CustomerPhone.bad_since.is_not(None), CustomerPhone.preferred.desc(), CustomerPhone.position
+        )
+    )
+    return list(await session.scalars(phones))

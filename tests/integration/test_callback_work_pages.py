@@ -91,7 +91,12 @@ async def test_a_call_rings_the_agent_who_asks_for_it(stage: Stage, agent: Clien
         f"/callback-tasks/{task_id}?called=1",
     )
     assert stage.placed.asked == [
-        {"task_id": task_id, "agent_number": stage.agent_number, "expected": int(now)}
+        {
+            "task_id": task_id,
+            "agent_number": stage.agent_number,
+            "campaign": None,
+            "expected": int(now),
+        }
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import select
 
+from callback_campaigns.preview import numbers_of
 from callback_campaigns.task_desk import TaskDetail
 from crm.domain.machine import IllegalStep
 from kernel.access import Actor
@@ -14,6 +15,7 @@ from web import labels
 from web.callback_part import CALLBACKS, Callbacks
 from web.deps import DEPS
 from web.identity import current_actor
+from web.masking import masked
 from web.pages.people_forms import Form, read_form, text, version_of
 from web.pages.shell import see_other
 from web.permissions import GRANTS, Permission, requires
@@ -32,8 +34,16 @@ def setup(app: web.Application) -> None:
 async def part(request: web.Request, detail: TaskDetail) -> dict[str, Any]:
     """Return what ``callbacks/_steps.html`` shows of a callback."""
     actor = current_actor(request)
-    wrong = request.query.get("wrong", "")
+    wrong, task = request.query.get("wrong", ""), detail.listed.task
+    campaign, numbers = None, list[str]()
+    if task.status.is_open:
+        campaigns = request.app[CALLBACKS].campaigns
+        campaign = await campaigns.preview_of(task.task_id, request.app[DEPS].clock.now())
+        async with request.app[DEPS].database.session() as session:
+            numbers = await numbers_of(session, task.customer_id)
     return {
+        "campaign": campaign,
+        "number": masked(numbers[0]) if numbers else "",
         "me": actor.user_id,
         "colleagues": await colleagues(request) if actor.can(Permission.BOARD_VIEW) else {},
         "step_problem": labels.word(labels.PROBLEMS, wrong) if wrong in labels.PROBLEMS else "",

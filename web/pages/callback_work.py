@@ -137,7 +137,11 @@ async def call(request: web.Request) -> web.StreamResponse:
         if deps.preview is None:
             raise Unavailable("no link to the telephone system in this process")
         await deps.preview.call(
-            actor, task_id, agent_number=await own_number(request), expected=version_of(form)
+            actor,
+            task_id,
+            agent_number=await own_number(request),
+            campaign=await request.app[CALLBACKS].campaigns.preview_of(task_id, deps.clock.now()),
+            expected=version_of(form),
         )
     except AssignedElsewhere:
         problem = gettext("这条回访已有专人负责，请先接下再拨打。")

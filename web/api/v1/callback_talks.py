@@ -55,9 +55,11 @@ async def place_callback_call(call: Call[NoQuery]) -> PlacedCall:
     preview, wanted = call.request.app[DEPS].preview, call.body(CallbackCallIn)
     if preview is None:
         raise Unavailable("this process has no link to the telephone system; ask the one that has")
-    campaign = None
-    if wanted.campaign_id is not None:
-        running = await call.request.app[CALLBACKS].campaigns.running(call.request.app[DEPS].clock.now())
+    campaigns, now = call.request.app[CALLBACKS].campaigns, call.request.app[DEPS].clock.now()
+    if wanted.campaign_id is None:
+        campaign = await campaigns.preview_of(call.request.match_info["task_id"], now)
+    else:
+        running = await campaigns.running(now)
         campaign = next((one for one in running if one.campaign_id == wanted.campaign_id), None)
         if campaign is None:
             raise NotFound("no such campaign is running", field="campaign_id")

@@ -23,7 +23,10 @@ class CallbackCallIn(_In):
     number: Annotated[str, StringConstraints(max_length=32)] | None = Field(
         None, description="Which of the customer's numbers; by default where they are reached best."
     )
-    campaign_id: Key | None = Field(None, description="Of a running campaign of the mode `preview`.")
+    campaign_id: Key | None = Field(
+        None,
+        description="Of a running campaign of the mode `preview`; by default the one that works on the task.",
+    )
 
 
 class PlacedCall(Out):
