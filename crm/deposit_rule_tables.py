@@ -25,7 +25,10 @@ class DepositRuleRow(Base):
 
 
 class DepositShareRow(Base):
-    """What was withheld of a project, once; ``released`` is missing until it was paid out, once."""
+    """What was withheld of a project, once; ``released`` is what of it was paid out so far.
+
+    Removed when the completion is voided: the postings tell of it, and the next completion has its own.
+    """
 
     __tablename__ = "deposit_share"
 

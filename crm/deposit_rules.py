@@ -1,4 +1,8 @@
-"""Posts what the rules for quality deposits ask for: withholding and release, each once (domain.md §1.5)."""
+"""Posts what the rules for quality deposits ask for: withholding and release, each once (domain.md §1.5).
+
+A project whose contract has no amount yet waits for it. A completion that was voided gives back what was
+withheld, as far as no repair took it since; the next completion of that project begins anew.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,10 +20,11 @@ from crm.deposit_rule_tables import DepositRuleRow, DepositShareRow
 from crm.deposits import ENTITY, Deposits, balance_of, owed_by
 from crm.domain.deposit import NOTHING, PostingKind
 from crm.domain.deposit_rule import DepositRule, check_rule, release_on, rule_on, to_release, to_withhold
+from crm.domain.payments import owed
 from crm.domain.project import Stage
 from crm.journal import Journal
 from crm.people_tables import StageEventRow
-from crm.repair_tables import DepositPostingRow
+from crm.repair_tables import DepositAccountRow, DepositPostingRow
 from crm.tables import Crew, Project
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -53,12 +58,16 @@ class CrewDeposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What a run did: projects of which something was withheld, and paid out; with the sums."""
+    """What a run did: projects of which something was withheld, and paid out; with the sums.
+
+    ``undone`` counts the projects whose completion was voided.
+    """
 
     withheld: int = 0
     withheld_sum: Decimal = NOTHING
     released: int = 0
     released_sum: Decimal = NOTHING
+    undone: int = 0
 
 
 class DepositRules:
@@ -120,31 +129,25 @@ class DepositRules:
     async def run(self, actor: Actor) -> Posted:
         """Withhold and release what is due; again, it does nothing. Raises Forbidden."""
         actor.need(Permission.DEPOSITS_POST)
-        today, posted = self.today(), Posted()
+        today = self.today()
+        async with self._database.session() as session:
+            voided = list(await session.scalars(_voided()))
+        undone = [await self._undo(actor, project_id) for project_id in voided]
         async with self._database.session() as session:
             rules = await _rules(session)
             completed = [tuple(row) for row in await session.execute(_completed(rules))] if rules else []
-            due = select(DepositShareRow.project_id).where(
-                DepositShareRow.released.is_(None), DepositShareRow.release_on <= today
-            )
-            ripe = list(await session.scalars(due.order_by(DepositShareRow.release_on).limit(AT_ONCE)))
-        for project_id, happened_on in completed:
-            amount = await self._withhold(actor, project_id, happened_on, rules)
-            if amount is not None:
-                posted = Posted(
-                    withheld=posted.withheld + 1,
-                    withheld_sum=posted.withheld_sum + amount,
-                )
-        for project_id in ripe:
-            amount = await self._release(actor, project_id, rules)
-            if amount is not None:
-                posted = Posted(
-                    withheld=posted.withheld,
-                    withheld_sum=posted.withheld_sum,
-                    released=posted.released + 1,
-                    released_sum=posted.released_sum + amount,
-                )
-        return posted
+            ripe = list(await session.scalars(_ripe(today)))
+        withheld = [await self._withhold(actor, project_id, on, rules) for project_id, on in completed]
+        released = [await self._release(actor, project_id, rules) for project_id in ripe]
+        kept = [amount for amount in withheld if amount is not None]
+        paid = [amount for amount in released if amount is not None]
+        return Posted(
+            withheld=len(kept),
+            withheld_sum=sum(kept, NOTHING),
+            released=len(paid),
+            released_sum=sum(paid, NOTHING),
+            undone=undone.count(True),
+        )
 
     async def crews(self, actor: Actor, *, limit: int = MAX_PAGE) -> tuple[CrewDeposit, ...]:
         """Return every crew's account in figures, by name. Raises Forbidden."""
@@ -154,8 +157,8 @@ class DepositRules:
             crews = (await session.scalars(select(Crew).order_by(Crew.name).limit(limit))).all()
             share = DepositShareRow
             query = (
-                select(share.crew_id, func.count(), func.sum(share.withheld), func.min(share.release_on))
-                .where(share.released.is_(None))
+                select(share.crew_id, func.count(), func.sum(_kept()), func.min(share.release_on))
+                .where(_kept() > 0)
                 .group_by(share.crew_id)
             )
             shares = {row[0]: row for row in (await session.execute(query)).all()}
@@ -187,11 +190,14 @@ class DepositRules:
             project = await session.get(Project, project_id)
             if rule is None or project is None or project.crew_id is None:
                 return None
+            contract = owed(project.amount, project.changes)
+            if contract is None:
+                return None
             account = await self._deposits.lock(session, project.crew_id)
             if await session.get(DepositShareRow, project_id) is not None:
                 return None
             held = await balance_of(session, project.crew_id)
-            amount = to_withhold(rule, project.amount or NOTHING, held)
+            amount = to_withhold(rule, contract, held)
             session.add(
                 DepositShareRow(
                     project_id=project_id,
@@ -212,21 +218,59 @@ class DepositRules:
     async def _release(self, actor: Actor, project_id: str, rules: Sequence[DepositRule]) -> Decimal | None:
         now = self._clock.now()
         async with self._database.transaction() as session:
-            share = await session.get(DepositShareRow, project_id)
-            assert share is not None, "it was found a moment ago and is never removed"
-            account = await self._deposits.lock(session, share.crew_id)
-            await session.refresh(share)
-            if share.released is not None:
+            found = await self._share(session, project_id)
+            if found is None:
                 return None
+            share, account = found
+            before = share.released or NOTHING
             rule = next(one for one in rules if one.valid_from == share.rule_from)
-            amount = to_release(rule, share.withheld, await balance_of(session, share.crew_id))
-            share.released, share.released_at = amount, now
+            amount = to_release(rule, share.withheld - before, await balance_of(session, share.crew_id))
+            if amount == NOTHING:
+                return None
+            share.released, share.released_at = before + amount, now
             project = await session.get(Project, project_id)
             note = project.contract_no if project is not None else ""
             await self._deposits.carry_out(
                 session, actor, account, PostingKind.RELEASE, amount, note, project_id=project_id, at=now
             )
         return amount
+
+    async def _undo(self, actor: Actor, project_id: str) -> bool:
+        """Give back what was withheld at a completion that was voided; what repairs took stays taken."""
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            found = await self._share(session, project_id)
+            if found is None:
+                return False
+            share, account = found
+            held = await balance_of(session, share.crew_id)
+            amount = min(share.withheld - (share.released or NOTHING), held)
+            project = await session.get(Project, project_id)
+            note = f"{project.contract_no} " if project is not None else ""
+            await session.delete(share)
+            await self._deposits.carry_out(
+                session,
+                actor,
+                account,
+                PostingKind.ADJUST,
+                -amount,
+                f"{note}{share.completed_on} ×",
+                project_id=project_id,
+                at=now,
+            )
+        return True
+
+    async def _share(
+        self, session: AsyncSession, project_id: str
+    ) -> tuple[DepositShareRow, DepositAccountRow] | None:
+        """Return a project's part and its account, which others now wait for; none when it is gone."""
+        crew = select(DepositShareRow.crew_id).where(DepositShareRow.project_id == project_id)
+        crew_id = await session.scalar(crew)
+        if crew_id is None:
+            return None
+        account = await self._deposits.lock(session, crew_id)
+        share = await session.get(DepositShareRow, project_id)
+        return (share, account) if share is not None else None
 
 
 async def _rules(session: AsyncSession) -> list[DepositRule]:
@@ -246,11 +290,42 @@ def _completed(rules: Sequence[DepositRule]) -> Any:
             event.voided_at.is_(None),
             event.happened_on >= rules[0].valid_from,
             Project.crew_id.is_not(None),
+            Project.amount.is_not(None),
             DepositShareRow.project_id.is_(None),
         )
         .order_by(event.happened_on, Project.id)
         .limit(AT_ONCE)
     )
+
+
+def _kept() -> Any:
+    """Return the column of what was withheld of a project and not paid out yet."""
+    return DepositShareRow.withheld - func.coalesce(DepositShareRow.released, 0)
+
+
+def _ripe(today: date) -> Any:
+    """Return the query for projects of which something is to be paid out, where the floor allows any."""
+    share, posting = DepositShareRow, DepositPostingRow
+    held = select(func.sum(posting.amount)).where(posting.crew_id == share.crew_id).scalar_subquery()
+    return (
+        select(share.project_id)
+        .join(DepositRuleRow, DepositRuleRow.valid_from == share.rule_from)
+        .where(share.release_on <= today, _kept() > 0, held > DepositRuleRow.floor)
+        .order_by(share.release_on, share.project_id)
+        .limit(AT_ONCE)
+    )
+
+
+def _voided() -> Any:
+    """Return the query for projects of which something was withheld at a completion not in force any more."""
+    share, event = DepositShareRow, StageEventRow
+    in_force = and_(
+        event.project_id == share.project_id,
+        event.stage == int(Stage.COMPLETED),
+        event.happened_on == share.completed_on,
+        event.voided_at.is_(None),
+    )
+    return select(share.project_id).outerjoin(event, in_force).where(event.id.is_(None)).limit(AT_ONCE)
 
 
 async def _paid_in(session: AsyncSession, crew_id: str) -> Decimal:

@@ -3,10 +3,11 @@
 ======== ==================================================================================================
 posting  rule
 ======== ==================================================================================================
-WITHHOLD the percentage of the contract when a project is completed, once per project; never more than is
-         missing to the cap, so that an account never grows beyond it by what is withheld
-RELEASE  what was withheld of a project, some months after its completion, once per project; never more than
-         leaves the floor in the account
+WITHHOLD the percentage of the contract and its approved changes when a project is completed, once per
+         project; never more than is missing to the cap, so that an account never grows beyond it by what is
+         withheld
+RELEASE  what was withheld of a project, some months after its completion; never more than leaves the floor
+         in the account: the rest follows as soon as the account holds more
 ======== ==================================================================================================
 
 The rule in force on the day of completion holds for a project to the end; projects that were completed before

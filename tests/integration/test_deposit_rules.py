@@ -94,6 +94,55 @@ async def test_1_5_withheld_once_and_released_once_as_postings(office: OfficeSta
     assert len(account.postings) == 2
 
 
+async def test_1_5_the_rest_of_a_release_follows_when_the_account_holds_more(office: OfficeStage) -> None:
+    finance, deposits = office.who("finance"), office.crm.repairs.deposits
+    async with office.stage.database.session() as session:
+        crew_id = str((await session.scalars(select(Crew.id).order_by(Crew.id))).first())
+    later = FakeClock(office.clock.now() + timedelta(days=764))
+    ripe = DepositRules(office.stage.database, later, office.crm.journal, deposits, zone=book(office)._zone)
+    (crew,) = [one for one in await ripe.crews(finance) if one.crew_id == crew_id]
+    assert (crew.projects, crew.withheld) == (1, Decimal("1000.00")), "2,000 of 3,000 were paid out"
+    await deposits.post(finance, crew_id, kind=PostingKind.INITIAL, amount=Decimal(400), note="补交")
+    assert (await ripe.run(finance)).released_sum == Decimal("400.00")
+    await deposits.post(finance, crew_id, kind=PostingKind.INITIAL, amount=Decimal(9000), note="补交")
+    assert (await ripe.run(finance)).released_sum == Decimal("600.00"), "what was withheld, and no more"
+    assert (await ripe.run(finance)).released == 0
+
+
+async def test_1_5_withheld_of_amount_and_changes_once_they_are_known(office: OfficeStage) -> None:
+    rules, finance = book(office), office.who("finance")
+    async with office.stage.database.session() as session:
+        crew_id = str((await session.scalars(select(Crew.id).order_by(Crew.id.desc()))).first())
+    project_id = await complete(office, 2, date(2026, 3, 10), crew_id)
+    project = update(Project).where(Project.id == project_id)
+    async with office.stage.database.transaction() as session:
+        await session.execute(project.values(amount=None))
+    assert (await rules.run(finance)).withheld == 0
+    async with office.stage.database.transaction() as session:
+        await session.execute(project.values(amount=Decimal(100_000), changes=Decimal(20_000)))
+    assert (await rules.run(finance)).withheld_sum == Decimal("3600.00")
+
+
+async def test_1_5_a_voided_completion_is_given_back_and_the_next_withheld(office: OfficeStage) -> None:
+    rules, finance, deposits = book(office), office.who("finance"), office.crm.repairs.deposits
+    project_id = str(office.projects[2].id)
+    async with office.stage.database.transaction() as session:
+        event = update(StageEventRow).where(StageEventRow.project_id == project_id)
+        event = event.where(StageEventRow.stage == int(Stage.COMPLETED))
+        await session.execute(event.values(voided_at=office.clock.now()))
+        crew_id = await session.scalar(select(Project.crew_id).where(Project.id == project_id))
+    assert crew_id is not None
+    before = (await deposits.account(finance, crew_id)).balance
+    assert (await rules.run(finance)).undone == 1
+    account = await deposits.account(finance, crew_id)
+    assert account.balance == before - Decimal("3600.00")
+    last = account.postings[0]
+    assert (last.kind, last.amount, last.project_id) == (PostingKind.ADJUST, Decimal("-3600.00"), project_id)
+    assert (await rules.run(finance)).undone == 0
+    await complete(office, 2, date(2026, 3, 11), crew_id)
+    assert (await rules.run(finance)).withheld_sum == Decimal("3600.00"), "with its changes"
+
+
 async def test_who_may_and_what_cannot_be(office: OfficeStage) -> None:
     rules = book(office)
     for login in ("manager", "captain", "boss"):

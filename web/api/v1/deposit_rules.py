@@ -74,6 +74,7 @@ class DepositRunOut(Out):
     withheld_sum: Decimal
     released: int
     released_sum: Decimal
+    undone: int = Field(description="Projects whose completion was voided.")
 
 
 def _service(call: Call[NoQuery]) -> DepositRules:
