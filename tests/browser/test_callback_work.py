@@ -10,6 +10,7 @@ from tests.support.callback_calls import NUMBER, dial, picked_up, ready_task
 from tests.support.chromium import DESKTOP, Watched
 from tests.support.waiting import eventually
 from tests.support.web_stage import Stage
+from web.auth import SESSION_COOKIE
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +19,13 @@ async def answers(stage: Stage) -> dict[str, CallbackAnswerRow]:
     async with stage.database.session() as session:
         rows = await session.scalars(select(CallbackAnswerRow).where(CallbackAnswerRow.replaced_at.is_(None)))
         return {row.item_id: row for row in rows}
+
+
+async def become(page: Page, stage: Stage, login: str) -> None:
+    """Sign somebody in, as another tab would."""
+    secret = await stage.session_secret(login)
+    await page.context.clear_cookies()
+    await page.context.add_cookies([{"name": SESSION_COOKIE, "value": secret, "url": stage.url}])
 
 
 async def test_a_questionnaire_pops_beside_the_call_and_is_led_by_keys(
@@ -63,6 +71,21 @@ async def test_a_questionnaire_pops_beside_the_call_and_is_led_by_keys(
     await expect(page.locator("fieldset[data-item=KG2] [data-saved]")).to_have_text("已保存")
 
     watched.expect("net::ERR_INTERNET_DISCONNECTED")
+
+    # Nor while one is signed out: it waits in this browser, and whoever else signs in does not send it.
+    await page.context.clear_cookies()
+    await page.locator("fieldset[data-item=KG3] input").first.check()
+    await expect(page.locator("fieldset[data-item=KG3] [data-saved]")).to_contain_text("请在新标签页重新登录")
+    await become(page, stage, "supervisor")
+    async with page.expect_response("**/answers/KG3") as refused:
+        await page.evaluate("window.dispatchEvent(new Event('focus'))")
+    assert (await refused.value).status == 401
+    await become(page, stage, "agent")
+    async with page.expect_response("**/answers/KG3") as taken:
+        await page.evaluate("window.dispatchEvent(new Event('focus'))")
+    assert (await taken.value).status == 200
+    await expect(page.locator("fieldset[data-item=KG3] [data-saved]")).to_have_text("已保存")
+    watched.expect("401")
 
     await page.goto(f"{stage.url}/callback-tasks/{task_id}")
     await expect(page.locator("input[name=r-KG1]")).to_have_value("等到十点没有人来")

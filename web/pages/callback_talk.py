@@ -20,11 +20,11 @@ from callback_campaigns.talk_access import CallNow, may_lead
 from callback_campaigns.talk_rows import MAX_REASON, MAX_TEXT
 from callback_campaigns.talk_store import Talk
 from crm.views import CustomerCard
-from kernel.errors import NotFound
+from kernel.errors import NotFound, Unauthenticated
 from web import labels
 from web.callback_part import CALLBACKS
 from web.i18n import gettext
-from web.identity import current_actor
+from web.identity import current_actor, current_user
 from web.own_phone import is_own_call
 from web.pages import callback_words as words
 from web.pages.agent import Body, read_body
@@ -264,9 +264,17 @@ def _ringing(request: web.Request, call: CallNow, last: Sequence[InvalidAttempt]
     return render(request, "callbacks/ringing.html", context | {"outcomes": labels.words(words.OUTCOMES)})
 
 
+def _check_page(request: web.Request) -> None:
+    """Refuse what stands in a page of somebody who used this browser before. Raises Unauthenticated."""
+    owner = request.headers.get("X-Page-User", "")
+    if owner and owner != current_user(request).user_id:
+        raise Unauthenticated("this page belongs to another user")
+
+
 @requires(Permission.CALLBACKS_WORK)
 async def answer(request: web.Request) -> web.StreamResponse:
     """Store one answer; the part as it is then comes back."""
+    _check_page(request)
     given = await read_body(request, GivenAnswer)
     actor, talks = current_actor(request), request.app[CALLBACKS].talks
     stored = await talks.answer(
@@ -287,6 +295,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 @requires(Permission.CALLBACKS_WORK)
 async def skip(request: web.Request) -> web.StreamResponse:
     """Pass a question over."""
+    _check_page(request)
     actor, talks = current_actor(request), request.app[CALLBACKS].talks
     found = request.match_info
     return await _send(
@@ -297,6 +306,7 @@ async def skip(request: web.Request) -> web.StreamResponse:
 @requires(Permission.CALLBACKS_WORK)
 async def end(request: web.Request) -> web.StreamResponse:
     """End the talk; what the answers came to comes back."""
+    _check_page(request)
     given = await read_body(request, GivenEnd)
     if given.how is TalkEnding.TO_AGENT:
         raise NotFound("no such ending", field="how")

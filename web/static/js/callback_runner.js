@@ -1,5 +1,5 @@
 // The questionnaire beside a call: each answer is sent by itself, again and again until the server has it. What is
-// typed stays in the page, and in this browser, until then.
+// typed stays in the page, and in this browser, until then; what one user left is never sent by another.
 import { byId, isTyping, setText } from "./dom.js";
 import { pageOf } from "./own_page.js";
 import { t } from "./texts.js";
@@ -7,19 +7,25 @@ import { t } from "./texts.js";
 const TYPED_MS = 700;
 const AGAIN_MS = 3000;
 const SOON_MS = 1500;
-const KEEP = "hf.answers.";
+const SIGNED_OUT_MS = 15_000;
+const USER = document.body.dataset.user || "";
+const KEEP = `hf.answers.${USER}.`;
 
 const place = () => byId("questionnaire");
 const runner = () => document.getElementById("runner");
 const itemOf = (node) => node.closest?.("fieldset[data-item]");
 
-/** Ask for a part of the page; `null` where there is none. Throws `{ final, problem }`. */
+// Asked again, these may be taken; whatever else is refused would be refused for ever.
+const ASK_AGAIN = new Set([401, 403, 408, 409, 429]);
+const FOR_EVER = new Set(["talk_over", "not_your_talk", "illegal_step", "no_such_answer", "complaint_not_accepted"]);
+
+/** Ask for a part of the page; `null` where there is none. Throws `{ final, held, refused, problem }`. */
 async function fetchPart(method, url, body) {
   let answer;
   try {
     answer = await fetch(url, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: { "X-Page-User": USER, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(10_000),
     });
@@ -27,15 +33,24 @@ async function fetchPart(method, url, body) {
     throw { final: false, problem: t("连不上服务器，正在重试…") };
   }
   if (answer.status === 204) return null;
-  if (answer.redirected || answer.status === 401) throw { final: true, problem: t("登录已过期，请重新登录。") };
+  if (answer.redirected || answer.status === 401) {
+    throw { final: false, held: true, refused: true, problem: t("登录已过期，回答已留在这台电脑上。请在新标签页重新登录，回到这里会自动补发。") };
+  }
   if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    throw { final: answer.status < 500, problem: problems[told.code] || t("服务器没有收下，请检查后再试。"), code: told.code };
+    const { code } = await answer.json().catch(() => ({}));
+    const { status } = answer;
+    const final = FOR_EVER.has(code) || (status < 500 && !ASK_AGAIN.has(status));
+    const held = !final && status === 403;
+    let problem = t("服务器没有收下，请检查后再试。");
+    if (held) problem = t("服务器现在不让保存，回答已留在这台电脑上。请刷新页面或重新登录，会自动补发。");
+    else if (!final) problem = t("服务器暂时没有收下，回答已留在这台电脑上，正在重试…");
+    throw { final, held, refused: status < 500 && status !== 429, problem: problems[code] || problem };
   }
   return (await pageOf(answer)).getElementById("runner");
 }
 
 const problems = {
+  not_your_talk: t("这次回访由别人进行，这里只能看。"),
   talk_over: t("这次回访已经结束。"),
   no_such_answer: t("这个问题现在不问了。"),
   complaint_not_accepted: t("客户还有投诉没有受理，请先受理。"),
@@ -45,10 +60,14 @@ const problems = {
 
 // What waits to be sent
 
-const waiting = new Map(); // item → what to send; the newest only
-const stored = new Map(); // item → what the server has, of this page
+const waiting = new Map(); // talk and item → what to send; the newest only
+const stored = new Map(); // talk and item → what the server has, of this page
 let sending = false;
 let again = 0;
+
+const keyOf = (talk, name) => `${talk} ${name}`;
+const ofTalk = (talk) => [...waiting.values()].filter((one) => one.talk === talk);
+const savedBy = ({ talk, name }) => runner()?.dataset.talk === talk && runner().querySelector(`[data-item="${CSS.escape(name)}"] [data-saved]`);
 
 function collect(item) {
   const name = item.dataset.item;
@@ -60,51 +79,57 @@ function collect(item) {
 
 const isEmpty = (given) => !given.values.length && !given.text.trim();
 
-function keep() {
-  const talk = runner()?.dataset.talk;
-  if (!talk) return;
-  if (waiting.size) localStorage.setItem(KEEP + talk, JSON.stringify([...waiting]));
+function keep(talk) {
+  const left = ofTalk(talk).map(({ name, given }) => [name, given]);
+  if (left.length) localStorage.setItem(KEEP + talk, JSON.stringify(left));
   else localStorage.removeItem(KEEP + talk);
 }
 
 function want(item) {
   const given = collect(item);
-  if (isEmpty(given) || (!waiting.has(item.dataset.item) && stored.get(item.dataset.item) === JSON.stringify(given))) return;
-  waiting.set(item.dataset.item, given);
+  const talk = runner()?.dataset.talk;
+  const name = item.dataset.item;
+  const key = keyOf(talk, name);
+  if (!talk || isEmpty(given) || (!waiting.has(key) && stored.get(key) === JSON.stringify(given))) return;
+  waiting.set(key, { talk, name, given });
   setText(item.querySelector("[data-saved]"), t("保存中…"));
-  keep();
+  keep(talk);
   send();
 }
 
 async function send() {
   if (sending) return;
   clearTimeout(again);
-  const talk = runner()?.dataset.talk;
-  const [name, given] = waiting.entries().next().value || [];
-  if (!name || !talk) return;
+  const one = waiting.values().next().value;
+  if (!one) return;
+  const { talk, name, given } = one;
+  const key = keyOf(talk, name);
   sending = true;
   try {
     const fresh = await fetchPart("PUT", `/callback-talks/${talk}/answers/${name}`, given);
-    stored.set(name, JSON.stringify(given));
-    if (waiting.get(name) === given) waiting.delete(name);
-    keep();
+    stored.set(key, JSON.stringify(given));
+    if (waiting.get(key) === one) waiting.delete(key);
+    keep(talk);
     if (runner()?.dataset.talk === talk) merge(fresh, name);
   } catch (error) {
     if (error.problem === undefined) throw error;
-    for (const late of error.final ? [name] : waiting.keys()) {
-      const item = runner()?.querySelector(`[data-item="${CSS.escape(late)}"]`);
-      if (item) setText(item.querySelector("[data-saved]"), error.problem);
+    for (const late of error.final ? [one] : waiting.values()) {
+      const saved = savedBy(late);
+      if (saved) setText(saved, error.problem);
     }
-    if (error.final) {
-      waiting.delete(name);
-      keep();
-    } else again = setTimeout(send, AGAIN_MS);
-    return;
+    if (!error.final) {
+      // After signing in again, here or in another tab, it goes on by itself.
+      again = setTimeout(send, error.held ? SIGNED_OUT_MS : AGAIN_MS);
+      return;
+    }
+    if (waiting.get(key) === one) waiting.delete(key);
+    keep(talk);
   } finally {
     sending = false;
   }
   send();
 }
+window.addEventListener("focus", () => waiting.size && send());
 
 /** Take over what the server says is asked now; fields that are there stay as they are. */
 function merge(fresh, saved = "") {
@@ -134,7 +159,7 @@ function merge(fresh, saved = "") {
   }
   for (const gone of known.values()) gone.remove();
   const done = saved && list.querySelector(`[data-item="${CSS.escape(saved)}"] [data-saved]`);
-  if (done && !waiting.has(saved)) setText(done, t("已保存"));
+  if (done && !waiting.has(keyOf(root.dataset.talk, saved))) setText(done, t("已保存"));
 }
 
 /** Show a part in place of what is there; what could not be sent before a reload is sent now. */
@@ -147,16 +172,22 @@ function put(fresh) {
   recall();
 }
 
+/** Send what this user could not send before, of whichever talk. */
 function recall() {
-  const root = runner();
-  if (!root?.dataset.talk || root.dataset.ended) return;
-  let left = [];
-  try {
-    left = JSON.parse(localStorage.getItem(KEEP + root.dataset.talk) || "[]");
-  } catch {
-    localStorage.removeItem(KEEP + root.dataset.talk);
+  const keys = Array.from({ length: localStorage.length }, (_, place) => localStorage.key(place));
+  for (const kept of keys.filter((key) => USER && key.startsWith(KEEP))) {
+    const talk = kept.slice(KEEP.length);
+    let left = [];
+    try {
+      left = JSON.parse(localStorage.getItem(kept) || "[]");
+    } catch {
+      localStorage.removeItem(kept);
+    }
+    for (const [name, given] of left) {
+      const key = keyOf(talk, name);
+      if (!waiting.has(key)) waiting.set(key, { talk, name, given });
+    }
   }
-  for (const [name, given] of left) if (!waiting.has(name)) waiting.set(name, given);
   if (waiting.size) send();
 }
 
@@ -207,7 +238,7 @@ document.addEventListener("submit", async (event) => {
     complain({ problem: t("请先选客户要求改到的时间。") });
     return;
   }
-  if (waiting.size) {
+  if (ofTalk(runner().dataset.talk).length) {
     send();
     complain({ problem: t("还有回答正在保存，请稍等一下再按。") });
     return;
@@ -288,7 +319,7 @@ export async function follow(pop) {
     if (begins && fresh && "wait" in fresh.dataset) setTimeout(() => open(pop.call_id, () => followed === wanted), SOON_MS);
   } catch (error) {
     if (error.problem === undefined) throw error;
-    if (!error.final) {
+    if (!error.refused) {
       followed = before;
       setTimeout(() => follow(pop), AGAIN_MS);
     }
@@ -317,7 +348,7 @@ async function open(callId, isWanted) {
       if (!runner()) put(fresh);
     } catch (error) {
       if (error.problem === undefined) throw error;
-      if (error.final) return;
+      if (error.refused) return;
     }
     await new Promise((done) => setTimeout(done, SOON_MS));
   }
