@@ -28,7 +28,9 @@ MESSAGE_FROM_PERCENT = 80
 
 def _warned(fact: LimitWarned) -> Iterable[NoticeRequest]:
     if fact.percent >= MESSAGE_FROM_PERCENT:
-        yield _about(fact, "limit.warned", percent=fact.percent)
+        # Of a customer who is to be contacted the notice says what to do (domain.md §2.4).
+        code = "repair.contact_due" if fact.code == "BX.R3" else "limit.warned"
+        yield _about(fact, code, percent=fact.percent)
 
 
 def _breached(fact: LimitBreached) -> Iterable[NoticeRequest]:

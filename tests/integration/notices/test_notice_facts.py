@@ -363,6 +363,9 @@ async def test_the_captains_limits_are_told_to_the_captain(stage: NoticeStage, c
     warned = LimitWarned(**limit, timer_id=new_ulid(), code="BX.K0", percent=80)
     await take(stage, warned, LimitBreached(**limit, timer_id=new_ulid(), code="BX.K0"))
     assert await codes(stage, "u-captain") == ["limit.breached", "limit.warned"]
+    due = LimitWarned(**limit, timer_id=new_ulid(), code="BX.R3", percent=80)
+    await take(stage, replace(due, timer_id=new_ulid(), percent=50), due)
+    assert await codes(stage, "u-captain") == ["limit.breached", "limit.warned", "repair.contact_due"]
     visit = RepairAppointed(
         at=clock.now(),
         case_id=CASE,
