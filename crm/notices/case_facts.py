@@ -79,6 +79,7 @@ def _handoff_chased(fact: HandOffChased) -> Iterable[Step]:
         },
         link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
+        also=handoff_facts.managers(fact.department),
         subject=_handoff(fact.case_id, fact.line_id),
     )
 
@@ -158,6 +159,7 @@ def _unsolved(fact: CallbackUnsolved) -> Iterable[Step]:
         parameters={"no": fact.no, "round": fact.round, "department": fact.department},
         link=case_page(fact.case_id),
         party=Party(owner_user_id=fact.person_id, owner_department=fact.department),
+        also=handoff_facts.managers(fact.department),
     )
 
 

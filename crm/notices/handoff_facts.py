@@ -20,6 +20,11 @@ def head_of(department: str) -> str:
     return f"department:{department}+{Role.DEPARTMENT_HEAD}"
 
 
+def managers(department: str | None) -> tuple[str, ...]:
+    """Return who hears of it where no department may: a confidential matter is the manager's."""
+    return () if department else (f"role:{Role.MANAGER}",)
+
+
 def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
     """Tell the department to sign, and once more before the limit's end; ``subject`` is then forgotten."""
     told = NoticeRequest(
@@ -32,6 +37,7 @@ def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
         },
         link=case_page(fact.case_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
+        also=managers(fact.department),
     )
     yield told
     if fact.due_at is not None:
@@ -41,6 +47,7 @@ def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
             parameters=told.parameters,
             link=told.link,
             party=told.party,
+            also=told.also,
             not_before=fact.due_at - UNSIGNED_BEFORE_END,
             subject=subject,
         )

@@ -12,6 +12,7 @@ from crm.events_limits import (
     LimitRed,
     LimitWarned,
 )
+from crm.notices import handoff_facts
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import record_page
 from crm.notices.repair_facts import captains
@@ -22,6 +23,8 @@ MANAGERS_OWE = {
     "ES.REVIEW": (f"role:{Role.MANAGER}",),
     "RQ.ANSWER": (f"role:{Role.MANAGER}", f"role:{Role.SUPERVISOR}"),
 }
+DEPARTMENT_OWES = frozenset({"TS.T1", "TS.T2", "TS.T3"})
+"""Where no department is named, the complaint is confidential."""
 MESSAGE_FROM_PERCENT = 80
 """Earlier warning points only colour the owner's list (domain.md §0)."""
 
@@ -78,6 +81,8 @@ def _about(fact: LimitFact, code: str, **further: object) -> NoticeRequest:
 
 def _further(fact: LimitFact) -> tuple[str, ...]:
     """Return who owes it as well."""
+    if fact.code in DEPARTMENT_OWES and not fact.department:
+        return handoff_facts.managers(None)
     if fact.user_id:
         return ()
     if fact.department:

@@ -191,11 +191,36 @@ def sent(stage: NoticeStage, handoff_id: str = "h1", **changes: Any) -> HandOffS
         line_id=LINE,
         handoff_id=handoff_id,
         receipt_no="R1",
-        department="ENG",
+        department=changes.get("department", "ENG"),
         specialist_id="u-agent",
         summary="漏水",
         due_at=changes.get("due_at", stage.clock.now() + timedelta(hours=3)),
     )
+
+
+async def test_a_confidential_hand_off_and_its_limits_are_told_to_the_manager(
+    stage: NoticeStage, clock: FakeClock
+) -> None:
+    """Class 9: no department is named, and none hears of it."""
+    await take(stage, sent(stage, department=None))
+    assert await codes(stage, "u-manager") == ["handoff.sent"]
+    limit: dict[str, Any] = {
+        "at": clock.now(),
+        "timer_id": new_ulid(),
+        "code": "TS.T1",
+        "record_kind": "complaint",
+        "record_id": CASE,
+        "line_id": LINE,
+        "record_no": "TS20260302-0001",
+        "department": None,
+        "user_id": None,
+        "specialist": "u-agent",
+        "started_at": clock.now(),
+        "due_at": clock.now() + timedelta(hours=3),
+    }
+    await take(stage, LimitWarned(**limit, percent=80), LimitBreached(**limit))
+    assert await codes(stage, "u-manager") == ["handoff.sent", "limit.breached", "limit.warned"]
+    assert not await read(stage, "u-head")
 
 
 async def codes(stage: NoticeStage, user_id: str) -> list[str]:
