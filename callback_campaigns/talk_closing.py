@@ -6,14 +6,17 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.appointing import check_callable
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.dial_rules import DialFile
+from callback_campaigns.domain.planning import NextSetting
 from callback_campaigns.domain.questionnaire import BY_PEOPLE
 from callback_campaigns.domain.result import check_recordable, is_entered_late, is_kept
 from callback_campaigns.domain.talk import TalkEnding, TalkSet, conclusion
 from callback_campaigns.domain.task import WAITING, Effect, Moved, RetryTimes, TalkEnd, Task, TaskStatus
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.events import TalkEnded
+from callback_campaigns.next_setting import set_next
 from callback_campaigns.talk_facts import complaints_unaccepted
 from callback_campaigns.talk_store import CURRENT, WRONG_PERSON, Talk
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow, CallbackTalkSetRow
@@ -40,6 +43,7 @@ class Ending:
     heard_at: datetime
     appointed: datetime | None = None
     explanation: str = ""
+    setting: NextSetting | None = None
 
 
 class TalkClosing:
@@ -82,6 +86,11 @@ class TalkClosing:
                     await self._result(session, talk.talk_id, one, end, channel, talk)
         await session.flush()
         first = await session.get_one(CallbackTaskRow, talk.task_id)
+        if ending.setting is not None:
+            made = await set_next(
+                self._office, self._tasks, session, to_task(first), ending.setting, by=ending.by
+            )
+            row.next_action, row.next_task_id = ending.setting.action.value, made
         add_fact(
             session,
             TalkEnded(
@@ -110,6 +119,7 @@ class TalkClosing:
             at = ending.appointed
             if at is None:
                 raise Invalid("when do they want to be called?", field="appointed")
+            await check_callable(session, self._tasks, task, at, field="appointed")
             return await self._move(session, task, "appointed", ending, lambda one: _appoint(one, at, now))
         if how in DECLINED and not whole:
             never = how is TalkEnding.DO_NOT_CALL

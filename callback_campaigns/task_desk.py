@@ -8,13 +8,13 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.appointing import check_callable
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.plan_rules import TriggerKind, When
 from callback_campaigns.domain.planning import Trigger
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.domain.task import CancelWhy, InvalidAttempt, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
-from callback_campaigns.domain.windows import CallWish, Occasion
 from callback_campaigns.task_store import invalid_of, to_task
 from callback_campaigns.task_tables import (
     CallbackStepRow,
@@ -231,9 +231,9 @@ class CallbackDesk:
         check_reader(actor)
         now = self._office.now()
         async with self._office.database.transaction() as session:
-            windows = (await self._tasks.calendar(session)).windows
-            if windows.closed(at, CallWish(occasion=Occasion.APPOINTED)) is not None:
-                raise Invalid("nobody is called then", field="at")
+            row = await session.get(CallbackTaskRow, task_id) if is_ulid(task_id) else None
+            if row is not None:
+                await check_callable(session, self._tasks, to_task(row), at, field="at")
             await self._tasks.apply(
                 session,
                 task_id,

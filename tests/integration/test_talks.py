@@ -185,6 +185,9 @@ async def test_an_appointment_is_kept_and_must_lie_ahead(centre: TalkCentre) -> 
         await end(talk.talk_id, TalkEnding.APPOINTED, by=BY)
     with pytest.raises(Invalid):
         await end(talk.talk_id, TalkEnding.APPOINTED, by=BY, appointed=centre.clock.now())
+    for closed in ("2026-03-04 03:00", "2026-03-04 20:27"):  # at night; and too late for so many questions
+        with pytest.raises(Invalid):
+            await end(talk.talk_id, TalkEnding.APPOINTED, by=BY, appointed=at(closed))
     when = at("2026-03-04 15:00")
     await end(talk.talk_id, TalkEnding.APPOINTED, by=BY, appointed=when)
     task = await centre.task()
