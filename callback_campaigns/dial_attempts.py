@@ -67,6 +67,7 @@ class DialRequest:
         version: of the task when it was chosen; ``None`` when that does not matter.
         carrier: whose rules hold for the trunk.
         agent: who takes or makes the call; ``None`` for the system.
+        ring: how long the telephones may ring; what is asked after that must still end inside the window.
         on_call: the number is in a call with us, as the PBX says.
         switch: the campaign, the lines and the agents, now.
         by_system: nobody asked for this call in person; if it is refused, its task is moved out of the way.
@@ -81,6 +82,7 @@ class DialRequest:
     version: int | None = None
     campaign_id: str | None = None
     agent: str | None = None
+    ring: timedelta = timedelta(0)
     on_call: bool = False
     by_system: bool = False
 
@@ -260,7 +262,7 @@ class DialAttempts:
             ready=task.is_dialable(now),
             changed=wanted.version is not None and rows[0].version != wanted.version,
             survey=task.category is not Category.CASE,
-            wish=await self._tasks.wish(session, task),
+            wish=replace(await self._tasks.wish(session, task), ring=wanted.ring),
             tried=task.tried,
         )
         callee = await self._callee(session, task, wanted, now)

@@ -240,6 +240,7 @@ class Dialler:
             switch=lambda session: self._switch(session, campaign, room),
             version=task.version,
             campaign_id=campaign.campaign_id,
+            ring=self._config.ring,
             on_call=self._exchange.on_call(number),
             by_system=True,
         )

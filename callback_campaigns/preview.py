@@ -44,12 +44,14 @@ class PreviewConfig:
     Attributes:
         carrier: whose rules hold for them.
         ring: how long the agent's telephone rings at most.
+        customer_ring: how long the customer's does after that.
     """
 
     trunk: str
     caller_id: str
     carrier: str = "own"
     ring: timedelta = timedelta(seconds=20)
+    customer_ring: timedelta = timedelta(seconds=60)
     stale_after: timedelta = timedelta(seconds=5)
 
 
@@ -119,6 +121,7 @@ class PreviewCalls:
             version=expected,
             campaign_id=campaign.campaign_id if campaign else None,
             agent=actor.name,
+            ring=self._config.ring + self._config.customer_ring,
             on_call=self._exchange.on_call(wanted_number),
         )
         made = await self._attempts.begin(wanted)

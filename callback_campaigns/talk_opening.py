@@ -17,6 +17,7 @@ from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
 from callback_campaigns.talk_facts import carried_to, facts_of
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow, CallbackTalkSetRow
+from callback_campaigns.task_hours import store_of, time_left
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
@@ -73,6 +74,7 @@ async def answered(
 
 async def others(
     session: AsyncSession,
+    tasks: CallbackTasks,
     first: Wanted,
     kinds: Mapping[CallbackType, Published],
     plan: PlanRules,
@@ -81,7 +83,8 @@ async def others(
 ) -> Sequence[Wanted]:
     """Return the customer's other tasks that are asked in the same call (domain.md §6.1).
 
-    They stay where they are until the talk has ended: nobody has asked about them yet.
+    What would not end inside the hours of the call is left for one of its own. They stay where they are until
+    the talk has ended: nobody has asked about them yet.
     """
     rows = await locked(
         session,
@@ -89,14 +92,18 @@ async def others(
         CallbackTaskRow.id != first.task.task_id,
         CallbackTaskRow.status.in_([status.value for status in JOINING]),
     )
-    lengths = {kind: rule.longest for kind, rule in plan.types.items()}
+    waiting = [task for row in rows if not (task := to_task(row)).holds]
+    stores = {await store_of(session, task) for task in (first.task, *waiting)}
+    lengths = {kind: max(plan.of(kind, store).longest for store in stores) for kind in plan.types}
+    windows, wish = (await tasks.calendar(session)).windows, await tasks.wish(session, first.task)
+    left = time_left(windows, wish, now)
     joined, _ = joining(
         first.task,
-        [task for row in rows if not (task := to_task(row)).holds],
+        waiting,
         lengths,
         now=now,
         within=plan.merge_within,
-        longest=plan.merge_longest,
+        longest=min(plan.merge_longest, left),
     )
     codes, found = {first.published.code}, []
     for task in joined:

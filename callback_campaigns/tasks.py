@@ -17,6 +17,7 @@ from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, Retry
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
 from callback_campaigns.task_facts import About, trigger_of
+from callback_campaigns.task_hours import store_of
 from callback_campaigns.task_store import (
     add_invalid,
     add_step,
@@ -375,7 +376,8 @@ class CallbackTasks:
     async def wish(self, session: AsyncSession, task: Task) -> CallWish:
         """Return what a call about a task asks of the hours."""
         customer = await session.get_one(Customer, task.customer_id)
-        return planning.wish_for(task, self._rules.types[task.kind], _preferred(customer))
+        rule = self._rules.of(task.kind, await store_of(session, task))
+        return planning.wish_for(task, rule, _preferred(customer))
 
     async def retry_times(self, session: AsyncSession, task: Task, dialling: DialFile) -> RetryTimes:
         """Return when a task may be tried again: in the hours of an ordinary call, appointed or not."""
@@ -420,7 +422,7 @@ class CallbackTasks:
 
     async def _follow(self, session: AsyncSession, task: Task) -> None:
         """Plan the next point when one is over, unless the customer or the project is done with it."""
-        rule = self._rules.types[task.kind]
+        rule = self._rules.of(task.kind, await store_of(session, task))
         dropped = task.cancelled_why not in {None, CancelWhy.BY_HAND, CancelWhy.NOT_NEEDED}
         if not rule.points or not task.point or task.project_id is None or dropped:
             return

@@ -82,6 +82,7 @@ class CallWish:
     Attributes:
         preferred: the hours that the customer prefers.
         longest: how long the longest questionnaire asked in it may take.
+        ring: how long the telephones may ring before anybody answers.
         carrier: hours in which the carrier lets calls through; ``None`` for no limit of its own.
     """
 
@@ -89,6 +90,7 @@ class CallWish:
     level: Level = Level.B
     preferred: Span | None = None
     longest: timedelta = timedelta(0)
+    ring: timedelta = timedelta(0)
     carrier: tuple[Span, ...] | None = None
 
 
@@ -114,6 +116,13 @@ class CallingWindows:
             if begins <= now < ends:
                 return None if now + self._needed(wish) <= ends else Closed.TOO_LATE
         return Closed.HOURS
+
+    def left(self, now: datetime, wish: CallWish) -> timedelta:
+        """Return how long the window lasts that is open at ``now``. Raises as :meth:`closed` does."""
+        for begins, ends in self.on(self.day_of(now), wish):
+            if begins <= now < ends:
+                return ends - now
+        return timedelta(0)
 
     def opens(self, since: datetime, wish: CallWish) -> datetime | None:
         """Return the first moment from ``since`` on at which a call may begin, ``None`` if there is none.
@@ -177,7 +186,7 @@ class CallingWindows:
         return None if day.weekday() in self.rules.weekdays else Closed.DAY
 
     def _needed(self, wish: CallWish) -> timedelta:
-        return max(self.rules.reserve, wish.longest)
+        return max(self.rules.reserve, wish.ring + wish.longest)
 
     def _utc(self, day: date, at: time) -> datetime:
         return datetime.combine(day, at, self.zone).astimezone(UTC)

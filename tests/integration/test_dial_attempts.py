@@ -1,20 +1,24 @@
 """Attempts in the database: every check at dial time, one open per number, nobody dialled by doubt."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from callback_campaigns.dial_attempts import DialRequest
+from callback_campaigns.dial_attempts import DialAttempts, DialRequest
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptLimits, AttemptState
 from callback_campaigns.domain.refusal import Refusal, RefusalCode, Switch
 from callback_campaigns.domain.task import TaskStatus
-from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.domain.terms import CallbackType, Outcome
+from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow, DialRefusalRow
-from crm.tables import ServiceCase
+from callback_campaigns.tasks import CallbackTasks
+from crm.calendar_book import CalendarBook
+from crm.tables import Project, ServiceCase, Store
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import NotFound
@@ -281,3 +285,23 @@ async def test_the_switch_is_asked_inside_the_transaction(centre: CallbackCentre
     assert await refused(centre, switch=paused, by_system=True) is RefusalCode.PAUSED
     (task,) = await centre.all()
     assert task.status is TaskStatus.READY
+
+
+async def test_the_longest_questionnaire_is_the_one_of_the_projects_own_store(
+    centre: CallbackCentre,
+) -> None:
+    plan, dialling = shipped_plan(), shipped_dialling()
+    slow = replace(plan.types[CallbackType.START], longest=timedelta(minutes=20))
+    theirs = replace(plan, stores={"东城店": {CallbackType.START: slow}})
+    office = centre.desk.office
+    tasks = CallbackTasks(office, theirs, dialling, CalendarBook(centre.clock))
+    attempts = DialAttempts(office, tasks, centre.desk.do_not_call, dialling)
+    centre.clock.advance(at("2026-03-03 11:45") - centre.clock.now())
+    store_id = new_ulid()
+    async with centre.database.transaction() as session:
+        session.add(Store(id=store_id, name="东城店"))
+        await session.flush()
+        await session.execute(update(Project).values(store_id=store_id))
+    answer = await attempts.begin(await request(centre))
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.QUESTIONNAIRE_TOO_LONG

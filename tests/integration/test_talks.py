@@ -411,6 +411,12 @@ async def test_what_does_not_fit_is_left_for_a_call_of_its_own(
     assert len((await centre.talk()).sets) == 1
 
 
+async def test_what_would_not_end_before_noon_does_not_join(centre: TalkCentre) -> None:
+    await second_task(centre)
+    centre.clock.advance(at("2026-03-03 11:53") - centre.clock.now())
+    assert len((await centre.talk()).sets) == 1
+
+
 async def test_what_was_not_there_yet_is_asked_again_at_the_next_stage(centre: TalkCentre) -> None:
     talk = await centre.finish(await centre.press(await centre.talk(), **(GOOD | {"KG3": "3"})))
     assert talk.attempt_id is not None

@@ -59,6 +59,14 @@ def test_the_longest_questionnaire_ends_inside_the_window(longest: int, last: st
     assert local(WINDOWS.opens(edge + timedelta(seconds=1), wish)) == f"{MONDAY} 14:00"
 
 
+def test_the_telephone_rings_before_anybody_is_asked() -> None:
+    wish = CallWish(longest=timedelta(minutes=8), ring=timedelta(seconds=35))
+    assert WINDOWS.closed(at(f"{MONDAY} 11:51"), wish) is None
+    assert WINDOWS.closed(at(f"{MONDAY} 11:52"), wish) is Closed.TOO_LATE
+    assert WINDOWS.left(at(f"{MONDAY} 11:52"), wish) == timedelta(minutes=8)
+    assert WINDOWS.left(at(f"{MONDAY} 12:30"), wish) == timedelta(0)
+
+
 def test_a_questionnaire_that_fits_no_window_is_never_dialled() -> None:
     assert WINDOWS.opens(at(f"{MONDAY} 08:00"), CallWish(longest=timedelta(hours=6))) is None
 

@@ -1,0 +1,27 @@
+"""Whose rules a task follows, and how long a call about it may last inside its hours."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from callback_campaigns.domain.task import Task
+from callback_campaigns.domain.windows import CallingWindows, CallWish
+from crm.tables import Customer, Project, Store
+from kernel.holidays import CalendarYearMissing
+
+
+async def store_of(session: AsyncSession, task: Task) -> str | None:
+    """Return the name of the store whose rules a task follows: its project's, else its customer's."""
+    project = await session.get(Project, task.project_id) if task.project_id else None
+    customer = await session.get_one(Customer, task.customer_id)
+    store_id = (project.store_id if project else None) or customer.store_id
+    store = await session.get(Store, store_id) if store_id else None
+    return store.name if store else None
+
+
+def time_left(windows: CallingWindows, wish: CallWish, now: datetime) -> timedelta:
+    """Return how long a call that is on may still last inside its hours."""
+    try:
+        return windows.left(now, wish)
+    except CalendarYearMissing:
+        return timedelta(0)
