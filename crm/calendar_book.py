@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.limit_tables import CalendarDayRow, CalendarYearRow, LimitTimerRow
-from kernel.business_time import BusinessClocks, ServiceHours
+from kernel.business_time import BusinessClocks, ClockKind, ServiceHours
 from kernel.clock import Clock
 from kernel.errors import Invalid
 from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing, WorkCalendar, statutory_holidays
@@ -39,6 +39,16 @@ class CalendarBook:
             await self._read(session)
         assert self._clocks is not None
         return self._clocks
+
+    async def after_service_time(
+        self, session: AsyncSession, since: datetime, length: timedelta
+    ) -> datetime | None:
+        """Return when ``length`` of service hours has passed, ``None`` while a year's calendar is missing."""
+        clocks = await self.clocks(session)
+        try:
+            return clocks.add(ClockKind.SVC, since, length)
+        except CalendarYearMissing:
+            return None
 
     def forget(self) -> None:
         """Read the overrides again when they are next needed."""

@@ -40,7 +40,7 @@ from crm.events_cases import (
     HandOffChased,
     HandOffSent,
 )
-from crm.handoffs import Dispatch, Handoffs
+from crm.handoffs import TOLD_AGAIN_AFTER, Dispatch, Handoffs
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, Invalid, NotFound
@@ -369,6 +369,8 @@ class Complaints:
         return row
 
     async def _send(self, opened: Opened, lines: Sequence[ComplaintLine], how: Dispatch) -> None:
+        calendar = self._store.limits.book.calendar
+        again_at = await calendar.after_service_time(opened.session, opened.now, TOLD_AGAIN_AFTER)
         for line in lines:
             moved = line_steps.hand_off(to_line(line))
             sent = await self._handoffs.send(
@@ -394,5 +396,6 @@ class Complaints:
                     specialist_id=opened.header.specialist_id,
                     summary=opened.summary(),
                     due_at=sent.due_at,
+                    again_at=again_at,
                 )
             )

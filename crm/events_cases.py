@@ -46,7 +46,12 @@ class SeverityRaised(Event):
 
 @event
 class HandOffSent(Event):
-    """A department is to sign for its part; ``due_at`` is the end of limit T1."""
+    """A department is to sign for its part.
+
+    Attributes:
+        due_at: the end of limit T1.
+        again_at: when it is told again if nobody has signed, on the service clock.
+    """
 
     case_id: str
     no: str
@@ -57,6 +62,7 @@ class HandOffSent(Event):
     specialist_id: str | None
     summary: str
     due_at: datetime | None
+    again_at: datetime | None = None
 
 
 @event

@@ -21,7 +21,12 @@ class TicketOpened(Event):
 
 @event
 class TicketHandedOff(Event):
-    """A department is to sign for its part of a ticket; ``due_at`` is the end of limit TD.T1."""
+    """A department is to sign for its part of a ticket.
+
+    Attributes:
+        due_at: the end of limit TD.T1.
+        again_at: when it is told again if nobody has signed, on the service clock.
+    """
 
     case_id: str
     no: str
@@ -32,6 +37,7 @@ class TicketHandedOff(Event):
     specialist_id: str | None
     summary: str
     due_at: datetime | None
+    again_at: datetime | None = None
 
 
 @event

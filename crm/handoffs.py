@@ -5,7 +5,7 @@ What sends, signs and rejects works in the transaction of the record that is han
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +45,8 @@ from kernel.phone import mask
 
 MAX_NOTE = 400
 MAX_REASON = 400
+TOLD_AGAIN_AFTER = timedelta(hours=2)
+"""On the service clock, from the hand-off: what nobody has signed by then is told again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

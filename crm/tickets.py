@@ -25,7 +25,7 @@ from crm.events_tickets import (
     TicketOpened,
 )
 from crm.forwarded import received
-from crm.handoffs import Dispatch, Handoffs
+from crm.handoffs import TOLD_AGAIN_AFTER, Dispatch, Handoffs
 from crm.opinion_notices import NoticeWhy, OpinionNotices
 from crm.ticket_convert import become_complaint
 from crm.ticket_read import TicketReader, live_departments
@@ -287,6 +287,8 @@ class Tickets:
         header = opened.header
         timers = (await self._store.limits.timers(opened.session, [header.id]))[header.id]
         due = {timer.record.line_id: timer.due_at for timer in timers if timer.is_open}
+        calendar = self._store.limits.calendar
+        again_at = await calendar.after_service_time(opened.session, opened.now, TOLD_AGAIN_AFTER)
         for row in rows:
             sent = await self._handoffs.send(
                 opened.session,
@@ -309,6 +311,7 @@ class Tickets:
                     specialist_id=header.specialist_id,
                     summary=header.summary,
                     due_at=sent.due_at,
+                    again_at=again_at,
                 )
             )
 

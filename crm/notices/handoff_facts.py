@@ -1,16 +1,12 @@
 """What hand-offs tell, of complaints and of tickets alike (domain.md §1.3, §1.4, §2.3)."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from crm.events_cases import HandOffSent, LineRejected
 from crm.events_tickets import TicketHandedOff, TicketRefused
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.links import case_page
 from kernel.access import Role
-
-UNSIGNED_BEFORE_END = timedelta(hours=1)
-"""The limit for signing is three hours; what is unsigned after two is told again (domain.md §2.3)."""
 
 Step = NoticeRequest | Forget
 
@@ -26,7 +22,7 @@ def managers(department: str | None) -> tuple[str, ...]:
 
 
 def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
-    """Tell the department to sign, and once more before the limit's end; ``subject`` is then forgotten."""
+    """Tell the department to sign, and again if nobody has; ``subject`` forgets that (domain.md §2.3)."""
     told = NoticeRequest(
         code="handoff.sent",
         key=f"handoff.sent|{fact.handoff_id}",
@@ -40,7 +36,7 @@ def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
         also=managers(fact.department),
     )
     yield told
-    if fact.due_at is not None:
+    if fact.again_at is not None:
         yield NoticeRequest(
             code="handoff.unsigned",
             key=f"handoff.unsigned|{fact.handoff_id}",
@@ -48,7 +44,7 @@ def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
             link=told.link,
             party=told.party,
             also=told.also,
-            not_before=fact.due_at - UNSIGNED_BEFORE_END,
+            not_before=fact.again_at,
             subject=subject,
         )
 

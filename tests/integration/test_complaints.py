@@ -71,6 +71,7 @@ async def test_registering_is_one_call_C0_and_C1(desk: Desk) -> None:
     sent = await facts(desk.database, HandOffSent)
     assert [fact.department for fact in sent] == ["ENG", "DES"]
     assert local(sent[0].due_at) == "Sat 03-21 10:00"
+    assert local(sent[0].again_at) == "Sat 03-21 09:00", "two service hours after it was sent"
 
 
 async def test_the_worked_example_of_set_A(desk: Desk, clock: SettableClock) -> None:

@@ -194,7 +194,8 @@ def sent(stage: NoticeStage, handoff_id: str = "h1", **changes: Any) -> HandOffS
         department=changes.get("department", "ENG"),
         specialist_id="u-agent",
         summary="漏水",
-        due_at=changes.get("due_at", stage.clock.now() + timedelta(hours=3)),
+        due_at=stage.clock.now() + timedelta(hours=3),
+        again_at=stage.clock.now() + timedelta(hours=2),
     )
 
 
