@@ -14,6 +14,7 @@ from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.domain.questionnaire import Answer, Item, ItemKind, NoSuchAnswer
 from callback_campaigns.domain.result import check_reader, check_recordable
+from callback_campaigns.domain.survey import MAILBOX
 from callback_campaigns.domain.talk import MAX_EXPLAINED, TalkEnding, TalkSet
 from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.events import TalkTicketsWanted
@@ -34,6 +35,7 @@ from callback_campaigns.talk_tables import (
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
+from callback_campaigns.voice_mail import wants_person
 from crm.domain.machine import IllegalStep
 from crm.office import Office
 from kernel.access import Actor
@@ -255,6 +257,8 @@ class Talks:
             row.last_at = now
             await session.flush()
             item = one.item(item_id)
+            if item_id == MAILBOX:
+                await wants_person(session, row, voice.id, now)
             if item is not None and item.kind is ItemKind.FT and item_id not in talk.answers:
                 author = Author(by=row.by, by_id=row.by_id, at=now)
                 await self._keep(session, row, talk, one, item, Answer(voice=voice.id), author)

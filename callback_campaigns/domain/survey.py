@@ -86,6 +86,10 @@ class Script:
         return ELDER_WAIT if self.elder else WAIT
 
 
+MAILBOX = "mail"
+"""In the place of a question: what is said to a person who is not there."""
+
+
 class Survey:
     """Give :meth:`handle` what happened, do what it returns, until it is ``ended``."""
 
@@ -273,7 +277,7 @@ class Survey:
         about = self._item.id if self._item is not None else ""
         if key == "*" and self._stars < STAR_KEYS:
             self._stars += 1
-            return (Record(lines=self._lines, item_id="" if self.state is SurveyState.MAIL else about),)
+            return (Record(lines=self._lines, item_id=MAILBOX if self.state is SurveyState.MAIL else about),)
         if key == "0" and not self._mailed:
             return self._person()
         match self.state:
@@ -338,7 +342,7 @@ class Survey:
             self.state = SurveyState.ENDED
             return (told, End(TalkEnding.TO_AGENT), ToAgent((Line(words.TRANSFER),)))
         self._mailed = True
-        return (told, self._record(SurveyState.MAIL, Line(words.MAIL)))
+        return (told, self._record(SurveyState.MAIL, Line(words.MAIL), MAILBOX))
 
     def _close(self) -> tuple[Effect, ...]:
         return self._goodbye(self._left(), self._words.closing())

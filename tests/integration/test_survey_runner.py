@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from callback_campaigns.domain import questionnaire_frame as frame
 from callback_campaigns.domain import survey_words as words
+from callback_campaigns.domain.survey import MAILBOX
 from callback_campaigns.domain.survey_words import Wording
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import TaskStatus
@@ -20,7 +21,8 @@ from callback_campaigns.survey_prompts import PromptKeeper
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.talk_tables import CallbackVoiceRow
 from callback_campaigns.task_tables import CallbackTaskRow
-from crm.tables import Customer
+from crm.notices.events import NoticeWanted
+from crm.tables import CallbackRequest, Customer
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import decode
@@ -137,9 +139,21 @@ async def test_out_of_hours_0_takes_a_message_and_offers_another_time(site: Surv
     attempt = await site.called()
     site.open = False
     await site.survey(attempt, "0v2")
+    # Who asked for a person in vain waits to be called back, and customer service hears of it.
+    talk = await site.talk(attempt)
+    async with site.centre.database.session() as session:
+        (voice,) = (await session.scalars(select(CallbackVoiceRow))).all()
+        wish = (await session.scalars(select(CallbackRequest))).one()
+        facts = [decode(payload) for payload in await session.scalars(select(OutboxRow.payload))]
+    assert (voice.item_id, wish.e164, wish.call_id) == (MAILBOX, attempt.number, attempt.attempt_id)
+    assert wish.customer_id == talk.customer.customer_id
+    told = [fact for fact in facts if isinstance(fact, NoticeWanted)]
+    assert [(fact.code, fact.link) for fact in told] == [
+        ("callback.message", f"/callback-tasks/{talk.task_id}")
+    ]
     talk = await site.talk(attempt)
     assert talk.ended is TalkEnding.APPOINTED
-    assert (site.answers / talk.talk_id / "message.wav").is_file()
+    assert (site.answers / talk.talk_id / "mail.wav").is_file()
 
 
 async def test_an_unknown_or_ended_call_is_taken_leave_of_politely(site: SurveyCentre) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, StringConstraints
 
 from callback_campaigns.domain.questionnaire import DEPARTMENTS, Answer, Item, ItemKind, Option
-from callback_campaigns.domain.talk import TalkEnding
+from callback_campaigns.domain.talk import TalkEnding, Voice
 from callback_campaigns.domain.task import InvalidAttempt
 from callback_campaigns.domain.terms import Channel, Verdict
 from callback_campaigns.talk_access import CallNow, may_lead
@@ -134,6 +134,13 @@ def questions(talk: Talk, card: CustomerCard | None) -> tuple[Question, ...]:
     return tuple(shown)
 
 
+def _messages(talk: Talk, asked: Sequence[Question]) -> tuple[Voice, ...]:
+    """Return what was said to no question that is shown, oldest first."""
+    shown = {one.item_id for one in asked}
+    rest = (voice for name, voices in talk.voices.items() if name not in shown for voice in voices)
+    return tuple(sorted(rest, key=lambda voice: voice.at))
+
+
 def _choice(option: Option) -> Choice:
     named = sorted({code for rule in option.rules for code in rule.choose}, key=list(DEPARTMENTS).index)
     return Choice(
@@ -193,6 +200,7 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
         "talk": talk,
         "title": "、".join(one.questionnaire.title for one in talk.sets),
         "questions": asked,
+        "messages": _messages(talk, asked),
         "needed": len(needed),
         "given": sum(one.state == "answered" for one in needed),
         "reads_only": _reads_only(request, talk),

@@ -19,6 +19,7 @@ from web.api.v1.callback_talks_schemas import (
     TalkEndIn,
     TalkIn,
     TalkOut,
+    VoiceOut,
 )
 from web.api.v1.schemas import NoQuery
 from web.callback_part import CALLBACKS
@@ -205,6 +206,11 @@ def _out(talk: Talk) -> TalkOut:
             for name, answer in sorted(talk.answers.items())
         ),
         skipped=tuple(sorted(talk.skipped)),
+        voices=tuple(
+            VoiceOut(voice_id=voice.voice_id, item=voice.item_id, seconds=voice.seconds, at=voice.at)
+            for voices in talk.voices.values()
+            for voice in voices
+        ),
         opened_at=talk.opened_at,
         by=talk.by,
         ended=talk.ended,

@@ -72,6 +72,15 @@ class ItemAnswerOut(Out):
     bad: bool
 
 
+class VoiceOut(Out):
+    """What the customer said after the tone; `GET /callback-voices/{voice_id}` plays it."""
+
+    voice_id: str
+    item: str = Field(description="The question; `mail` for a person who was not there, empty for none.")
+    seconds: float
+    at: SiteTime
+
+
 class TalkOut(Out):
     """A talk: what is asked now, and what was answered so far."""
 
@@ -84,6 +93,7 @@ class TalkOut(Out):
     next_item: str | None
     answers: tuple[ItemAnswerOut, ...]
     skipped: tuple[str, ...]
+    voices: tuple[VoiceOut, ...]
     opened_at: SiteTime
     by: str
     ended: TalkEnding | None
