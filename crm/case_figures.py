@@ -28,6 +28,7 @@ from zoneinfo import ZoneInfo
 
 from crm.complaint_figures import ComplaintFigures
 from crm.complaint_tables import ComplaintLine
+from crm.crew_repairs import CrewRepairs, read_crew_repairs
 from crm.domain.case_figures import (
     Figure,
     FigureCode,
@@ -108,3 +109,15 @@ class CaseFiguresReader:
             figures=tuple(sorted(figures, key=lambda found: order[found.code])),
             responses=(spread("accept", accepted), spread("verify", verified)),
         )
+
+    async def crews(self, actor: Actor, asked: Asked) -> tuple[CrewRepairs, ...]:
+        """Return the repairs of a period per crew, for those who see the crews' deposits.
+
+        Raises:
+            Forbidden: the role does not.
+            Invalid: the period ends before it begins, or is too long.
+        """
+        actor.need(Permission.DEPOSITS_VIEW)
+        check_period(asked.since, asked.until)
+        async with self._database.session() as session:
+            return await read_crew_repairs(session, asked)

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from crm.case_figures import CaseFiguresReader
 from crm.case_lists import BoardRow, CaseLists
 from crm.cases import MAX_PAGE, CaseFilter
 from crm.complaint_views import OverdueRow
+from crm.crew_repairs import CrewRepairs
+from crm.figure_period import Asked
 from crm.journal import Journal
 from crm.late_lists import LateLists
 from crm.limit_lists import OverdueList
@@ -66,6 +69,7 @@ class CaseExports:
         late: LateLists,
         repeats: RepeatComplaints,
         voices: Voices,
+        figures: CaseFiguresReader,
         most: int = MAX_ROWS,
     ) -> None:
         self._database = database
@@ -74,6 +78,7 @@ class CaseExports:
         self._late = late
         self._repeats = repeats
         self._voices = voices
+        self._figures = figures
         self._most = most
 
     async def board(
@@ -156,6 +161,22 @@ class CaseExports:
         total = await self._voices.count(actor, wanted)
         asked = {"kind": wanted.kind, "month": wanted.month}
         return await self._begin(actor, "voices", form, total, asked, read)
+
+    async def crew_repairs(self, actor: Actor, wanted: Asked, *, form: FileForm) -> Export[CrewRepairs]:
+        """Return the repairs of a period per crew. Raises as :meth:`board`."""
+        actor.need(Permission.EXPORT)
+        rows = await self._figures.crews(actor, wanted)
+
+        async def read(_: str | None) -> _Page[CrewRepairs]:
+            return rows, None
+
+        asked = {
+            "since": wanted.since,
+            "until": wanted.until,
+            "store": wanted.store,
+            "department": wanted.department,
+        }
+        return await self._begin(actor, "crew-repairs", form, len(rows), asked, read)
 
     async def _begin(
         self,

@@ -131,6 +131,7 @@ async def test_a_list_that_is_too_long_says_so_and_leaves_no_trace(office: Offic
         late=crm.complaints.overdue,
         repeats=crm.repeats,
         voices=crm.voices,
+        figures=crm.figures,
         most=1,
     )
     async with office.stage.database.session() as session:

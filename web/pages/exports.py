@@ -11,6 +11,7 @@ from aiohttp import web
 
 from crm.case_lists import BoardRow
 from crm.complaint_views import OverdueRow
+from crm.crew_repairs import CrewRepairs
 from crm.exports import CaseExports, Export, FileForm
 from crm.limit_lists import OverdueList
 from crm.repeat_complaints import RepeatComplaint
@@ -22,7 +23,7 @@ from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor
-from web.pages import case_board, case_words
+from web.pages import case_board, case_words, figures
 from web.pages.case_parts import CASE_LISTS, departments
 from web.pages.lists import repeats, voices
 from web.pages.office.overdue import LISTS
@@ -55,12 +56,14 @@ def setup(app: web.Application) -> None:
         late=crm.complaints.overdue,
         repeats=crm.repeats,
         voices=crm.voices,
+        figures=crm.figures,
     )
     app[SLOTS] = Slots(AT_ONCE)
     app.router.add_get("/exports/cases.{form}", send_board)
     app.router.add_get("/exports/overdue.{form}", send_overdue)
     app.router.add_get("/exports/repeats.{form}", send_repeats)
     app.router.add_get("/exports/voices.{form}", send_voices)
+    app.router.add_get("/exports/crew-repairs.{form}", send_crew_repairs)
 
 
 @requires(Permission.EXPORT)
@@ -112,6 +115,17 @@ async def send_voices(request: web.Request) -> web.StreamResponse:
             current_actor(request), voices.wanted_of(request), form=form
         )
         return await send_file(request, form, "voices", _voice_titles(), found, _voice_row(request))
+
+
+@requires(Permission.EXPORT)
+@streaming
+async def send_crew_repairs(request: web.Request) -> web.StreamResponse:
+    """Send the repairs of a month per crew."""
+    form = form_of(request)
+    _, asked = await figures.asked_of(request)
+    with request.app[SLOTS].one():
+        found = await request.app[EXPORTS].crew_repairs(current_actor(request), asked, form=form)
+        return await send_file(request, form, "crew-repairs", _crew_titles(), found, _crew_row)
 
 
 def form_of(request: web.Request) -> FileForm:
@@ -380,3 +394,19 @@ def _voice_row(request: web.Request) -> Callable[[VoiceView], Row]:
         ]
 
     return row
+
+
+def _crew_titles() -> Row:
+    return [
+        gettext("原施工队"),
+        gettext("报修"),
+        gettext("90 天内重复报修"),
+        gettext("正常维修"),
+        gettext("非正常维修"),
+        gettext("维修费用"),
+    ]
+
+
+def _crew_row(item: CrewRepairs) -> Row:
+    crew = item.crew or gettext("没有原施工队")
+    return [crew, item.repairs, item.repeats, item.normal, item.abnormal, str(item.cost)]

@@ -17,7 +17,7 @@ from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import N_, gettext
-from web.identity import current_actor
+from web.identity import current_actor, current_user
 from web.pages.case_parts import departments
 from web.pages.shell import render
 from web.pages.times import day_start
@@ -125,17 +125,8 @@ class Took:
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the figures of a month, of all or of one store or department."""
     app = request.app
-    zone, now = app[DEPS].settings.timezone, app[DEPS].clock.now()
-    first = _month(request.query.get("month", ""), now.astimezone(zone).date())
-    following = (first + timedelta(days=32)).replace(day=1)
     names, stores = await departments(request), await stores_of(request)
-    department, store = request.query.get("department", ""), request.query.get("store", "")
-    asked = Asked(
-        since=day_start(first, zone),
-        until=day_start(following, zone),
-        store=store if store in stores else None,
-        department=department if department in names else None,
-    )
+    first, asked = await asked_of(request)
     found = await app[CRM].figures.read(current_actor(request), asked)
     by_code = {figure.code: _row(figure) for figure in found.figures}
     context: dict[str, Any] = {
@@ -146,10 +137,28 @@ async def show(request: web.Request) -> web.StreamResponse:
         "department": asked.department or "",
         "groups": [(gettext(title), [by_code[code] for code in codes]) for title, codes in GROUPS],
         "responses": [_took(spread) for spread in found.responses],
+        "crews": await app[CRM].figures.crews(current_actor(request), asked),
+        "may_export": current_user(request).can(Permission.EXPORT),
         "hangups": await _hangups(app, asked),
         "as_of": found.as_of,
     }
     return render(request, "figures.html", context)
+
+
+async def asked_of(request: web.Request) -> tuple[date, Asked]:
+    """Return the month's first day and what the address asks for; unknown stores and departments are all."""
+    zone, now = request.app[DEPS].settings.timezone, request.app[DEPS].clock.now()
+    first = _month(request.query.get("month", ""), now.astimezone(zone).date())
+    following = (first + timedelta(days=32)).replace(day=1)
+    names, stores = await departments(request), await stores_of(request)
+    department, store = request.query.get("department", ""), request.query.get("store", "")
+    asked = Asked(
+        since=day_start(first, zone),
+        until=day_start(following, zone),
+        store=store if store in stores else None,
+        department=department if department in names else None,
+    )
+    return first, asked
 
 
 async def _hangups(app: web.Application, asked: Asked) -> list[tuple[str, str, int, int, int]]:

@@ -8,7 +8,13 @@ from aiohttp import web
 from crm.domain.case_figures import OF_COMPANY
 from crm.figure_period import Asked
 from web.api.operation import Call, operation
-from web.api.v1.case_figures_schemas import CaseFiguresOut, CaseFiguresQuery, FigureOut, SpreadOut
+from web.api.v1.case_figures_schemas import (
+    CaseFiguresOut,
+    CaseFiguresQuery,
+    CrewRepairsList,
+    FigureOut,
+    SpreadOut,
+)
 from web.crm_part import CRM
 from web.permissions import Permission
 
@@ -56,10 +62,27 @@ async def read_figures(call: Call[CaseFiguresQuery]) -> CaseFiguresOut:
     )
 
 
+@operation(
+    query=CaseFiguresQuery,
+    response=CrewRepairsList,
+    permission=Permission.DEPOSITS_VIEW,
+    summary="Read the repairs per crew, and those that came back",
+    description="Repairs registered in the period, of the crew that built the home.",
+    tag="figures",
+)
+async def read_crew_repairs(call: Call[CaseFiguresQuery]) -> CrewRepairsList:
+    """Return the repairs of a period per crew."""
+    query = call.query
+    asked = Asked(since=query.since, until=query.until, store=query.store, department=query.department)
+    found = await call.request.app[CRM].figures.crews(call.actor, asked)
+    return CrewRepairsList.model_validate({"items": found}, from_attributes=True)
+
+
 def _seconds(span: timedelta | None) -> float | None:
     return span.total_seconds() if span is not None else None
 
 
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
     ("GET", "/case-figures", read_figures),
+    ("GET", "/crew-repairs", read_crew_repairs),
 )

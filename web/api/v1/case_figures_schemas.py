@@ -23,6 +23,24 @@ class CaseFiguresQuery(Query):
     department: Code | None = Field(None, description="Cases it has a part in; lines and limits of its own.")
 
 
+class CrewRepairsOut(Out):
+    """A crew's repairs of a period."""
+
+    crew_id: str | None = Field(description="Of the crew that built the home, where it is known.")
+    crew: str
+    repairs: int
+    normal: int = Field(description="Whose cost is computed, without material.")
+    abnormal: int = Field(description="Whose cost is computed, with material.")
+    cost: Number
+    repeats: int = Field(description="The same place of the same home within 90 days.")
+
+
+class CrewRepairsList(Out):
+    """The crews, those with most repairs first."""
+
+    items: tuple[CrewRepairsOut, ...]
+
+
 class FigureOut(Out):
     """A figure and what it was made of."""
 

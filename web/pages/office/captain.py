@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from crm.crew_repairs import CrewRepairs
 from crm.domain.case import CaseStatus
 from crm.domain.repair import Route
+from crm.figure_period import Asked
 from crm.limit_views import TimerView
 from crm.repair_read import RepairFilter
 from crm.repair_views import RepairBrief, RepairList
@@ -24,6 +26,7 @@ from web.identity import current_actor
 from web.pages import case_words as words
 from web.pages import repair_words
 from web.pages.case_parts import Due, due_of
+from web.pages.figures import asked_of
 from web.pages.office import captain_repair, cost_words
 from web.pages.shell import render
 from web.permissions import Permission, requires
@@ -153,13 +156,18 @@ async def show_month(request: web.Request) -> web.StreamResponse:
     )
     problem = ""
     crews: Sequence[CrewMonth] = ()
+    repairs: Sequence[CrewRepairs] = ()
     try:
         crews = await app[CRM].repairs.costs.month(actor, month)
+        _, asked = await asked_of(request)
+        repairs = await app[CRM].figures.crews(actor, Asked(since=asked.since, until=asked.until))
     except Invalid:
         problem = gettext("月份写成 2026-11。")
     context = {
         "month": month,
         "crews": crews,
+        "repairs": repairs,
+        "may_export": actor.can(Permission.EXPORT),
         "as_of": app[DEPS].clock.now(),
         "problem": problem,
         "kinds": labels.words(cost_words.KINDS),
