@@ -73,6 +73,8 @@ async def test_the_list_is_read_with_the_keyboard(stage: Stage, page: Page) -> N
     await expect(items).to_have_count(2)
     await expect(items.first).to_contain_text("已超时：TS20261122-0002 投诉受理")
     await expect(items.first).to_contain_text("工程部")
+    # Keys count from when the page's scripts are there.
+    await page.wait_for_load_state("load")
     await page.keyboard.press("j")
     await page.keyboard.press("j")
     await page.keyboard.press("k")

@@ -112,6 +112,7 @@ async def test_a_whole_call_while_our_service_is_away_is_not_lost(
             assert (found.result, found.hangup_by, found.agent) == ("ANSWERED", "agent", "1001")
             assert (found.queue, found.end_reason, found.adopted) == ("repair", "gap", True)
             assert (found.from_number, found.to_number) == ("+8613800138000", "4008001234")
-            assert kinds(found) == "offered queued ringing ring_ended answered ended"
+            # The log tells of the menu as well.
+            assert kinds(found) == "offered menu queued ringing ring_ended answered ended"
             assert here.of(AgentRinging) == []
     await pbx.cli("queue remove member PJSIP/1001 from repair")
