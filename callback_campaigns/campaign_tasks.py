@@ -1,8 +1,10 @@
 """Which tasks a campaign works on, the most pressing first (features.md C2, C4).
 
 A task belongs to one running campaign at most: what a list brought to that list's campaign, every other one
-to the running campaign of the highest priority that it fits. The order is level A first, then by the end of
-the task's window, then by when it was to be called; before all of them come the hours that customers named.
+to the running campaign of the highest priority that it fits. What is open when a list's campaign ends is
+nobody's any more: a later list takes it over, or any campaign that it fits. The order is level A first, then
+by the end of the task's window, then by when it was to be called; before all of them come the hours that
+customers named.
 
 One statement for each part of that order, because a missing end is sorted differently by the two databases.
 Each follows an index and stops at ``limit``; conditions are written so that no other index fits them.
@@ -16,8 +18,9 @@ from typing import Any, TypeVarTuple
 from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from callback_campaigns.domain.campaign import Campaign, CampaignMode, TasksFrom
+from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState, TasksFrom
 from callback_campaigns.domain.terms import CallbackType, Channel
+from callback_campaigns.task_store import locked
 from callback_campaigns.task_tables import READY_APPOINTED, READY_TASK, CallbackTaskRow
 from crm.domain.customer import Level
 from crm.tables import Customer, CustomerPhone, Project
@@ -76,6 +79,14 @@ async def ready_tasks(
     best = tuple(once.values())[:limit]
     numbers = await _numbers(session, {row.customer_id for row in best})
     return tuple(_ready(row, numbers.get(row.customer_id)) for row in best)
+
+
+async def release_list(session: AsyncSession, campaign: Campaign) -> None:
+    """Let go of the open tasks that the list of a campaign that has ended brought."""
+    if campaign.state is CampaignState.ENDED and campaign.tasks_from is TasksFrom.LIST:
+        mine = (_TASK.campaign_id == campaign.campaign_id, _TASK.current_key.is_not(None))
+        for row in await locked(session, *mine):
+            row.campaign_id = None
 
 
 async def _numbers(session: AsyncSession, customers: Collection[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from callback_campaigns.campaign_owner import owner_of
 from callback_campaigns.campaign_store import for_change, put, to_campaign
 from callback_campaigns.campaign_tables import CampaignRow
-from callback_campaigns.campaign_tasks import ReadyTask, ready_tasks
+from callback_campaigns.campaign_tasks import ReadyTask, ready_tasks, release_list
 from callback_campaigns.domain import campaign as rules
 from callback_campaigns.domain.campaign import (
     Campaign,
@@ -286,6 +286,7 @@ class CampaignBook:
             if wanted is CampaignStep.START:
                 row.started_at = self._office.now()
             self._write(row, after, actor)
+            await release_list(session, after)
             await session.flush()
             await self._note(
                 session, actor, f"campaign.{wanted.value}", row, _noted(before), _noted(after), why=why
@@ -313,6 +314,7 @@ class CampaignBook:
                 if after.state is before.state:
                     continue
                 self._write(row, after, actor)
+                await release_list(session, after)
                 await session.flush()
                 action = f"campaign.{after.state.value}"
                 await self._note(session, actor, action, row, _noted(before), _noted(after))

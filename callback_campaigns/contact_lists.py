@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_store import to_campaign
@@ -18,7 +18,8 @@ from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.domain.campaign import LIVE, Campaign, CampaignMode, CampaignState, TasksFrom
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
 from callback_campaigns.domain.planning import Trigger
-from callback_campaigns.domain.terms import Channel, purpose_of
+from callback_campaigns.domain.task import WAITING
+from callback_campaigns.domain.terms import CallbackType, Channel, purpose_of
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.do_not_call import DoNotCall
@@ -36,6 +37,8 @@ from kernel.errors import Conflict, NotFound
 from kernel.ids import is_ulid
 
 PART = 100
+LIST = "list:"
+"""What the origin of a task begins with that a list brought."""
 DEFAULT = Options()
 
 
@@ -206,7 +209,8 @@ class ContactLists(Importer):
             CallbackTaskRow.current_key.is_not(None)
             | (CallbackTaskRow.origin_ref == _ref(campaign, one.customer_id)),
         )
-        if await session.scalar(known.limit(1)) is not None:
+        left = await session.scalar(_left_over(kind, one.customer_id))
+        if left is None and await session.scalar(known.limit(1)) is not None:
             return "planned_already"
         if campaign.mode is CampaignMode.IVR and level == Level.A:
             return "level_a"
@@ -215,6 +219,12 @@ class ContactLists(Importer):
     async def _plan_task(self, session: AsyncSession, campaign: Campaign, one: _Wanted) -> bool:
         (kind,) = campaign.kinds
         now, today = self._office.now(), self._office.today()
+        left = await session.scalar(_left_over(kind, one.customer_id).with_for_update())
+        if left is not None:
+            # It goes on where the other list left it, with the attempts that were made.
+            _take(left, campaign)
+            await session.flush()
+            return True
         trigger = Trigger(
             when=When(TriggerKind.MANUAL),
             ref=_ref(campaign, one.customer_id),
@@ -226,10 +236,7 @@ class ContactLists(Importer):
         task = await self._tasks.plan_by_hand(session, kind, trigger)
         if task is None:
             return False
-        row = await session.get_one(CallbackTaskRow, task.task_id)
-        row.campaign_id = campaign.campaign_id
-        if campaign.mode is CampaignMode.IVR and task.level is not Level.A:
-            row.channel = Channel.IVR.value
+        _take(await session.get_one(CallbackTaskRow, task.task_id), campaign)
         await session.flush()
         return True
 
@@ -243,8 +250,31 @@ class ContactLists(Importer):
         return await session.scalar(found)
 
 
+def _left_over(kind: CallbackType, customer_id: str) -> Select[CallbackTaskRow]:
+    """Return the task that the list of a campaign which has ended left open for a customer."""
+    row = CallbackTaskRow
+    return (
+        select(row)
+        .where(
+            row.customer_id == customer_id,
+            row.kind == kind.value,
+            row.current_key.is_not(None),
+            row.campaign_id.is_(None),
+            row.origin_ref.startswith(LIST),
+            row.status.in_([status.value for status in WAITING]),
+        )
+        .limit(1)
+    )
+
+
+def _take(row: CallbackTaskRow, campaign: Campaign) -> None:
+    row.campaign_id = campaign.campaign_id
+    if campaign.mode is CampaignMode.IVR and row.level != Level.A:
+        row.channel = Channel.IVR.value
+
+
 def _ref(campaign: Campaign, customer_id: str) -> str:
-    return f"list:{campaign.campaign_id}:{customer_id}"
+    return f"{LIST}{campaign.campaign_id}:{customer_id}"
 
 
 def _once(plan: Plan) -> list[_Wanted]:

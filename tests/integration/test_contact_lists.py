@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from callback_campaigns.campaigns import CampaignView
 from callback_campaigns.contact_lists import NoListWanted
+from callback_campaigns.domain.campaign import CampaignStep
 from callback_campaigns.domain.task import Task
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.task_tables import CallbackTaskRow
@@ -95,6 +96,37 @@ async def test_the_same_file_twice_plans_nothing_twice(here: CampaignCentre) -> 
     assert (again.new_customers, again.new_tasks) == (0, 0)
     assert {code for _, code in codes(again)} == {"planned_already"}
     assert len(await here.centre.all()) == 2
+
+
+async def test_what_an_ended_campaign_left_is_taken_over_by_the_next_list(here: CampaignCentre) -> None:
+    first = await of_list(here, mode="preview")
+    content = sheet("李梅,13800138002,,,", "孙伟,13800138004,,,")
+    await imported(here, first, content)
+    begun = await here.book.start(SUPERVISOR, first.campaign.campaign_id, expected=first.version)
+    other = await of_list(here)
+    assert (await imported(here, other, content)).new_tasks == 0  # the first one still calls them
+    await here.book.stop(SUPERVISOR, first.campaign.campaign_id, expected=begun.version)
+    assert (await imported(here, other, content, check=True)).new_tasks == 2
+    report = await imported(here, other, content)
+    assert (report.new_tasks, codes(report)) == (2, [])
+    async with here.centre.database.session() as session:
+        rows = (await session.scalars(select(CallbackTaskRow))).all()
+    assert {(row.campaign_id, row.channel) for row in rows} == {(other.campaign.campaign_id, "ivr")}
+    assert len(rows) == 2
+    assert {code for _, code in codes(await imported(here, other, content))} == {"planned_already"}
+
+
+async def test_what_an_ended_campaign_left_fits_a_campaign_of_all_that_is_planned(
+    here: CampaignCentre,
+) -> None:
+    first = await of_list(here)
+    await imported(here, first, sheet("李梅,13800138002,,,"))
+    everybody = await here.started(kinds=["RT"])
+    later = here.centre.clock.now() + timedelta(days=2)
+    assert await here.book.ready(everybody.campaign, later, 10) == ()
+    await here.centre.bring_due()
+    await here.book.step(SUPERVISOR, first.campaign.campaign_id, CampaignStep.DISCARD, expected=first.version)
+    assert len(await here.book.ready(everybody.campaign, later, 10)) == 1
 
 
 async def test_a_process_that_dies_half_way_is_gone_on_with(here: CampaignCentre) -> None:
