@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain import talk as rules
+from callback_campaigns.domain.planning import NextAction
 from callback_campaigns.domain.questionnaire import Answer, Answers, Item
 from callback_campaigns.domain.questionnaire_conditions import Facts
 from callback_campaigns.domain.talk import TalkEnding, TalkSet, Voice
@@ -58,6 +59,7 @@ class Talk:
         by_id: the person who leads it; ``None`` for the machine and for forms.
         handed_over: a person goes on where the machine stopped.
         ended: ``None`` while it goes on; ``verdict`` and ``score`` are of the first task.
+        next_action, next_task_id: what was decided of the next callback, and that callback.
         late: it was written down on a later day than it was heard (CB-12).
     """
 
@@ -80,6 +82,8 @@ class Talk:
     verdict: Verdict | None = None
     score: int | None = None
     late: bool = False
+    next_action: NextAction | None = None
+    next_task_id: str | None = None
     version: int = field(default=1)
 
     @property
@@ -158,6 +162,8 @@ async def to_talk(session: AsyncSession, book: QuestionnaireBook, row: CallbackT
         verdict=Verdict(first.verdict) if first.verdict else None,
         score=first.score,
         late=row.late,
+        next_action=NextAction(row.next_action) if row.next_action else None,
+        next_task_id=row.next_task_id,
         version=row.version,
     )
 

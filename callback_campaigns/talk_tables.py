@@ -20,6 +20,7 @@ class CallbackTalkRow(Base):
         attempt_id: the call; a form, a visit or a talk in the customer's own call has none.
         channel: by which it is asked now; ``began_channel`` before a person took it over.
         last_at: when something was last heard in it.
+        next_action, next_task_id: what was decided of the next callback when it ended, and that callback.
         heard_at: when the customer said it, as whoever wrote it down says; ``late`` if on an earlier day.
     """
 
@@ -43,6 +44,8 @@ class CallbackTalkRow(Base):
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     late: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     explanation: Mapped[str] = mapped_column(Text, default="", server_default="")
+    next_action: Mapped[str | None] = mapped_column(String(8))
+    next_task_id: Mapped[str | None] = mapped_column(Ulid)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (

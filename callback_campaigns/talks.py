@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
+from callback_campaigns.domain.planning import NextSetting
 from callback_campaigns.domain.questionnaire import Answer, Item, ItemKind, NoSuchAnswer
 from callback_campaigns.domain.result import check_reader, check_recordable
 from callback_campaigns.domain.survey import MAILBOX
@@ -273,6 +274,7 @@ class Talks:
         appointed: datetime | None = None,
         heard_at: datetime | None = None,
         explanation: str = "",
+        setting: NextSetting | None = None,
     ) -> Talk:
         """End a talk; told twice it ends once. What the answers come to moves its tasks.
 
@@ -280,13 +282,15 @@ class Talks:
             appointed: when the customer wants to be called.
             heard_at: when they said it, if it is written down later (CB-12).
             explanation: of a problem, besides what the answers say (CB-2).
+            setting: what whoever led it decides about the next callback (domain.md §1.1).
 
         Raises:
             Forbidden: the role works no callbacks; NotYourTalk: somebody else leads it.
             NotFound: no such talk.
             TalkOver: it has ended otherwise.
             ComplaintNotAccepted: a complaint of the customer waits to be accepted first (CB-4).
-            Invalid: no time for an appointment, or a time that is impossible.
+            Invalid: no time for an appointment, or a time that is impossible; a next callback without a day.
+            NextNotNow: a next callback is set, while this one is not over.
             IllegalStep: the task is in no state for it.
         """
         if actor is not None:
@@ -310,7 +314,7 @@ class Talks:
                 row.channel, row.last_at = Channel.AGENT.value, now
                 await session.flush()
                 return await to_talk(session, self._book, row)
-            ending = Ending(how, by, actor, now, heard, appointed, explanation)
+            ending = Ending(how, by, actor, now, heard, appointed, explanation, setting)
             await self._closing.close(session, row, talk, ending)
             return await to_talk(session, self._book, row)
 

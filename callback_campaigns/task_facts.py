@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import date
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from callback_campaigns.domain.plan_rules import CaseOf, TriggerKind, When
 from callback_campaigns.domain.planning import Trigger
 from crm.domain.project import Stage
 from crm.domain.repair_terms import VisitOutcome
+from crm.domain.stages import ENDED
 from crm.events_cases import CaseClosed, LineDone
 from crm.events_people import (
     CustomerFrozen,
@@ -21,7 +24,7 @@ from crm.events_people import (
 from crm.events_repairs import RepairClosed, RepairVisitFinished
 from crm.events_tickets import RevisitWanted
 from crm.people_tables import StageEventRow
-from crm.tables import Project
+from crm.tables import Project, ServiceCase
 from kernel.events import Event
 
 TASK_FACTS: tuple[type[Event], ...] = (
@@ -88,3 +91,18 @@ def stage_trigger(project: Project, row: StageEventRow) -> Trigger:
         customer_id=project.customer_id,
         project_id=project.id,
     )
+
+
+async def is_past(session: AsyncSession, trigger: Trigger) -> bool:
+    """Tell whether what happened counts no more: a fact that was refused comes again after later ones."""
+    match trigger.when.kind:
+        case TriggerKind.STAGE:
+            event = await session.get(StageEventRow, trigger.ref)
+            project = await session.get(Project, trigger.project_id) if trigger.project_id else None
+            ended = project is not None and project.stage in ENDED
+            return ended or (event is not None and event.voided_at is not None)
+        case TriggerKind.CASE_RESOLVED:
+            case = await session.get(ServiceCase, trigger.case_id) if trigger.case_id else None
+            return case is not None and case.closed_at is not None
+        case _:
+            return False

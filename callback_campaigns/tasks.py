@@ -16,7 +16,7 @@ from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Plan
 from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
-from callback_campaigns.task_facts import About, trigger_of
+from callback_campaigns.task_facts import About, is_past, trigger_of
 from callback_campaigns.task_hours import store_of
 from callback_campaigns.task_store import (
     add_invalid,
@@ -34,7 +34,6 @@ from crm.calendar_book import CalendarBook
 from crm.domain.customer import Level
 from crm.domain.freeze import FreezeScope
 from crm.domain.project import Stage
-from crm.domain.stages import ENDED
 from crm.events_cases import CaseClosed, LineDone
 from crm.events_people import (
     CustomerFrozen,
@@ -80,7 +79,7 @@ class CallbackTasks:
         members: Members | None = None,
     ) -> None:
         self._office = office
-        self._rules = rules
+        self.rules = rules
         self._dialling = dialling
         self._book = calendar
         self._members = members
@@ -101,7 +100,7 @@ class CallbackTasks:
         now = self._office.now()
         match fact:
             case StageCorrected():
-                kinds = [kind for kind, rule in self._rules.types.items() if rule.when.stage in fact.voided]
+                kinds = [kind for kind, rule in self.rules.types.items() if rule.when.stage in fact.voided]
                 mine = CallbackTaskRow.project_id == fact.project_id
                 chosen = CallbackTaskRow.kind.in_([kind.value for kind in kinds])
                 await self._cancel(session, CancelWhy.STAGE_CORRECTED, mine, chosen)
@@ -148,11 +147,11 @@ class CallbackTasks:
             CalendarYearMissing: its year is not loaded.
             IllegalStep: the customer is just being called about the task that would be replaced.
         """
-        context = await self._context(session, trigger, None)
+        context = await self.context(session, trigger, None)
         if planning.key_of(kind, trigger) in context.known_keys:
             return None
         made = planning.by_hand(
-            self._rules,
+            self.rules,
             kind,
             trigger,
             context,
@@ -161,7 +160,7 @@ class CallbackTasks:
             new_id=new_ulid,
             origin=origin,
         )
-        return await self._add(session, made)
+        return await self.add(session, made)
 
     async def apply(
         self,
@@ -225,12 +224,12 @@ class CallbackTasks:
         except NotFound:
             log.warning("callback_customer_unknown", ref=trigger.ref)
             return Plan()
-        if await self._is_past(session, trigger):
+        if await is_past(session, trigger):
             log.info("callback_no_longer_due", ref=trigger.ref, kind=trigger.when.kind.value)
             return Plan()
-        context = await self._context(session, trigger, point_after)
+        context = await self.context(session, trigger, point_after)
         made = planning.plan(
-            self._rules,
+            self.rules,
             trigger,
             context,
             await self.calendar(session),
@@ -238,12 +237,13 @@ class CallbackTasks:
             new_id=new_ulid,
         )
         for one in made.tasks:
-            await self._add(session, one)
+            await self.add(session, one)
         for kind in made.warnings:
             log.info("callback_open_while_work_goes_on", kind=kind.value, project_id=trigger.project_id)
         return made
 
-    async def _add(self, session: AsyncSession, made: Planned) -> Task:
+    async def add(self, session: AsyncSession, made: Planned) -> Task:
+        """Write a planned task down; it takes the place of the one of its type that waits (CB-1)."""
         now, new = self._office.now(), made.task
         rows = await locked(session, CallbackTaskRow.current_key == current_key(new))
         old = to_task(rows[0]) if rows else None
@@ -258,24 +258,8 @@ class CallbackTasks:
         await to_same_agent(session, row, rows[0] if rows else None, self._members)
         return new
 
-    @staticmethod
-    async def _is_past(session: AsyncSession, trigger: Trigger) -> bool:
-        """Tell whether what happened counts no more: a fact that was refused comes again after later ones."""
-        match trigger.when.kind:
-            case TriggerKind.STAGE:
-                event = await session.get(StageEventRow, trigger.ref)
-                project = await session.get(Project, trigger.project_id) if trigger.project_id else None
-                ended = project is not None and project.stage in ENDED
-                return ended or (event is not None and event.voided_at is not None)
-            case TriggerKind.CASE_RESOLVED:
-                case = await session.get(ServiceCase, trigger.case_id) if trigger.case_id else None
-                return case is not None and case.closed_at is not None
-            case _:
-                return False
-
-    async def _context(
-        self, session: AsyncSession, trigger: Trigger, point_after: date | None
-    ) -> PlanContext:
+    async def context(self, session: AsyncSession, trigger: Trigger, point_after: date | None) -> PlanContext:
+        """Return what the plan has to know of customer and project."""
         customer = await session.get_one(Customer, trigger.customer_id)
         project = await session.get(Project, trigger.project_id) if trigger.project_id else None
         store_id = (project.store_id if project else None) or customer.store_id
@@ -371,12 +355,12 @@ class CallbackTasks:
             await self._store(session, row, task, Moved(linked), "revisited", TIMERS)
             if any(is_frozen_by(again.category, scope) for scope in scopes):
                 again = task_steps.hold(again, Hold.CUSTOMER).task
-            await self._add(session, Planned(task=again, first_by=at))
+            await self.add(session, Planned(task=again, first_by=at))
 
     async def wish(self, session: AsyncSession, task: Task) -> CallWish:
         """Return what a call about a task asks of the hours."""
         customer = await session.get_one(Customer, task.customer_id)
-        rule = self._rules.of(task.kind, await store_of(session, task))
+        rule = self.rules.of(task.kind, await store_of(session, task))
         return planning.wish_for(task, rule, _preferred(customer))
 
     async def retry_times(self, session: AsyncSession, task: Task, dialling: DialFile) -> RetryTimes:
@@ -422,7 +406,7 @@ class CallbackTasks:
 
     async def _follow(self, session: AsyncSession, task: Task) -> None:
         """Plan the next point when one is over, unless the customer or the project is done with it."""
-        rule = self._rules.of(task.kind, await store_of(session, task))
+        rule = self.rules.of(task.kind, await store_of(session, task))
         dropped = task.cancelled_why not in {None, CancelWhy.BY_HAND, CancelWhy.NOT_NEEDED}
         if not rule.points or not task.point or task.project_id is None or dropped:
             return

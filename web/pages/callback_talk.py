@@ -6,16 +6,17 @@ before the next is asked; the part that comes back says what is to be asked now.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import AwareDatetime, StringConstraints
 
+from callback_campaigns.domain.planning import NextAction, NextSetting
 from callback_campaigns.domain.questionnaire import DEPARTMENTS, Answer, Item, ItemKind, Option
 from callback_campaigns.domain.talk import TalkEnding, Voice
 from callback_campaigns.domain.task import InvalidAttempt
-from callback_campaigns.domain.terms import Channel, Verdict
+from callback_campaigns.domain.terms import CallbackType, Channel, Verdict
 from callback_campaigns.talk_access import CallNow, may_lead
 from callback_campaigns.talk_rows import MAX_REASON, MAX_TEXT
 from callback_campaigns.talk_store import Talk
@@ -59,6 +60,16 @@ class GivenEnd(Body):
     how: TalkEnding
     appointed: AwareDatetime | None = None
     explanation: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+    next_action: NextAction | None = None
+    next_kind: CallbackType | None = None
+    next_on: date | None = None
+
+    @property
+    def setting(self) -> NextSetting | None:
+        """What was decided about the next callback (domain.md §1.1)."""
+        if self.next_action is None:
+            return None
+        return NextSetting(action=self.next_action, kind=self.next_kind, on=self.next_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +218,9 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
         "verdict": worst.value if worst else "",
         "verdicts": labels.words(words.VERDICTS),
         "verdict_tones": words.VERDICT_TONES,
+        "next_actions": labels.words(words.NEXT_ACTIONS),
+        "next_kinds": {code: label for code, label in labels.words(words.KINDS).items() if code != "VISIT"},
+        "own_kind": talk.sets[0].code,
         "endings": labels.words(words.ENDINGS),
         "authors": labels.words(words.AUTHORS),
         "ended_words": labels.words(words.ENDED),
@@ -327,5 +341,6 @@ async def end(request: web.Request) -> web.StreamResponse:
         actor=actor,
         appointed=appointed,
         explanation=given.explanation.strip(),
+        setting=given.setting,
     )
     return await _send(request, talk)

@@ -42,6 +42,11 @@ ENDINGS = {
     "do_not_call": N_("以后别再打"),
     "wrong_person": N_("不是本人"),
 }
+NEXT_ACTIONS = {
+    "none": N_("不设置"),
+    "set": N_("设置下次"),
+    "repeat": N_("重新回访"),
+}
 ENDED = {
     "finished": N_("已问完"),
     "broken_off": N_("中途挂断，问到的都已保存"),
@@ -70,6 +75,9 @@ STEPS = {
     "revisited": N_("安排再次回访"),
     "put_off": N_("推后"),
     "number_corrected": N_("号码已更正"),
+    "next_none": N_("不设下次回访"),
+    "next_set": N_("设下次回访"),
+    "next_repeat": N_("再作同样回访"),
     "taken": N_("接下"),
     "given_back": N_("退回"),
     "assigned": N_("指定专人"),

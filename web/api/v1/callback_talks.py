@@ -180,6 +180,7 @@ async def end_callback_talk(call: Call[NoQuery]) -> TalkOut:
         appointed=given.appointed,
         heard_at=given.heard_at,
         explanation=given.explanation.strip(),
+        setting=given.setting,
     )
     return _out(talk)
 
@@ -218,6 +219,8 @@ def _out(talk: Talk) -> TalkOut:
         verdict=talk.verdict,
         score=talk.score,
         late=talk.late,
+        next_action=talk.next_action,
+        next_task_id=talk.next_task_id,
     )
 
 

@@ -1,11 +1,13 @@
 """Models of talks: the questions of a callback, and what was answered."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from callback_campaigns.domain.planning import NextAction, NextSetting
 from callback_campaigns.domain.talk import TalkEnding
-from callback_campaigns.domain.terms import Channel, Verdict
+from callback_campaigns.domain.terms import CallbackType, Channel, Verdict
 from callback_campaigns.talk_rows import MAX_DEPARTMENTS, MAX_REASON, MAX_TEXT
 from web.api.v1.schemas import AskedTime, Out, SiteTime
 
@@ -59,6 +61,18 @@ class TalkEndIn(_In):
     appointed: AskedTime | None = Field(None, description="When the customer wants to be called.")
     heard_at: AskedTime | None = Field(None, description="When they said it, if it is written down later.")
     explanation: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = ""
+    next_action: NextAction | None = Field(
+        None, description="Decides about the next callback: `set` (type and day), `repeat` (day), or `none`."
+    )
+    next_kind: CallbackType | None = None
+    next_on: date | None = Field(None, description="The site's day of the next callback.")
+
+    @property
+    def setting(self) -> NextSetting | None:
+        """What was decided about the next callback; ``None`` where nothing was said of it."""
+        if self.next_action is None:
+            return None
+        return NextSetting(action=self.next_action, kind=self.next_kind, on=self.next_on)
 
 
 class ItemAnswerOut(Out):
@@ -100,4 +114,6 @@ class TalkOut(Out):
     ended_at: SiteTime | None
     verdict: Verdict | None
     score: int | None
+    next_action: NextAction | None
+    next_task_id: str | None
     late: bool = Field(description="Written down on a later day than it was heard.")

@@ -54,8 +54,9 @@ const problems = {
   talk_over: t("这次回访已经结束。"),
   no_such_answer: t("这个问题现在不问了。"),
   complaint_not_accepted: t("客户还有投诉没有受理，请先受理。"),
+  next_not_now: t("这次回访还没有完成，先不设下次回访。"),
   illegal_step: t("现在不能这样结束，请看最新状态。"),
-  invalid: t("请检查填写的内容；改期要选将来、可以打电话的时间。"),
+  invalid: t("请检查填写的内容；改期和下次回访要选将来、可以打电话的时间。"),
 };
 
 // What waits to be sent
@@ -245,6 +246,7 @@ document.addEventListener("submit", async (event) => {
   }
   const body = { how, explanation: form.elements.explanation.value };
   if (how === "appointed") body.appointed = new Date(when.value).toISOString();
+  if (how === "finished") Object.assign(body, nextOf(form));
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   try {
     merge(await fetchPart("POST", `/callback-talks/${runner().dataset.talk}/end`, body));
@@ -253,6 +255,21 @@ document.addEventListener("submit", async (event) => {
     complain(error);
     for (const button of form.querySelectorAll("button")) button.disabled = false;
   }
+});
+
+/** What was decided about the next callback; nothing where it goes by the plan. */
+function nextOf(form) {
+  const action = form.elements.next_action?.value;
+  if (!action) return {};
+  const next = { next_action: action };
+  if (action === "set") next.next_kind = form.elements.next_kind.value;
+  if (action !== "none" && form.elements.next_on.value) next.next_on = form.elements.next_on.value;
+  return next;
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.id !== "next-action") return;
+  for (const field of event.target.form.querySelectorAll("[data-next]")) field.hidden = !field.dataset.next.split(" ").includes(event.target.value);
 });
 
 function complain(error) {
