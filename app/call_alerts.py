@@ -35,7 +35,8 @@ class CallListener:
 
     def __init__(self, settings: Settings, database: Database, clock: Clock, bus: Bus) -> None:
         ground = _Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
-        self._alerts = CallAlerts(build_crm(ground).complaints.store)
+        crm = build_crm(ground)
+        self._alerts = CallAlerts(crm.complaints.store, crm.repairs.store, crm.tickets.end)
 
     async def take(self, session: AsyncSession, fact: Event) -> None:
         """Take a fact; those that are no finished call with a customer change nothing."""

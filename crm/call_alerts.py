@@ -7,13 +7,16 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.case_calls import count_repair_call, counted_calls
 from crm.complaint_calls import count_call
 from crm.complaint_store import ComplaintStore
 from crm.domain.case import CaseKind
 from crm.domain.freeze import RefusalLevel
 from crm.events_alerts import OpenCaseCaller, RefusedNumberCalled
 from crm.people_tables import DoNotCallNumber, DoNotCallRow
+from crm.repair_store import RepairStore
 from crm.tables import Customer, CustomerPhone, ServiceCase
+from crm.ticket_end import TicketEnd
 from kernel.access import Actor
 from kernel.outbox import add_fact
 
@@ -44,8 +47,10 @@ class FinishedCall:
 class CallAlerts:
     """Takes calls in the transaction in which they are told."""
 
-    def __init__(self, store: ComplaintStore) -> None:
-        self._store = store
+    def __init__(self, complaints: ComplaintStore, repairs: RepairStore, tickets: TicketEnd) -> None:
+        self._complaints = complaints
+        self._repairs = repairs
+        self._tickets = tickets
 
     async def take(self, session: AsyncSession, call: FinishedCall) -> None:
         """Tell what there is to tell of a call."""
@@ -64,14 +69,12 @@ class CallAlerts:
             await self._called(session, call, cases)
 
     async def _called(self, session: AsyncSession, call: FinishedCall, cases: Sequence[ServiceCase]) -> None:
-        complaints = [case for case in cases if case.kind == CaseKind.COMPLAINT.value]
-        # What the customer said decides about which complaint it was; with one there is nothing to decide.
-        counted = complaints[0].id if len(complaints) == 1 and call.answered else None
+        # What the customer said decides about which case it was; with one there is nothing to decide.
+        counted = cases[0] if len(cases) == 1 and call.answered else None
         if counted is not None:
-            async with self._store.changing_in(session, _BY, counted) as opened:
-                await count_call(opened, call.call_id, NOTE)
+            await self._count(session, call, counted)
         for case in cases:
-            if case.id != counted:
+            if case is not counted:
                 add_fact(
                     session,
                     OpenCaseCaller(
@@ -86,6 +89,20 @@ class CallAlerts:
                         called_at=call.started_at,
                     ),
                 )
+
+    async def _count(self, session: AsyncSession, call: FinishedCall, case: ServiceCase) -> None:
+        if case.kind == CaseKind.COMPLAINT.value:
+            async with self._complaints.changing_in(session, _BY, case.id) as opened:
+                await count_call(opened, call.call_id, NOTE)
+            return
+        earlier = await counted_calls(session, case.kind, case.id)
+        if call.call_id in earlier:
+            return
+        if case.kind == CaseKind.TICKET.value:
+            await self._tickets.called_again_in(session, _BY, case.id, call.call_id, earlier)
+            return
+        async with self._repairs.changing_in(session, _BY, case.id) as repair:
+            count_repair_call(repair, call.call_id, earlier)
 
 
 async def _open_cases(

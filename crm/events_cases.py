@@ -21,7 +21,7 @@ class ComplaintRegistered(Event):
 
 @event
 class CustomerCalledAgain(Event):
-    """The customer called again about an open complaint."""
+    """The customer called again about an open case."""
 
     case_id: str
     no: str
@@ -34,7 +34,7 @@ class CustomerCalledAgain(Event):
 
 @event
 class SeverityRaised(Event):
-    """A complaint is graver than it was."""
+    """A case is graver than it was."""
 
     case_id: str
     no: str

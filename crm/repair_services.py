@@ -28,6 +28,7 @@ from kernel.db import Database
 class RepairServices:
     """The services."""
 
+    store: RepairStore
     repairs: Repairs
     work: RepairWork
     reader: RepairReader
@@ -58,6 +59,7 @@ class RepairServices:
         deposits = Deposits(database, clock, journal, zone=zone)
         costs = CostReader(database)
         return cls(
+            store=store,
             repairs=Repairs(store, reader),
             work=RepairWork(store, reader, attachments),
             reader=reader,

@@ -1,8 +1,11 @@
 """How problem tickets end: the customer is asked again; closed, or made a complaint (domain.md §1.4)."""
 
+from datetime import datetime
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import timeline
+from crm.case_calls import CALLED_AGAIN, count_ticket_call
 from crm.cases import tidy_text
 from crm.complaint_input import name_of, why_of
 from crm.complaints import Complaints
@@ -152,6 +155,20 @@ class TicketEnd:
             else:
                 await opened.move(moved, "ticket.severity", why=reason, severity=severity)
         return await self._view(actor, case_id)
+
+    async def called_again_in(
+        self, session: AsyncSession, actor: Actor, case_id: str, call_id: str, earlier: dict[str, datetime]
+    ) -> None:
+        """Count a call of the customer about an open ticket; made serious by it, it becomes a complaint."""
+        actor.need(Permission.CASES_REGISTER)
+        async with self._store.changing_in(session, actor, case_id, expected=None) as opened:
+            severity = count_ticket_call(opened, call_id, earlier)
+            if severity > opened.header.severity:
+                moved = rules.set_severity(opened.domain(), severity)
+                if moved.converted is not None:
+                    await self._convert(opened, moved, moved.converted, note=CALLED_AGAIN)
+                else:
+                    await opened.move(moved, "ticket.severity", why=CALLED_AGAIN, severity=severity)
 
     async def _convert(self, opened: OpenedTicket, moved: Moved, why: ConvertWhy, *, note: str) -> None:
         await become_complaint(opened, self._complaints, moved, why, note=note)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -15,15 +16,21 @@ from crm.complaint_views import ComplaintView
 from crm.domain.case import Severity
 from crm.events_alerts import CauseRising, OpenCaseCaller, RefusedNumberCalled, WatchwordFound
 from crm.events_cases import ComplaintRegistered, CustomerCalledAgain
+from crm.events_tickets import TicketConverted
+from crm.repair_input import NewRepair
+from crm.repair_services import RepairServices
+from crm.search_feed import SearchFeed
 from crm.tables import Crew, CustomerPhone, Project
 from kernel.bus import Bus
+from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import Event, decode
 from kernel.ids import new_ulid
 from kernel.outbox import OutboxRow
 from telephony.events import CallEnded
-from tests.support.complaints import DESIGN, INTEGRITY, WORKMANSHIP, Desk, open_desk
+from tests.support.complaints import DESIGN, INTEGRITY, SPECIALIST, WORKMANSHIP, Desk, open_desk
+from tests.support.tickets import opened, ticket_services
 
 pytestmark = pytest.mark.integration
 
@@ -62,6 +69,23 @@ async def phone_of(desk: Desk, customer_id: str) -> str:
         return (await session.scalars(query.limit(1))).one()
 
 
+def repairs_of(desk: Desk) -> RepairServices:
+    return RepairServices.build(
+        desk.database,
+        desk.clock,
+        register=desk.register,
+        journal=desk.journal,
+        limits=desk.book,
+        feed=SearchFeed(),
+        zone=SHANGHAI,
+        files=Path(),
+    )
+
+
+def alerts(desk: Desk) -> CallAlerts:
+    return CallAlerts(desk.services.store, repairs_of(desk).store, ticket_services(desk).end)
+
+
 async def calls(desk: Desk, phone: str, **how: Any) -> FinishedCall:
     """Let a call be over; answered and inbound unless said otherwise."""
     what: dict[str, Any] = {
@@ -77,7 +101,7 @@ async def calls(desk: Desk, phone: str, **how: Any) -> FinishedCall:
     call = FinishedCall(**(what | how))
     desk.clock.advance(timedelta(minutes=5))
     async with desk.database.transaction() as session:
-        await CallAlerts(desk.services.store).take(session, call)
+        await alerts(desk).take(session, call)
     return call
 
 
@@ -97,6 +121,47 @@ async def test_a_call_on_an_open_complaint_is_counted_and_makes_it_serious(desk:
     (told,) = await facts(desk, CustomerCalledAgain)
     assert told.case_id == view.case_id and told.specialist_id == view.header.specialist_id
     assert await facts(desk, OpenCaseCaller) == []
+
+
+async def test_a_call_on_an_open_repair_is_counted_once_and_makes_it_serious(desk: Desk) -> None:
+    customer_id, project_id = await owner(desk, "+8613800138011")
+    services = repairs_of(desk)
+    new = NewRepair(customer_id=customer_id, project_id=project_id, symptoms="地漏返水", place="主卫")
+    repair = await services.repairs.register(SPECIALIST, new)
+    desk.clock.advance(timedelta(hours=1))
+    call = await calls(desk, await phone_of(desk, customer_id))
+    await calls(desk, call.phone, call_id=call.call_id)
+    found = (await services.reader.get(SPECIALIST, repair.case_id)).case
+    assert (found.call_count, found.severity) == (2, Severity.SERIOUS)
+    (told,) = await facts(desk, CustomerCalledAgain)
+    assert (told.case_id, told.severity) == (repair.case_id, Severity.SERIOUS)
+
+
+async def test_a_ticket_about_which_the_customer_calls_becomes_a_complaint(desk: Desk) -> None:
+    customer_id, project_id = await owner(desk, "+8613800138011")
+    services = ticket_services(desk)
+    ticket = await opened(services, desk, customer_id=customer_id, project_id=project_id)
+    desk.clock.advance(timedelta(hours=1))
+    await calls(desk, await phone_of(desk, customer_id))
+    (told,) = await facts(desk, TicketConverted)
+    assert (told.case_id, told.why) == (ticket.case_id, "severity")
+    assert [fact.case_id for fact in await facts(desk, CustomerCalledAgain)] == [ticket.case_id]
+
+
+async def test_with_a_repair_and_a_complaint_open_the_agent_decides(desk: Desk) -> None:
+    view, phone = await some_complaint(desk)
+    assert view.header.project_id is not None
+    new = NewRepair(
+        customer_id=view.header.customer_id,
+        project_id=view.header.project_id,
+        symptoms="地漏返水",
+        place="主卫",
+    )
+    repair = await repairs_of(desk).repairs.register(SPECIALIST, new)
+    desk.clock.advance(timedelta(hours=1))
+    await calls(desk, phone)
+    assert {told.case_id for told in await facts(desk, OpenCaseCaller)} == {view.case_id, repair.case_id}
+    assert not await facts(desk, CustomerCalledAgain)
 
 
 async def test_the_same_call_told_again_counts_once(desk: Desk) -> None:

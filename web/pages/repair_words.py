@@ -37,6 +37,8 @@ TIMELY = {"yes": N_("及时"), "no": N_("不及时"), "unknown": N_("没有问�
 WAYS = {"sheet": N_("转确认单"), "phone": N_("打电话")}
 ACTIONS = {
     "repair.registered": N_("登记"),
+    "repair.called_again": N_("客户又来电"),
+    "repair.severity": N_("严重程度变更"),
     "repair.corrected": N_("更正"),
     "repair.routed": N_("确定维修方"),
     "repair.rerouted": N_("改派"),
