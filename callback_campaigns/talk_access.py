@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.attempt import AttemptState
 from callback_campaigns.domain.terms import Channel
+from callback_campaigns.talk_store import Talk
 from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from kernel.access import Actor, Permission
@@ -53,6 +54,18 @@ def may_lead(actor: Actor, *, channel: Channel, by_id: str | None, handed_over: 
     if channel is Channel.IVR or (handed_over and by_id is None):
         return False
     return by_id in {None, actor.user_id} or actor.can(Permission.BOARD_VIEW)
+
+
+def hidden_items(talk: Talk, actor: Actor) -> frozenset[str]:
+    """Return the items whose answers are for the managers, and for whoever wrote them down, only."""
+    if actor.can(Permission.CASES_CONFIDENTIAL):
+        return frozenset()
+    secret = (item for one in talk.sets for item in (*one.questionnaire.items, *one.carried))
+    return frozenset(
+        item.id
+        for item in secret
+        if item.is_confidential and item.id in talk.answers and talk.writers.get(item.id) != actor.user_id
+    )
 
 
 def check_leads(actor: Actor, row: CallbackTalkRow) -> None:

@@ -56,6 +56,7 @@ class Talk:
         answers: of this talk and of earlier attempts, by item.
         skipped: items that were passed over in this talk.
         bad: items with a bad answer.
+        writers: who wrote each answer down, by item.
         by_id: the person who leads it; ``None`` for the machine and for forms.
         handed_over: a person goes on where the machine stopped.
         ended: ``None`` while it goes on; ``verdict`` and ``score`` are of the first task.
@@ -76,6 +77,7 @@ class Talk:
     opened_at: datetime
     by: str
     by_id: str | None = None
+    writers: Mapping[str, str | None] = field(default_factory=dict)
     handed_over: bool = False
     ended: TalkEnding | None = None
     ended_at: datetime | None = None
@@ -131,7 +133,8 @@ async def to_talk(session: AsyncSession, book: QuestionnaireBook, row: CallbackT
     query = select(CallbackTalkSetRow).where(CallbackTalkSetRow.talk_id == row.id).order_by(order)
     set_rows = (await session.scalars(query)).all()
     sets = tuple([await to_set(book, one) for one in set_rows])
-    answers = await answers_of(session, [one.task_id for one in set_rows], row)
+    answer_rows = await _answer_rows(session, [one.task_id for one in set_rows], row)
+    answers = {one.item_id: to_answer(one) for one in answer_rows}
     heard = select(CallbackVoiceRow).where(CallbackVoiceRow.talk_id == row.id)
     voices: dict[str, tuple[Voice, ...]] = {}
     for voice in await session.scalars(heard.order_by(CallbackVoiceRow.at, CallbackVoiceRow.id)):
@@ -156,6 +159,7 @@ async def to_talk(session: AsyncSession, book: QuestionnaireBook, row: CallbackT
         opened_at=row.opened_at,
         by=row.by,
         by_id=row.by_id,
+        writers={one.item_id: one.by_id for one in answer_rows},
         handed_over=row.channel != row.began_channel,
         ended=TalkEnding(row.ending) if row.ending else None,
         ended_at=row.ended_at,
@@ -172,13 +176,19 @@ async def answers_of(
     session: AsyncSession, task_ids: Sequence[str], row: CallbackTalkRow | None = None
 ) -> Answers:
     """Return the answers to tasks that hold, by item; of a talk that is over those it ended with."""
+    return {one.item_id: to_answer(one) for one in await _answer_rows(session, task_ids, row)}
+
+
+async def _answer_rows(
+    session: AsyncSession, task_ids: Sequence[str], row: CallbackTalkRow | None
+) -> Sequence[CallbackAnswerRow]:
     query = select(CallbackAnswerRow).where(CallbackAnswerRow.task_id.in_(task_ids))
     if row is None or row.ended_at is None:
         query = query.where(CURRENT)
     else:
         query = query.where(CallbackAnswerRow.at <= row.ended_at)
     found = await session.scalars(query.order_by(CallbackAnswerRow.at, CallbackAnswerRow.id))
-    return {one.item_id: to_answer(one) for one in found if one.replaced_why != WRONG_PERSON}
+    return [one for one in found if one.replaced_why != WRONG_PERSON]
 
 
 def to_answer(row: CallbackAnswerRow) -> Answer:

@@ -14,8 +14,9 @@ from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.refusal import Refusal, RefusalCode
 from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.preview import DialRefused
-from callback_campaigns.talk_tables import CallbackTalkRow
+from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow
+from kernel.audit import AuditRow
 from kernel.clock import FakeClock
 from kernel.ids import new_ulid
 from tests.support.callback_calls import NUMBER, dial, ready_task
@@ -227,6 +228,27 @@ async def test_a_talk_is_led_over_rest(stage: Stage, agent: ClientSession) -> No
     talk = await ask(agent, "POST", f"{path}/end", 200, {"how": "broken_off"})
     assert talk["ended"] == "broken_off"
     await ask(agent, "PUT", f"{path}/answers/KG1", 409, {"values": ["both_came"]})
+
+
+async def test_an_answer_about_integrity_is_for_who_wrote_it_and_the_managers(
+    stage: Stage, agent: ClientSession
+) -> None:
+    task_id = await ready_task(stage, CallbackType.COMPLETION)
+    talk = await ask(agent, "POST", f"/callback-tasks/{task_id}/talks", 201, {})
+    path = f"/callback-talks/{talk['talk_id']}"
+    said = {"values": ["private_work"], "reason": "项目经理私下接活"}
+    await ask(agent, "PUT", f"{path}/answers/WG9", 200, said)
+    assert "项目经理私下接活" in await read(agent, f"/callback-tasks/{task_id}")
+    async with stage.database.transaction() as session:
+        # By now a colleague wrote it down.
+        await session.execute(update(CallbackAnswerRow).values(by_id=new_ulid()))
+        opened = select(AuditRow).where(AuditRow.action == "callback_opened", AuditRow.entity_id == task_id)
+        assert len((await session.scalars(opened)).all()) == 2  # CB-10: the talk showed what was said before
+    page = await read(agent, f"/callback-tasks/{task_id}")
+    assert "项目经理私下接活" not in page
+    assert "这一题的回答涉及廉洁问题" in page
+    async with agent.get(f"/api/v1{path}") as answer:
+        assert (await answer.json())["answers"] == []
 
 
 async def test_a_call_over_rest_is_placed_once_for_its_key(stage: Stage, agent: ClientSession) -> None:

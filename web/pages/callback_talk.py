@@ -17,7 +17,7 @@ from callback_campaigns.domain.questionnaire import DEPARTMENTS, Answer, Item, I
 from callback_campaigns.domain.talk import TalkEnding, Voice
 from callback_campaigns.domain.task import InvalidAttempt
 from callback_campaigns.domain.terms import CallbackType, Channel, Verdict
-from callback_campaigns.talk_access import CallNow, may_lead
+from callback_campaigns.talk_access import CallNow, hidden_items, may_lead
 from callback_campaigns.talk_rows import MAX_REASON, MAX_TEXT
 from callback_campaigns.talk_store import Talk
 from crm.views import CustomerCard
@@ -104,6 +104,7 @@ class Question:
     state: str
     bad: bool
     heading: str = ""
+    secret: bool = False
     voices: tuple[str, ...] = ()
 
     @property
@@ -118,13 +119,16 @@ class Question:
         return any(choice.reason and choice.value in self.answer.values for choice in (*self.choices, *inner))
 
 
-def questions(talk: Talk, card: CustomerCard | None) -> tuple[Question, ...]:
+def questions(
+    talk: Talk, card: CustomerCard | None, hidden: frozenset[str] = frozenset()
+) -> tuple[Question, ...]:
     """Return the questions of a talk in order, those that were answered and are asked no more left out."""
     said, shown, begun = _said(talk, card), [], ""
     for item in talk.items:
         owner = next(one for one in talk.sets if one.item(item.id) is not None)
         heading = "" if owner.code == begun or len(talk.sets) == 1 else owner.questionnaire.title
         begun = owner.code
+        secret = item.id in hidden
         given = talk.answers.get(item.id, Answer())
         skipped = item.id in talk.skipped
         shown.append(
@@ -135,11 +139,12 @@ def questions(talk: Talk, card: CustomerCard | None) -> tuple[Question, ...]:
                 choices=tuple(_choice(option) for option in item.options_for(Channel.AGENT)),
                 decisive=item.decisive,
                 optional=item.optional or item.closing,
-                answer=_as_shown(item, given),
+                answer=Answer() if secret else _as_shown(item, given),
                 state="answered" if given.given else "skipped" if skipped else "open",
-                bad=item.id in talk.bad,
+                bad=item.id in talk.bad and not secret,
+                secret=secret,
                 heading=heading,
-                voices=tuple(voice.voice_id for voice in talk.voices.get(item.id, ())),
+                voices=() if secret else tuple(voice.voice_id for voice in talk.voices.get(item.id, ())),
             )
         )
     return tuple(shown)
@@ -201,7 +206,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[str, Any]:
     """Return what the template ``callbacks/runner.html`` shows of a talk."""
     card = await request.app[DIRECTORY].card(talk.customer.customer_id)
-    asked = questions(talk, card)
+    asked = questions(talk, card, hidden_items(talk, current_actor(request)))
     needed = [one for one in asked if not one.optional]
     verdicts: list[Verdict] = [
         verdict for one in talk.sets if (verdict := one.judged(talk.channel, talk.answers).verdict)

@@ -6,9 +6,10 @@ from aiohttp import web
 
 from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.terms import Channel
-from callback_campaigns.talk_access import NotYourTalk
+from callback_campaigns.talk_access import NotYourTalk, hidden_items
 from callback_campaigns.talk_store import Talk
 from crm.domain.machine import IllegalStep
+from kernel.access import Actor
 from kernel.errors import NotFound, Unavailable
 from web.api.operation import Call, operation
 from web.api.v1.callback_talks_schemas import (
@@ -93,6 +94,7 @@ async def open_callback_talk(call: Call[NoQuery]) -> TalkOut:
     """Begin a talk."""
     talks, task_id = call.request.app[CALLBACKS].talks, call.request.match_info["task_id"]
     attempt_id = call.body(TalkIn).attempt_id
+    await call.request.app[CALLBACKS].desk.get(call.actor, task_id)  # earlier answers are in it: CB-10
     if attempt_id is not None:
         known, about = await talks.of_attempt(attempt_id), await talks.call(call.actor, attempt_id)
         own = await is_own_call(call.request, attempt_id)
@@ -101,11 +103,11 @@ async def open_callback_talk(call: Call[NoQuery]) -> TalkOut:
         if about is not None and not about.answered:
             raise IllegalStep("the customer has not answered yet", field="attempt_id")
         if known is not None and own and known.task_id == task_id:
-            return _out(await talks.take_over(known.talk_id, call.actor))
+            return _out(await talks.take_over(known.talk_id, call.actor), call.actor)
     talk = await talks.open(
         task_id, attempt_id=attempt_id, channel=Channel.AGENT, by=call.actor.name, actor=call.actor
     )
-    return _out(talk)
+    return _out(talk, call.actor)
 
 
 @operation(
@@ -122,7 +124,7 @@ async def get_callback_talk(call: Call[NoQuery]) -> TalkOut:
     part = call.request.app[CALLBACKS]
     talk = await part.talks.get(call.request.match_info["talk_id"])
     await part.desk.get(call.actor, talk.task_id)
-    return _out(talk)
+    return _out(talk, call.actor)
 
 
 @operation(
@@ -140,9 +142,10 @@ async def answer_callback_item(call: Call[NoQuery]) -> TalkOut:
     given, found = call.body(TalkAnswerIn), call.request.match_info
     answer = Answer(values=given.values, text=given.text, reason=given.reason, departments=given.departments)
     talks = call.request.app[CALLBACKS].talks
-    return _out(
-        await talks.answer(found["talk_id"], found["item_code"], answer, by=call.actor.name, actor=call.actor)
+    talk = await talks.answer(
+        found["talk_id"], found["item_code"], answer, by=call.actor.name, actor=call.actor
     )
+    return _out(talk, call.actor)
 
 
 @operation(
@@ -156,7 +159,8 @@ async def answer_callback_item(call: Call[NoQuery]) -> TalkOut:
 async def skip_callback_item(call: Call[NoQuery]) -> TalkOut:
     """Skip a question."""
     found, talks = call.request.match_info, call.request.app[CALLBACKS].talks
-    return _out(await talks.skip(found["talk_id"], found["item_code"], by=call.actor.name, actor=call.actor))
+    talk = await talks.skip(found["talk_id"], found["item_code"], by=call.actor.name, actor=call.actor)
+    return _out(talk, call.actor)
 
 
 @operation(
@@ -182,10 +186,11 @@ async def end_callback_talk(call: Call[NoQuery]) -> TalkOut:
         explanation=given.explanation.strip(),
         setting=given.setting,
     )
-    return _out(talk)
+    return _out(talk, call.actor)
 
 
-def _out(talk: Talk) -> TalkOut:
+def _out(talk: Talk, actor: Actor) -> TalkOut:
+    hidden = hidden_items(talk, actor)
     asked, version = talk.next_item, talk.questionnaire
     return TalkOut(
         talk_id=talk.talk_id,
@@ -205,12 +210,14 @@ def _out(talk: Talk) -> TalkOut:
                 bad=name in talk.bad,
             )
             for name, answer in sorted(talk.answers.items())
+            if name not in hidden
         ),
         skipped=tuple(sorted(talk.skipped)),
         voices=tuple(
             VoiceOut(voice_id=voice.voice_id, item=voice.item_id, seconds=voice.seconds, at=voice.at)
-            for voices in talk.voices.values()
+            for name, voices in talk.voices.items()
             for voice in voices
+            if name not in hidden
         ),
         opened_at=talk.opened_at,
         by=talk.by,
