@@ -51,8 +51,6 @@ from kernel.errors import NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import InvalidPhone, Phone
 
-LOOKED_BACK = timedelta(days=1)
-"""Calls to a number that the limits of frequency may ask for."""
 OPEN = DialAttemptRow.state != AttemptState.ENDED.value
 SECOND = timedelta(seconds=1)
 SwitchNow = Callable[[AsyncSession], Awaitable[Switch]]
@@ -265,12 +263,17 @@ class DialAttempts:
             wish=replace(await self._tasks.wish(session, task), ring=wanted.ring),
             tried=task.tried,
         )
-        callee = await self._callee(session, task, wanted, now)
+        rates = (*dial.frequency.number, *dial.carrier.rates)
+        looked_back = max((rate.per for rate in rates), default=timedelta(0))
+        callee = await self._callee(session, task, wanted, now, now - looked_back)
         switch = wanted.switch if isinstance(wanted.switch, Switch) else await wanted.switch(session)
         check = DialCheck(now=now, rules=dial, task=asked, callee=callee, switch=switch)
         return check, rows[0]
 
-    async def _callee(self, session: AsyncSession, task: Task, wanted: DialRequest, now: datetime) -> Callee:
+    async def _callee(
+        self, session: AsyncSession, task: Task, wanted: DialRequest, now: datetime, since: datetime
+    ) -> Callee:
+        """Return what is known of whom the call is for; ``since`` when calls count for some rate."""
         try:
             phone = Phone.parse(wanted.number, default_area=self._office.default_area)
         except InvalidPhone:
@@ -283,7 +286,7 @@ class DialAttempts:
             call=await _case_call(session, task, wanted) if task.category is Category.CASE else None,
         )
         same = DialAttemptRow.number == phone.e164
-        recent = or_(DialAttemptRow.began_at > now - LOOKED_BACK, OPEN)
+        recent = or_(DialAttemptRow.began_at > since, OPEN)
         query = select(DialAttemptRow.began_at, DialAttemptRow.state).where(same, recent)
         calls = list(await session.execute(query))
         surveys = select(DialAttemptRow.answered_at).where(
@@ -310,7 +313,7 @@ class DialAttempts:
             stopped=stopped is not None,
             open_attempt=any(state != AttemptState.ENDED.value for _, state in calls),
             on_call=wanted.on_call,
-            calls=tuple(began for began, _ in calls if began > now - LOOKED_BACK),
+            calls=tuple(began for began, _ in calls if began > since),
             surveys=tuple(at for at in await session.scalars(surveys) if at is not None),
         )
 

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from callback_campaigns.dial_attempts import DialAttempts, DialRequest
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptLimits, AttemptState
+from callback_campaigns.domain.frequency import Rate
 from callback_campaigns.domain.refusal import Refusal, RefusalCode, Switch
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Outcome
@@ -305,3 +306,18 @@ async def test_the_longest_questionnaire_is_the_one_of_the_projects_own_store(
     answer = await attempts.begin(await request(centre))
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.QUESTIONNAIRE_TOO_LONG
+
+
+async def test_a_rate_over_a_week_is_kept(centre: CallbackCentre) -> None:
+    dialling = shipped_dialling()
+    weekly = replace(dialling.frequency, number=(Rate(1, timedelta(days=7)),))
+    attempts = DialAttempts(
+        centre.desk.office, centre.tasks, centre.desk.do_not_call, replace(dialling, frequency=weekly)
+    )
+    attempt, now = await begun(centre), centre.clock.now()
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.ended(one, Outcome.NO_ANSWER, now=now))
+    centre.clock.advance(timedelta(days=3))
+    await centre.bring_due()
+    answer = await attempts.begin(await request(centre))
+    assert isinstance(answer, Refusal)
+    assert (answer.code, answer.until) == (RefusalCode.FREQUENCY, attempt.began_at + timedelta(days=7))
