@@ -16,12 +16,14 @@ from crm.domain.retention import Policy, parse_retention, shipped_retention
 from crm.journal import Journal
 from crm.limits import LimitBook
 from crm.office import Office
-from crm.retention import Ended, Retention
+from crm.retention import Retention
+from crm.retention_ports import Ended
 from crm.search_whole import whole_feed
 from kernel.audit import AuditLog
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database
 from telephony.retention import CallShelf
+from web.personal_places import PERSONAL
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,13 @@ def build_retention(settings: Settings, database: Database, clock: Clock) -> "Re
         default_area=settings.centre.default_area,
         search=whole_feed(),
     )
-    retention = Retention(office, policy_of(settings), calls=CallShelf(), callbacks=CallbackCalls())
+    retention = Retention(
+        office,
+        policy_of(settings),
+        calls=CallShelf(),
+        callbacks=CallbackCalls(settings.data_dir / "answers"),
+        personal=PERSONAL,
+    )
     limits = LimitBook(clock, hours=settings.service_hours, default_set=settings.centre.limit_set)
     return RetentionJob(retention, DataRequests(office, limits, retention))
 

@@ -1,15 +1,27 @@
-"""Tells which calls were callbacks, and about which project: they stay longer than others."""
+"""Callbacks as whoever decides how long they stay looks at them: their calls, what was said, its files."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.talk_tables import CallbackTalkRow, CallbackVoiceRow
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from crm.retention_ports import OldCallback
 
 
 class CallbackCalls:
-    """The dialler's calls: an attempt's id is the call's."""
+    """The dialler's calls, whose attempts' ids are the calls', and the recorded answers.
+
+    Args:
+        answers: the folder of recorded answers; ``None`` where none are kept.
+    """
+
+    def __init__(self, answers: Path | None = None) -> None:
+        self._answers = answers
 
     async def projects(self, session: AsyncSession, call_ids: Sequence[str]) -> Mapping[str, str | None]:
         """Return those of the calls that were made to ask how things are, with their project."""
@@ -19,3 +31,36 @@ class CallbackCalls:
             .where(DialAttemptRow.id.in_(call_ids))
         )
         return {row.id: row.project_id for row in await session.execute(query)}
+
+    async def older(
+        self, session: AsyncSession, before: datetime, after: str, limit: int
+    ) -> Sequence[OldCallback]:
+        """Return callbacks that ended, in the order of their ids."""
+        row = CallbackTaskRow
+        query = select(row.id, row.project_id, row.case_id, row.ended_at)
+        query = query.where(row.id > after, row.ended_at < before).order_by(row.id).limit(limit)
+        return [
+            OldCallback(task_id=key, project_id=project, case_id=case, at=at)
+            for key, project, case, at in await session.execute(query)
+            if at is not None
+        ]
+
+    async def drop_recordings(self, session: AsyncSession, task_ids: Sequence[str]) -> None:
+        """Delete the files of what was said in these callbacks, and the folders that are empty then."""
+        if self._answers is None:
+            return
+        talks = select(CallbackTalkRow.id).where(CallbackTalkRow.task_id.in_(task_ids))
+        mine = CallbackVoiceRow.task_id.in_(task_ids) | CallbackVoiceRow.talk_id.in_(talks)
+        paths = list(await session.scalars(select(CallbackVoiceRow.path).where(mine)))
+        await asyncio.to_thread(_unlink, self._answers, paths)
+
+
+def _unlink(folder: Path, paths: Sequence[str]) -> None:
+    root = folder.resolve()
+    for name in paths:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            continue
+        path.unlink(missing_ok=True)
+        if path.parent != root and path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()

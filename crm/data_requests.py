@@ -13,7 +13,8 @@ from crm.domain.freeze import ConsentPurpose
 from crm.domain.lines import one_line
 from crm.limits import LimitBook, Owner, RecordRef
 from crm.office import Office, current_id
-from crm.own_record import copy_of, erase_customer, erase_unneeded, said_of
+from crm.own_erasure import erase_customer, erase_unneeded, said_of
+from crm.own_record import copy_of
 from crm.people_tables import ConsentRow
 from crm.request_tables import DataRequestRow
 from crm.retention import Retention
@@ -226,7 +227,7 @@ class DataRequests:
                 until = await self._retention.customer_until(session, row.customer_id)
                 row.kept_until = until
                 if until is None:
-                    await erase_customer(session, row.customer_id, self._office.search.index)
+                    await erase_customer(session, row.customer_id, self._office.search.index, self._retention)
                     row.erased_on, done = today, done + 1
                 await session.flush()
                 await self._note(
@@ -246,7 +247,9 @@ class DataRequests:
             consent.withdrawn_at, consent.withdrawn_by = now, actor.name
             consent.withdrawn_evidence = "本人要求删除个人信息"
         until = await self._retention.customer_until(session, customer_id)
-        await (erase_customer if until is None else erase_unneeded)(session, customer_id, index)
+        await (erase_customer if until is None else erase_unneeded)(
+            session, customer_id, index, self._retention
+        )
         return until
 
     async def _open(self, session: AsyncSession, request_id: str, expected: int) -> DataRequestRow:

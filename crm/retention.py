@@ -6,10 +6,10 @@ in ``erasure`` and, in numbers, in the journal.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,64 +20,21 @@ from crm.domain.project import Stage
 from crm.domain.retention import Kept, Policy, RetentionClass, class_of, ends_on
 from crm.office import Office
 from crm.people_tables import ConsentRow, StageEventRow
+from crm.personal_places import PERSONAL
+from crm.retention_ports import Callbacks, CallShelf, Ended, HoldView
 from crm.retention_tables import ErasureRow, LegalHoldRow
 from crm.retention_texts import erase_call_notes, erase_cases, erase_consents
 from crm.tables import Project, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, NotFound
 from kernel.ids import is_ulid, new_ulid
+from kernel.personal import Personal, Record
 
 BATCH = 200
 MAX_REASON = 400
+KINDS = ("case", "consent", "callback", "call")
 SOONEST = timedelta(days=30)
 """Nothing younger is looked at: no class is shorter."""
-
-
-class CallShelf(Protocol):
-    """The calls, which telephony keeps; recordings will hang on it."""
-
-    async def older(
-        self, session: AsyncSession, before: datetime, after: str, limit: int
-    ) -> Sequence[tuple[str, str | None, datetime]]:
-        """Return id, customer and moment of calls that still name somebody, in the order of their ids."""
-        ...
-
-    async def erase(self, session: AsyncSession, call_ids: Sequence[str]) -> None:
-        """Take numbers and names out of calls; their figures stay."""
-        ...
-
-
-class CallbackCalls(Protocol):
-    """Which calls were made to ask how things are."""
-
-    async def projects(self, session: AsyncSession, call_ids: Sequence[str]) -> Mapping[str, str | None]:
-        """Return those of the calls with the project that each was about."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A record whose end has come."""
-
-    kind: str
-    ref_id: str
-    retention_class: RetentionClass
-    ended_on: date
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldView:
-    """A hold of a case."""
-
-    hold_id: str
-    case_id: str
-    no: str
-    reason: str
-    by: str
-    at: datetime
-    released_at: datetime | None
-    released_by: str | None
-    release_reason: str | None
 
 
 class Retention:
@@ -85,6 +42,7 @@ class Retention:
 
     Args:
         calls, callbacks: ``None`` where this process knows of none.
+        personal: every place that holds something of people; of this package alone by default.
     """
 
     def __init__(
@@ -93,18 +51,19 @@ class Retention:
         policy: Policy,
         *,
         calls: CallShelf | None = None,
-        callbacks: CallbackCalls | None = None,
+        callbacks: Callbacks | None = None,
+        personal: Personal = PERSONAL,
     ) -> None:
         self._office = office
         self._policy = policy
-        self._calls = calls
         self._callbacks = callbacks
+        self.calls, self.personal = calls, personal
 
     async def due(self, *, most: int = 100_000) -> tuple[Ended, ...]:
         """Return what has ended and is not deleted yet: what a dry run shows."""
         found: list[Ended] = []
         async with self._office.database.session() as session:
-            for kind in ("case", "consent", "call"):
+            for kind in KINDS:
                 after = ""
                 while len(found) < most:
                     ended, after = await self._look(session, kind, after)
@@ -116,7 +75,7 @@ class Retention:
     async def run_once(self) -> Counter[tuple[str, str]]:
         """Delete what has ended; return how many of each kind and class."""
         gone: Counter[tuple[str, str]] = Counter()
-        for kind in ("case", "consent", "call"):
+        for kind in KINDS:
             after: str | None = ""
             while after is not None:
                 async with self._office.database.transaction() as session:
@@ -218,6 +177,8 @@ class Retention:
         before = self._office.now() - SOONEST
         if kind == "call":
             return await self._look_at_calls(session, before, after)
+        if kind == "callback":
+            return await self._look_at_callbacks(session, before, after)
         records: dict[str, Kept] = {}
         if kind == "case":
             query = (
@@ -253,9 +214,9 @@ class Retention:
     async def _look_at_calls(
         self, session: AsyncSession, before: datetime, after: str
     ) -> tuple[list[Ended], str]:
-        if self._calls is None:
+        if self.calls is None:
             return [], ""
-        rows = await self._calls.older(session, before, after, BATCH)
+        rows = await self.calls.older(session, before, after, BATCH)
         ids = [call_id for call_id, _, _ in rows]
         of_cases = await _cases_of_calls(session, ids)
         cases = await self._cases(session, sorted(set(of_cases.values())))
@@ -272,6 +233,26 @@ class Retention:
                 records[call_id] = Kept(begun=self._day(at))
         return self._ended("call", records), ids[-1] if len(ids) == BATCH else ""
 
+    async def _look_at_callbacks(
+        self, session: AsyncSession, before: datetime, after: str
+    ) -> tuple[list[Ended], str]:
+        if self._callbacks is None:
+            return [], ""
+        tasks = await self._callbacks.older(session, before, after, BATCH)
+        cases = await self._cases(session, sorted({one.case_id for one in tasks if one.case_id}))
+        homes = await self._homes_by_id(session, [one.project_id for one in tasks if one.project_id])
+        records = {
+            one.task_id: cases.get(one.case_id or "")
+            or homes.get(one.project_id or "", _NO_HOME).of(self._day(one.at), is_callback=True)
+            for one in tasks
+        }
+        known = select(ErasureRow.ref_id).where(
+            ErasureRow.kind == "callback", ErasureRow.ref_id.in_(list(records))
+        )
+        for task_id in await session.scalars(known):
+            del records[task_id]
+        return self._ended("callback", records), tasks[-1].task_id if len(tasks) == BATCH else ""
+
     def _ended(self, kind: str, records: Mapping[str, Kept]) -> list[Ended]:
         today, found = self._office.today(), []
         for ref_id, record in records.items():
@@ -283,12 +264,14 @@ class Retention:
     async def _erase(self, session: AsyncSession, kind: str, ended: Sequence[Ended]) -> None:
         ids, index = [one.ref_id for one in ended], self._office.search.index
         if kind == "case":
-            await erase_cases(session, ids, index)
+            await erase_cases(session, ids, index, self.personal)
         elif kind == "consent":
-            await erase_consents(session, ids)
-        elif self._calls is not None:
-            await erase_call_notes(session, ids, index)
-            await self._calls.erase(session, ids)
+            await erase_consents(session, ids, self.personal)
+        elif kind == "callback":
+            await self.erase_callbacks(session, ids)
+        elif self.calls is not None:
+            await erase_call_notes(session, ids, index, self.personal)
+            await self.calls.erase(session, ids)
         now = self._office.now()
         session.add_all(
             ErasureRow(
@@ -310,6 +293,19 @@ class Retention:
             entity_id=ids[0],
             after={"records": len(ids), **classes},
         )
+
+    async def callbacks_of(self, session: AsyncSession, call_ids: Sequence[str]) -> Collection[str]:
+        """Return those of the calls that were callbacks: they have an end of their own."""
+        return await self._callbacks.projects(session, call_ids) if self._callbacks is not None else ()
+
+    async def erase_callbacks(self, session: AsyncSession, task_ids: Sequence[str]) -> None:
+        """Delete what was said in callbacks; what was chosen stays as figures.
+
+        Recordings go first: were they left behind by a crash, nothing would name them any more.
+        """
+        if self._callbacks is not None:
+            await self._callbacks.drop_recordings(session, task_ids)
+        await self.personal.empty(session, Record.CALLBACK, task_ids)
 
     async def _cases(self, session: AsyncSession, ids: Sequence[str]) -> dict[str, Kept]:
         rows = (await session.scalars(select(ServiceCase).where(ServiceCase.id.in_(ids)))).all()

@@ -6,6 +6,7 @@ from typing import Protocol
 from aiohttp import web
 
 from callback_campaigns.gate_desk import GateDesk
+from callback_campaigns.retention import CallbackCalls
 from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
@@ -44,9 +45,11 @@ from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
+from telephony.retention import CallShelf
 from web.auth import ACCOUNTS
 from web.deps import DEPS, WebSettings
 from web.members import UserMembers
+from web.personal_places import PERSONAL
 from web.pins import Pins
 
 
@@ -191,7 +194,15 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         repeats=RepeatComplaints(deps.database, deps.clock, cases),
         problem_customers=ProblemCustomers(deps.database),
         month_causes=MonthCausesReader(deps.database, deps.clock, zone=settings.timezone),
-        retention=(retention := Retention(office, shipped_retention())),
+        retention=(
+            retention := Retention(
+                office,
+                shipped_retention(),
+                calls=CallShelf(),
+                callbacks=CallbackCalls(settings.answers_dir),
+                personal=PERSONAL,
+            )
+        ),
         data_requests=DataRequests(office, limits, retention),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
         voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),

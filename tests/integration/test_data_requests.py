@@ -95,7 +95,7 @@ async def test_a_deletion_without_a_contract_takes_everything(desk: Desk, reques
     made = await requests.receive(MANAGER, owner, RequestKind.DELETE, evidence=PROOF)
     done = await requests.answer(MANAGER, made.request_id, made.version)
     assert (done.kept_until, done.erased_on) == (None, date(2026, 3, 2))
-    assert "全部匿名" in (done.answer or "")
+    assert "不能识别个人" in (done.answer or "")
     async with desk.office.database.session() as session:
         assert "王" not in (await session.get_one(Customer, owner)).name
         assert (await session.scalars(select(CustomerPhone))).all() == []

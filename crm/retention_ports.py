@@ -1,0 +1,77 @@
+"""What deciding how long things stay needs of others, and what it says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.domain.retention import RetentionClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldCallback:
+    """A callback that ended, and what it was about."""
+
+    task_id: str
+    project_id: str | None
+    case_id: str | None
+    at: datetime
+
+
+class CallShelf(Protocol):
+    """The calls, which telephony keeps; recordings will hang on it."""
+
+    async def older(
+        self, session: AsyncSession, before: datetime, after: str, limit: int
+    ) -> Sequence[tuple[str, str | None, datetime]]:
+        """Return id, customer and moment of calls that still name somebody, in the order of their ids."""
+        ...
+
+    async def erase(self, session: AsyncSession, call_ids: Sequence[str]) -> None:
+        """Take numbers and names out of calls; their figures stay."""
+        ...
+
+
+class Callbacks(Protocol):
+    """Callbacks, which the campaigns keep: their calls, what was said, its recordings."""
+
+    async def projects(self, session: AsyncSession, call_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Return those of the calls with the project that each was about."""
+        ...
+
+    async def older(
+        self, session: AsyncSession, before: datetime, after: str, limit: int
+    ) -> Sequence[OldCallback]:
+        """Return callbacks that ended, in the order of their ids; those that were erased as well."""
+        ...
+
+    async def drop_recordings(self, session: AsyncSession, task_ids: Sequence[str]) -> None:
+        """Delete the files of what was said in these callbacks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A record whose end has come."""
+
+    kind: str
+    ref_id: str
+    retention_class: RetentionClass
+    ended_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    """A hold of a case."""
+
+    hold_id: str
+    case_id: str
+    no: str
+    reason: str
+    by: str
+    at: datetime
+    released_at: datetime | None
+    released_by: str | None
+    release_reason: str | None
