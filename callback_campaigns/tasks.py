@@ -13,11 +13,13 @@ from callback_campaigns.domain import planning, task_steps
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
 from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Planned, Trigger
-from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task
+from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
+from callback_campaigns.refused_calls import refuse_now
 from callback_campaigns.task_facts import About, is_past, trigger_of
 from callback_campaigns.task_hours import store_of
+from callback_campaigns.task_notices import callback_due, work_goes_on
 from callback_campaigns.task_store import (
     add_invalid,
     add_step,
@@ -135,7 +137,7 @@ class CallbackTasks:
             case = await session.get(ServiceCase, fact.case_id)
             about = About(case.customer_id, case.project_id) if case is not None else None
         trigger = trigger_of(fact, today=self._office.today(), about=about)
-        return await self._plan(session, trigger) if trigger is not None else Plan()
+        return await self.plan_for(session, trigger) if trigger is not None else Plan()
 
     async def plan_by_hand(
         self, session: AsyncSession, kind: CallbackType, trigger: Trigger, *, origin: Origin = Origin.MANUAL
@@ -203,7 +205,14 @@ class CallbackTasks:
     async def follow_up(self, session: AsyncSession, task_id: str, *effects: Effect) -> None:
         """Tell what follows from a talk besides what the task's own step says."""
         row = await session.get_one(CallbackTaskRow, task_id)
-        tell(session, to_task(row), effects, now=self._office.now(), attempt_id=row.attempt_id)
+        await self._tell(session, to_task(row), effects, row.attempt_id)
+
+    async def _tell(
+        self, session: AsyncSession, task: Task, effects: Sequence[Effect], attempt_id: str | None
+    ) -> None:
+        if Effect.DO_NOT_CALL in effects:
+            await refuse_now(session, self._office, task, attempt_id)
+        tell(session, task, effects, now=self._office.now(), attempt_id=attempt_id)
 
     async def bring_due(self, rows: Sequence[CallbackTaskRow]) -> None:
         """Make the tasks whose time has come ready; a handler of :class:`kernel.due.DueWorker`."""
@@ -215,10 +224,13 @@ class CallbackTasks:
                 task = to_task(row)
                 moved = task_steps.due(task, now=now)
                 await self._store(session, row, task, moved, "due", TIMERS)
+                if moved.task.status is TaskStatus.READY and task.status is not TaskStatus.READY:
+                    callback_due(session, row, moved.task, self.rules.types[task.kind].name, now=now)
 
-    async def _plan(
+    async def plan_for(
         self, session: AsyncSession, trigger: Trigger, *, point_after: date | None = None
     ) -> Plan:
+        """Plan what an event makes due; see :meth:`take`."""
         try:
             trigger = replace(trigger, customer_id=await current_id(session, trigger.customer_id))
         except NotFound:
@@ -238,8 +250,10 @@ class CallbackTasks:
         )
         for one in made.tasks:
             await self.add(session, one)
-        for kind in made.warnings:
-            log.info("callback_open_while_work_goes_on", kind=kind.value, project_id=trigger.project_id)
+        if made.warnings:
+            event = await session.get(StageEventRow, trigger.ref)
+            by = event.recorded_by if event is not None else ""
+            work_goes_on(session, self.rules, made.warnings, trigger, by, now=self._office.now())
         return made
 
     async def add(self, session: AsyncSession, made: Planned) -> Task:
@@ -402,7 +416,7 @@ class CallbackTasks:
         if moved.task.cancelled_why is not None:
             detail["why"] = moved.task.cancelled_why.value
         add_step(session, moved.task, name, by=by, now=self._office.now(), was=task.status, detail=detail)
-        tell(session, moved.task, moved.effects, now=self._office.now(), attempt_id=task.attempt_id)
+        await self._tell(session, moved.task, moved.effects, task.attempt_id)
 
     async def _follow(self, session: AsyncSession, task: Task) -> None:
         """Plan the next point when one is over, unless the customer or the project is done with it."""
@@ -428,7 +442,7 @@ class CallbackTasks:
             customer_id=task.customer_id,
             project_id=task.project_id,
         )
-        await self._plan(session, trigger, point_after=days.get(task.point))
+        await self.plan_for(session, trigger, point_after=days.get(task.point))
 
 
 def _preferred(customer: Customer) -> Span | None:

@@ -411,6 +411,13 @@ async def test_what_does_not_fit_is_left_for_a_call_of_its_own(
     assert len((await centre.talk()).sets) == 1
 
 
+async def test_after_key_9_nobody_is_dialled_about_anything_else_at_once(centre: TalkCentre) -> None:
+    await second_task(centre, status="ready", call_at=at("2026-03-03 09:00"), kind="RT")
+    await centre.finish(await centre.talk(), TalkEnding.DO_NOT_CALL)
+    with pytest.raises(AssertionError, match="DO_NOT_CALL"):
+        await centre.dial(1)
+
+
 async def test_what_would_not_end_before_noon_does_not_join(centre: TalkCentre) -> None:
     await second_task(centre)
     centre.clock.advance(at("2026-03-03 11:53") - centre.clock.now())
