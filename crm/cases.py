@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Integer, and_, cast, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,8 +17,9 @@ from sqlalchemy.orm import joinedload
 
 from crm.confidential import address_for, hide, name_for, texts_hidden
 from crm.domain.case import PREFIXES, CaseKind, CaseStatus, Severity, Source, summary_of
+from crm.numbering import next_number
 from crm.office import current_id
-from crm.tables import CaseNumber, CaseParty, Customer, Department, Project, ServiceCase, Store
+from crm.tables import CaseParty, Customer, Department, Project, ServiceCase, Store
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.cursor import read_cursor, write_cursor
@@ -196,22 +197,7 @@ class CaseRegister:
     async def number(self, session: AsyncSession, kind: CaseKind, at: datetime) -> str:
         """Return the next number of the kind and the site's day; gaps stay where a transaction failed."""
         prefix = PREFIXES[kind] + at.astimezone(self._zone).strftime("%Y%m%d")
-        insert = sqlite.insert if self._database.dialect_name == "sqlite" else postgresql.insert
-        # A day's first number goes on from cases that came with their numbers: imports, earlier versions.
-        newest = (
-            select(func.max(ServiceCase.no))
-            .where(ServiceCase.no > prefix, ServiceCase.no < prefix + ":")
-            .scalar_subquery()
-        )
-        first = func.coalesce(cast(func.substr(newest, len(prefix) + 1), Integer), 0) + 1
-        statement = (
-            insert(CaseNumber)
-            .values(prefix=prefix, last=first)
-            .on_conflict_do_update(index_elements=["prefix"], set_={"last": CaseNumber.last + 1})
-            .returning(CaseNumber.last)
-        )
-        last = (await session.execute(statement)).scalar_one()
-        return f"{prefix}{last:04d}"
+        return await next_number(session, self._database.dialect_name, prefix, ServiceCase.no)
 
     async def load(
         self, session: AsyncSession, actor: Actor, case_id: str, *, kind: CaseKind, expected: int | None

@@ -5,13 +5,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import tidy_text
 from crm.domain.freeze import ConsentPurpose
 from crm.domain.lines import one_line
 from crm.limits import LimitBook, Owner, RecordRef
+from crm.numbering import next_number
 from crm.office import Office, current_id
 from crm.own_erasure import erase_customer, erase_unneeded, said_of
 from crm.own_record import copy_of
@@ -110,6 +111,8 @@ class DataRequests:
         office, now = self._office, self._office.now()
         async with office.database.transaction() as session:
             present = await current_id(session, customer_id)
+            # Two who take the same down at once come one after the other: the second finds the first's.
+            await session.execute(select(Customer.id).where(Customer.id == present).with_for_update())
             same = select(DataRequestRow.id).where(
                 DataRequestRow.customer_id == present,
                 DataRequestRow.kind == kind.value,
@@ -119,7 +122,12 @@ class DataRequests:
                 raise Conflict("they ask for it already", field="kind")
             row = DataRequestRow(
                 id=new_ulid(),
-                no=await self._number(session),
+                no=await next_number(
+                    session,
+                    self._office.database.dialect_name,
+                    f"GX{self._office.today():%Y%m%d}",
+                    DataRequestRow.no,
+                ),
                 customer_id=present,
                 kind=kind.value,
                 state=RequestState.OPEN.value,
@@ -269,14 +277,6 @@ class DataRequests:
         await session.flush()
         await self._note(session, actor, f"data_request.{state}", row, {"kept_until": row.kept_until})
         return await self._view(session, row)
-
-    async def _number(self, session: AsyncSession) -> str:
-        """Return ``GX202611220001``: the next of the site's day."""
-        prefix = f"GX{self._office.today():%Y%m%d}"
-        last = await session.scalar(
-            select(func.max(DataRequestRow.no)).where(DataRequestRow.no.startswith(prefix))
-        )
-        return f"{prefix}{int(last[len(prefix) :]) + 1 if last else 1:04}"
 
     async def _view(self, session: AsyncSession, row: DataRequestRow) -> DataRequestView:
         customer = await session.get_one(Customer, row.customer_id)

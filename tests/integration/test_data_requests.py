@@ -1,5 +1,6 @@
 """Requests about one's own data: the limit, the copy, what a deletion takes and what the law keeps (§6.4)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -71,6 +72,23 @@ async def test_6_4_a_request_is_answered_or_refused_with_a_reason_within_15_work
         await requests.answer(MANAGER, made.request_id, no.version, "已出示")
     page = await requests.page(MANAGER, state=RequestState.OPEN)
     assert [one.no for one in page.items] == [other.no]
+
+
+async def test_two_who_take_requests_down_at_once_get_numbers_of_their_own(
+    database: Database, clock: FakeClock
+) -> None:
+    desk = make_desk(database, clock)
+    requests = DataRequests(desk.office, LimitBook(clock), Retention(desk.office, shipped_retention()))
+    owners = [(await desk.customer(f"王建{n}", f"1380013800{n}")).customer_id for n in range(4)]
+    made = await asyncio.gather(
+        *(requests.receive(MANAGER, one, RequestKind.SEE, evidence=PROOF) for one in owners)
+    )
+    assert sorted(one.no for one in made) == [f"GX20260302000{n}" for n in range(1, 5)]
+    again = await asyncio.gather(
+        *(requests.receive(MANAGER, owners[0], RequestKind.DELETE, evidence=PROOF) for _ in range(3)),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in again) == ["Conflict", "Conflict", "DataRequestView"]
 
 
 async def test_the_copy_has_everything_and_is_noted(desk: Desk, requests: DataRequests) -> None:
