@@ -3,7 +3,8 @@
 ======================== ============================================================ =====================
 list                     what is in it                                                late since
 ======================== ============================================================ =====================
-not accepted in time     repairs whose repairer nobody told; tickets not signed for   end of R2, TD.T1
+not accepted in time     repairs whose repairer nobody told; tickets not signed for;  end of R2, TD.T1,
+                         major complaints that the manager did not look into          ES.REVIEW
 visit later than planned repairs that nobody came to; a major complaint's visit       end of the appointment,
                                                                                       of ES.VISIT
 plan later than planned  repairs whose customer nobody called to agree on a visit     end of R3
@@ -51,9 +52,10 @@ def late_others(actor: Actor, which: OverdueList, now: datetime) -> Iterator[Lat
     match which:
         case OverdueList.NOT_ACCEPTED:
             yield _own(actor, _parts(PartStatus.OPEN, now), TicketPart.department_code)
+            yield _own(actor, _major("ES.REVIEW", now), _department())
         case OverdueList.VISIT_LATE:
             yield _own(actor, _not_visited(now), _C.department_code)
-            yield _own(actor, _major_visits(now), _department())
+            yield _own(actor, _major("ES.VISIT", now), _department())
         case OverdueList.NOT_SOLVED_AS_PLANNED:
             yield _own(actor, _not_mended(now), _C.department_code)
         case OverdueList.NOT_SOLVED:
@@ -99,7 +101,7 @@ def _limits(codes: tuple[str, ...], now: datetime) -> Late:
     )
 
 
-def _major_visits(now: datetime) -> Late:
+def _major(limit: str, now: datetime) -> Late:
     code, department = _T.code, _department()
     return (
         select(
@@ -109,7 +111,7 @@ def _major_visits(now: datetime) -> Late:
         )
         .join(EscalationRow, EscalationRow.id == _T.record_id)
         .join(_C, _C.id == EscalationRow.case_id)
-        .where(_T.state == TimerState.RUNNING.value, _T.deadline_at < now, _T.code == "ES.VISIT")
+        .where(_T.state == TimerState.RUNNING.value, _T.deadline_at < now, _T.code == limit)
     )
 
 

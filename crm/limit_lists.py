@@ -39,12 +39,12 @@ class OverdueList(StrEnum):
 
 
 LIST_CODES: dict[OverdueList, tuple[str, ...]] = {
-    OverdueList.NOT_ACCEPTED: ("TS.T1", "TD.T1", "BX.R2"),
+    OverdueList.NOT_ACCEPTED: ("TS.T1", "TD.T1", "BX.R2", "ES.REVIEW"),
     OverdueList.VISIT_LATE: ("ES.VISIT",),
     OverdueList.PLAN_LATE: ("TS.T2", "TS.T3", "BX.R3"),
     OverdueList.NOT_SOLVED_AS_PLANNED: (),
     OverdueList.NOT_SOLVED: ("TD.T2",),
-    OverdueList.NOT_CLOSED: ("TS.T4", "BX.R6", "BX.K0", "FO.REPLY"),
+    OverdueList.NOT_CLOSED: ("TS.T4", "BX.R6", "BX.K0", "FO.REPLY", "RQ.ANSWER"),
 }
 """The limits behind each list. What is late against a line's own planned times (visit, solving) has no limit
 of its own and comes from the lines."""

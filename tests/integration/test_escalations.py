@@ -20,6 +20,7 @@ from crm.escalation_read import EscalationFilter
 from crm.escalation_views import EscalationView
 from crm.escalations import AlreadyMajor, Liability, NewEscalation
 from crm.events_cases import CompensationDecided, EscalationMoved, RecoverySent, SeverityRaised
+from crm.limit_lists import OverdueList
 from crm.limits import TimerState
 from kernel.access import Actor, Role
 from kernel.audit import AuditLog
@@ -222,6 +223,13 @@ async def test_E1_the_manager_looks_into_it_the_same_day_ES_REVIEW(office: Offic
     found = await office.go("escalations.review", MANAGER, visit_needed=False)
     (limit,) = found.limits
     assert (limit.state, limit.overdue) == (TimerState.STOPPED, False)
+
+
+async def test_E1_that_is_late_stands_in_the_first_list(office: Office) -> None:
+    overdue = office.desk.services.overdue
+    office.desk.clock.advance(2 * DAY)
+    late = (await overdue.overdue_page(MANAGER, OverdueList.NOT_ACCEPTED)).items
+    assert "ES.REVIEW" in {row.code for row in late if row.case_id == office.complaint.case_id}
 
 
 async def test_E2_takes_place_within_two_working_days_ES_VISIT(office: Office) -> None:
