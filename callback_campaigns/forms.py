@@ -83,6 +83,14 @@ class Forms:
                 row.done_at = self.office.now()
         return talk
 
+    async def was_sent_in(self, token: str) -> bool:
+        """Tell whether a form came in: whoever sends it once more is thanked once more."""
+        if _TOKEN.fullmatch(token) is None:
+            return False
+        async with self.office.database.session() as session:
+            row = await session.get(CallbackFormRow, _hash(token))
+        return row is not None and row.done_at is not None and row.expires_at > self.office.now()
+
     async def _live(self, token: str) -> CallbackFormRow:
         if _TOKEN.fullmatch(token) is None:
             raise NotFound("no such form", field="token")

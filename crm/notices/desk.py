@@ -1,5 +1,6 @@
 """What administrators see and change: messages that failed, people's addresses, the rules."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -277,6 +278,15 @@ def _plain(row: NoticeRule) -> dict[str, Any]:
     }
 
 
+_LETS_IN = re.compile(r"(/f/)[A-Za-z0-9_-]{20,}", re.ASCII)
+"""A link that opens a form for whoever has it: only the customer reads it, in the message itself."""
+
+
+def shown_parameters(row: OutgoingMessage) -> dict[str, str]:
+    """Return what fills a message's text, without what lets its reader in."""
+    return {name: _LETS_IN.sub(r"\1…", str(value)) for name, value in row.parameters.items()}
+
+
 def _outgoing(row: OutgoingMessage) -> OutgoingView:
     return OutgoingView(
         message_id=row.message_id,
@@ -285,7 +295,7 @@ def _outgoing(row: OutgoingMessage) -> OutgoingView:
         user_id=row.user_id,
         to_customer=row.to_customer,
         code=row.code,
-        parameters=dict(row.parameters),
+        parameters=shown_parameters(row),
         severity=Severity(row.severity),
         state=MessageState(row.state),
         attempts=row.attempts,

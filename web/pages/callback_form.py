@@ -7,12 +7,10 @@ from aiohttp import web
 
 from callback_campaigns.domain.questionnaire import Answer, Item, ItemKind, NoSuchAnswer
 from callback_campaigns.domain.questionnaire_frame import fill
-from callback_campaigns.domain.questionnaire_plan import ChannelRefused
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.talk_store import Talk
 from crm.domain.customer import Salutation, greeting
-from crm.domain.machine import IllegalStep
-from kernel.errors import HuifangError, Invalid, NotFound
+from kernel.errors import HuifangError, Invalid, TooMany
 from web.callback_part import CALLBACKS
 from web.deps import DEPS
 from web.i18n import gettext
@@ -29,7 +27,6 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
     "Referrer-Policy": "same-origin",
 }
-GONE = (NotFound, IllegalStep, ChannelRefused)
 MAX_CHOICES = 12
 
 
@@ -47,8 +44,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     await _draw(request)
     try:
         talk = await request.app[CALLBACKS].forms.open(_token(request))
-    except GONE:
-        return _answer(render(request, "callbacks/form_gone.html", {}, status=404))
+    except HuifangError as error:
+        return _gone(request, error)
     return _page(request, talk)
 
 
@@ -63,18 +60,23 @@ async def send(request: web.Request) -> web.StreamResponse:
         given = {item.id: _given(item, form) for item in talk.items}
         shown = frozenset(str(value)[:8] for value in form.getall("shown", []))
         talk = await forms.send_in(_token(request), given, shown)
-    except GONE:
-        return _answer(render(request, "callbacks/form_gone.html", {}, status=404))
     except (NoSuchAnswer, Invalid):
         problem = gettext("有一题的回答没有填对，请检查后再提交。")
         return _page(request, await forms.open(_token(request)), problem=problem)
     except HuifangError as error:
-        if error.retryable:
-            raise
-        return _answer(render(request, "callbacks/form_gone.html", {}, status=404))
+        if await forms.was_sent_in(_token(request)):
+            return _answer(render(request, "callbacks/form_done.html", {"talk": None}))
+        return _gone(request, error)
     if talk.ended is None:
         return _page(request, talk, problem=gettext("还有几个问题想请您回答。"))
     return _answer(render(request, "callbacks/form_done.html", {"talk": talk}))
+
+
+def _gone(request: web.Request, error: HuifangError) -> web.Response:
+    """Say that there is nothing to answer, whatever the reason: it is nobody's business here."""
+    if error.retryable or isinstance(error, TooMany):
+        raise error
+    return _answer(render(request, "callbacks/form_gone.html", {}, status=404))
 
 
 def _page(request: web.Request, talk: Talk, *, problem: str = "") -> web.Response:
