@@ -65,6 +65,17 @@ def wanted(judgement: Judgement, *, only: str | None = None) -> tuple[Wanted, ..
     return tuple(found)
 
 
+async def link_voice(
+    session: AsyncSession, task_id: str, item_id: str, attempt_id: str | None, path: str
+) -> None:
+    """Put what the customer said after a bad answer with the tickets that were opened for it before."""
+    mine = (TicketRow.callback_ref == task_id, TicketRow.question_id.is_not(None))
+    for ticket in await session.scalars(select(TicketRow).where(*mine)):
+        about = ticket.question_id == item_id or (ticket.question_id or "").startswith(f"{item_id}-")
+        if about and ticket.recording_ref in {None, attempt_id}:
+            ticket.recording_ref = path
+
+
 class TalkTickets:
     """Opens tickets within a consumer's transaction."""
 
@@ -99,6 +110,8 @@ class TalkTickets:
             )
             new = NewTicket(found=source, departments=codes, severity=Severity(ticket.severity))
             opened.append(await self._tickets.open_once_in(session, actor, new))
+            if voice is not None:
+                await link_voice(session, task.id, voice.item_id, talk.attempt_id, voice.path)
         return opened
 
     async def has_ticket(self, session: AsyncSession, task_id: str) -> bool:

@@ -33,6 +33,7 @@ from callback_campaigns.talk_tables import (
     CallbackTalkSetRow,
     CallbackVoiceRow,
 )
+from callback_campaigns.talk_tickets import link_voice
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
@@ -258,6 +259,8 @@ class Talks:
             row.last_at = now
             await session.flush()
             item = one.item(item_id)
+            if item is not None:
+                await link_voice(session, one.task_id, item_id, row.attempt_id, path)
             if item_id == MAILBOX:
                 await wants_person(session, row, voice.id, now)
             if item is not None and item.kind is ItemKind.FT and item_id not in talk.answers:

@@ -68,6 +68,10 @@ async def test_CB5_a_decisive_bad_answer_is_a_ticket_while_the_call_is_on(done: 
     assert (case.call_id, case.source) == (talk.attempt_id, "callback")
     assert "都没到" in case.content
     assert (await done.centre.task()).status is TaskStatus.TALKING
+    # What they say about it comes after the ticket, and belongs to it.
+    await done.centre.talks.voice(talk.talk_id, "KG1", "t/KG1.wav", 9)
+    async with done.centre.callbacks.database.session() as session:
+        assert list(await session.scalars(select(TicketRow.recording_ref))) == ["t/KG1.wav"]
     await done.follow(again=True)
     talk = await done.centre.finish(await done.centre.press(talk, **(GOOD | {"KG1": "3"})))
     await done.follow()
@@ -185,6 +189,7 @@ async def test_CB7_levels_B_and_C_get_the_form_and_it_counts_when_it_comes_back(
     for again in (token, "x" * 32, "short"):
         with pytest.raises(NotFound):
             await forms.open(again)
+        assert await forms.was_sent_in(again) is (again == token)  # sent twice, it is thanked for twice
     await done.follow()
     assert "KG2" in await done.tickets()
 
