@@ -59,6 +59,7 @@ class NewComplaint:
         complained_at: when the customer said it; now unless given.
         want_by: by when the customer wants it solved.
         severity: what the agent proposes; no word of the text decides it.
+        severity_reason: why the manager takes one from a grave source for a general one.
         hand_off: hand all lines off at once.
     """
 
@@ -71,6 +72,7 @@ class NewComplaint:
     demand: str = ""
     want_by: datetime | None = None
     severity: Severity = Severity.GENERAL
+    severity_reason: str = ""
     complained_at: datetime | None = None
     call_id: str | None = None
     hand_off: Dispatch | None = None

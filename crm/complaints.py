@@ -33,6 +33,7 @@ from crm.domain.complaint import (
     CONFIDENTIAL,
     MAX_LINES,
     ComplaintClass,
+    may_be_general,
 )
 from crm.domain.complaint_line import LineStatus
 from crm.events_cases import (
@@ -98,6 +99,10 @@ class Complaints:
         external_no = name_of(new.external_no, "external_no", 60)
         if new.source is Source.HOTLINE_FORWARD and external_no is None:
             raise Invalid("the number that the forwarding hotline gave it", field="external_no")
+        why = tidy_text(new.severity_reason, field="severity_reason", limit=MAX_NOTE, required=False)
+        decides = actor.can(Permission.CASES_DECIDE)
+        if new.severity is Severity.GENERAL and not may_be_general(new.source, decides=decides, reason=why):
+            raise Invalid("from there it is a major one, unless the manager says why not", field="severity")
         demand = tidy_text(new.demand, field="demand", limit=MAX_DEMAND, required=False)
         lines = await read_lines(session, new.lines, self._store.members)
         header = await self._store.register.open(
@@ -134,6 +139,7 @@ class Complaints:
         opened.note(
             "complaint.register",
             after={"no": header.no, "severity": header.severity, "lines": len(lines)},
+            why=why,
         )
         for line in lines:
             await self._add(opened, line)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from crm.domain.case import STATUSES, CaseKind, CaseStatus, Severity
+from crm.domain.case import STATUSES, CaseKind, CaseStatus, Severity, Source
 from crm.domain.complaint_line import Line, LineStatus, ProblemStatus, Step, steps_from
 from kernel.errors import Conflict, Invalid
 
@@ -95,6 +95,16 @@ FIRST_DEPARTMENT: dict[ComplaintClass, str | None] = {
     ComplaintClass.CONTRACT: "STO",
 }
 """Class → the department that gets it unless another is named (domain.md §4.3, problem correspondence)."""
+
+SECOND_DEPARTMENT: dict[ComplaintClass, str] = {
+    ComplaintClass.WORKMANSHIP: "QC",
+    ComplaintClass.DELAY: "MAT",
+    ComplaintClass.PRICE: "DES",
+}
+"""Class → who else may have a part in it, with a line of its own: proposed, never added by itself."""
+
+GRAVE_SOURCES = frozenset({Source.REGULATOR, Source.MEDIA})
+"""Where a complaint that comes from there is a major one (domain.md §1.3)."""
 
 CONFIDENTIAL = frozenset({ComplaintClass.INTEGRITY})
 """Handled by the manager alone: no department sees such a line, whatever department it names."""
@@ -198,6 +208,16 @@ def raised_severity(current: Severity, calls: Iterable[datetime], now: datetime)
     """Return the severity after a customer's call: two or more within 30 days make it serious."""
     recent = sum(1 for at in calls if now - REPEAT_WINDOW <= at <= now)
     return max(current, Severity.SERIOUS) if recent >= REPEAT_CALLS else current
+
+
+def proposed_severity(source: Source) -> Severity:
+    """Return what is proposed for a complaint from somewhere."""
+    return Severity.MAJOR if source in GRAVE_SOURCES else Severity.GENERAL
+
+
+def may_be_general(source: Source, *, decides: bool, reason: str) -> bool:
+    """Tell whether it may be a general one; from a grave source on the manager's word, with reason."""
+    return source not in GRAVE_SOURCES or (decides and bool(reason.strip()))
 
 
 def department_for(class_: ComplaintClass, named: str | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from crm.cases import AlreadyForwarded
 from crm.complaint_views import ComplaintView
-from crm.domain.case import Source
+from crm.domain.case import Severity, Source
 from crm.domain.complaint import Verdict
 from crm.domain.forwarded import NoReplyOwed, ReplyOwed, ReplyWay, check_replied, reply_owed
 from crm.events_tickets import SourceReplied
@@ -85,7 +85,7 @@ async def test_an_order_is_one_case_and_has_a_number(desk: Desk) -> None:
     with pytest.raises(AlreadyForwarded) as caught:
         await order(desk)
     assert caught.value.field == "external_no"
-    await desk.new(source=Source.REGULATOR, external_no="95598-2026-001")
+    await desk.new(source=Source.REGULATOR, severity=Severity.MAJOR, external_no="95598-2026-001")
     for nothing in (None, " "):
         with pytest.raises(Invalid) as missing:
             await desk.new(source=Source.HOTLINE_FORWARD, external_no=nothing)

@@ -8,10 +8,17 @@ from aiohttp import web
 
 from crm.complaint_input import NewComplaint, NewLine
 from crm.domain.case import CaseKind, Severity, Source
-from crm.domain.complaint import FIRST_DEPARTMENT, MAX_LINES
+from crm.domain.complaint import (
+    FIRST_DEPARTMENT,
+    GRAVE_SOURCES,
+    MAX_LINES,
+    SECOND_DEPARTMENT,
+    may_be_general,
+)
 from crm.domain.handoff import HandoffForm
 from crm.handoffs import Dispatch
 from crm.limit_views import RecordRef
+from kernel.access import Actor
 from kernel.errors import HuifangError
 from web import labels
 from web.crm_part import CRM
@@ -36,6 +43,7 @@ HOLDERS = (
     "demand",
     "want_by",
     "severity",
+    "severity_reason",
     "source",
     "external_no",
     "form",
@@ -105,6 +113,11 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
     proposed = {
         str(class_.value): departments_.get(code or "", "") for class_, code in FIRST_DEPARTMENT.items()
     }
+    second = {
+        str(class_.value): {"code": code, "name": departments_[code]}
+        for class_, code in SECOND_DEPARTMENT.items()
+        if code in departments_
+    }
     context = {
         **found.context(request),
         "kind": CaseKind.COMPLAINT.value,
@@ -118,11 +131,15 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
         "severity_hints": labels.words(words.SEVERITY_HINTS),
         "sources": labels.words(words.SOURCES),
         "forms": labels.words(words.HANDOFF_FORMS),
+        "may_decide": current_actor(request).can(Permission.CASES_DECIDE),
+        "grave": sorted(GRAVE_SOURCES),
         "accept_hours": accept,
         "verify_hours": verify,
         "page": {
             "draft": f"new:complaint:{values['customer_id']}:{values['call_id']}",
             "proposed": proposed,
+            "second": second,
+            "grave": sorted(GRAVE_SOURCES),
             "max": MAX_LINES,
         },
     }
@@ -150,12 +167,12 @@ async def register(request: web.Request) -> web.StreamResponse:
     if reader.raw("add_line"):
         draft.lines = (*draft.lines, LineFields())[:MAX_LINES]
         return await _page(request, draft)
-    new = _read(reader, draft)
+    actor, complaints = current_actor(request), app[CRM].complaints.complaints
+    new = _read(actor, reader, draft)
     fresh = newcomer(reader, draft.values) if not draft.values["customer_id"] else None
     if new is None or reader.problems:
         draft.problems, draft.problem = reader.problems, gettext("还不能保存，请检查标红的地方。")
         return await _page(request, draft, status=400)
-    actor, complaints = current_actor(request), app[CRM].complaints.complaints
     try:
         if fresh is not None:
             record = await app[CRM].people.customers.create(actor, fresh)
@@ -196,12 +213,24 @@ def _draft(reader: Reader) -> Draft:
     )
 
 
-def _read(reader: Reader, draft: Draft) -> NewComplaint | None:
+def _read(actor: Actor, reader: Reader, draft: Draft) -> NewComplaint | None:
     content = reader.text("content", limit=2000)
     demand = reader.text("demand", limit=1000, required=False)
     want_by = reader.moment("want_by")
     severity = reader.choice("severity", words.SEVERITIES)
     source = reader.choice("source", words.SOURCES)
+    why = reader.text("severity_reason", limit=400, required=False)
+    decides = actor.can(Permission.CASES_DECIDE)
+    if (
+        severity == str(Severity.GENERAL.value)
+        and source
+        and not may_be_general(Source(source), decides=decides, reason=why)
+    ):
+        reader.problems["severity"] = (
+            gettext("媒体、监管部门来的是重大投诉；按一般登记请写明理由。")
+            if decides
+            else gettext("媒体、监管部门来的是重大投诉；只有经理可以按一般登记。")
+        )
     external_no = reader.text("external_no", limit=60, required=source == Source.HOTLINE_FORWARD)
     paper = reader.choice("form", words.HANDOFF_FORMS, required=False)
     if not reader.check("read_back"):
@@ -220,6 +249,7 @@ def _read(reader: Reader, draft: Draft) -> NewComplaint | None:
         demand=demand,
         want_by=want_by,
         severity=Severity(int(severity)),
+        severity_reason=why,
         source=Source(source),
         external_no=external_no or None,
         call_id=draft.values["call_id"] or None,

@@ -101,6 +101,7 @@ async def register_complaint(call: Call[NoQuery]) -> ComplaintDetail:
         demand=given.demand,
         want_by=given.want_by,
         severity=given.severity,
+        severity_reason=given.severity_reason,
         complained_at=given.complained_at,
         call_id=given.call_id,
         lines=tuple(line_of(line) for line in given.lines),

@@ -111,7 +111,10 @@ class ComplaintIn(ComplaintBody):
     content: str = Field(min_length=1, max_length=2000)
     demand: str = Field("", max_length=1000)
     want_by: AskedTime | None = None
-    severity: Severity = Severity.GENERAL
+    severity: Severity = Field(
+        Severity.GENERAL, description="From `media` or `regulator` not 1, unless the manager gives a reason."
+    )
+    severity_reason: str = Field("", max_length=400)
     complained_at: AskedTime | None = Field(None, description="Now unless given.")
     call_id: Id | None = None
     lines: tuple[CauseLineIn, ...] = Field(min_length=1, max_length=12)

@@ -9,7 +9,7 @@ export function followForm(form) {
     setText(byId("said"), byId("content").value.trim() || "…");
     for (const name of ["source", "route"]) {
       for (const field of document.querySelectorAll(`[data-if-${name}]`)) {
-        field.hidden = form.elements[name].value !== field.getAttribute(`data-if-${name}`);
+        field.hidden = !field.getAttribute(`data-if-${name}`).split(" ").includes(form.elements[name].value);
       }
     }
   };

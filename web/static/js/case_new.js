@@ -6,7 +6,7 @@ import { byId, pageData, setText } from "./dom.js";
 import "./page.js";
 import { t } from "./texts.js";
 
-const { proposed, max } = pageData("page");
+const { proposed, second, grave, max } = pageData("page");
 const form = byId("new-case");
 const list = byId("lines");
 const rows = () => [...list.querySelectorAll("[data-line]")];
@@ -36,6 +36,24 @@ function propose(row) {
   const option = row.querySelector("[data-auto]");
   const department = proposed[class_];
   setText(option, department ? t("自动：%(department)s", { department }) : class_ ? t("请选择部门") : t("按对应关系"));
+  const other = row.querySelector("[data-second]");
+  const more = second[class_];
+  const named = rows().some((one) => one.querySelector("[data-part=department]").value === more?.code);
+  other.hidden = !more || named || rows().length >= max;
+  if (more) setText(other, t("再加%(department)s", { department: more.name }));
+}
+
+/** Add a line like `row` for the department that has a part in it as a rule. */
+function addSecond(row) {
+  const kind = row.querySelector("[data-part=kind]").value;
+  const more = second[kind.split(".")[0]];
+  const line = more && addLine();
+  if (!line) return;
+  line.querySelector("[data-part=kind]").value = kind;
+  line.querySelector("[data-part=department]").value = more.code;
+  rows().forEach(propose);
+  line.querySelector("[data-part=cause]").focus();
+  form.dispatchEvent(new Event("input"));
 }
 
 byId("add-line").addEventListener("click", (event) => {
@@ -43,12 +61,17 @@ byId("add-line").addEventListener("click", (event) => {
   addLine()?.querySelector("select").focus();
 });
 list.addEventListener("click", (event) => {
+  if (event.target.closest("[data-second]")) {
+    addSecond(event.target.closest("[data-line]"));
+    return;
+  }
   const button = event.target.closest("[data-remove]");
   if (!button || rows().length === 1) return;
   const row = button.closest("[data-line]");
   const next = row.previousElementSibling || row.nextElementSibling;
   row.remove();
   number();
+  rows().forEach(propose);
   next.querySelector("select").focus();
   form.dispatchEvent(new Event("input"));
 });
@@ -62,6 +85,12 @@ document.addEventListener("keydown", (event) => {
   byId("add-line").click();
 });
 
+form.elements.source.addEventListener("change", () => {
+  // From the press or an authority it is a major one; the agent may still choose 2.
+  if (grave.includes(form.elements.source.value) && form.elements.severity.value === "1") {
+    form.elements.severity.value = "3";
+  }
+});
 form.addEventListener("draft-restored", () => rows().forEach(propose));
 
 form.dataset.tended = "yes";
