@@ -3,13 +3,13 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.settings import Settings
 from app.web_settings import web_settings
-from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
 from kernel.bus import Bus
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 POLL = timedelta(seconds=5)
 """Between two looks; tasks are due to the minute."""
+WATCH = timedelta(minutes=1)
+"""Between two looks for appointments that come near and forms that are missing."""
 SWEEP = timedelta(seconds=20)
 """Between two looks for talks that nobody ended."""
 
@@ -45,8 +47,16 @@ def build_tasks(settings: Settings, database: Database, clock: Clock, bus: Bus) 
     return build_callbacks(build_crm(ground), ground)
 
 
-async def keep_sweeping(sweep: TalkSweep, every: timedelta = SWEEP) -> None:
-    """End what nobody ended, until cancelled."""
+class Sweep(Protocol):
+    """Looks for what no fact tells of."""
+
+    async def run_once(self) -> int:
+        """Look once; return how much was done."""
+        ...
+
+
+async def keep_sweeping(sweep: Sweep, every: timedelta = SWEEP) -> None:
+    """Look again and again, until cancelled."""
     while True:
         try:
             await sweep.run_once()

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
 from app.call_alerts import CALL_FACTS, CallListener
-from app.callback_tasks import build_tasks, due_worker, keep_sweeping
+from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
@@ -175,6 +175,7 @@ async def open_centre(
         follows = _consumer(base, "callbacks.effects", EFFECT_FACTS, callbacks.effects.take)
         tasks.spawn("callback-effects", follows.run)
         tasks.spawn("callback-sweep", lambda: keep_sweeping(callbacks.sweep))
+        tasks.spawn("callback-watch", lambda: keep_sweeping(callbacks.watch, WATCH))
         opinions = _opinion_notices(base)
         told = _consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
         tasks.spawn("opinion-notices", told.run)

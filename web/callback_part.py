@@ -7,6 +7,7 @@ from aiohttp import web
 from callback_campaigns.answer_files import AnswerFiles
 from callback_campaigns.answer_player import AnswerPlayer
 from callback_campaigns.assignment import Assignments
+from callback_campaigns.callback_watch import CallbackWatch
 from callback_campaigns.campaign_figures import CampaignFigures
 from callback_campaigns.campaign_results import CampaignResults
 from callback_campaigns.campaigns import CampaignBook, Lines
@@ -42,6 +43,7 @@ class Callbacks:
     list_jobs: ImportJobs
     talks: Talks
     sweep: TalkSweep
+    watch: CallbackWatch
     forms: Forms
     effects: CallbackEffects
     figures: FiguresReader
@@ -76,6 +78,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         ImportJobs(office, lists, deps.bus.publish, permission=runs, lists=True),
         talks,
         TalkSweep(office, tasks, talks, dialling),
+        CallbackWatch(office, tasks),
         Forms(office, talks),
         CallbackEffects(
             office,
