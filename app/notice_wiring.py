@@ -160,7 +160,7 @@ def build_notices(
     standing = {"company": settings.centre.company, "hotline": settings.centre.hotline}
     queue = MessageQueue(clock, Staff(), unwanted, on_messages=sender.wake, standing=standing)
     notices = Notices(clock, bus, queue)
-    facts = NoticeFacts(notices, queue)
+    facts = NoticeFacts(notices, queue, clock)
     consumer = FactConsumer(
         "crm.notices", facts.types, facts.take, database=database, redis=redis, clock=clock, worker=worker
     )

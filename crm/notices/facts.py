@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.domain.customer import Salutation, greeting
 from crm.notices.alert_facts import ALERT_ENTRIES
 from crm.notices.case_facts import CASE_ENTRIES
+from crm.notices.customer_facts import CUSTOMER_ENTRIES, STALE
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.events import CustomerMessageWanted, MessageFailed, NoticeWanted
 from crm.notices.later import forget
@@ -25,6 +26,7 @@ from crm.notices.repair_facts import REPAIR_ENTRIES
 from crm.notices.service import Notices
 from crm.notices.ticket_facts import TICKET_ENTRIES
 from crm.tables import Customer, CustomerPhone, Department
+from kernel.clock import Clock
 from kernel.errors import ConfigurationError, Invalid
 from kernel.events import Event
 from kernel.phone import Phone, PhoneKind
@@ -74,12 +76,21 @@ ENTRIES: Mapping[type[Event], Entry] = {
 }
 
 
+def _nobody(fact: Event) -> Iterable[CustomerMessageWanted]:
+    return ()
+
+
 class NoticeFacts:
     """The receiver of facts; :attr:`types` are those it has an entry for."""
 
     def __init__(
-        self, notices: Notices, messages: MessageQueue, entries: Mapping[type[Event], Entry] = ENTRIES
+        self,
+        notices: Notices,
+        messages: MessageQueue,
+        clock: Clock,
+        entries: Mapping[type[Event], Entry] = ENTRIES,
     ) -> None:
+        self._clock = clock
         self._notices = notices
         self._messages = messages
         self._entries = entries
@@ -87,7 +98,7 @@ class NoticeFacts:
     @property
     def types(self) -> tuple[type[Event], ...]:
         """Return what to subscribe to."""
-        return (*self._entries, CustomerMessageWanted)
+        return tuple(dict.fromkeys((*self._entries, *CUSTOMER_ENTRIES, CustomerMessageWanted)))
 
     async def take(self, session: AsyncSession, fact: Event) -> None:
         """Do what a fact calls for, in the consumer's transaction.
@@ -97,6 +108,9 @@ class NoticeFacts:
         if isinstance(fact, CustomerMessageWanted):
             await self._tell_customer(session, fact)
             return
+        if fact.at > self._clock.now() - STALE:
+            for message in CUSTOMER_ENTRIES.get(type(fact), _nobody)(fact):
+                await self._tell_customer(session, message)
         entry = self._entries.get(type(fact))
         if entry is None:
             return

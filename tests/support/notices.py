@@ -86,7 +86,7 @@ class NoticeStage:
         self.woken = 0
         self.queue = MessageQueue(clock, self.people, self.refuses, on_messages=self._wake)
         self.notices = Notices(clock, self.bus, self.queue)
-        self.facts = NoticeFacts(self.notices, self.queue)
+        self.facts = NoticeFacts(self.notices, self.queue, clock)
         self.board = NoticeBoard(database, clock, self.bus)
         self.desk = OutgoingDesk(database, clock, Journal(AuditLog(database, clock)), on_messages=self._wake)
         self.sender = FakeSender()

@@ -1,11 +1,13 @@
 """Messages to a customer on the customer's time line: each once, with what became of it."""
 
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from crm.events_repairs import RepairAppointed, RepairClosed, RepairRegistered
 from crm.notices.domain import ATTEMPTS, QuietHours
 from crm.notices.events import CustomerMessageWanted
 from crm.notices.messages import CustomerMessage
@@ -14,6 +16,7 @@ from crm.tables import Contact, Customer, CustomerPhone, ServiceCase
 from crm.timeline import Timeline, TimelineEntry
 from kernel.clock import FakeClock
 from kernel.db import Database
+from kernel.ids import new_ulid
 from tests.support.notice_board import take
 from tests.support.notices import ZONE, NoticeStage
 
@@ -145,3 +148,33 @@ async def test_messages_to_people_who_work_here_are_on_nobodys(sqlite: Database,
     await stage.worker().run_once()
     async with stage.database.session() as session:
         assert (await session.scalars(select(Contact))).all() == []
+
+
+async def test_a_customer_hears_of_the_own_case_once(stage: NoticeStage, clock: FakeClock) -> None:
+    """Registered, a visit agreed, settled; not what became no case, nor what is long past."""
+    async with stage.database.transaction() as session:
+        session.add(Customer(id="c9", name="李梅", salutation="女士", level="B", created_at=clock.now()))
+        await session.flush()
+        session.add(CustomerPhone(customer_id="c9", e164="+8613800138009", position=0))
+    about: dict[str, Any] = {"case_id": new_ulid(), "no": "BX20260302-0009", "customer_id": "c9"}
+    registered = RepairRegistered(
+        at=clock.now(), **about, project_id=None, summary="漏水", warnings=(), specialist_id=None
+    )
+    visit = RepairAppointed(
+        at=clock.now(),
+        **about,
+        visit_from=clock.now() + timedelta(days=1),
+        visit_until=clock.now() + timedelta(days=1, hours=2),
+        department="ENG",
+        specialist_id=None,
+    )
+    closed = RepairClosed(at=clock.now(), **about, waived=False, first_time_fix=True)
+    waived = replace(closed, case_id=new_ulid(), waived=True)
+    past = replace(registered, case_id=new_ulid(), at=clock.now() - timedelta(days=2))
+    await take(stage, registered, registered, visit, visit, closed, closed, waived, past)
+    told = [(row.code, row.address, row.to_customer) for row in await stage.messages()]
+    assert sorted(told) == [
+        ("case.closed", "+8613800138009", True),
+        ("case.registered", "+8613800138009", True),
+        ("visit.booked", "+8613800138009", True),
+    ]
