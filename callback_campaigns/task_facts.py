@@ -14,6 +14,7 @@ from crm.events_cases import CaseClosed, LineDone
 from crm.events_people import (
     CustomerFrozen,
     CustomerThawed,
+    NumbersChanged,
     ProjectEnded,
     ProjectResumed,
     ProjectSuspended,
@@ -29,7 +30,7 @@ from kernel.events import Event
 
 TASK_FACTS: tuple[type[Event], ...] = (
     *(StageReached, StageCorrected, ProjectSuspended, ProjectResumed, ProjectEnded),
-    *(CustomerFrozen, CustomerThawed, ThawAnswered),
+    *(CustomerFrozen, CustomerThawed, ThawAnswered, NumbersChanged),
     *(LineDone, CaseClosed, RepairVisitFinished, RepairClosed, RevisitWanted),
 )
 FIXED = VisitOutcome.FIXED.value

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.task import Task
-from callback_campaigns.domain.windows import CallingWindows, CallWish
+from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
 from crm.tables import Customer, Project, Store
 from kernel.holidays import CalendarYearMissing
 
@@ -25,3 +25,9 @@ def time_left(windows: CallingWindows, wish: CallWish, now: datetime) -> timedel
         return windows.left(now, wish)
     except CalendarYearMissing:
         return timedelta(0)
+
+
+def preferred_hours(customer: Customer) -> Span | None:
+    """Return the hours that a customer prefers."""
+    begin, end = customer.preferred_from, customer.preferred_until
+    return Span(begin, end) if begin and end and begin < end else None

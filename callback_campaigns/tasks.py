@@ -15,10 +15,10 @@ from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
 from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Planned, Trigger
 from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
-from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
-from callback_campaigns.refused_calls import refuse_now
+from callback_campaigns.domain.windows import CallingWindows, CallWish
+from callback_campaigns.number_fixes import carry_out_now, numbers_changed
 from callback_campaigns.task_facts import About, is_past, trigger_of
-from callback_campaigns.task_hours import store_of
+from callback_campaigns.task_hours import preferred_hours, store_of
 from callback_campaigns.task_notices import callback_due, work_goes_on
 from callback_campaigns.task_store import (
     add_invalid,
@@ -40,6 +40,7 @@ from crm.events_cases import CaseClosed, LineDone
 from crm.events_people import (
     CustomerFrozen,
     CustomerThawed,
+    NumbersChanged,
     ProjectEnded,
     ProjectResumed,
     ProjectSuspended,
@@ -125,6 +126,8 @@ class CallbackTasks:
                 await self._answer(session, fact)
             case CaseClosed() | RepairClosed():
                 await self._cancel(session, CancelWhy.CASE_CLOSED, CallbackTaskRow.case_id == fact.case_id)
+            case NumbersChanged():
+                await numbers_changed(session, self, fact.customer_id, now=now)
             case RevisitWanted():
                 await self._revisit(session, fact)
             case _:
@@ -210,9 +213,10 @@ class CallbackTasks:
     async def _tell(
         self, session: AsyncSession, task: Task, effects: Sequence[Effect], attempt_id: str | None
     ) -> None:
-        if Effect.DO_NOT_CALL in effects:
-            await refuse_now(session, self._office, task, attempt_id)
+        other = await carry_out_now(session, self._office, task, effects, attempt_id)
         tell(session, task, effects, now=self._office.now(), attempt_id=attempt_id)
+        if other:
+            await numbers_changed(session, self, task.customer_id, now=self._office.now())
 
     async def bring_due(self, rows: Sequence[CallbackTaskRow]) -> None:
         """Make the tasks whose time has come ready; a handler of :class:`kernel.due.DueWorker`."""
@@ -289,7 +293,7 @@ class CallbackTasks:
         return PlanContext(
             store=store.name if store else None,
             level=Level(customer.level),
-            preferred=_preferred(customer),
+            preferred=preferred_hours(customer),
             stopped=frozenset(CallbackType(kind) for kind in stopped),
             freezes=await self.freezes(session, trigger.customer_id),
             suspended=project is not None and project.stage == Stage.SUSPENDED,
@@ -375,7 +379,7 @@ class CallbackTasks:
         """Return what a call about a task asks of the hours."""
         customer = await session.get_one(Customer, task.customer_id)
         rule = self.rules.of(task.kind, await store_of(session, task))
-        return planning.wish_for(task, rule, _preferred(customer))
+        return planning.wish_for(task, rule, preferred_hours(customer))
 
     async def retry_times(self, session: AsyncSession, task: Task, dialling: DialFile) -> RetryTimes:
         """Return when a task may be tried again: in the hours of an ordinary call, appointed or not."""
@@ -443,8 +447,3 @@ class CallbackTasks:
             project_id=task.project_id,
         )
         await self.plan_for(session, trigger, point_after=days.get(task.point))
-
-
-def _preferred(customer: Customer) -> Span | None:
-    begin, end = customer.preferred_from, customer.preferred_until
-    return Span(begin, end) if begin and end and begin < end else None

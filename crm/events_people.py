@@ -136,6 +136,13 @@ class ThawAnswered(Event):
 
 
 @event
+class NumbersChanged(Event):
+    """Somebody wrote down a customer's telephone numbers anew: added, corrected, found good or bad."""
+
+    customer_id: str
+
+
+@event
 class CallsRefused(Event):
     """A customer, or whoever has a number, wants no calls of ``level`` (1 surveys, 2 marketing, 3 all)."""
 

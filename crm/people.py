@@ -24,6 +24,7 @@ from crm.domain.customer_rules import (
     check_window,
 )
 from crm.domain.lines import choice, maybe_line
+from crm.events_people import NumbersChanged
 from crm.office import Office, customer_for_change, known_store
 from crm.people_views import CustomerPage, CustomerRecord, CustomerSummary
 from crm.tables import Customer, CustomerPhone, Project, Store
@@ -31,6 +32,7 @@ from kernel.access import Actor, Permission
 from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Forbidden, Invalid
 from kernel.ids import new_ulid
+from kernel.outbox import add_fact
 from kernel.phone import Phone, mask
 
 MAX_PAGE = 200
@@ -232,6 +234,7 @@ class People:
                 _update_phone(found, position, item, now)
         await session.flush()
         await self._refuse_with_numbers(session, row, wanted)
+        add_fact(session, NumbersChanged(at=now, customer_id=row.id))
         return before, _quality((await session.execute(query)).scalars())
 
     async def set_level(

@@ -19,6 +19,7 @@ from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow, DialRefusalRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.calendar_book import CalendarBook
+from crm.domain.customer_rules import PhoneEntry
 from crm.tables import Project, ServiceCase, Store
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -321,3 +322,32 @@ async def test_a_rate_over_a_week_is_kept(centre: CallbackCentre) -> None:
     answer = await attempts.begin(await request(centre))
     assert isinstance(answer, Refusal)
     assert (answer.code, answer.until) == (RefusalCode.FREQUENCY, attempt.began_at + timedelta(days=7))
+
+
+async def empty(centre: CallbackCentre, number: str) -> None:
+    attempt, now = await begun(centre, number=number), centre.clock.now()
+    await centre.attempts.move(attempt.attempt_id, lambda one: rules.ended(one, Outcome.EMPTY, now=now))
+
+
+async def test_an_empty_number_is_marked_and_another_one_is_called_instead(centre: CallbackCentre) -> None:
+    (task,) = await centre.all()
+    customers, known = centre.desk.people, [PhoneEntry(number=NUMBER)]
+    two = [*known, PhoneEntry(number="13800138002")]
+    await customers.set_phones(MANAGER, task.customer_id, two, expected=None)
+    await empty(centre, NUMBER)
+    (task,) = await centre.all()
+    assert task.status is TaskStatus.READY
+    centre.clock.advance(timedelta(hours=4))
+    answer = await centre.attempts.begin(await request(centre, number=NUMBER))
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.BAD_NUMBER  # nor is it dialled about anything else
+    await empty(centre, "13800138002")
+    (task,) = await centre.all()
+    assert task.status is TaskStatus.BAD_NUMBER
+    # The store finds the right one.
+    await centre.tell()
+    new = [PhoneEntry(number="13800138003")]
+    await customers.set_phones(MANAGER, task.customer_id, new, expected=None)
+    await centre.tell()
+    (task,) = await centre.all()
+    assert (task.status, task.due_at) == (TaskStatus.READY, centre.clock.now())
