@@ -191,7 +191,7 @@ class DataRequests:
             row = await _load(session, request_id)
             if row.kind not in {RequestKind.SEE, RequestKind.COPY}:
                 raise Invalid("they did not ask for a copy", field="kind")
-            found = await copy_of(session, row.customer_id)
+            found = await copy_of(session, row.customer_id, self._retention.callbacks)
             await self._note(session, actor, "data_request.copied", row, {})
             return {"request": row.no, "at": self._office.now().isoformat(), **found}
 

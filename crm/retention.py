@@ -56,8 +56,7 @@ class Retention:
     ) -> None:
         self._office = office
         self._policy = policy
-        self._callbacks = callbacks
-        self.calls, self.personal = calls, personal
+        self.calls, self.callbacks, self.personal = calls, callbacks, personal
 
     async def due(self, *, most: int = 100_000) -> tuple[Ended, ...]:
         """Return what has ended and is not deleted yet: what a dry run shows."""
@@ -220,7 +219,7 @@ class Retention:
         ids = [call_id for call_id, _, _ in rows]
         of_cases = await _cases_of_calls(session, ids)
         cases = await self._cases(session, sorted(set(of_cases.values())))
-        asked = await self._callbacks.projects(session, ids) if self._callbacks is not None else {}
+        asked = await self.callbacks.projects(session, ids) if self.callbacks is not None else {}
         homes = await self._homes_by_id(session, [one for one in asked.values() if one])
         records: dict[str, Kept] = {}
         for call_id, _, at in rows:
@@ -236,9 +235,9 @@ class Retention:
     async def _look_at_callbacks(
         self, session: AsyncSession, before: datetime, after: str
     ) -> tuple[list[Ended], str]:
-        if self._callbacks is None:
+        if self.callbacks is None:
             return [], ""
-        tasks = await self._callbacks.older(session, before, after, BATCH)
+        tasks = await self.callbacks.older(session, before, after, BATCH)
         cases = await self._cases(session, sorted({one.case_id for one in tasks if one.case_id}))
         homes = await self._homes_by_id(session, [one.project_id for one in tasks if one.project_id])
         records = {
@@ -296,15 +295,15 @@ class Retention:
 
     async def callbacks_of(self, session: AsyncSession, call_ids: Sequence[str]) -> Collection[str]:
         """Return those of the calls that were callbacks: they have an end of their own."""
-        return await self._callbacks.projects(session, call_ids) if self._callbacks is not None else ()
+        return await self.callbacks.projects(session, call_ids) if self.callbacks is not None else ()
 
     async def erase_callbacks(self, session: AsyncSession, task_ids: Sequence[str]) -> None:
         """Delete what was said in callbacks; what was chosen stays as figures.
 
         Recordings go first: were they left behind by a crash, nothing would name them any more.
         """
-        if self._callbacks is not None:
-            await self._callbacks.drop_recordings(session, task_ids)
+        if self.callbacks is not None:
+            await self.callbacks.drop_recordings(session, task_ids)
         await self.personal.empty(session, Record.CALLBACK, task_ids)
 
     async def _cases(self, session: AsyncSession, ids: Sequence[str]) -> dict[str, Kept]:

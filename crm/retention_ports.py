@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,6 +45,14 @@ class Callbacks(Protocol):
         self, session: AsyncSession, before: datetime, after: str, limit: int
     ) -> Sequence[OldCallback]:
         """Return callbacks that ended, in the order of their ids; those that were erased as well."""
+        ...
+
+    async def answers(self, session: AsyncSession, customer_id: str) -> Sequence[dict[str, Any]]:
+        """Return what a customer answered, question by question, as their copy shows it."""
+        ...
+
+    async def recordings(self, session: AsyncSession, customer_id: str) -> Sequence[dict[str, Any]]:
+        """Return what they said in their own words, and whether it was written down."""
         ...
 
     async def drop_recordings(self, session: AsyncSession, task_ids: Sequence[str]) -> None:

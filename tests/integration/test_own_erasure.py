@@ -1,6 +1,8 @@
 """After a deletion the person stands nowhere, under whatever id they were (domain.md §6.4)."""
 
+import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,22 @@ from kernel.db import Base, Database
 from kernel.ids import new_ulid
 from telephony.retention import CallShelf
 from tests.support.people import MANAGER, Desk, make_desk
+from web.pages import own_copy_words
 from web.personal_places import PERSONAL
 
 pytestmark = pytest.mark.integration
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 NAME, NUMBER = "欧阳晴川", "13800138001"
-PLAIN: dict[str, Any] = {"UtcDateTime": NOW, "Integer": 1, "Float": 1.0, "Boolean": False, "JSON": []}
+PLAIN: dict[str, Any] = {
+    "UtcDateTime": NOW,
+    "Integer": 1,
+    "Date": NOW.date(),
+    "Numeric": Decimal(1),
+    "Float": 1.0,
+    "Boolean": False,
+    "JSON": [],
+}
 WORDS = f"{NAME}说漏水，电话{NUMBER}"
 
 
@@ -177,3 +188,37 @@ async def test_a_callback_ends_two_years_after_delivery_with_its_recording(
         rows = (await session.execute(select(answer.c.text, answer.c.score))).all()
     assert sorted(rows) == [("", 3), (WORDS, 3)], "figures stay"
     assert await retention.run_once() == {}
+
+
+async def test_the_copy_has_what_they_said_and_what_they_paid(
+    desk: Desk, requests: DataRequests, tmp_path: Path
+) -> None:
+    owner = (await desk.customer(NAME, NUMBER)).customer_id
+    home = (await desk.project(owner)).project.project_id
+    await talk(desk, owner, tmp_path, NOW)
+    await put(desk, "customer_freeze", id=new_ulid(), customer_id=owner, reason=WORDS, scope="site")
+    await put(desk, "customer_voice", id=new_ulid(), customer_id=owner, text=WORDS)
+    await put(desk, "project_payment", id=new_ulid(), project_id=home, amount=Decimal(300), receipt_no="S1")
+    case = new_ulid()
+    await put(desk, "service_case", id=case, no="TS1", kind="complaint", customer_id=owner, content=WORDS)
+    await put(desk, "complaint", case_id=case, demand="换砖", registered_by_id=owner)
+    await put(desk, "attachment", id=new_ulid(), case_id=case, name="墙.jpg", purpose="photo")
+    made = await requests.receive(MANAGER, owner, RequestKind.COPY, evidence="核对了合同号")
+    copy = await requests.copy(MANAGER, made.request_id)
+    assert json.loads(json.dumps(copy)) == copy
+    told = {
+        "answers": "text",
+        "recordings": "transcript",
+        "freezes": "reason",
+        "suggestions": "text",
+    }
+    assert {copy[part][0][field] for part, field in told.items()} == {WORDS}
+    assert (copy["payments"][0]["receipt_no"], copy["demands"][0]["demand"]) == ("S1", "换砖")
+    assert (copy["files"][0]["name"], copy["files"][0]["no"]) == ("墙.jpg", "TS1")
+    assert set(own_copy_words.PARTS) == set(copy) - {"request", "at"}, "the page shows every part"
+    fields = {name for part in own_copy_words.PARTS for row in _rows(copy[part]) for name in row}
+    assert fields <= set(own_copy_words.FIELDS), "in words"
+
+
+def _rows(part: Any) -> list[dict[str, Any]]:
+    return [part] if isinstance(part, dict) else part

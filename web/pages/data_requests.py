@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -17,6 +15,7 @@ from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import current_actor
+from web.pages import own_copy_words
 from web.pages import people_forms as forms
 from web.pages.customer_pick import pick
 from web.pages.people_forms import EXPECTED, Form, Refused
@@ -27,61 +26,6 @@ from web.problems import status_of
 PAGE = 50
 KINDS = {"see": N_("查阅"), "copy": N_("复制"), "correct": N_("更正"), "delete": N_("删除")}
 STATES = {"open": N_("待答复"), "answered": N_("已答复"), "refused": N_("已拒绝"), "all": N_("全部")}
-PARTS = {
-    "customer": N_("个人资料"),
-    "phones": N_("电话号码"),
-    "projects": N_("合同与工程"),
-    "cases": N_("投诉、报修与反馈"),
-    "contacts": N_("联系记录"),
-    "call_notes": N_("通话记录摘要"),
-    "consents": N_("授权"),
-    "refusals": N_("拒绝联系"),
-}
-FIELDS = {
-    "name": N_("姓名"),
-    "salutation": N_("称呼"),
-    "level": N_("级别"),
-    "preferred_channel": N_("希望的联系方式"),
-    "elder_mode": N_("长者模式"),
-    "created_at": N_("登记时间"),
-    "e164": N_("号码"),
-    "label": N_("说明"),
-    "contract_no": N_("合同号"),
-    "address": N_("地址"),
-    "area_m2": N_("面积"),
-    "package": N_("套餐"),
-    "amount": N_("合同额"),
-    "signed_on": N_("签约日期"),
-    "started_on": N_("开工日期"),
-    "finished_on": N_("完工日期"),
-    "project_manager": N_("项目经理"),
-    "designer": N_("设计师"),
-    "inspector": N_("质检"),
-    "stage": N_("阶段"),
-    "warranty_no": N_("保修单号"),
-    "warranty_until": N_("保修至"),
-    "no": N_("单号"),
-    "kind": N_("类别"),
-    "status": N_("状态"),
-    "content": N_("内容"),
-    "source": N_("来源"),
-    "opened_at": N_("登记时间"),
-    "closed_at": N_("结案时间"),
-    "at": N_("时间"),
-    "channel": N_("方式"),
-    "direction": N_("方向"),
-    "result": N_("结果"),
-    "notes": N_("备注"),
-    "purpose": N_("用途"),
-    "basis": N_("依据"),
-    "given_at": N_("授权时间"),
-    "evidence": N_("凭据"),
-    "text_version": N_("文本版本"),
-    "withdrawn_at": N_("撤回时间"),
-    "since": N_("登记时间"),
-    "lifted_at": N_("恢复时间"),
-}
-_WORDS = {"status": labels.CASE_STATUSES, "stage": labels.STAGES, "direction": labels.DIRECTIONS}
 
 
 def setup(app: web.Application) -> None:
@@ -206,29 +150,19 @@ async def copy_html(request: web.Request) -> web.StreamResponse:
     found = await _copy(request)
     zone = request.app[DEPS].settings.timezone
 
-    def shown(row: dict[str, Any]) -> list[tuple[str, str]]:
-        return [(gettext(FIELDS.get(name, name)), _said(name, value, zone)) for name, value in row.items()]
+    def shown(part: str, row: dict[str, Any]) -> list[tuple[str, str]]:
+        return [
+            (gettext(own_copy_words.FIELDS.get(name, name)), own_copy_words.said(part, name, value, zone))
+            for name, value in row.items()
+        ]
 
     parts = []
-    for name, label in PARTS.items():
+    for name, label in own_copy_words.PARTS.items():
         rows = [found[name]] if isinstance(found[name], dict) else found[name]
-        parts.append((gettext(label), [shown(row) for row in rows]))
+        parts.append((gettext(label), [shown(name, row) for row in rows]))
     response = render(request, "people/own_copy.html", {"copy": found, "parts": parts})
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _said(field: str, value: object, zone: ZoneInfo) -> str:
-    """Return a value in words; nothing for what is not known."""
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool):
-        return gettext("是") if value else gettext("否")
-    if field in _WORDS:
-        return labels.word(_WORDS[field], str(value))
-    if field.endswith("_at") or field in {"at", "since"}:
-        return f"{datetime.fromisoformat(str(value)).astimezone(zone):%Y-%m-%d %H:%M}"
-    return str(value)
 
 
 async def _copy(request: web.Request) -> dict[str, Any]:
