@@ -15,7 +15,7 @@ from callback_campaigns.talk_tables import CallbackFormRow
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.events_tickets import RevisitWanted
 from crm.people_tables import DoNotCallRow
-from crm.tables import Contact, Project, ServiceCase
+from crm.tables import Contact, CustomerPhone, Project, ServiceCase
 from crm.ticket_tables import TicketPart, TicketRow
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -296,3 +296,10 @@ async def test_REVISIT_verifies_the_ticket_or_makes_a_complaint_of_it(
     assert [case.status for case in cases if case.id == ticket.id] == [status]
     assert await done.tickets() == {"KG1": ("DES", "ENG")}, "no second ticket about the same"
     assert len(cases) == (2 if status == "converted" else 1)
+
+
+async def test_a_wrong_number_is_marked_when_the_talk_ends(done: Followed) -> None:
+    await done.centre.finish(await done.centre.talk(), TalkEnding.WRONG_PERSON)
+    async with done.centre.callbacks.database.session() as session:
+        phone = (await session.scalars(select(CustomerPhone))).one()
+    assert (phone.bad_reason, phone.bad_since) == ("wrong_person", done.centre.clock.now())
