@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.answer_review import tell_unheard
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.attempt import AttemptState
 from callback_campaigns.domain.dial_rules import DialFile
@@ -51,6 +52,7 @@ class TalkSweep:
     async def run_once(self) -> int:
         """Look once; return how many talks and calls were ended."""
         ended = 0
+        await tell_unheard(self._office)
         for talk_id in await self._left_open():
             try:
                 await self._talks.end(talk_id, TalkEnding.BROKEN_OFF, by=TIMERS)

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from callback_campaigns.answer_files import AnswerFiles
 from callback_campaigns.answer_player import AnswerPlayer
+from callback_campaigns.answer_review import AnswerReview
 from callback_campaigns.assignment import Assignments
 from callback_campaigns.callback_watch import CallbackWatch
 from callback_campaigns.campaign_figures import CampaignFigures
@@ -48,6 +49,7 @@ class Callbacks:
     effects: CallbackEffects
     figures: FiguresReader
     player: AnswerPlayer
+    review: AnswerReview
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -94,6 +96,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         ),
         FiguresReader(office, plan),
         AnswerPlayer(office, talks, AnswerFiles(deps.settings.answers_dir)),
+        AnswerReview(office, questionnaires, crm.tickets.tickets),
     )
 
 

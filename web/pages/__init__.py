@@ -8,6 +8,7 @@ from web.pages import (
     callback_answers,
     callback_form,
     callback_results,
+    callback_voices,
     callback_work,
     callbacks,
     calls,
@@ -46,6 +47,7 @@ def setup(app: web.Application) -> None:
     callback_answers.setup(app)
     callback_form.setup(app)
     callback_results.setup(app)
+    callback_voices.setup(app)
     callback_work.setup(app)
     people.setup(app)
     notices.setup(app)

@@ -71,6 +71,7 @@ SECTIONS = {
     "/projects": "/customers",
     "/callbacks": "/callback-tasks",
     "/callback-results": "/callback-tasks",
+    "/callback-voices": "/callback-tasks",
 }
 """Pages that are no item of the bar → the item that they belong to."""
 
