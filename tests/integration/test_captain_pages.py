@@ -14,6 +14,7 @@ from kernel.clock import FakeClock
 from tests.support.office import HOUR, OfficeStage
 from tests.support.office_web import Form, get, local, post, signed_in
 from tests.support.web_stage import web_stage
+from web.pages.office import captain, gathered
 
 pytestmark = pytest.mark.integration
 
@@ -136,3 +137,20 @@ async def test_reloading_a_refused_form_leads_to_its_page(office: OfficeStage) -
         session.get(f"/captain/{repair.case_id}/steps/contact", allow_redirects=False) as answer,
     ):
         assert (answer.status, answer.headers["Location"]) == (303, f"/captain/{repair.case_id}")
+
+
+async def test_more_repairs_than_a_page_holds_are_all_there_the_most_urgent_first(
+    office: OfficeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered, "PAGE", 1)
+    monkeypatch.setattr(captain, "READ", 1)
+    repairs = []
+    for _ in range(3):
+        repairs.append(await office.told())
+        office.clock.advance(HOUR)
+    seen = []
+    for begin in range(3):
+        _, page = await get(office, "captain", f"/captain?from={begin}")
+        seen.append([repair.no for repair in repairs if repair.no in page])
+        assert (f"/captain?from={begin + 1}" in page) == (begin < 2)
+    assert seen == [[repair.no] for repair in repairs]

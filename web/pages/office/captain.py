@@ -28,10 +28,11 @@ from web.pages import repair_words
 from web.pages.case_parts import Due, due_of
 from web.pages.figures import asked_of
 from web.pages.office import captain_repair, cost_words
+from web.pages.office.gathered import READ, gather
+from web.pages.office.gathered import shown as where_of
 from web.pages.shell import render
 from web.permissions import Permission, requires
 
-MOST = 200
 _S = CaseStatus
 
 
@@ -71,30 +72,48 @@ async def show(request: web.Request) -> web.StreamResponse:
     app, actor = request.app, current_actor(request)
     reader, now = app[CRM].repairs.reader, app[DEPS].clock.now()
     zone = app[DEPS].settings.timezone
-    page = await reader.page(actor, RepairFilter(is_open=True), limit=MOST)
-    mine = [item for item in page.items if item.route in {Route.CAPTAIN, Route.OTHER_CREW}]
-    to_cost = await reader.page(actor, RepairFilter(which=RepairList.TO_COST), limit=MOST)
-    reroute = await reader.page(actor, RepairFilter(which=RepairList.REROUTE), limit=MOST)
+
+    async def all_of(wanted: RepairFilter) -> list[RepairBrief]:
+        return await gather(lambda cursor: reader.page(actor, wanted, cursor=cursor, limit=READ))
+
+    mine = [
+        item
+        for route in (Route.CAPTAIN, Route.OTHER_CREW)
+        for item in await all_of(RepairFilter(is_open=True, route=route))
+    ]
+    to_cost = await all_of(RepairFilter(which=RepairList.TO_COST))
+    reroute = await all_of(RepairFilter(which=RepairList.REROUTE))
     district = request.query.get("district", "")[:60]
     districts = sorted({item.community for item in mine if item.community})
-    shown = [item for item in mine if not district or item.community == district]
-    proposed = {item.case_id for item in reroute.items}
+    wanted = [item for item in mine if not district or item.community == district]
+    part = where_of("/captain", request.query, len(wanted))
+    shown = sorted(wanted, key=_urgency)[part.begin : part.end]
+    proposed = {item.case_id for item in reroute}
     to_call = [item for item in shown if item.status in {_S.ROUTED, _S.NOTIFIED, _S.CONTACTED}]
     visits = [item for item in shown if item.status is _S.APPOINTED and item.appointed_from is not None]
-    owed = {item.case_id for item in to_cost.items}
+    owed = {item.case_id for item in to_cost}
     rest = [item for item in shown if item.status in {_S.VISITED, _S.CALLBACK} and item.case_id not in owed]
     context = {
-        "reroute": _cards(reroute.items, now),
+        "reroute": _cards(reroute, now) if not part.begin else [],
         "to_call": _by_due(_cards((item for item in to_call if item.case_id not in proposed), now)),
         "days": _days(visits, now, zone),
-        "to_cost": _by_due(_cards(to_cost.items, now)),
+        "to_cost": _by_due(_cards(to_cost, now)) if not part.begin else [],
         "rest": _cards(rest, now),
         "districts": districts,
         "district": district,
         "sees_deposits": actor.can(Permission.DEPOSITS_VIEW),
-        "total": len(shown),
+        "total": len(wanted),
+        "more": part.more,
+        "first": part.first,
     }
     return render(request, "office/captain.html", context)
+
+
+def _urgency(item: RepairBrief) -> tuple[datetime, str]:
+    """Return what sorts repairs: by the agreed visit or the limit that ends first, else by their age."""
+    timer = nearest(item.timers)
+    due = timer.due_at if timer is not None else None
+    return item.appointed_from or due or item.case.opened_at, item.case_id
 
 
 def _cards(items: Iterable[RepairBrief], now: datetime) -> list[Card]:

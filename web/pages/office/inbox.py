@@ -15,6 +15,8 @@ from web.i18n import gettext
 from web.identity import current_actor
 from web.pages import case_words as words
 from web.pages.case_parts import Due, departments, due_of, left_text
+from web.pages.office.gathered import READ, gather
+from web.pages.office.gathered import shown as where_of
 from web.pages.office.lines import STEPS, age_days
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
@@ -69,7 +71,10 @@ async def show(request: web.Request) -> web.StreamResponse:
     """Show what waits for a signature, then what is at work, the oldest first."""
     app, actor = request.app, current_actor(request)
     now = app[DEPS].clock.now()
-    waiting = await app[CRM].complaints.handoffs.page(actor, Box.WAITING, limit=200)
+    handoffs = app[CRM].complaints.handoffs
+    waiting = await gather(lambda cursor: handoffs.page(actor, Box.WAITING, cursor=cursor, limit=READ))
+    part = where_of("/inbox", request.query, len(waiting))
+    waiting.sort(key=lambda item: (item.due_at or item.sent_at, item.handoff_id))
     lines = await app[LINE_LISTS].open_lines(actor)
     names = await departments(request)
     done = STEPS.get(request.query.get("done", ""))
@@ -79,10 +84,10 @@ async def show(request: web.Request) -> web.StreamResponse:
         "department": names.get(actor.department or "", ""),
         "everybody": actor.can(Permission.CASES_VIEW_ALL),
         "may_sign": actor.can(Permission.CASES_SIGN),
-        "to_sign": sorted(
-            (_to_sign(item, now) for item in waiting.items),
-            key=lambda item: item.handoff.due_at or item.handoff.sent_at,
-        ),
+        "to_sign": [_to_sign(item, now) for item in waiting[part.begin : part.end]],
+        "to_sign_total": len(waiting),
+        "more": part.more,
+        "first": part.first,
         "at_work": [_at_work(line, now) for line in shown],
         "mine": mine,
         "total": len(lines),
