@@ -277,6 +277,14 @@ class CallbackDesk:
             )
         return await self.get(actor, task_id)
 
+    async def stops(self, actor: Actor, project_id: str) -> dict[str, str]:
+        """Return the types that are stopped for a project, with the reason. Raises Forbidden."""
+        actor.need(Permission.PROJECTS_VIEW)
+        mine = CallbackStopRow.project_id == project_id
+        query = select(CallbackStopRow).where(mine).order_by(CallbackStopRow.kind)
+        async with self._office.database.session() as session:
+            return {row.kind: row.reason for row in await session.scalars(query)}
+
     async def stop(self, actor: Actor, project_id: str, kind: str, *, reason: str) -> None:
         """Stop the callbacks of a type for a project; what waits is cancelled, a call in progress ends.
 

@@ -8,6 +8,7 @@ from callback_campaigns.answer_files import AnswerFiles
 from callback_campaigns.answer_player import AnswerPlayer
 from callback_campaigns.answer_review import AnswerReview
 from callback_campaigns.assignment import Assignments
+from callback_campaigns.attempt_by_hand import ManualAttempts
 from callback_campaigns.callback_watch import CallbackWatch
 from callback_campaigns.campaign_figures import CampaignFigures
 from callback_campaigns.campaign_results import CampaignResults
@@ -35,6 +36,7 @@ class Callbacks:
 
     tasks: CallbackTasks
     assignments: Assignments
+    attempts_by_hand: ManualAttempts
     desk: CallbackDesk
     gates: GateDesk
     campaigns: CampaignBook
@@ -71,6 +73,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
     return Callbacks(
         tasks,
         Assignments(office, members),
+        ManualAttempts(office, tasks, dialling),
         CallbackDesk(office, tasks),
         GateDesk(office, plan),
         book,

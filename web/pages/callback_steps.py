@@ -1,4 +1,4 @@
-"""What is decided about a callback besides calling: who is to call."""
+"""What is decided about a callback besides calling: who is to call, that nobody does, what was tried."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import select
 
+from callback_campaigns.assignment import may_call
+from callback_campaigns.attempt_by_hand import BROUGHT_NOTHING
 from callback_campaigns.preview import numbers_of
 from callback_campaigns.task_desk import TaskDetail
 from crm.domain.machine import IllegalStep
@@ -16,6 +18,7 @@ from web.callback_part import CALLBACKS, Callbacks
 from web.deps import DEPS
 from web.identity import current_actor
 from web.masking import masked
+from web.pages import callback_words as words
 from web.pages.people_forms import Form, read_form, text, version_of
 from web.pages.shell import see_other
 from web.permissions import GRANTS, Permission, requires
@@ -45,6 +48,10 @@ async def part(request: web.Request, detail: TaskDetail) -> dict[str, Any]:
         "campaign": campaign,
         "number": masked(numbers[0]) if numbers else "",
         "me": actor.user_id,
+        "may_cancel": actor.can(Permission.PROJECTS_CORRECT),
+        "may_try": may_call(actor, detail.listed.assignee_id)
+        and task.is_dialable(request.app[DEPS].clock.now()),
+        "nothing": {one.value: labels.word(words.OUTCOMES, one.value) for one in BROUGHT_NOTHING},
         "colleagues": await colleagues(request) if actor.can(Permission.BOARD_VIEW) else {},
         "step_problem": labels.word(labels.PROBLEMS, wrong) if wrong in labels.PROBLEMS else "",
     }
@@ -104,4 +111,26 @@ async def assign(request: web.Request) -> web.StreamResponse:
     return await _step(request, step, "assigned")
 
 
-HANDLERS = {"take": take, "give-back": give_back, "assign": assign}
+@requires(Permission.PROJECTS_CORRECT)
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """Do without a callback."""
+
+    async def step(part: Callbacks, actor: Actor, task_id: str, form: Form) -> None:
+        reason = text(form, "reason")
+        await part.desk.cancel(actor, task_id, reason=reason, expected=version_of(form))
+
+    return await _step(request, step, "cancelled")
+
+
+@requires(Permission.CALLBACKS_WORK)
+async def tried(request: web.Request) -> web.StreamResponse:
+    """Write down an attempt from another telephone that brought nothing."""
+
+    async def step(part: Callbacks, actor: Actor, task_id: str, form: Form) -> None:
+        outcome, reason = text(form, "outcome"), text(form, "reason")
+        await part.attempts_by_hand.record(actor, task_id, outcome, reason=reason, expected=version_of(form))
+
+    return await _step(request, step, "tried")
+
+
+HANDLERS = {"take": take, "give-back": give_back, "assign": assign, "cancel": cancel, "tried": tried}

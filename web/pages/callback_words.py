@@ -78,6 +78,7 @@ STEPS = {
     "next_none": N_("不设下次回访"),
     "next_set": N_("设下次回访"),
     "next_repeat": N_("再作同样回访"),
+    "tried_elsewhere": N_("用其他电话没打通"),
     "reminded": N_("提醒"),
     "taken": N_("接下"),
     "given_back": N_("退回"),

@@ -23,6 +23,7 @@ from web.callback_part import CALLBACKS
 from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
+from web.pages import callback_words
 from web.pages import people_forms as forms
 from web.pages import people_words as words
 from web.pages.customer import project_card, services
@@ -120,6 +121,8 @@ async def _page(
         "may_post": user.can(Permission.PAYMENTS_POST),
         "may_ask": project.stage is Stage.MIDTERM and user.can(Permission.PAYMENTS_POST),
         "gates": await _gates(request, project.project_id),
+        "stops": await request.app[CALLBACKS].desk.stops(current_actor(request), project.project_id),
+        "callback_kinds": labels.words(callback_words.KINDS),
         "gate_words": labels.words(words.GATES),
         "gate_whys": labels.words(words.GATE_WHYS),
     }
@@ -323,6 +326,16 @@ async def _open_gate(request: web.Request, _: PeopleServices, actor: Actor, key:
     return await request.app[CALLBACKS].gates.open(actor, key, gate, reason=forms.text(form, "reason"))
 
 
+async def _stop(request: web.Request, _: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    desk, kind = request.app[CALLBACKS].desk, forms.text(form, "kind")
+    await desk.stop(actor, key, kind, reason=forms.text(form, "reason"))
+
+
+async def _enable(request: web.Request, _: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
+    desk, kind = request.app[CALLBACKS].desk, forms.text(form, "kind")
+    await desk.enable(actor, key, kind, reason=forms.text(form, "reason"))
+
+
 async def _reverse(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
     payment_id = forms.text(form, "payment_id")
     return await people.payments.reverse(actor, payment_id, reason=forms.text(form, "reason"))
@@ -345,6 +358,8 @@ STEPS: dict[str, tuple[Permission, Step]] = {
     "payment": (Permission.PAYMENTS_POST, _pay),
     "notice": (Permission.PAYMENTS_POST, _ask),
     "gate": (Permission.PROJECTS_CORRECT, _open_gate),
+    "callback-stop": (Permission.PROJECTS_CORRECT, _stop),
+    "callback-enable": (Permission.PROJECTS_CORRECT, _enable),
     "reverse": (Permission.PAYMENTS_POST, _reverse),
 }
 

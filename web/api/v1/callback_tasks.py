@@ -20,6 +20,7 @@ from web.api.v1.callback_tasks_schemas import (
     CallbackTaskOut,
     CallbackTaskPage,
     CallbackTasksQuery,
+    CallbackTriedIn,
     GateList,
     GateOpenIn,
     GateOut,
@@ -136,6 +137,26 @@ async def assign_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
         await assignments.take(call.actor, task_id, expected=call.expected)
     else:
         await assignments.assign(call.actor, task_id, to, expected=call.expected)
+    return _detail(await desk(call.request).get(call.actor, task_id))
+
+
+@operation(
+    query=NoQuery,
+    response=CallbackTaskDetail,
+    permission=Permission.CALLBACKS_WORK,
+    summary="Write down an attempt from another telephone that brought nothing",
+    description="It counts as any other attempt; when to try again follows from the rules.",
+    tag=TAG,
+    path_parameters=TASK,
+    body=CallbackTriedIn,
+    if_match=True,
+)
+async def record_callback_attempt(call: Call[NoQuery]) -> CallbackTaskDetail:
+    """Record an attempt."""
+    given, task_id = call.body(CallbackTriedIn), _task(call)
+    await call.request.app[CALLBACKS].attempts_by_hand.record(
+        call.actor, task_id, given.outcome, reason=given.reason, expected=call.expected
+    )
     return _detail(await desk(call.request).get(call.actor, task_id))
 
 
@@ -268,6 +289,7 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("GET", "/callback-tasks/{task_id}", get_callback_task),
     ("POST", "/callback-tasks/{task_id}/appoint", appoint_callback),
     ("PUT", "/callback-tasks/{task_id}/assignee", assign_callback),
+    ("POST", "/callback-tasks/{task_id}/attempts", record_callback_attempt),
     ("POST", "/callback-tasks/{task_id}/cancel", cancel_callback),
     ("PUT", "/projects/{project_id}/callback-stop", set_callback_stop),
     ("GET", "/projects/{project_id}/callback-gates", list_callback_gates),

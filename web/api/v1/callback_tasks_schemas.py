@@ -136,6 +136,15 @@ class CallbackAssignIn(BaseModel):
     )
 
 
+class CallbackTriedIn(BaseModel):
+    """An attempt from another telephone that brought nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    outcome: Outcome = Field(description="`no_answer`, `busy`, `rejected`, `off` or `empty`.")
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class CallbackStopIn(BaseModel):
     """Stop or enable the callbacks of a type for a project."""
 
