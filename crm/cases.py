@@ -17,6 +17,7 @@ from sqlalchemy.orm import joinedload
 
 from crm.confidential import address_for, hide, name_for, texts_hidden
 from crm.domain.case import PREFIXES, CaseKind, CaseStatus, Severity, Source, summary_of
+from crm.domain.classification import Nature, Urgency
 from crm.numbering import next_number
 from crm.office import current_id
 from crm.tables import CaseParty, Customer, Department, Project, ServiceCase, Store
@@ -48,6 +49,8 @@ class NewCase:
     content: str
     source: Source = Source.PHONE
     severity: Severity = Severity.GENERAL
+    nature: Nature | None = None
+    urgency: Urgency = Urgency.NORMAL
     external_no: str | None = None
     call_id: str | None = None
     limit_set: str | None = None
@@ -74,6 +77,8 @@ class CaseView:
     summary: str
     content: str
     severity: int
+    nature: str | None
+    urgency: str
     major: bool
     source: str
     external_no: str | None
@@ -105,6 +110,8 @@ class CaseFilter:
     customer_id: str | None = None
     project_id: str | None = None
     severity: int | None = None
+    nature: Nature | None = None
+    urgency: Urgency | None = None
     source: Source | None = None
     opened_since: datetime | None = None
     opened_until: datetime | None = None
@@ -153,6 +160,8 @@ class CaseRegister:
             summary=summary_of(content),
             content=content,
             severity=int(new.severity),
+            nature=new.nature.value if new.nature else None,
+            urgency=new.urgency.value,
             major=False,
             source=new.source.value,
             external_no=external_no,
@@ -334,6 +343,8 @@ def view_of(
         summary=hide(row.summary, hidden=bool(hidden)),
         content=hide(row.content or row.summary, hidden=bool(hidden)),
         severity=row.severity,
+        nature=row.nature,
+        urgency=row.urgency,
         major=row.major,
         source=row.source,
         external_no=row.external_no,
@@ -386,6 +397,8 @@ def conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
         (ServiceCase.customer_id, wanted.customer_id),
         (ServiceCase.project_id, wanted.project_id),
         (ServiceCase.severity, wanted.severity),
+        (ServiceCase.nature, wanted.nature),
+        (ServiceCase.urgency, wanted.urgency),
         (ServiceCase.source, wanted.source),
     ):
         if value is not None:

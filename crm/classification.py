@@ -89,3 +89,8 @@ def suggest_class(actor: Actor, text: str) -> Suggestion:
     if len(text) > MAX_CHARACTERS:
         raise Invalid(f"at most {MAX_CHARACTERS} characters", field="text")
     return classify(text, shipped())
+
+
+def norm_of(nature: str | None, urgency: str) -> Norm | None:
+    """Return in which time a case is answered and solved by the company's standard; none of old cases."""
+    return shipped().norms[Nature(nature), Urgency(urgency)] if nature else None

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import known_department, tidy_text
 from crm.domain.case import Severity, Source
+from crm.domain.classification import Nature, Urgency
 from crm.domain.complaint import (
     CONFIDENTIAL,
     MAX_LINES,
@@ -73,6 +74,8 @@ class NewComplaint:
     want_by: datetime | None = None
     severity: Severity = Severity.GENERAL
     severity_reason: str = ""
+    nature: Nature = Nature.COMPLAINT
+    urgency: Urgency = Urgency.NORMAL
     complained_at: datetime | None = None
     call_id: str | None = None
     hand_off: Dispatch | None = None

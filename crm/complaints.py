@@ -115,6 +115,8 @@ class Complaints:
                 content=new.content,
                 source=new.source,
                 severity=new.severity,
+                nature=new.nature,
+                urgency=new.urgency,
                 external_no=external_no,
                 call_id=new.call_id,
             ),

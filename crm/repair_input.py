@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import tidy_text
 from crm.domain.case import Severity, Source
+from crm.domain.classification import Nature, Urgency
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
 from crm.domain.lines import one_line
@@ -56,6 +57,8 @@ class NewRepair:
     repair_class: RepairClass | None = None
     source: Source = Source.PHONE
     severity: Severity = Severity.GENERAL
+    nature: Nature = Nature.REPAIR
+    urgency: Urgency = Urgency.NORMAL
     external_no: str | None = None
     call_id: str | None = None
     reply_within: timedelta | None = None

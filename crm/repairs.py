@@ -80,6 +80,8 @@ class Repairs:
                     content=_symptoms(new.symptoms),
                     source=new.source,
                     severity=new.severity,
+                    nature=new.nature,
+                    urgency=new.urgency,
                     external_no=line(new.external_no or "", field="external_no", limit=60) or None,
                     call_id=new.call_id,
                 ),

@@ -268,6 +268,8 @@ class ServiceCase(Base):
     summary: Mapped[str] = mapped_column(String(400))
     content: Mapped[str] = mapped_column(Text, default="", server_default="")
     severity: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    nature: Mapped[str | None] = mapped_column(String(16))
+    urgency: Mapped[str] = mapped_column(String(12), default="normal", server_default="normal")
     major: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     source: Mapped[str] = mapped_column(String(20), default="phone", server_default="phone")
     external_no: Mapped[str | None] = mapped_column(String(60))

@@ -2,9 +2,12 @@
 
 from aiohttp import web
 
+from crm.classification import suggest_class
 from crm.knowledge_views import ArticleView
+from web import labels
 from web.crm_part import CRM
 from web.identity import current_actor, current_user
+from web.pages import case_words as words
 from web.pages.shell import render
 from web.permissions import Permission, requires
 
@@ -31,4 +34,13 @@ async def advise(request: web.Request) -> web.StreamResponse:
             class_code=int(number) if number.isascii() and number.isdigit() and len(number) < 3 else None,
             limit=SHOWN,
         )
-    return render(request, "cases/_advice.html", {"articles": articles})
+    looks = suggest_class(current_actor(request), text) if text else None
+    context: dict[str, object] = {"articles": articles, "looks": looks}
+    if looks is not None:
+        context |= {
+            "nature": labels.word(words.NATURES, looks.nature.value),
+            "urgency": labels.word(words.URGENCIES, looks.urgency.value),
+            "answer": words.norm_text(looks.norm.answer),
+            "solve": words.norm_text(looks.norm.solve),
+        }
+    return render(request, "cases/_advice.html", context)

@@ -10,6 +10,7 @@ from crm.case_lists import BoardRow
 from crm.cases import CaseFilter
 from crm.complaint_views import HandoffView
 from crm.domain.case import STATUSES, CaseKind, CaseStatus
+from crm.domain.classification import Nature, Urgency
 from crm.handoffs import Box
 from kernel.errors import Conflict, Invalid
 from web import labels
@@ -106,6 +107,9 @@ async def show_board(request: web.Request) -> web.StreamResponse:
         "open_total": sum(counts.values()),
         "departments": known,
         "severities": labels.words(words.SEVERITIES),
+        "natures": labels.words(words.NATURES),
+        "urgencies": labels.words(words.URGENCIES),
+        "urgency_tones": words.URGENCY_TONES,
         "may_register": own,
         "export_query": urlencode(kept) if user.can(Permission.EXPORT) else None,
     }
@@ -130,7 +134,7 @@ def asked_form(request: web.Request) -> dict[str, str]:
     """Return the filter's fields as they stand in the address."""
     form = {
         name: request.query.get(name, "").strip()[:LONGEST]
-        for name in ("whose", "kind", "state", "department", "severity", "overdue")
+        for name in ("whose", "kind", "state", "department", "severity", "nature", "urgency", "overdue")
     }
     # Who registers cases has cases of their own and begins with them; a department has its own anyway.
     own = current_user(request).can(Permission.CASES_REGISTER)
@@ -150,6 +154,8 @@ def wanted_of(form: dict[str, str], user_id: str, known: dict[str, str]) -> Case
         department=form["department"] if form["department"] in known else None,
         specialist_id=user_id if form["whose"] == "mine" else None,
         severity=int(form["severity"]) if form["severity"] in words.SEVERITIES else None,
+        nature=Nature(form["nature"]) if form["nature"] in words.NATURES else None,
+        urgency=Urgency(form["urgency"]) if form["urgency"] in words.URGENCIES else None,
     )
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from crm.complaint_input import NewComplaint, NewLine
 from crm.domain.case import CaseKind, Severity, Source
+from crm.domain.classification import Nature, Urgency
 from crm.domain.complaint import (
     FIRST_DEPARTMENT,
     GRAVE_SOURCES,
@@ -43,6 +44,8 @@ HOLDERS = (
     "demand",
     "want_by",
     "severity",
+    "nature",
+    "urgency",
     "severity_reason",
     "source",
     "external_no",
@@ -97,6 +100,8 @@ async def show(request: web.Request) -> web.StreamResponse:
         "project_id": request.query.get("project", "")[:26],
         "call_id": request.query.get("call", "")[:26],
         "severity": str(Severity.GENERAL.value),
+        "nature": Nature.COMPLAINT.value,
+        "urgency": Urgency.NORMAL.value,
         "source": Source.PHONE.value,
         "form": HandoffForm.ELECTRONIC.value,
     }
@@ -128,6 +133,8 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
         "departments": departments_,
         "people": found.people,
         "severities": labels.words(words.SEVERITIES),
+        "natures": labels.words(words.NATURES),
+        "urgencies": labels.words(words.URGENCIES),
         "severity_hints": labels.words(words.SEVERITY_HINTS),
         "sources": labels.words(words.SOURCES),
         "forms": labels.words(words.HANDOFF_FORMS),
@@ -218,6 +225,8 @@ def _read(actor: Actor, reader: Reader, draft: Draft) -> NewComplaint | None:
     demand = reader.text("demand", limit=1000, required=False)
     want_by = reader.moment("want_by")
     severity = reader.choice("severity", words.SEVERITIES)
+    nature = reader.choice("nature", words.NATURES, required=False)
+    urgency = reader.choice("urgency", words.URGENCIES, required=False)
     source = reader.choice("source", words.SOURCES)
     why = reader.text("severity_reason", limit=400, required=False)
     decides = actor.can(Permission.CASES_DECIDE)
@@ -249,6 +258,8 @@ def _read(actor: Actor, reader: Reader, draft: Draft) -> NewComplaint | None:
         demand=demand,
         want_by=want_by,
         severity=Severity(int(severity)),
+        nature=Nature(nature or Nature.COMPLAINT.value),
+        urgency=Urgency(urgency or Urgency.NORMAL.value),
         severity_reason=why,
         source=Source(source),
         external_no=external_no or None,

@@ -1,7 +1,10 @@
 """What the codes of cases are called on the pages, in the language of the request."""
 
+from datetime import timedelta
+
+from crm.classification import norm_of
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
-from web.i18n import N_
+from web.i18n import N_, gettext
 
 LINE_STATUSES = {
     "registered": N_("待转交"),
@@ -65,6 +68,15 @@ SEVERITY_HINTS = {
     "2": N_("安全、水电隐患、私收费、一月内两次来电"),
     "3": N_("要求赔偿、群诉、媒体、监管来函"),
 }
+NATURES = {
+    "consultation": N_("咨询"),
+    "order": N_("业务办理"),
+    "complaint": N_("投诉"),
+    "suggestion": N_("建议"),
+    "repair": N_("报修"),
+}
+URGENCIES = {"normal": N_("一般"), "urgent": N_("紧急"), "emergency": N_("特急")}
+URGENCY_TONES = {"urgent": "amber", "emergency": "brick"}
 SEVERITY_TONES = {"2": "amber", "3": "brick"}
 
 SOURCES = {
@@ -201,3 +213,24 @@ for _class, _codes in SUBCLASSES.items():
     assert str(_class.value) in CLASSES
     assert set(_codes) <= set(SUBCLASS_WORDS)
     assert CLASS_LABELS[_class] == CLASSES[str(ComplaintClass(_class).value)]
+
+
+def norm_text(span: timedelta) -> str:
+    """Return a norm's time in words: minutes below two hours."""
+    minutes = round(span / timedelta(minutes=1))
+    if minutes < 120:
+        return gettext("%(n)s 分钟") % {"n": minutes}
+    return gettext("%(n)s 小时") % {"n": f"{minutes / 60:g}"}
+
+
+def target_text(nature: str | None, urgency: str) -> str:
+    """Return nature, urgency and the standard's times of a case; empty of cases from before."""
+    norm = norm_of(nature, urgency)
+    if norm is None or nature is None:
+        return ""
+    return gettext("%(nature)s · %(urgency)s · 标准 %(answer)s内答复、%(solve)s内解决") % {
+        "nature": gettext(NATURES[nature]),
+        "urgency": gettext(URGENCIES[urgency]),
+        "answer": norm_text(norm.answer),
+        "solve": norm_text(norm.solve),
+    }

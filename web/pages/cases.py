@@ -94,6 +94,7 @@ async def page(
         "status_tone": words.STATUS_TONES.get(view.header.status.value, ""),
         "severity": labels.word(words.SEVERITIES, view.header.severity),
         "severity_tone": words.SEVERITY_TONES.get(str(view.header.severity), ""),
+        "target": words.target_text(view.header.nature, view.header.urgency),
         "source": labels.word(words.SOURCES, view.header.source),
         "next_text": labels.word(words.NEXT_STEPS, view.next_step.value),
         "next_form": next((form for form in case_forms if form.form.step == next_form), None),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from crm.domain.case import CaseKind, Severity, Source
+from crm.domain.classification import Nature, Urgency
 from crm.domain.repair import Route, RouteReason
 from crm.domain.warranty import RepairClass
 from crm.limit_views import RecordRef
@@ -35,6 +36,8 @@ HOLDERS = (
     "route",
     "reason",
     "severity",
+    "nature",
+    "urgency",
     "source",
     "external_no",
     "new_name",
@@ -73,6 +76,8 @@ async def show(request: web.Request) -> web.StreamResponse:
         "project_id": request.query.get("project", "")[:26],
         "call_id": request.query.get("call", "")[:26],
         "severity": str(Severity.GENERAL.value),
+        "nature": Nature.REPAIR.value,
+        "urgency": Urgency.NORMAL.value,
         "source": Source.PHONE.value,
     }
     return await _page(request, Draft(values=values))
@@ -108,6 +113,8 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
         "reasons": {code: gettext(repair_words.REASONS[code]) for code in FIRST_REASONS},
         "places": [gettext(place) for place in PLACES],
         "severities": labels.words(words.SEVERITIES),
+        "natures": labels.words(words.NATURES),
+        "urgencies": labels.words(words.URGENCIES),
         "sources": labels.words(words.SOURCES),
         "notify_hours": int(notify.amount / timedelta(hours=1)),
         "contact_hours": int(contact.amount / timedelta(hours=1)),
@@ -151,6 +158,8 @@ def _read(reader: Reader, draft: Draft) -> NewRepair | None:
     place = reader.text("place", limit=60)
     class_ = reader.choice("repair_class", repair_words.CLASSES)
     severity = reader.choice("severity", words.SEVERITIES)
+    nature = reader.choice("nature", words.NATURES, required=False)
+    urgency = reader.choice("urgency", words.URGENCIES, required=False)
     source = reader.choice("source", words.SOURCES)
     external_no = reader.text("external_no", limit=60, required=source == Source.HOTLINE_FORWARD)
     route = reader.choice("route", ROUTES)
@@ -171,6 +180,8 @@ def _read(reader: Reader, draft: Draft) -> NewRepair | None:
         repair_class=RepairClass(class_),
         source=Source(source),
         severity=Severity(int(severity)),
+        nature=Nature(nature or Nature.REPAIR.value),
+        urgency=Urgency(urgency or Urgency.NORMAL.value),
         external_no=external_no or None,
         call_id=draft.values["call_id"] or None,
         route=asked,

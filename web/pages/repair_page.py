@@ -329,6 +329,7 @@ async def page(
         "status_tone": words.STATUS_TONES.get(case.status.value, ""),
         "severity": labels.word(words.SEVERITIES, case.severity),
         "severity_tone": words.SEVERITY_TONES.get(str(case.severity), ""),
+        "target": words.target_text(case.nature, case.urgency),
         "source": labels.word(words.SOURCES, case.source),
         "class_word": labels.word(repair_words.CLASSES, view.repair_class.value),
         "warranty_word": labels.word(repair_words.WARRANTIES, view.warranty.flag.value),

@@ -101,6 +101,8 @@ async def register_complaint(call: Call[NoQuery]) -> ComplaintDetail:
         demand=given.demand,
         want_by=given.want_by,
         severity=given.severity,
+        nature=given.nature,
+        urgency=given.urgency,
         severity_reason=given.severity_reason,
         complained_at=given.complained_at,
         call_id=given.call_id,

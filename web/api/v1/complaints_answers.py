@@ -29,6 +29,8 @@ class ComplaintHeader(Out):
     summary: str
     content: str
     severity: int
+    nature: str | None = Field(description="What the customer wants; `null` of cases from before.")
+    urgency: str
     major: bool
     source: str
     external_no: str | None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from crm.cases import CaseFilter
 from crm.complaint_input import Contacted, Timeliness
 from crm.domain.case import CaseKind, CaseStatus, Severity, Source
+from crm.domain.classification import Nature, Urgency
 from crm.domain.complaint import ComplaintClass, Verdict
 from crm.domain.complaint_line import AcceptMode, ProblemStatus
 from crm.domain.handoff import HandoffForm, SignatureKind
@@ -115,6 +116,8 @@ class ComplaintIn(ComplaintBody):
         Severity.GENERAL, description="From `media` or `regulator` not 1, unless the manager gives a reason."
     )
     severity_reason: str = Field("", max_length=400)
+    nature: Nature = Nature.COMPLAINT
+    urgency: Urgency = Urgency.NORMAL
     complained_at: AskedTime | None = Field(None, description="Now unless given.")
     call_id: Id | None = None
     lines: tuple[CauseLineIn, ...] = Field(min_length=1, max_length=12)

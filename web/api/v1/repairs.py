@@ -141,6 +141,8 @@ async def register_repair(call: Call[NoQuery]) -> RepairDetail:
         repair_class=given.repair_class,
         source=given.source,
         severity=given.severity,
+        nature=given.nature,
+        urgency=given.urgency,
         external_no=given.external_no,
         call_id=given.call_id,
         reply_within=timedelta(seconds=within) if within is not None else None,

@@ -27,6 +27,8 @@ class RepairHeader(Out):
     summary: str
     content: str
     severity: int
+    nature: str | None = Field(description="What the customer wants; `null` of cases from before.")
+    urgency: str
     source: str
     external_no: str | None
     replied_to_source_at: SiteTime | None

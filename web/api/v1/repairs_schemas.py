@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from crm.domain.case import Severity, Source
+from crm.domain.classification import Nature, Urgency
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
 from crm.domain.repair import InTime, NoticeWay, Route, RouteReason, VisitOutcome
@@ -75,6 +76,8 @@ class RepairIn(RepairBody):
     repair_class: RepairClass | None = Field(None, description="What the warranty says unless given.")
     source: Source = Source.PHONE
     severity: Severity = Severity.GENERAL
+    nature: Nature = Nature.REPAIR
+    urgency: Urgency = Urgency.NORMAL
     external_no: str | None = Field(None, max_length=60, description="Of the hotline that forwarded it.")
     reply_within_seconds: Annotated[int, Field(ge=60, le=30 * 86400)] | None = Field(
         None, description="What the forwarded order demands instead of the company's limit."

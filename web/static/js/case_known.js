@@ -25,8 +25,24 @@ export function followForm(form) {
       setTimeout(() => window.location.assign(url), 400); // the draft is kept by then
     });
   }
+  for (const name of ["nature", "urgency"]) {
+    form.elements[name].addEventListener("change", (event) => {
+      event.target.dataset.chosen = "yes";
+    });
+  }
   follow();
   advise(form);
+}
+
+/** Choose what the words look like, unless somebody chose already; saving the form confirms it. */
+function suggest(form, said) {
+  if (!said) return;
+  for (const name of ["nature", "urgency"]) {
+    const field = form.elements[name];
+    if (!field.dataset.chosen) field.value = said.dataset[name];
+  }
+  setText(byId("nature-hint"), said.textContent.trim());
+  said.remove();
 }
 
 const PAUSE_MS = 700;
@@ -47,6 +63,7 @@ function advise(form) {
       const signal = AbortSignal.timeout(5_000);
       const found = await ownPage("/cases/new/advice", { method: "POST", body: query, signal });
       if (!found || query.toString() !== asked) return;
+      suggest(form, found.body.querySelector("[data-nature]"));
       box.replaceChildren(...found.body.childNodes);
       box.hidden = !box.querySelector("li");
     } catch {
