@@ -181,3 +181,19 @@ async def test_the_page_takes_down_answers_and_hands_out_the_copy(office: Office
     assert status == 303
     status, page = await get(office, "manager", "/data-requests?state=answered")
     assert "已交付" in page
+
+
+async def test_the_manager_holds_a_case_and_lets_it_go_on_a_page(office: OfficeStage) -> None:
+    case_id = (await office.new()).header.case_id
+    path = f"/cases/{case_id}/legal-hold"
+    assert (await get(office, "spc", path))[0] == 403
+    assert f'href="{path}"' in (await get(office, "manager", f"/cases/{case_id}"))[1]
+    assert "没有保留记录" in (await get(office, "manager", path))[1]
+    assert (await post(office, "manager", path, {"reason": " "}))[0] == 400
+    assert (await post(office, "manager", path, {"reason": "法院来函"}))[0] == 303
+    status, _, page = await post(office, "manager", path, {"reason": "再来一次"})
+    assert (status, "已经保留了" in page, "再来一次" in page) == (409, True, True)
+    status, page = await get(office, "manager", path)
+    assert ("法院来函" in page, f'action="{path}/release"' in page) == (True, True)
+    assert (await post(office, "manager", f"{path}/release", {"reason": "官司结束"}))[0] == 303
+    assert "官司结束" in (await get(office, "manager", path))[1]

@@ -10,6 +10,7 @@ from web.pages import (
     duplicates,
     freezes,
     imports,
+    legal_holds,
     organisation,
     projects,
     refusals,
@@ -25,6 +26,7 @@ def setup(app: web.Application) -> None:
     freezes.setup(app)
     refusals.setup(app)
     data_requests.setup(app)
+    legal_holds.setup(app)
     projects.setup(app)
     organisation.setup(app)
     imports.setup(app)
