@@ -62,6 +62,24 @@ async def test_a_visit_is_on_the_way_arrived_and_done(company: Company) -> None:
     assert (entry.channel, entry.result, entry.detail["no"]) == ("visit", "fixed", repair.no)
 
 
+async def test_R5_a_visit_leaves_the_callback_to_come_and_needs_an_arrival(company: Company) -> None:
+    repair = await company.repaired()
+    assert repair.status is CaseStatus.VISITED and repair.visits[0].arrived_at is not None
+    assert "BX.R6" in running(repair) and Step.CLOSE not in repair.steps
+
+
+async def test_R7_closes_after_the_customers_word_and_never_again(company: Company) -> None:
+    repairs = company.services.repairs
+    repair = await company.repaired()
+    with pytest.raises((IllegalStep, Conflict, Forbidden)):
+        await repairs.close(SPECIALIST, repair.case_id, expected=repair.version)
+    repair = await company.call_back(repair, ProblemStatus.SOLVED)
+    repair = await repairs.close(SPECIALIST, repair.case_id, expected=repair.version)
+    assert repair.status is CaseStatus.CLOSED
+    with pytest.raises((IllegalStep, Conflict)):
+        await repairs.close(SPECIALIST, repair.case_id, expected=repair.version)
+
+
 async def test_K0_runs_48_hours_from_the_end_of_a_repair_by_others(company: Company) -> None:
     own = await company.repaired(ORIGINAL)
     assert "BX.K0" not in running(own) and not own.cost_owed
