@@ -89,7 +89,7 @@ def said_of(kept_until: date | None) -> str:
     """Return what the person is told about their deletion: what went, what stays, and until when."""
     stays = (
         "为不再打扰您，已登记的拒绝联系号码继续保留；"
-        "本次请求的办理凭据与系统操作日志作为合规证明保留，不作他用。"
+        "本次请求的办理凭据与系统操作日志作为合规证明保留，不作他用；员工提醒中的姓名最迟90天后清除。"
     )
     if kept_until is None:
         return (

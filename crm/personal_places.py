@@ -8,6 +8,7 @@ import crm.duty_tables
 import crm.escalation_tables
 import crm.follow_up_tables
 import crm.forwarded_tables
+import crm.notices.tables
 import crm.people_tables
 import crm.repair_tables
 import crm.request_tables
@@ -129,6 +130,14 @@ _NUMBERS = (
         keeps="ROUTINE",
         rows=True,
     ),
+    Place(
+        table="outgoing_message",
+        columns=("address", "parameters", "link"),
+        of=Record.NUMBER,
+        by="address",
+        keeps="ROUTINE",
+        rows=True,
+    ),
 )
 _CONSENTS = (
     Place(
@@ -169,14 +178,16 @@ PERSONAL = Personal(
             *("patrol.*", "repair_order.original_crew_name", "limit_*", "appraisal_proposal.*"),
         ),
         "the shift's log of the centre itself: names no customer and hangs on none": ("duty_entry.text",),
-        "to who works here, with numbers of cases; swept when it was read or sent long ago": (
-            *("notice.*", "later_notice.*", "notice_*", "outgoing_message.*", "message_rate.*"),
+        "to who works here; swept when it was read or sent long ago (crm/notices/tidy.py)": (
+            *("notice.*", "later_notice.*", "notice_*", "message_rate.*"),
+            *("outgoing_message.language", "outgoing_message.last_error", "outgoing_message.provider_ref"),
         ),
         "counts and rows that were wrong; the file itself goes when it was read": ("import_job.*",),
         "a choice from a list": (
             *("customer.preferred_channel", "customer.frozen_scope", "customer_phone.bad_reason"),
             *("customer_freeze.callback_kind", "customer_consent.purpose", "customer_consent.basis"),
             *("customer_consent.text_version", "do_not_call_entry.source", "attachment.purpose"),
+            *("service_case.nature", "service_case.urgency"),
             *("service_case.source", "complaint.escalation_why", "complaint_line.mode", "opinion_notice.why"),
             *("complaint_callback.lines", "complaint_callback.leads_to", "case_handoff.form"),
             *("source_reply.way", "repair_order.repair_class", "repair_order.warranty", "repair_order.route"),

@@ -163,7 +163,13 @@ async def test_merged_and_deleted_they_stand_nowhere(
     )
     await put(desk, "agent", agent_id=(agent := new_ulid()), number="1001")
     await put(desk, "wrap_up", call_id=call, agent_id=agent, notes=WORDS, draft_notes=WORDS)
-    assert {"customer_merge.moved", "callback_answer.text", "wrap_up.notes"} <= await found(desk)
+    await put(desk, "outgoing_message", message_id=new_ulid(), address=f"+86{NUMBER}", to_customer=True)
+    assert {
+        "customer_merge.moved",
+        "outgoing_message.address",
+        "callback_answer.text",
+        "wrap_up.notes",
+    } <= await found(desk)
     made = await requests.receive(MANAGER, kept, RequestKind.DELETE, evidence="核对了合同号")
     done = await requests.answer(MANAGER, made.request_id, made.version)
     assert done.kept_until is None
