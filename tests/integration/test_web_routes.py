@@ -83,6 +83,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /callback-results.{form}",
         "GET /exports/campaigns/{campaign_id}.{form}",
         "GET /exports/cases.{form}",
+        "GET /exports/crew-repairs.{form}",
         "GET /exports/overdue.{form}",
         "GET /exports/repeats.{form}",
         "GET /exports/voices.{form}",
