@@ -38,7 +38,7 @@ class VoiceIn(ComplaintBody):
     call_id: Id | None = None
 
 
-class VoiceOut(Out):
+class CustomerVoiceOut(Out):
     """A note."""
 
     voice_id: str
@@ -58,7 +58,7 @@ class VoiceOut(Out):
 class VoiceList(Out):
     """A page of notes."""
 
-    items: tuple[VoiceOut, ...]
+    items: tuple[CustomerVoiceOut, ...]
     next_cursor: str | None
 
 
@@ -106,7 +106,7 @@ async def list_voice_months(call: Call[NoQuery]) -> VoiceMonthList:
 
 @operation(
     query=NoQuery,
-    response=VoiceOut,
+    response=CustomerVoiceOut,
     permission=Permission.CASES_REGISTER,
     summary="Note a suggestion or news of a competitor",
     tag=TAG,
@@ -114,10 +114,10 @@ async def list_voice_months(call: Call[NoQuery]) -> VoiceMonthList:
     status=201,
     idempotent=Idempotency.OPTIONAL,
 )
-async def note_voice(call: Call[NoQuery]) -> VoiceOut:
+async def note_voice(call: Call[NoQuery]) -> CustomerVoiceOut:
     """Write a note down."""
     given = NewVoice(**call.body(VoiceIn).model_dump())
-    return VoiceOut.model_validate(await call.request.app[CRM].voices.note(call.actor, given))
+    return CustomerVoiceOut.model_validate(await call.request.app[CRM].voices.note(call.actor, given))
 
 
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
