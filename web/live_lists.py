@@ -22,6 +22,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "contacts": ("contact", "call_note"),
     "callbacks": ("callback_request",),
     "callback-tasks": ("callback_task",),
+    "callback-voices": ("callback_voice", "callback_answer"),
     "calls": ("call",),
     "follow-ups": ("case_follow_up",),
     "forwarded": ("source_reply",),

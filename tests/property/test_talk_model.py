@@ -231,7 +231,8 @@ class TalksOnTheirWay(RuleBasedStateMachine):
         known.goes_on, known.ended = False, known.ended + 1
         enough = len(known.answers) * 100 >= 60 * len(SCORES)
         if how is TalkEnding.WRONG_PERSON:
-            known.status = TaskStatus.BAD_NUMBER
+            # They have a number besides the one that was wrong.
+            known.status = TaskStatus.READY
             known.answers = {
                 name: given for name, given in known.answers.items() if given.talk != known.talks
             }

@@ -30,6 +30,7 @@ export function keepFresh(first, drawn = () => {}) {
   const note = (event) => event.target.form && touched.add(event.target.form);
   const busy = () => {
     const root = here();
+    if ([...root.querySelectorAll("audio")].some((player) => !player.paused && !player.ended)) return true;
     return (root.contains(document.activeElement) && isTyping(document.activeElement)) || [...root.querySelectorAll("form:not([data-draft])")].some((form) => touched.has(form) && written(form));
   };
 
@@ -68,6 +69,7 @@ export function keepFresh(first, drawn = () => {}) {
   document.addEventListener("focusout", pay);
   document.addEventListener("input", pay);
   document.addEventListener("reset", pay);
+  for (const name of ["pause", "ended"]) document.addEventListener(name, pay, { capture: true }); // they do not bubble
   openWhileSeen({
     topics: [...(liveCases === undefined ? [] : ["cases"]), ...lists.map((name) => `list:${name}`)],
     handlers: {
