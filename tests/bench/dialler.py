@@ -96,6 +96,8 @@ async def measure(folder: Path) -> dict[str, Any]:
             config=DiallerConfig(ring=RING, tick=timedelta(milliseconds=50)),
             keeper=KeeperConfig(limits=limits),
             trunk_lines=LINES,
+            # What is measured is the dialler, not the rate that a trunk is given.
+            trunk_per_second=500,
             ingest_config=IngestConfig(),
         ) as stage,
     ):
