@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -78,35 +79,22 @@ async def make_followed(centre: TalkCentre, departments: tuple[str, ...] = DEPAR
     office = desk.office
     register = CaseRegister(office.database, office.clock, zone=office.zone)
     limits, feed = LimitBook(office.clock), SearchFeed()
-    complaints = ComplaintServices.build(
-        office.database,
-        office.clock,
-        register=register,
-        journal=office.journal,
-        limits=limits,
-        feed=feed,
-        zone=office.zone,
-    )
+    shared: dict[str, Any] = {
+        "register": register,
+        "journal": office.journal,
+        "limits": limits,
+        "feed": feed,
+        "zone": office.zone,
+    }
+    complaints = ComplaintServices.build(office.database, office.clock, **shared)
     tickets = TicketServices.build(
         office.database,
         office.clock,
-        register=register,
-        journal=office.journal,
-        limits=limits,
-        feed=feed,
+        **{name: part for name, part in shared.items() if name != "zone"},
         handoffs=complaints.handoffs,
         complaints=complaints.complaints,
     )
-    repairs = RepairServices.build(
-        office.database,
-        office.clock,
-        register=register,
-        journal=office.journal,
-        limits=limits,
-        feed=feed,
-        zone=office.zone,
-        files=Path(),
-    )
+    repairs = RepairServices.build(office.database, office.clock, **shared, files=Path())
     async with office.database.transaction() as session:
         session.add_all(Department(code=code, name=code) for code in departments)
     effects = CallbackEffects(
