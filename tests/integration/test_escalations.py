@@ -1,28 +1,25 @@
 """Major complaints E0–E10 on both databases: domain.md §1.3b, §4.4 Escalation and Compensation."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from crm.compensations import NewCompensation, VoucherTaken
-from crm.complaint_views import ComplaintView
+from crm.compensations import VoucherTaken
 from crm.domain.case import CaseStatus, Severity
-from crm.domain.compensation import Bearer, LiableParty, LiablePerson, RecoveryShare
+from crm.domain.compensation import Bearer, LiableParty, LiablePerson
 from crm.domain.complaint import NextStep, NotYet
 from crm.domain.escalation import EscalationState, Owed
 from crm.domain.line_steps import SamePerson
 from crm.domain.machine import IllegalStep
 from crm.escalation_read import EscalationFilter
-from crm.escalation_views import EscalationView
-from crm.escalations import AlreadyMajor, Liability, NewEscalation
+from crm.escalations import AlreadyMajor, Liability
 from crm.events_cases import CompensationDecided, EscalationMoved, RecoverySent, SeverityRaised
 from crm.limit_lists import OverdueList
 from crm.limits import TimerState
-from kernel.access import Actor, Role
+from kernel.access import Role
 from kernel.audit import AuditLog
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
@@ -36,21 +33,15 @@ from tests.support.complaints import (
     HR,
     MANAGER,
     SPECIALIST,
-    Desk,
     open_desk,
     person,
 )
+from tests.support.escalations import NEW, SHARES, Office, money
 from tests.support.limits import SettableClock, at, facts, local
 
 pytestmark = pytest.mark.integration
 
 DAY = timedelta(days=1)
-SHARES = {
-    LiableParty.MANUFACTURER: Decimal("33.33"),
-    LiableParty.CREW: Decimal("33.33"),
-    LiableParty.CUSTOMER: Decimal("0"),
-    LiableParty.COMPANY: Decimal("33.34"),
-}
 SECOND_MANAGER = person("白雪", Role.MANAGER)
 SECOND_BOSS = person("钱总", Role.GENERAL_MANAGER)
 
@@ -59,81 +50,6 @@ SECOND_BOSS = person("钱总", Role.GENERAL_MANAGER)
 def clock() -> SettableClock:
     """Thursday 26 March 2026, 10:00; the next days off are the weekend."""
     return SettableClock(at("2026-03-26T10:00"))
-
-
-@dataclass
-class Office:
-    """A desk, and a major complaint on it."""
-
-    desk: Desk
-    complaint: ComplaintView
-    found: EscalationView
-
-    async def again(self) -> EscalationView:
-        self.found = await self.desk.services.escalations.get(MANAGER, self.found.escalation_id)
-        return self.found
-
-    async def go(self, service: str, actor: Actor, *given: Any, **more: Any) -> EscalationView:
-        """Take a step of ``Escalations`` or ``Compensations`` with the version of now."""
-        found = await self.again()
-        where, _, name = service.partition(".")
-        step = getattr(getattr(self.desk.services, where), name)
-        self.found = await step(actor, found.escalation_id, found.version, *given, **more)
-        return self.found
-
-    async def to_plan(self, *, costs: bool = True) -> None:
-        """E0 → E4, with a visit."""
-        now = self.desk.now
-        await self.go("escalations.review", MANAGER, visit_needed=True)
-        await self.go(
-            "escalations.agree_visit",
-            MANAGER,
-            visit_from=now + HOUR,
-            visit_until=now + 2 * HOUR,
-            visit_with="陈建国、王先生",
-        )
-        self.desk.clock.advance(3 * HOUR)
-        await self.go(
-            "escalations.record_visit", MANAGER, visited_at=now + HOUR, record="墙砖大面积空鼓，客户情绪激动"
-        )
-        await self.go("escalations.settle_liability", MANAGER, Liability(shares=SHARES, with_head="陈建国"))
-        await self.go("escalations.plan", MANAGER, plan="返工并赔付三千元", costs=costs)
-
-    async def to_voucher(self, **changes: Any) -> None:
-        """E4 → E6 with the voucher written."""
-        await self.go("compensations.request", MANAGER, money(**changes))
-        await self.go("compensations.review", BOSS, agreed=True)
-        await self.go(
-            "compensations.write_voucher", FINANCE, voucher_no=f"PZ-{new_ulid()[-6:]}", amount=Decimal(3000)
-        )
-
-    async def solved(self) -> None:
-        """The complaint is done and called back."""
-        await self.desk.done(self.complaint.lines[0])
-        await self.desk.call_back(self.complaint)
-
-
-def money(**changes: Any) -> NewCompensation:
-    """Return a request for 3000.00, a third of it borne by two of the staff."""
-    what: dict[str, Any] = {
-        "amount": Decimal("3000.00"),
-        "bearers": {
-            Bearer.COMPANY: Decimal("1000"),
-            Bearer.CREW: Decimal("1000"),
-            Bearer.STAFF: Decimal("1000"),
-        },
-        "recovery": (
-            RecoveryShare(name="刘铁柱", amount=Decimal("700.00")),
-            RecoveryShare(name="孙伟", amount=Decimal("300.00")),
-        ),
-        "reason": "返工影响入住，协商一致",
-    }
-    return NewCompensation(**(what | changes))
-
-
-NEW = NewEscalation(
-    cause="墙砖空鼓反复返工两次", process_so_far="3月20日登记，两次上门未解决", demand="返工并赔偿三千元"
-)
 
 
 @pytest.fixture
