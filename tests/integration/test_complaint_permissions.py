@@ -27,7 +27,6 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
 from kernel.ids import new_ulid
-from tests.integration.test_escalations import NEW, SHARES, money
 from tests.support.complaints import (
     DESIGN,
     HOUR,
@@ -38,6 +37,7 @@ from tests.support.complaints import (
     open_desk,
     person,
 )
+from tests.support.escalations import NEW, SHARES, money
 
 pytestmark = pytest.mark.integration
 
