@@ -15,9 +15,9 @@ from callback_campaigns.talk_store import answers_of, to_set
 from callback_campaigns.talk_tables import CallbackTalkRow, CallbackTalkSetRow
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.case import CaseKind, CaseStatus
-from crm.domain.freeze import ConsentPurpose
+from crm.domain.freeze import ConsentPurpose, RefusalLevel
 from crm.domain.repair_terms import Route
-from crm.people_tables import ConsentRow
+from crm.people_tables import ConsentRow, DoNotCallRow
 from crm.repair_tables import RepairRow
 from crm.tables import Customer, Project, ServiceCase
 
@@ -120,6 +120,12 @@ async def _marketing(session: AsyncSession, customer_id: str) -> str:
         ConsentRow.customer_id == customer_id, ConsentRow.purpose.in_(MARKETING)
     )
     withdrawn = (await session.scalars(query)).all()
-    if not withdrawn:
-        return "unknown"
-    return "given" if None in withdrawn else "refused"
+    if None in withdrawn:
+        return "given"
+    no = select(DoNotCallRow.id).where(
+        DoNotCallRow.customer_id == customer_id,
+        DoNotCallRow.lifted_at.is_(None),
+        DoNotCallRow.level >= int(RefusalLevel.MARKETING),
+    )
+    # Whoever said no is not asked again (JG8), whether or not they had said yes before.
+    return "refused" if withdrawn or await session.scalar(no.limit(1)) is not None else "unknown"
