@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.domain.retry import Opens
 from callback_campaigns.domain.task import Task
 from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
 from crm.tables import Customer, Project, Store
@@ -31,3 +32,19 @@ def preferred_hours(customer: Customer) -> Span | None:
     """Return the hours that a customer prefers."""
     begin, end = customer.preferred_from, customer.preferred_until
     return Span(begin, end) if begin and end and begin < end else None
+
+
+def openings(windows: CallingWindows, wish: CallWish) -> Opens:
+    """Return how to find when a task may be tried again.
+
+    Of a year that is not loaded nobody knows: the task waits there and is not dialled, but the attempt that
+    is over is settled.
+    """
+
+    def opens(since: datetime) -> datetime | None:
+        try:
+            return windows.opens(since, wish)
+        except CalendarYearMissing:
+            return since
+
+    return opens

@@ -18,7 +18,7 @@ from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verd
 from callback_campaigns.domain.windows import CallingWindows, CallWish
 from callback_campaigns.number_fixes import carry_out_now, numbers_changed
 from callback_campaigns.task_facts import About, is_past, trigger_of
-from callback_campaigns.task_hours import preferred_hours, store_of
+from callback_campaigns.task_hours import openings, preferred_hours, store_of
 from callback_campaigns.task_notices import callback_due, work_goes_on
 from callback_campaigns.task_store import (
     add_invalid,
@@ -385,7 +385,7 @@ class CallbackTasks:
         """Return when a task may be tried again: in the hours of an ordinary call, appointed or not."""
         windows = (await self.calendar(session)).windows
         wish = await self.wish(session, replace(task, appointed=False))
-        return RetryTimes(opens=lambda since: windows.opens(since, wish), policy=dialling.retry)
+        return RetryTimes(opens=openings(windows, wish), policy=dialling.retry)
 
     async def _opening(self, session: AsyncSession, task: Task, on: date) -> datetime:
         windows = (await self.calendar(session)).windows
