@@ -39,8 +39,8 @@ ROLES = {"SPC": "role:agent", "MGR": "role:manager", "GM": "role:general_manager
 CHANNELS = frozenset({"phone", "wechat", "sms"})
 
 
-def case_work(judgement: Judgement) -> tuple[Wanted, ...]:
-    """Return the tickets for what departments are asked to do again, with the words for it."""
+def case_work(judgement: Judgement, *, only: str | None = None) -> tuple[Wanted, ...]:
+    """Return the tickets for what departments are asked to do again: of one item, or of all."""
     return tuple(
         Wanted(
             f"{effect.item_id}-{effect.do}",
@@ -48,7 +48,7 @@ def case_work(judgement: Judgement) -> tuple[Wanted, ...]:
             CASE_WORK[effect.do],
         )
         for effect in judgement.effects
-        if effect.do in CASE_WORK
+        if effect.do in CASE_WORK and only in {None, effect.item_id}
     )
 
 

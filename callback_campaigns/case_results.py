@@ -43,6 +43,10 @@ class CaseResults:
         self._complaints = complaints
         self._repairs = repairs
 
+    async def has_case(self, session: AsyncSession, one: TalkSet) -> bool:
+        """Tell whether a set of answers is about a complaint or a repair."""
+        return (await session.get_one(CallbackTaskRow, one.task_id)).case_id is not None
+
     async def concerns(self, session: AsyncSession, talk: Talk, one: TalkSet) -> str | None:
         """Return the case that a set of answers is about; ``None`` if they say nothing of it."""
         task = await session.get_one(CallbackTaskRow, one.task_id)

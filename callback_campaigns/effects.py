@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from callback_campaigns.answer_effects import AnswerEffects, case_work
 from callback_campaigns.case_results import CaseResults
 from callback_campaigns.domain.plan_rules import PlanRules
+from callback_campaigns.domain.questionnaire import Do
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import Effect, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
@@ -27,6 +28,7 @@ from callback_campaigns.task_tables import CallbackTaskRow
 from crm.complaint_end import ComplaintEnd
 from crm.consents import Consents
 from crm.do_not_call import DoNotCall
+from crm.domain.customer import Level
 from crm.domain.freeze import RefusalLevel, RefusalSource
 from crm.domain.stages import DELIVERY_STEPS, Delivery
 from crm.notices.events import CustomerMessageWanted, NoticeWanted
@@ -131,12 +133,14 @@ class CallbackEffects:
     ) -> None:
         for one in talk.sets:
             judgement = one.judged(talk.channel, talk.answers)
-            found = wanted(judgement, only=only)
-            if one.task_id in told:
-                # The case goes on by its own rules: its department needs no ticket besides.
+            found, work = wanted(judgement, only=only), case_work(judgement, only=only)
+            if one.task_id in told or (only is not None and await self._cases.has_case(session, one)):
+                # The case goes on by its own rules, and hears of it when the talk has ended: its department
+                # needs no ticket besides. A new problem is another matter.
+                work = tuple(want for want in work if want.question.endswith(f"-{Do.NEW_CASE}"))
+            if work or one.task_id in told:
                 found = tuple(want for want in found if want.question != WHOLE)
-            elif only is None:
-                found = (*found, *case_work(judgement))
+            found += work
             asked_again = await self._revisits.tickets(session, one.task_id, talk.talk_id)
             for want in found:
                 if want.question in asked_again:
@@ -194,6 +198,9 @@ class CallbackEffects:
                 self._notice(session, fact, "callback.needed")
             case Effect.HANDOVER_YES:
                 await self._hand_over(session, fact, TO_CALLED, "完工回访成功")
+                task = await session.get_one(CallbackTaskRow, fact.task_id)
+                if task.level == Level.A.value:
+                    self._notice(session, fact, "callback.thanks")
             case Effect.HANDOVER_FAILED:
                 await self._hand_over(session, fact, TO_FAILED, "完工回访不满意")
             case Effect.HANDOVER_NOT_REACHED:

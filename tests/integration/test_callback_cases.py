@@ -16,6 +16,7 @@ from app.store import bring_up_to_date
 from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.task_tables import CallbackTaskRow
+from crm.complaint_views import ComplaintView
 from crm.domain.case import CaseStatus
 from crm.domain.complaint import NextStep
 from crm.tables import Department
@@ -24,7 +25,7 @@ from kernel.db import Database
 from kernel.ids import new_ulid
 from tests.support.callback_centre import make_centre
 from tests.support.callback_effects import make_followed
-from tests.support.complaints import open_desk
+from tests.support.complaints import Desk, open_desk
 from tests.support.limits import SettableClock, at
 from tests.support.people import make_desk
 from tests.support.talks import make_talks
@@ -35,18 +36,8 @@ pytestmark = pytest.mark.integration
 SOLVED = {"TS1": "1", "TS2": "1", "TS3": "1", "TS4": "1", "TS5": "1", "TS6": "1", "TS7": "1"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "status", "leads_to", "rounds"),
-    [
-        ({}, CaseStatus.CALLBACK, NextStep.CLOSE, 1),
-        ({"TS2": "2"}, CaseStatus.VERIFIED, NextStep.NEW_ROUND, 2),
-        ({"TS4": "3"}, CaseStatus.VERIFIED, NextStep.NEW_ROUND, 2),
-        ({"TS1": "2", "TS2": "3"}, CaseStatus.VERIFIED, NextStep.NEW_ROUND, 2),
-    ],
-)
-async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
-    sqlite: Database, changes: dict[str, str], status: CaseStatus, leads_to: NextStep, rounds: int
-) -> None:
+async def called_back(sqlite: Database, changes: dict[str, str]) -> tuple[Desk, ComplaintView]:
+    """Have a customer whose complaint is said to be solved called back, and what they say carried out."""
     clock = SettableClock(at("2026-03-20T16:30"))
     desk = await open_desk(sqlite, clock)
     complaint = await desk.handed_off()
@@ -78,11 +69,36 @@ async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
     talk = await talks.open(task_id, attempt_id=None, channel=Channel.AGENT, by="李")
     await followed.centre.finish(await followed.centre.press(talk, **(SOLVED | changes)))
     await followed.follow()
+    return desk, complaint
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "leads_to", "rounds"),
+    [
+        ({}, CaseStatus.CALLBACK, NextStep.CLOSE, 1),
+        ({"TS2": "2"}, CaseStatus.VERIFIED, NextStep.NEW_ROUND, 2),
+        ({"TS4": "3"}, CaseStatus.VERIFIED, NextStep.NEW_ROUND, 2),
+        ({"TS1": "2", "TS2": "3"}, CaseStatus.VERIFIED, NextStep.NEW_ROUND, 2),
+    ],
+)
+async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
+    sqlite: Database, changes: dict[str, str], status: CaseStatus, leads_to: NextStep, rounds: int
+) -> None:
+    desk, complaint = await called_back(sqlite, changes)
     found = await desk.get(complaint)
     assert (found.header.status, found.next_step, found.header.round) == (status, leads_to, rounds)
     assert [one.leads_to for one in found.callbacks] == [leads_to]
     async with sqlite.session() as session:
         assert (await session.scalars(select(TicketRow))).all() == []
+
+
+async def test_TS7_a_new_problem_is_a_case_of_its_own_beside_the_one_that_was_asked_about(
+    sqlite: Database,
+) -> None:
+    desk, complaint = await called_back(sqlite, {"TS7": "2"})
+    assert (await desk.get(complaint)).next_step is NextStep.CLOSE
+    async with sqlite.session() as session:
+        assert list(await session.scalars(select(TicketRow.question_id))) == ["TS7-new_case"]
 
 
 async def test_a_running_centre_has_the_ticket_while_the_talk_goes_on(
