@@ -15,6 +15,7 @@ import crm.handoff_link_tables
 import crm.improvement_tables
 import crm.knowledge_tables
 import crm.limit_tables
+import crm.line_record_tables
 import crm.material_tables
 import crm.notices.tables
 import crm.people_tables
@@ -50,6 +51,7 @@ MODULES = (
     crm.improvement_tables,
     crm.knowledge_tables,
     crm.limit_tables,
+    crm.line_record_tables,
     crm.material_tables,
     crm.notices.tables,
     crm.people_tables,

@@ -117,11 +117,11 @@ class Attachments:
         Raises:
             Forbidden: the role does not work on cases.
             NotFound: no such case, or none that the actor may see.
-            Invalid: no such line of the case, or visit.
+            Invalid: no such line of the case, one of another department, or no such visit.
             BadFile: it is no picture (or PDF), damaged, or too large.
             QuotaReached: the case has as many as it may have.
         """
-        _may_add(actor)
+        check_may_add(actor)
         if visit_id is not None and not is_ulid(visit_id):
             raise Invalid("no such visit", field="visit_id")
         shown = clean_name(name)
@@ -279,22 +279,29 @@ def _shown(actor: Actor) -> ColumnElement[bool]:
 
 
 async def _line_for(session: AsyncSession, actor: Actor, case_id: str, line_id: str | None) -> str | None:
-    """Return the line that a file belongs to. Raises Invalid."""
+    """Return the line that a file belongs to: people of a department name their own. Raises Invalid."""
     query = select(ComplaintLine).where(ComplaintLine.case_id == case_id, line_seen(actor))
     lines = (await session.scalars(query)).all()
-    if line_id is not None:
-        if line_id not in {line.id for line in lines}:
-            raise Invalid("no such line of this case", field="line_id")
-        return line_id
     mine = [line.id for line in lines if line.department_code == actor.department]
-    return mine[0] if len(mine) == 1 and not actor.can(Permission.CASES_VIEW_ALL) else None
+    everything = actor.can(Permission.CASES_VIEW_ALL)
+    if line_id is not None:
+        if line_id not in ({line.id for line in lines} if everything else mine):
+            raise Invalid("no such line of this case, or another department's", field="line_id")
+        return line_id
+    return mine[0] if len(mine) == 1 and not everything else None
 
 
-def _may_add(actor: Actor) -> None:
-    if not any(
+def may_add(actor: Actor) -> bool:
+    """Tell whether the actor's role puts files into cases."""
+    return any(
         actor.can(permission)
         for permission in (Permission.CASES_REGISTER, Permission.CASES_WORK, Permission.REPAIRS_WORK)
-    ):
+    )
+
+
+def check_may_add(actor: Actor) -> None:
+    """Raise Forbidden unless :func:`may_add`."""
+    if not may_add(actor):
         raise Forbidden("needs a permission to work on cases", permission=Permission.CASES_WORK.value)
 
 

@@ -43,6 +43,7 @@ from crm.escalation_tables import EscalationRow
 from crm.forwarded import owes_reply
 from crm.handoffs import Handoffs
 from crm.limits import LimitBook, TimerView
+from crm.line_record_rows import records_of
 from crm.tables import Department, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -168,6 +169,7 @@ class ComplaintReader:
             select(LineVisit).where(LineVisit.line_id.in_(ids)).order_by(LineVisit.id)
         ):
             visits.setdefault(visit.line_id, []).append(visit_view(visit))
+        records = await records_of(session, ids)
         handoffs = await self._handoffs.of_lines(session, actor, ids)
         now = self._clock.now()
         return tuple(
@@ -177,6 +179,7 @@ class ComplaintReader:
                 departments[line.department_code],
                 tuple(plans.get(line.id, ())),
                 tuple(visits.get(line.id, ())),
+                records.get(line.id, ()),
                 handoffs.get(line.id, ()),
                 tuple(timer for timer in timers if timer.record.line_id == line.id),
                 now,

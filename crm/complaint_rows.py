@@ -11,6 +11,7 @@ from crm.complaint_views import (
     HandoffView,
     LineView,
     PlanView,
+    RecordView,
     VisitView,
 )
 from crm.confidential import hide
@@ -18,6 +19,7 @@ from crm.domain.backdated import is_backdated
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass, NextStep
 from crm.domain.complaint_line import LINE_LABELS, AcceptMode, LineStatus, Step, steps_from
 from crm.limits import TimerView
+from crm.line_record_rows import may_record
 from crm.tables import Department
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, Forbidden
@@ -42,6 +44,8 @@ def line_steps(actor: Actor, row: ComplaintLine) -> tuple[str, ...]:
         found += [step.value] if fits else []
     if line.status.is_open and line.mode is not None and _works(actor, row):
         found.append("assign")
+    if may_record(actor, row):
+        found.append("record")
     return tuple(found)
 
 
@@ -64,6 +68,7 @@ def line_view(
     department: Department,
     plans: tuple[PlanView, ...],
     visits: tuple[VisitView, ...],
+    records: tuple[RecordView, ...],
     handoffs: tuple[HandoffView, ...],
     limits: tuple[TimerView, ...],
     now: datetime,
@@ -125,6 +130,7 @@ def line_view(
         steps=line_steps(actor, row),
         plans=plans,
         visits=visits,
+        records=records,
         handoffs=handoffs,
         limits=limits,
     )

@@ -20,6 +20,7 @@ from crm.journal import Journal
 from crm.late_lists import LateLists
 from crm.limits import LimitBook
 from crm.line_limits import LineLimits
+from crm.line_records import LineRecords
 from crm.members import Members, Nobody
 from crm.search import Kind
 from crm.search_feed import SearchFeed
@@ -36,6 +37,7 @@ class ComplaintServices:
 
     complaints: Complaints
     work: ComplaintWork
+    records: LineRecords
     end: ComplaintEnd
     handoffs: Handoffs
     overdue: LateLists
@@ -76,6 +78,7 @@ class ComplaintServices:
         return cls(
             complaints=Complaints(store, reader, handoffs),
             work=ComplaintWork(store, reader, handoffs),
+            records=LineRecords(store, reader),
             end=ComplaintEnd(store, reader, handoffs),
             handoffs=handoffs,
             overdue=LateLists(database, clock),

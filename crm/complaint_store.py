@@ -24,6 +24,7 @@ from crm.domain.complaint_line import AcceptMode, Line, LineStatus, Window
 from crm.domain.line_steps import Moved
 from crm.journal import Journal, Values
 from crm.line_limits import LineLimits
+from crm.line_record_tables import LineRecord
 from crm.members import Members
 from crm.search_feed import CaseExtra, SearchFeed
 from crm.tables import ServiceCase
@@ -305,6 +306,13 @@ async def search_extras(session: AsyncSession, case_ids: Sequence[str]) -> dict[
     lines: dict[str, list[ComplaintLine]] = {}
     for line in await lines_of(session, case_ids):
         lines.setdefault(line.case_id, []).append(line)
+    noted: dict[str, list[str]] = {}
+    told = select(ComplaintLine.case_id, LineRecord.done).join(
+        LineRecord, LineRecord.line_id == ComplaintLine.id
+    )
+    told = told.where(ComplaintLine.case_id.in_(case_ids), ComplaintLine.confidential.is_(False))
+    for case_id, done in await session.execute(told.order_by(LineRecord.id)):
+        noted.setdefault(case_id, []).append(done)
     kept = select(ServiceCase.id, ServiceCase.specialist_id).where(ServiceCase.id.in_(case_ids))
     keepers = {row.id: row.specialist_id for row in await session.execute(kept)}
     found: dict[str, CaseExtra] = {}
@@ -314,6 +322,7 @@ async def search_extras(session: AsyncSession, case_ids: Sequence[str]) -> dict[
         shown = [line for line in mine if not line.confidential]
         texts = [row.demand, *(line.cause for line in shown)]
         texts += [line.manufacturer or "" for line in shown]
+        texts += noted.get(row.case_id, ())
         keeper = keepers.get(row.case_id)
         found[row.case_id] = CaseExtra(
             texts=tuple(text for text in texts if text),

@@ -8,6 +8,7 @@ from crm.cases import CaseView
 from crm.domain.case import CaseKind
 from crm.domain.complaint import NextStep
 from crm.domain.complaint_line import AcceptMode, LineStatus
+from crm.domain.line_record import RecordKind
 from crm.limits import TimerView
 
 
@@ -42,6 +43,23 @@ class VisitView:
     left_at: datetime
     who: str
     record: str
+    photos: tuple[str, ...]
+    noted_at: datetime
+    noted_by: str
+    backdated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordView:
+    """A handle record 处理记录; ``backdated``: it was written down later than it was done."""
+
+    record_id: str
+    line_id: str
+    round: int
+    kind: RecordKind
+    done_at: datetime
+    who: str
+    done: str
     photos: tuple[str, ...]
     noted_at: datetime
     noted_by: str
@@ -93,7 +111,8 @@ class LineView:
     """A cause line.
 
     Attributes:
-        steps: what the state allows and this actor may do: words of ``complaint_line.Step``, and ``assign``.
+        steps: what the state allows and this actor may do: words of ``complaint_line.Step``, ``assign`` and
+            ``record``.
         due_at: the nearest open limit.
         verified_backdated: the call was written down later, at ``verified_noted_at``.
         overdue: a limit or a time that the department itself planned is past.
@@ -151,6 +170,7 @@ class LineView:
     steps: tuple[str, ...]
     plans: tuple[PlanView, ...]
     visits: tuple[VisitView, ...]
+    records: tuple[RecordView, ...]
     handoffs: tuple[HandoffView, ...]
     limits: tuple[TimerView, ...]
 
@@ -268,6 +288,7 @@ class HandoffSheet:
     """All that the sheet 《售中、售后问题确认单》 shows; the copy that stays with the department.
 
     Attributes:
+        records: what the department noted down on the line since it signed.
         strokes: the drawn signature, lines of points on a pad of 0 to 4096.
         sound: the receipt is as it was signed: its hash fits.
         phone: the customer's number, masked unless the actor may see whole numbers or is to call.
@@ -303,6 +324,7 @@ class HandoffSheet:
     planned_visit_at: datetime | None
     planned_plan_at: datetime | None
     planned_solve_at: datetime | None
+    records: tuple[RecordView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

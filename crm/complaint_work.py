@@ -3,16 +3,13 @@
 Every change is one transaction, takes the line's version, checks who does it, and returns the line.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select, update
-
 from crm import timeline
-from crm.attachment_tables import AttachmentRow
 from crm.cases import tidy_text
 from crm.complaint_end import owe_escalation
 from crm.complaint_input import (
@@ -45,6 +42,7 @@ from crm.events_cases import (
     VisitPlanned,
 )
 from crm.handoffs import Handoffs
+from crm.line_photos import check_photos
 from crm.members import member_of
 from crm.timeline import Channel
 from kernel.access import Actor, Permission
@@ -333,7 +331,7 @@ class ComplaintWork:
         photos = read_photos(new.photos)
         async with self._working(actor, line_id, expected) as work:
             moved = line_steps.visit(to_line(work.row), new.arrived_at, new.left_at, work.now)
-            await _check_photos(work, photos)
+            await check_photos(work.opened.session, work.opened.header.id, line_id, photos)
             row = LineVisit(
                 id=new_ulid(),
                 line_id=line_id,
@@ -391,19 +389,6 @@ class ComplaintWork:
         async with self._changing(actor, line_id, expected) as work:
             check_works(actor, work.row)
             yield work
-
-
-async def _check_photos(work: _Work, photos: Sequence[str]) -> None:
-    """Refuse pictures that are not in the case. Raises Invalid."""
-    query = select(AttachmentRow.id).where(
-        AttachmentRow.case_id == work.opened.header.id, AttachmentRow.id.in_(photos)
-    )
-    known = set(await work.opened.session.scalars(query)) if photos else set()
-    if known != set(photos):
-        raise Invalid("no picture of this case", field="photos")
-    if photos:
-        of_visit = update(AttachmentRow).where(AttachmentRow.id.in_(photos), AttachmentRow.line_id.is_(None))
-        await work.opened.session.execute(of_visit.values(line_id=work.row.id))
 
 
 def _tell_visit(work: _Work) -> None:

@@ -251,6 +251,10 @@ def _covered(sheet: HandoffSheet) -> HandoffSheet:
         content=mask_numbers(sheet.content),
         demand=mask_numbers(sheet.demand),
         cause=mask_numbers(sheet.cause),
+        records=tuple(
+            replace(record, who=mask_numbers(record.who), done=mask_numbers(record.done), photos=())
+            for record in sheet.records
+        ),
     )
 
 

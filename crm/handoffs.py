@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE, tidy_text
 from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
-from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView
+from crm.complaint_views import HandoffPage, HandoffSheet, HandoffView, RecordView
 from crm.confidential import address_for, handoff_seen, hide, name_for, texts_hidden
 from crm.domain.case import KIND_LABELS, CaseKind
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
@@ -31,6 +31,7 @@ from crm.domain.handoff import (
     verification,
 )
 from crm.journal import Journal
+from crm.line_record_rows import records_of
 from crm.members import Members
 from crm.signing import Signing
 from crm.tables import Crew, Customer, CustomerPhone, Department, Project, ServiceCase
@@ -271,6 +272,7 @@ class Handoffs:
                 .order_by(CustomerPhone.position)
                 .limit(1)
             )
+            records = await records_of(session, [found[0].line_id])
         calls = actor.department == found[0].department_code and (
             header.closed_at is None and found[0].state != HandoffState.REJECTED.value
         )
@@ -287,6 +289,8 @@ class Handoffs:
             project,
             crew.name if crew else None,
             phone if whole or phone is None else mask(phone),
+            # One that was sent back has none: they belong to whoever signed.
+            records.get(found[0].line_id, ()) if found[0].state == HandoffState.SIGNED.value else (),
             self._clock.now(),
         )
 
@@ -386,6 +390,7 @@ def _sheet(
     project: Project | None,
     crew: str | None,
     phone: str | None,
+    records: tuple[RecordView, ...],
     now: datetime,
 ) -> HandoffSheet:
     row, header, line, department, customer, address, part, hidden = found
@@ -425,4 +430,5 @@ def _sheet(
         planned_visit_at=line.planned_visit_at if line is not None else None,
         planned_plan_at=line.planned_plan_at if line is not None else None,
         planned_solve_at=line.planned_solve_at if line is not None else None,
+        records=records,
     )

@@ -8,6 +8,7 @@ import crm.duty_tables
 import crm.escalation_tables
 import crm.follow_up_tables
 import crm.forwarded_tables
+import crm.line_record_tables
 import crm.notices.tables
 import crm.people_tables
 import crm.repair_tables
@@ -51,6 +52,12 @@ _CASES = (
     _case("complaint_plan", "plan", "decided_why", by="line_id", through=_LINE),
     _case(
         *("complaint_visit", "who", "record", "photos"),
+        by="line_id",
+        through=_LINE,
+        emptied={"who": "", "photos": []},
+    ),
+    _case(
+        *("complaint_record", "who", "done", "photos"),
         by="line_id",
         through=_LINE,
         emptied={"who": "", "photos": []},
@@ -195,6 +202,7 @@ PERSONAL = Personal(
             *("repair_routing.reason", "repair_callback.problem", "repair_callback.timely"),
             *("repair_visit.outcome", "problem_ticket.converted_why", "call_note.disposition"),
             *("erasure.retention_class", "warranty.flag", "warranty.excluded", "project.delivery_state"),
+            *("warranty_item.code", "warranty_item.name", "warranty_item.why"),
             "complaint_line.manufacturer",
         ),
         "a number or a name of the company's own papers": (

@@ -17,6 +17,7 @@ from web.pages import (
     case_board,
     case_new,
     case_parts,
+    case_upload,
     cases,
     exports,
     figures,
@@ -58,6 +59,7 @@ def setup(app: web.Application) -> None:
     case_advice.setup(app)
     repair_new.setup(app)
     cases.setup(app)
+    case_upload.setup(app)
     exports.setup(app)
     campaigns.setup(app)
     my_day.setup(app)

@@ -23,6 +23,7 @@ class Field:
         options: code → label of a choice, or a function that returns it in the language of the request.
         blank: label of «nothing chosen» of a choice that need not be made.
         start: what stands in it at first.
+        big: a choice shown as buttons for a thumb, where the page has such.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Field:
     blank: str = ""
     hint: str = ""
     start: str = ""
+    big: bool = False
 
     @property
     def choices(self) -> dict[str, str]:
@@ -174,6 +176,7 @@ FIELD_PROBLEMS = {
     "solve_at": N_("计划解决的时间要在将来，而且不早于上门。"),
     "arrived_at": N_("到达时间不能在将来，也不能早于部门接收。"),
     "left_at": N_("离开要晚于到达，而且不能在将来。"),
+    "done_at": N_("时间不能在将来，也不能早于部门接收。"),
     "called_at": N_("打电话的时间不能在将来，也不能早于部门接收。"),
     "pay_customer": N_("金额写成 1200 或 1200.50，最多两位小数。"),
     "penalty": N_("金额写成 1200 或 1200.50，最多两位小数。"),

@@ -12,7 +12,9 @@ from crm.complaint_input import (
 from crm.complaint_services import ComplaintServices
 from crm.domain.complaint import SUBCLASSES, ComplaintClass
 from crm.domain.handoff import HandoffForm
+from crm.domain.line_record import RecordKind
 from crm.handoffs import Dispatch
+from crm.line_records import NewRecord
 from kernel.access import Actor
 from web.i18n import N_, gettext
 from web.pages import case_words as words
@@ -217,6 +219,34 @@ async def _done(asked: Asked) -> object:
     )
 
 
+async def _record(asked: Asked) -> object:
+    values = asked.values
+    new = NewRecord(
+        kind=RecordKind(values["kind"]),
+        done=values["done"],
+        done_at=values["done_at"],
+        who=values["who"] or None,
+        photos=tuple(values.get("photos", ())),
+    )
+    return await asked.services.records.add(asked.actor, asked.line_id, new)
+
+
+RECORD = StepForm(
+    step="record",
+    title=N_("记一笔处理"),
+    button=N_("保存记录"),
+    done=N_("已记下处理情况。"),
+    hint=N_("只记做了什么，不改变状态和时限；保存以后不能修改。"),
+    run=_record,
+    versioned=False,
+    fields=(
+        Field(name="kind", label=N_("做了什么"), kind="choice", options=words.RECORD_KINDS, big=True),
+        Field(name="done", label=N_("具体情况"), kind="area", limit=4000),
+        Field(name="done_at", label=N_("什么时候（不填就是现在）"), kind="moment", required=False),
+        Field(name="who", label=N_("谁做的（不填就是自己）"), required=False, limit=40),
+    ),
+)
+
 _VISIT_FROM = Field(name="visit_from", label=N_("上门从"), kind="moment")
 _VISIT_UNTIL = Field(name="visit_until", label=N_("到"), kind="moment")
 
@@ -333,4 +363,5 @@ LINE_FORMS = (
         run=_assign,
         fields=(Field(name="person", label=N_("经办人"), limit=40),),
     ),
+    RECORD,
 )

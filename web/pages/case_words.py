@@ -110,6 +110,14 @@ TIMELINESS = {"timely": N_("及时"), "late": N_("不及时"), "unknown": N_("�
 CONTACTED = {"yes": N_("按时联系了"), "no": N_("没有按时联系"), "unknown": N_("没有问到")}
 
 ACCEPT_MODES = {"visit_first": N_("先上门查看"), "plan_first": N_("先出方案"), "no_plan": N_("不用出方案")}
+RECORD_KINDS = {
+    "visit": N_("上门"),
+    "telephone": N_("电话"),
+    "on_site": N_("现场施工"),
+    "material": N_("材料"),
+    "other": N_("其他"),
+}
+FILE_PURPOSES = {"photo": N_("照片"), "scan": N_("扫描件")}
 HANDOFF_FORMS = {"electronic": N_("电子确认单"), "paper": N_("纸质确认单")}
 HANDOFF_STATES = {"waiting": N_("等待签收"), "signed": N_("已签收"), "rejected": N_("已退回")}
 SIGNATURE_KINDS = {"drawn": N_("手写签名"), "pin": N_("签收密码"), "paper_scan": N_("纸质扫描")}
@@ -198,6 +206,7 @@ AUDIT_ACTIONS = {
     "complaint.plan": N_("出方案"),
     "complaint.decide_plan": N_("审核方案"),
     "complaint.visit": N_("上门"),
+    "complaint.record_add": N_("处理记录"),
     "complaint.done": N_("部门报已解决"),
     "complaint.call_back": N_("回访客户"),
     "complaint.line_called_back": N_("回访结果"),

@@ -17,6 +17,8 @@ from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages import repair_page, ticket_page
+from web.pages.case_files import STEP as FILES
+from web.pages.case_files import photos_of, places_of, upload_form
 from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import Due, departments, due_of, has_page
 from web.pages.case_shown import Attempt, ShownForm, history_of, shown_form, since
@@ -86,6 +88,7 @@ async def page(
     dues = [due_of(timer, now) for timer in (*view.limits, *(t for ln in view.lines for t in ln.limits))]
     running = sorted((due for due in dues if due is not None), key=lambda due: due.at)
     done = request.query.get("done", "")
+    files = await app[CRM].repairs.attachments.of_case(actor, case_id)
     context = {
         "view": view,
         "case": view.header,
@@ -108,7 +111,16 @@ async def page(
         "lines": [_line(request, view, line, forms, now) for line in view.lines],
         "history": history,
         "attempt": attempt,
-        "files": await app[CRM].repairs.attachments.of_case(actor, case_id),
+        "files": files,
+        "places": places_of(files, view),
+        "photos": photos_of(view.lines, files),
+        "upload": upload_form(
+            actor,
+            view,
+            chosen=str(attempt.form.get("line_id", "")) if attempt.step == FILES else "",
+            problem=attempt.problem if attempt.step == FILES else "",
+        ),
+        "record_kinds": labels.words(words.RECORD_KINDS),
         "done_text": _done_text(done, view),
         "seen": now.isoformat(),
         "verdicts": labels.words(words.VERDICTS),
@@ -131,6 +143,8 @@ async def page(
 def _done_text(done: str, view: ComplaintView) -> str:
     if done == "registered":
         return gettext("已登记，单号 %(no)s。") % {"no": view.no}
+    if done == FILES:
+        return gettext("文件已保存。")
     told = _CASE.get(done) or _LINE.get(done)
     return gettext(told.done) if told else ""
 

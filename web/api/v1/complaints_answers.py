@@ -9,6 +9,7 @@ from crm.domain.complaint import NextStep, Verdict
 from crm.domain.complaint_line import AcceptMode, LineStatus
 from crm.limit_lists import OverdueList
 from web.api.v1.case_schemas import CaseLimit
+from web.api.v1.complaint_records_schemas import LineRecordOut
 from web.api.v1.complaints_schemas import ComplaintStatusName
 from web.api.v1.schemas import Out, Seconds, SiteTime
 
@@ -164,6 +165,9 @@ class HandoffSheetOut(Out):
     planned_visit_at: SiteTime | None
     planned_plan_at: SiteTime | None
     planned_solve_at: SiteTime | None
+    records: tuple[LineRecordOut, ...] = Field(
+        description="What was noted down on the line since it was signed."
+    )
 
 
 class CauseLine(Out):
@@ -220,6 +224,7 @@ class CauseLine(Out):
     steps: tuple[str, ...] = Field(description="What the caller may do with it now.")
     plans: tuple[ComplaintPlan, ...]
     visits: tuple[ComplaintVisit, ...]
+    records: tuple[LineRecordOut, ...]
     handoffs: tuple[HandoffOut, ...]
     limits: tuple[CaseLimit, ...]
 

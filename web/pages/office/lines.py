@@ -1,7 +1,7 @@
 """One cause line as its department works on it, with a thumb: sign or send back, then a step at a time."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +21,12 @@ from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
+from web.pages.case_files import STEP as FILES
+from web.pages.case_files import photos_of, places_of, upload_form
 from web.pages.case_forms import Field
 from web.pages.case_parts import due_of
 from web.pages.case_steps import LINE_FORMS, Asked
+from web.pages.case_steps import RECORD as CASE_RECORD
 from web.pages.office.parts import (
     Attempt,
     Step,
@@ -161,6 +164,18 @@ def _steps() -> dict[str, Step]:
 
 
 STEPS = _steps()
+RECORD = Step(
+    name=CASE_RECORD.step,
+    title=CASE_RECORD.title,
+    button=CASE_RECORD.button,
+    done=CASE_RECORD.done,
+    run=CASE_RECORD.run,
+    fields=CASE_RECORD.fields,
+    hint=CASE_RECORD.hint,
+    photos=True,
+)
+"""Stands beside the steps: it is no step on the way."""
+TAKEN = {**STEPS, RECORD.name: RECORD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +234,13 @@ async def page(
         )
         for name in in_order(line)
     ]
-    done = STEPS.get(request.query.get("done", ""))
+    record = None
+    if RECORD.name in line.steps:
+        record = show_step(
+            RECORD, attempt, action=f"/lines/{line_id}/steps/{RECORD.name}", version=0, ident=RECORD.name
+        )
+    shown = [*steps, record] if record else steps
+    done = request.query.get("done", "")
     waiting = next((item for item in line.handoffs if item.state == "waiting"), None)
     everything = actor.can(Permission.CASES_VIEW_ALL)
     owed = [timer for timer in line.limits if everything or timer.owner.department == line.department]
@@ -237,29 +258,42 @@ async def page(
         "dues": [due for due in (due_of(timer, now) for timer in owed) if due is not None],
         "way": way_of(line),
         "steps": steps,
+        "record": record,
+        "record_open": "note" in request.query,
+        "record_kinds": labels.words(words.RECORD_KINDS),
+        "shown": shown,
         "attempt": attempt,
-        "kept": attempt.kept(tuple(STEPS.values()), steps),
-        "done_text": gettext(done.done) if done else "",
+        "kept": attempt.kept(tuple(TAKEN.values()), shown),
+        "done_text": _done_text(done),
         "phones": await masked_phones(app, actor, view.header),
         "waiting": waiting,
         "own_hand_off": waiting is not None and waiting.sent_by_id == actor.user_id,
         "may_sign": actor.can(Permission.CASES_SIGN),
         "may_see_calls": current_user(request).can(Permission.CALLS_VIEW),
-        "photos": _photos_of(line, files),
-        "other_files": [item for item in files if not _is_of_visit(item, line)],
+        "photos": photos_of((line,), files),
+        "other_files": [item for item in files if not _is_shown(item, line)],
+        "places": places_of(files, view),
+        "upload": upload_form(
+            actor,
+            view,
+            line_id=line_id,
+            chosen=str(attempt.form.get("line_id", "")) if attempt.step == FILES else line_id,
+            problem=attempt.problem if attempt.step == FILES else "",
+        ),
     }
     return render(request, "office/line.html", context, status=status)
 
 
-def _is_of_visit(item: AttachmentView, line: LineView) -> bool:
-    return any(item.attachment_id in visit.photos for visit in line.visits)
+def _done_text(done: str) -> str:
+    if done == FILES:
+        return gettext("文件已保存。")
+    step = TAKEN.get(done)
+    return gettext(step.done) if step else ""
 
 
-def _photos_of(line: LineView, files: Sequence[AttachmentView]) -> dict[str, list[AttachmentView]]:
-    known = {item.attachment_id: item for item in files}
-    return {
-        visit.visit_id: [known[photo] for photo in visit.photos if photo in known] for visit in line.visits
-    }
+def _is_shown(item: AttachmentView, line: LineView) -> bool:
+    photos = [*(visit.photos for visit in line.visits), *(record.photos for record in line.records)]
+    return any(item.attachment_id in named for named in photos)
 
 
 @requires(Permission.CASES_VIEW)
@@ -267,7 +301,7 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     """Take a step of a line; refused, the page comes back with what was written."""
     app, actor = request.app, current_actor(request)
     line_id, name = request.match_info["line_id"][:40], request.match_info["step"]
-    step = STEPS.get(name)
+    step = TAKEN.get(name)
     if step is None:
         raise NotFound("no such step", field="step")
     line = await app[CRM].complaints.work.get(actor, line_id)
@@ -295,7 +329,7 @@ async def take_step(request: web.Request) -> web.StreamResponse:
         return await page(request, line_id, attempt, status=status)
     if name == "reject":
         return see_other("/inbox?done=reject")
-    return see_other(f"/lines/{line_id}?done={name}")
+    return see_other(f"/lines/{line_id}?done={name}" + ("#records" if step is RECORD else ""))
 
 
 async def upload(

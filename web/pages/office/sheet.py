@@ -108,5 +108,6 @@ def words_of(request: web.Request, sheet: HandoffSheet) -> dict[str, Any]:
         "source": labels.word(words.SOURCES, sheet.source),
         "severity": labels.word(words.SEVERITIES, sheet.severity),
         "mode": labels.word(words.ACCEPT_MODES, sheet.mode.value) if sheet.mode else "",
+        "record_kinds": labels.words(words.RECORD_KINDS),
         "printed_at": request.app[DEPS].clock.now(),
     }
