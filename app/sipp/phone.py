@@ -31,13 +31,17 @@ LEAVE_SECONDS: Final = 1.0
 
 
 class PhoneCall:
-    """One call on a telephone. ``happened`` is all that SIPp told of it, in order."""
+    """One call on a telephone. ``happened`` is all that SIPp told of it, in order.
+
+    Attributes:
+        caller, dialled: from whom and to which number a call came; empty for one that was made.
+    """
 
     def __init__(
         self, number: str, server: str, process: SippProcess, call_id: str, handset: Handset | None = None
     ) -> None:
         self.call_id = call_id
-        self.caller = ""
+        self.caller = self.dialled = ""
         self.happened: list[str] = []
         self.from_tag = ""
         self.to_tag = ""
@@ -164,7 +168,7 @@ class PhoneCall:
         """Take in what SIPp told."""
         match event.name:
             case "offered":
-                host, port, *caller = event.detail
+                host, port, self.dialled, *caller = event.detail
                 self._media, self.caller = (host, int(port)), "".join(caller)
             case "answered":
                 host, port, *tags = event.detail
