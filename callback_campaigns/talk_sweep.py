@@ -38,6 +38,7 @@ WITHOUT_CALL = timedelta(hours=4)
 """After the last word of a talk that has no call of ours."""
 FORM_LASTS = timedelta(days=7)
 AT_ONCE = 100
+IN_A_CALL = (TaskStatus.DIALLING.value, TaskStatus.TALKING.value)
 
 
 class TalkSweep:
@@ -100,7 +101,7 @@ class TalkSweep:
             select(CallbackTaskRow.id, DialAttemptRow.id)
             .join(DialAttemptRow, DialAttemptRow.id == CallbackTaskRow.attempt_id)
             .where(
-                CallbackTaskRow.status == TaskStatus.TALKING.value,
+                CallbackTaskRow.status.in_(IN_A_CALL),
                 DialAttemptRow.state == AttemptState.ENDED.value,
                 or_(
                     and_(~by_agent, DialAttemptRow.ended_at < now - MACHINE_GRACE),
@@ -118,7 +119,7 @@ class TalkSweep:
         now = self._office.now()
         async with self._office.database.transaction() as session:
             (row,) = await locked(session, CallbackTaskRow.id == task_id)
-            if row.status != TaskStatus.TALKING.value or row.attempt_id != attempt_id:
+            if row.status not in IN_A_CALL or row.attempt_id != attempt_id:
                 return 0
             return await self._again(session, to_task(row), now)
 

@@ -245,5 +245,9 @@ def _at(attempt: Attempt, state: AttemptState, now: datetime) -> Attempt:
 
 
 def _end(attempt: Attempt, outcome: Outcome, now: datetime, taken: bool = True) -> AttemptMoved:
-    over = replace(attempt, state=AttemptState.ENDED, since=now, ended_at=now, outcome=outcome)
+    # That somebody answered may be known by the end of the call alone: the task hears of it all the same.
+    answered = attempt.answered_at or (now if outcome is Outcome.ANSWERED else None)
+    over = replace(
+        attempt, state=AttemptState.ENDED, since=now, ended_at=now, outcome=outcome, answered_at=answered
+    )
     return AttemptMoved(over, (AttemptEffect.SETTLE,), taken)
