@@ -79,7 +79,7 @@ class Permission(StrEnum):
     CASES_SIGN = "cases.sign"
     """Sign for a hand-off to the own department."""
     CASES_DECIDE = "cases.decide"
-    """Not filed, waivers, overrides, conversion against the rule."""
+    """Not filed, waivers, overrides, conversion against the rule: the manager alone."""
     CASES_CONFIDENTIAL = "cases.confidential"
     """See every complaint about integrity; without it, only those that one wrote down or has in charge."""
     RED_LIST_VIEW = "red_list.view"
@@ -235,6 +235,9 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     - {
         _P.CASES_CONFIDENTIAL,
         _P.CASES_SIGN,
+        _P.CASES_DECIDE,
+        _P.ESCALATIONS_HANDLE,
+        _P.COMPENSATION_REQUEST,
         _P.COMPENSATION_REVIEW,
         _P.VOUCHERS_WRITE,
         _P.RECOVERY_HANDLE,

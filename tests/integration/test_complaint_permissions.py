@@ -105,10 +105,10 @@ CARED_FOR: dict[str, tuple[set[Role], Call]] = {
     "reply": (CARE, lambda t, who: t.desk.services.end.reply_to_source(who, *t.at, "x")),
     "close": (CARE, lambda t, who: t.desk.services.end.close(who, *t.at)),
     "analyse": (CARE, lambda t, who: t.desk.services.end.analyse(who, *t.at, WHY)),
-    "waive": ({M, X}, lambda t, who: t.desk.services.end.waive_callback(who, *t.at, "x")),
-    "not_file": ({M, X}, lambda t, who: t.desk.services.end.not_file(who, *t.at, "x")),
+    "waive": ({M}, lambda t, who: t.desk.services.end.waive_callback(who, *t.at, "x")),
+    "not_file": ({M}, lambda t, who: t.desk.services.end.not_file(who, *t.at, "x")),
     "decide_plan": (
-        {M, X},
+        {M},
         lambda t, who: t.desk.services.work.decide_plan(who, *t.on, approved=True),
     ),
     "escalate": (CARE, lambda t, who: t.desk.services.escalations.submit(who, *t.at, NEW)),
@@ -139,34 +139,34 @@ SEEN: dict[str, tuple[set[Role], Call]] = {
 }
 DECIDED: dict[str, tuple[set[Role], Call]] = {
     "review": (
-        {M, X},
+        {M},
         lambda t, who: t.desk.services.escalations.review(who, *t.of, visit_needed=True),
     ),
     "agree_major_visit": (
-        {M, X},
+        {M},
         lambda t, who: t.desk.services.escalations.agree_visit(
             who, *t.of, visit_from=t.desk.now, visit_until=t.desk.now + HOUR, visit_with="x"
         ),
     ),
     "record_major_visit": (
-        {M, X},
+        {M},
         lambda t, who: t.desk.services.escalations.record_visit(
             who, *t.of, visited_at=t.desk.now, record="x"
         ),
     ),
     "settle_liability": (
-        {M, X},
+        {M},
         lambda t, who: t.desk.services.escalations.settle_liability(
             who, *t.of, Liability(shares=SHARES, with_head="x")
         ),
     ),
     "plan_major": (
-        {M, X},
+        {M},
         lambda t, who: t.desk.services.escalations.plan(who, *t.of, plan="x", costs=True),
     ),
     "close_major": (CARE, lambda t, who: t.desk.services.escalations.close(who, *t.of, outcome="x")),
-    "request": ({M, X}, lambda t, who: t.desk.services.compensations.request(who, *t.of, money())),
-    "change": ({M, X}, lambda t, who: t.desk.services.compensations.change(who, *t.of, money())),
+    "request": ({M}, lambda t, who: t.desk.services.compensations.request(who, *t.of, money())),
+    "change": ({M}, lambda t, who: t.desk.services.compensations.change(who, *t.of, money())),
     "review_money": ({G}, lambda t, who: t.desk.services.compensations.review(who, *t.of, agreed=True)),
     "voucher": (
         {F},
