@@ -35,6 +35,12 @@ async def test_T2_written_down_late_takes_the_breach_back_for_all_to_see(office:
     worker = LimitWorker(office.stage.database, office.clock, office.crm.limits, worker="w1")
     while await worker.run_once():
         pass
+    # Three service hours late it is on the manager's red list, by the API as on the page (domain.md §0).
+    async with signed_in(office, "manager") as session, session.get("/api/v1/red-list") as answer:
+        (red,) = (await answer.json())["items"]
+    assert (red["code"], red["record"]["no"], red["owner"]["department"]) == ("TS.T2", view.no, "ENG")
+    assert red["red_at"] > red["due_at"]
+    assert (await get(office, "head", "/api/v1/red-list"))[0] == 403
     line = await work.get(head, line.line_id)
     line = await work.verify(head, line.line_id, line.version, facts="业主确认", called_at=called_at)
     assert (line.verified_at, line.verified_noted_at) == (called_at, office.clock.now())

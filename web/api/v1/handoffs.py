@@ -1,4 +1,4 @@
-"""``/api/v1/handoffs``, ``/overdue-lists`` and ``/overdue``."""
+"""``/api/v1/handoffs``, ``/overdue-lists``, ``/overdue``, ``/red-list`` and ``/withdrawn-breaches``."""
 
 from web.api.operation import Call, operation
 from web.api.v1.complaints import TAG, services
@@ -10,6 +10,7 @@ from web.api.v1.complaints_answers import (
     WithdrawnBreaches,
 )
 from web.api.v1.complaints_schemas import HandoffsQuery, OverdueQuery, WithdrawnQuery
+from web.api.v1.red_list_schemas import RedLimitOut, RedLimits, RedListQuery
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -84,6 +85,25 @@ async def list_overdue(call: Call[OverdueQuery]) -> OverdueRows:
 
 
 @operation(
+    query=RedListQuery,
+    response=RedLimits,
+    permission=Permission.RED_LIST_VIEW,
+    summary="List the limits on the red list, the longest late first",
+    description="Before them those that wait for the calendar of a year: nobody knows how late they are.",
+    tag=TAG,
+)
+async def list_red(call: Call[RedListQuery]) -> RedLimits:
+    """Return a page of the red list."""
+    asked, app = call.query, call.request.app
+    async with app[DEPS].database.session() as session:
+        page = await app[CRM].limit_lists.red_list(
+            session, call.actor, department=asked.department, cursor=asked.cursor, limit=asked.limit
+        )
+    items = tuple(RedLimitOut.model_validate(timer) for timer in page.timers)
+    return RedLimits(items=items, next_cursor=page.cursor)
+
+
+@operation(
     query=WithdrawnQuery,
     response=WithdrawnBreaches,
     permission=Permission.RED_LIST_VIEW,
@@ -106,5 +126,6 @@ ROUTES = (
     ("GET", "/handoffs/{handoff_id}", get_handoff_sheet),
     ("GET", "/overdue-lists", count_overdue),
     ("GET", "/overdue", list_overdue),
+    ("GET", "/red-list", list_red),
     ("GET", "/withdrawn-breaches", list_withdrawn_breaches),
 )
