@@ -103,6 +103,9 @@ SECOND_DEPARTMENT: dict[ComplaintClass, str] = {
 }
 """Class → who else may have a part in it, with a line of its own: proposed, never added by itself."""
 
+SERIOUS_CAUSES = frozenset({(ComplaintClass.SITE, "safety"), (ComplaintClass.INTEGRITY, "private_charge")})
+"""Safety and unauthorised charges: proposed as serious (domain.md §1.3), as hazards and repeated ones are."""
+
 GRAVE_SOURCES = frozenset({Source.REGULATOR, Source.MEDIA})
 """Where a complaint that comes from there is a major one (domain.md §1.3)."""
 

@@ -46,6 +46,8 @@ async def test_a_complaint_is_registered_beside_the_call_by_keyboard(stage: Stag
     await form.locator("[data-part=kind]").first.focus()
     await form.locator("[data-part=kind]").first.select_option("1.waterproof")
     await expect(form.locator("[data-auto]").first).to_have_text("自动：工程部")
+    # Water that comes through to the neighbours is a hazard: a serious one, it proposes (domain.md §1.3).
+    await expect(form.locator("[name=severity][value='2']")).to_be_checked()
     await form.keyboard.press("Alt+l")
     await expect(form.locator("[data-line]")).to_have_count(2)
     await expect(form.locator("[data-line]").nth(1).locator("[data-part=kind]")).to_be_focused()

@@ -1,7 +1,7 @@
-"""From the press or an authority it is a major complaint (domain.md §1.3); second departments (§4.3)."""
+"""Which severity is proposed, and what the manager may lower (domain.md §1.3); second departments (§4.3)."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,29 @@ async def test_1_3_the_manager_says_why_it_is_a_general_one(office: OfficeStage)
     assert status == 400 and "请写明理由" in page
     status, _, page = await post(office, "manager", "/cases/new", form | {"severity_reason": "只是采访"})
     assert status == 303, page
+
+
+async def test_1_3_safety_unauthorised_charges_and_repetition_are_proposed_as_serious(
+    office: OfficeStage,
+) -> None:
+    async def proposed(at: int) -> str:
+        _, page = await get(office, "spc", f"/cases/new?customer={office.projects[at].customer_id}")
+        assert '"serious": ["7.safety", "9.private_charge"]' in page
+        return next(level for level in "123" if f'name="severity" value="{level}" checked' in page)
+
+    at = 0
+    while await proposed(at) != "1":
+        at += 1
+    before = await office.new(DELIVERY, at=at, hand_off=False)
+    assert await proposed(at) == "2"
+    # What was not filed does not count, nor what is longer ago than 30 days.
+    end, manager = office.crm.complaints.end, office.who("manager")
+    await end.not_file(manager, before.case_id, before.version, "同一件事写了两次")
+    assert await proposed(at) == "1"
+    await office.new(DELIVERY, at=at)
+    assert await proposed(at) == "2"
+    office.clock.advance(timedelta(days=31))
+    assert await proposed(at) == "1"
 
 
 async def test_4_3_the_form_proposes_who_else_has_a_part(office: OfficeStage) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from crm.cases import CaseFilter
-from crm.domain.case import CaseKind
+from crm.domain.case import CaseKind, CaseStatus
+from crm.domain.complaint import REPEAT_WINDOW
 from crm.domain.customer_rules import PhoneEntry
 from crm.people import NewCustomer
 from crm.views import CustomerCard, ProjectBrief
@@ -135,6 +136,16 @@ def newcomer(reader: Reader, values: Mapping[str, str]) -> NewCustomer | None:
     return NewCustomer(
         name=name, salutation=salutation or None, phones=(PhoneEntry(number=phone, verified=True),)
     )
+
+
+async def complained_lately(request: web.Request, customer_id: str) -> bool:
+    """Tell whether the customer complained in the last 30 days: another complaint is a serious one then."""
+    if not is_ulid(customer_id):
+        return False
+    since = request.app[DEPS].clock.now() - REPEAT_WINDOW
+    lately = CaseFilter(kind=CaseKind.COMPLAINT, customer_id=customer_id, opened_since=since)
+    page = await request.app[CRM].cases.page(current_actor(request), lately, limit=20)
+    return any(case.status is not CaseStatus.NOT_FILED for case in page.items)
 
 
 async def sent_before(request: web.Request, kind: CaseKind, customer_id: str, content: str) -> str | None:

@@ -14,6 +14,7 @@ from crm.domain.complaint import (
     GRAVE_SOURCES,
     MAX_LINES,
     SECOND_DEPARTMENT,
+    SERIOUS_CAUSES,
     may_be_general,
 )
 from crm.domain.handoff import HandoffForm
@@ -29,7 +30,7 @@ from web.identity import current_actor
 from web.pages import case_words as words
 from web.pages import repair_new
 from web.pages.case_forms import Reader, refusal
-from web.pages.case_known import known, newcomer, sent_before
+from web.pages.case_known import complained_lately, known, newcomer, sent_before
 from web.pages.case_parts import departments
 from web.pages.case_steps import all_kinds, kinds, new_line
 from web.pages.shell import render, see_other
@@ -95,11 +96,13 @@ async def show(request: web.Request) -> web.StreamResponse:
     """Show the form, with everything about customer and call that is known."""
     if request.query.get("kind") == CaseKind.REPAIR.value:
         return await repair_new.show(request)
+    customer_id = request.query.get("customer", "")[:26]
+    repeated = await complained_lately(request, customer_id)
     values = {
-        "customer_id": request.query.get("customer", "")[:26],
+        "customer_id": customer_id,
         "project_id": request.query.get("project", "")[:26],
         "call_id": request.query.get("call", "")[:26],
-        "severity": str(Severity.GENERAL.value),
+        "severity": str((Severity.SERIOUS if repeated else Severity.GENERAL).value),
         "nature": Nature.COMPLAINT.value,
         "urgency": Urgency.NORMAL.value,
         "source": Source.PHONE.value,
@@ -147,6 +150,7 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
             "proposed": proposed,
             "second": second,
             "grave": sorted(GRAVE_SOURCES),
+            "serious": sorted(f"{class_.value}.{subclass}" for class_, subclass in SERIOUS_CAUSES),
             "max": MAX_LINES,
         },
     }

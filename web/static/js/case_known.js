@@ -41,6 +41,7 @@ function suggest(form, said) {
     const field = form.elements[name];
     if (!field.dataset.chosen) field.value = said.dataset[name];
   }
+  form.dispatchEvent(new Event("suggested"));
   setText(byId("nature-hint"), said.textContent.trim());
   said.remove();
 }

@@ -6,7 +6,7 @@ import { byId, pageData, setText } from "./dom.js";
 import "./page.js";
 import { t } from "./texts.js";
 
-const { proposed, second, grave, max } = pageData("page");
+const { proposed, second, grave, serious, max } = pageData("page");
 const form = byId("new-case");
 const list = byId("lines");
 const rows = () => [...list.querySelectorAll("[data-line]")];
@@ -77,13 +77,30 @@ list.addEventListener("click", (event) => {
 });
 list.addEventListener("change", (event) => {
   const row = event.target.closest("[data-line]");
-  if (row && event.target.dataset.part === "kind") propose(row);
+  if (row && event.target.dataset.part === "kind") {
+    propose(row);
+    proposeSerious();
+  }
 });
 document.addEventListener("keydown", (event) => {
   if (!event.altKey || event.ctrlKey || event.metaKey || event.code !== "KeyL") return;
   event.preventDefault();
   byId("add-line").click();
 });
+
+/** Safety, an unauthorised charge or a danger make it a serious one, unless somebody has chosen. */
+function proposeSerious() {
+  const kinds = rows().map((row) => row.querySelector("[data-part=kind]").value);
+  const danger = form.elements.urgency.value === "emergency" || kinds.some((kind) => serious.includes(kind));
+  if (danger && form.elements.severity.value === "1" && !form.dataset.severityChosen) form.elements.severity.value = "2";
+}
+for (const choice of form.elements.severity) {
+  choice.addEventListener("change", () => {
+    form.dataset.severityChosen = "yes";
+  });
+}
+form.addEventListener("suggested", proposeSerious);
+form.elements.urgency.addEventListener("change", proposeSerious);
 
 form.elements.source.addEventListener("change", () => {
   // From the press or an authority it is a major one; the agent may still choose 2.
