@@ -23,6 +23,7 @@ from crm.domain.forwarded import (
 from crm.events_tickets import SourceReplied
 from crm.forwarded_tables import SourceReply
 from crm.journal import Journal
+from crm.limit_views import TimerState
 from crm.limits import LimitBook, Owner, RecordRef, TimerView
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
@@ -282,7 +283,12 @@ class ForwardedOrders:
         replies = {row.case_id: _reply(row) for row in rows}
         found: list[ForwardedView] = []
         for case in cases:
-            mine = [timer for timer in timers[case.case_id] if timer.code == LIMIT]
+            # A ticket's order that became a complaint has one that was void at once as well.
+            mine = [
+                timer
+                for timer in timers[case.case_id]
+                if timer.code == LIMIT and timer.state is not TimerState.VOID
+            ]
             found.append(
                 ForwardedView(
                     case=case,
