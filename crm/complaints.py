@@ -38,6 +38,7 @@ from crm.domain.complaint import (
 from crm.domain.complaint_line import LineStatus
 from crm.events_cases import (
     ComplaintRegistered,
+    ConfidentialRegistered,
     HandOffChased,
     HandOffSent,
 )
@@ -144,7 +145,7 @@ class Complaints:
             why=why,
         )
         for line in lines:
-            await self._add(opened, line)
+            await self._add(opened, line, sent=new.hand_off is not None)
         await self._store.limits.forwarded(session, header, now)
         opened.tell(
             ComplaintRegistered(
@@ -190,7 +191,8 @@ class Complaints:
             opened.check_open()
             if len(opened.lines) >= MAX_LINES:
                 raise Invalid(f"at most {MAX_LINES} causes", field="lines")
-            added = await self._add(opened, await read_line(opened.session, line, self._store.members))
+            known = await read_line(opened.session, line, self._store.members)
+            added = await self._add(opened, known, sent=hand_off is not None)
             opened.row.called_back_at = None
             if hand_off is not None:
                 await self._send(opened, [added], hand_off)
@@ -322,9 +324,8 @@ class Complaints:
                 person=person,
                 manufacturer=line.manufacturer,
             )
-            added = await self._add(
-                opened, await read_line(opened.session, new, self._store.members), rerouted_from=line.id
-            )
+            known = await read_line(opened.session, new, self._store.members)
+            added = await self._add(opened, known, sent=hand_off is not None, rerouted_from=line.id)
             if hand_off is not None:
                 await self._send(opened, [added], hand_off)
         async with self._store.database.session() as session:
@@ -344,7 +345,10 @@ class Complaints:
 
     # Parts
 
-    async def _add(self, opened: Opened, new: NewLine, *, rerouted_from: str | None = None) -> ComplaintLine:
+    async def _add(
+        self, opened: Opened, new: NewLine, *, sent: bool, rerouted_from: str | None = None
+    ) -> ComplaintLine:
+        """Add a line; ``sent``: it is handed off in the same step, which tells whose it is."""
         row = ComplaintLine(
             id=new_ulid(),
             case_id=opened.header.id,
@@ -374,6 +378,16 @@ class Complaints:
             line=row,
             after={"department": row.department_code, "class": row.class_code, "from": rerouted_from},
         )
+        if row.confidential and not sent:
+            opened.tell(
+                ConfidentialRegistered(
+                    at=opened.now,
+                    case_id=opened.header.id,
+                    no=opened.header.no,
+                    line_id=row.id,
+                    specialist_id=opened.header.specialist_id,
+                )
+            )
         return row
 
     async def _send(self, opened: Opened, lines: Sequence[ComplaintLine], how: Dispatch) -> None:

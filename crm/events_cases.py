@@ -20,6 +20,16 @@ class ComplaintRegistered(Event):
 
 
 @event
+class ConfidentialRegistered(Event):
+    """A complaint has a line about integrity that nobody was handed off yet: the manager is to know at once."""
+
+    case_id: str
+    no: str
+    line_id: str
+    specialist_id: str | None
+
+
+@event
 class CustomerCalledAgain(Event):
     """The customer called again about an open case."""
 

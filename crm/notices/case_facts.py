@@ -8,6 +8,7 @@ from crm.events_cases import (
     CallbackUnsolved,
     CompensationDecided,
     CompensationRequested,
+    ConfidentialRegistered,
     CustomerCalledAgain,
     EscalationOwed,
     EscalationSubmitted,
@@ -26,7 +27,7 @@ from crm.events_repairs import RepairAppointed
 from crm.notices import handoff_facts
 from crm.notices.domain import Forget, NoticeRequest, Party
 from crm.notices.handoff_facts import Step
-from crm.notices.links import case_page, escalation_page
+from crm.notices.links import case_page, escalation_page, handoff_page, line_page
 from kernel.events import Event
 
 VISIT_AHEAD = timedelta(hours=1)
@@ -45,6 +46,16 @@ def just_before(fact: VisitPlanned | RepairAppointed, subject: str) -> NoticeReq
         party=Party(specialist_user_id=fact.specialist_id),
         not_before=fact.visit_from - MINUTES_AHEAD,
         subject=subject,
+    )
+
+
+def _confidential(fact: ConfidentialRegistered) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="complaint.confidential",
+        # Two such lines of one registration are told of once.
+        key=f"complaint.confidential|{fact.case_id}|{fact.at:%Y%m%dT%H%M%S}",
+        parameters={"no": fact.no},
+        link=case_page(fact.case_id),
     )
 
 
@@ -77,7 +88,7 @@ def _handoff_chased(fact: HandOffChased) -> Iterable[Step]:
             "due_at": fact.due_at.isoformat() if fact.due_at else None,
             "department": fact.department,
         },
-        link=case_page(fact.case_id),
+        link=handoff_page(fact.handoff_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
         also=handoff_facts.managers(fact.department),
         subject=_handoff(fact.case_id, fact.line_id),
@@ -98,7 +109,7 @@ def _assigned(fact: LineAssigned) -> Iterable[Step]:
             code="line.assigned",
             key=f"line.assigned|{fact.event_id}",
             parameters={"no": fact.no, "department": fact.department},
-            link=case_page(fact.case_id),
+            link=line_page(fact.line_id),
             party=Party(owner_user_id=fact.person_id),
         )
 
@@ -136,7 +147,7 @@ def _plan_decided(fact: PlanDecided) -> Iterable[Step]:
         code="plan.approved" if fact.approved else "plan.refused",
         key=f"plan.decided|{fact.event_id}",
         parameters={"no": fact.no, "reason": fact.reason},
-        link=case_page(fact.case_id),
+        link=line_page(fact.line_id),
         party=Party(owner_user_id=fact.person_id, owner_department=fact.department),
     )
 
@@ -157,7 +168,7 @@ def _unsolved(fact: CallbackUnsolved) -> Iterable[Step]:
         code="callback.unsolved",
         key=f"callback.unsolved|{fact.event_id}",
         parameters={"no": fact.no, "round": fact.round, "department": fact.department},
-        link=case_page(fact.case_id),
+        link=line_page(fact.line_id),
         party=Party(owner_user_id=fact.person_id, owner_department=fact.department),
         also=handoff_facts.managers(fact.department),
     )
@@ -212,6 +223,7 @@ def _recovery(fact: RecoverySent) -> Iterable[Step]:
 
 
 CASE_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
+    ConfidentialRegistered: _confidential,
     CustomerCalledAgain: _called_again,
     HandOffChased: _handoff_chased,
     HandOffSent: _handoff_sent,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crm.events_cases import HandOffSent, LineRejected
 from crm.events_tickets import TicketHandedOff, TicketRefused
 from crm.notices.domain import Forget, NoticeRequest, Party
-from crm.notices.links import case_page
+from crm.notices.links import case_page, handoff_page
 from kernel.access import Role
 
 Step = NoticeRequest | Forget
@@ -31,7 +31,7 @@ def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
             "due_at": fact.due_at.isoformat() if fact.due_at else None,
             "department": fact.department,
         },
-        link=case_page(fact.case_id),
+        link=handoff_page(fact.handoff_id),
         party=Party(owner_department=fact.department, specialist_user_id=fact.specialist_id),
         also=managers(fact.department),
     )

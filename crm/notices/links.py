@@ -9,6 +9,16 @@ def case_page(case_id: str) -> str:
     return f"/cases/{case_id}"
 
 
+def handoff_page(handoff_id: str) -> str:
+    """Return where a hand-off is signed: it leads on to the department's page of the line, or the ticket."""
+    return f"/handoffs/{handoff_id}"
+
+
+def line_page(line_id: str) -> str:
+    """Return the page on which a department works on its line of a complaint."""
+    return f"/lines/{line_id}"
+
+
 def customer_page(customer_id: str) -> str:
     """Return the page of a customer."""
     return f"/customers/{customer_id}"

@@ -381,8 +381,11 @@ async def test_sms_goes_to_the_gateway(hook: Receiver, clock: FakeClock) -> None
         "visit.booked",
         "安居装饰",
     )
-    assert document["text"] == sent.text
+    assert (document["text"], document["link"]) == (f"{sent.text} {sent.link}", sent.link)
     assert "Huifang-Signature" in request.headers
+    await sender.send(message(Channel.SMS, "+8613800138000", title="", link=""))
+    document = json.loads(hook.posts[1][1])
+    assert (document["text"], document["link"]) == (sent.text, ""), "no address is configured: no link"
 
 
 def test_messages_do_not_show_people_in_logs() -> None:

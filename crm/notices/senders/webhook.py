@@ -207,8 +207,9 @@ class WecomSender:
 class SmsSender:
     """Hands text messages to a gateway in the house or at a carrier, which knows the carrier's own ways.
 
-    Posted: ``phone``, ``template`` (the code), ``params``, ``text`` (for gateways without templates) and
-    ``sign`` (the company's name in the carrier's brackets 签名).
+    Posted: ``phone``, ``template`` (the code), ``params``, ``text`` (for gateways without templates), the
+    ``link`` to a page of ours that ``text`` ends with ("" for none), and ``sign`` (the company's name in the
+    carrier's brackets 签名).
     """
 
     def __init__(self, poster: HttpPoster, *, url: str, secret: SecretStr, sign: str) -> None:
@@ -220,12 +221,15 @@ class SmsSender:
     async def send(self, message: Message) -> Delivered:
         """Post one message."""
         text = "，".join(part for part in (message.title, message.text) if part)
+        # Set apart by a blank: telephones would take what follows for a part of the address.
+        text = " ".join(part for part in (text, message.link) if part)
         document = {
             "id": message.message_id,
             "phone": message.address,
             "template": message.code,
             "params": dict(message.parameters),
             "text": text,
+            "link": message.link,
             "sign": self._sign,
         }
         secret = self._secret.get_secret_value()
