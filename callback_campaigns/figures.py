@@ -28,12 +28,14 @@ from callback_campaigns.domain.figures import (
 )
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind
 from callback_campaigns.domain.task import TaskStatus
-from callback_campaigns.domain.terms import CallbackType, Origin, Verdict
+from callback_campaigns.domain.terms import CallbackType, Verdict
 from callback_campaigns.talk_tables import CallbackAnswerRow
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from crm.limit_tables import LimitTimerRow
 from crm.office import Office
 from crm.people_tables import StageEventRow
 from crm.tables import Crew, Customer, Department, Project, Store
+from crm.ticket_tables import TicketRow
 from kernel.access import Actor, Permission
 from kernel.errors import Invalid
 
@@ -43,6 +45,7 @@ HAS_RESULT = (DONE, TaskStatus.PARTIAL.value)
 NOT_COUNTED = (TaskStatus.FROZEN.value, TaskStatus.CANCELLED.value)
 GRADED = ("G4", "SAT3")
 PRESENCE = "pm_presence"
+TICKET_LIMITS = ("TD.T1", "TD.T2")
 _T, _A, _D = CallbackTaskRow, CallbackAnswerRow, DialAttemptRow
 
 
@@ -230,12 +233,20 @@ class _Part:
         return tuple((name or "", rate(int(number or 0), int(whole))) for name, number, whole in found)
 
     async def solved(self) -> Rate:
-        good = case((_T.verdict == Verdict.SATISFIED.value, 1), else_=0)
-        query = self._tasks(
-            select(func.sum(good), func.count()),
-            _T.origin == Origin.REVISIT.value,
-            self._within(_T.call_at),
-            _T.status.not_in(NOT_COUNTED),
+        """Return how many tickets of dissatisfied customers they call solved, of those that were due."""
+        ends = (
+            select(LimitTimerRow.record_id, func.max(LimitTimerRow.deadline_at).label("at"))
+            .where(LimitTimerRow.code.in_(TICKET_LIMITS))
+            .group_by(LimitTimerRow.record_id)
+            .subquery()
+        )
+        by_customer = and_(TicketRow.verified_at.is_not(None), TicketRow.waived_why.is_(None))
+        good = case((by_customer, 1), else_=0)
+        query = (
+            self._tasks(select(func.sum(good), func.count()), _T.verdict == Verdict.DISSATISFIED.value)
+            .join(TicketRow, TicketRow.callback_ref == _T.id)
+            .join(ends, ends.c.record_id == TicketRow.case_id)
+            .where(self._within(ends.c.at))
         )
         return rate(*await self._counts(query))
 

@@ -36,7 +36,7 @@ class CallbackFigure(StrEnum):
     """Callbacks whose verdict is satisfied ÷ those with a result."""
     PM_PRESENCE = "pm_presence"
     SOLVED = "solved"
-    """Asked again and satisfied ÷ asked again in the period, after a dissatisfied result."""
+    """Asked again and satisfied ÷ tickets of dissatisfied customers whose limits ended in the period."""
 
 
 PERCENT = frozenset(set(CallbackFigure) - {CallbackFigure.ATTEMPTS_PER_DONE})

@@ -5,15 +5,20 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from callback_campaigns.domain.figures import CallbackFigure
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Channel, Outcome
+from callback_campaigns.figures import FiguresAsked, FiguresReader
+from callback_campaigns.rule_files import shipped_plan
 from callback_campaigns.talk_facts import facts_of
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.project import Stage
 from crm.tables import Project
+from crm.ticket_tables import TicketRow
 from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.support.callback_effects import Followed, make_followed
+from tests.support.people import MANAGER
 from tests.support.talks import GOOD, centre_with_talks
 from tests.unit.callback_campaigns.times import at
 
@@ -103,3 +108,25 @@ async def test_an_attempt_is_settled_though_next_year_s_holidays_are_not_loaded(
     task = await centre.task()
     assert (task.status, len(task.tried)) == (TaskStatus.RETRY_WAIT, 1)
     assert task.due_at >= at("2026-12-31 20:00")
+
+
+async def test_dissatisfied_to_solved_is_counted_against_the_tickets_that_were_due(done: Followed) -> None:
+    talk = await done.centre.finish(
+        await done.centre.press(await done.centre.talk(), **(GOOD | {"KG1": "3"}))
+    )
+    await done.follow()
+    assert talk.ended is not None
+    reader = FiguresReader(done.centre.callbacks.desk.office, shipped_plan())
+
+    async def solved(**changes: object) -> tuple[int, int]:
+        async with done.centre.callbacks.database.transaction() as session:
+            ticket = (await session.scalars(select(TicketRow))).one()
+            for name, value in changes.items():
+                setattr(ticket, name, value)
+        month = FiguresAsked(since=at("2026-03-01 00:00"), until=at("2026-04-01 00:00"))
+        found = (await reader.read(MANAGER, month)).figures[CallbackFigure.SOLVED]
+        return int(found.numerator), int(found.denominator)
+
+    assert await solved() == (0, 1), "nobody has asked again yet"
+    assert await solved(verified_at=done.centre.clock.now()) == (1, 1)
+    assert await solved(waived_why="客户出国") == (0, 1)

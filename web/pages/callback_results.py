@@ -54,7 +54,7 @@ PARTS = {
     CallbackFigure.PASSED: N_("优、良与中 ÷ 完工评价"),
     CallbackFigure.STAGE_SATISFACTION: N_("满意 ÷ 有结果的回访"),
     CallbackFigure.PM_PRESENCE: N_("到位 ÷ 有效回答"),
-    CallbackFigure.SOLVED: N_("再访满意 ÷ 应再访"),
+    CallbackFigure.SOLVED: N_("再访满意 ÷ 到期的问题单"),
 }
 GROUPS = (
     (N_("做了没有"), (
