@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.questionnaire import ANYBODY
@@ -13,7 +13,7 @@ from callback_campaigns.domain.terms import Verdict
 from callback_campaigns.talk_store import Talk
 from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow
-from crm.domain.case import Severity
+from crm.domain.case import CaseKind, Severity
 from crm.domain.complaint import ComplaintClass
 from crm.tables import Department, ServiceCase
 from crm.ticket_tables import TicketRow
@@ -76,6 +76,23 @@ async def link_voice(
             ticket.recording_ref = path
 
 
+async def _responsible(session: AsyncSession, task: CallbackTaskRow) -> str | None:
+    """Return whose the case is that a callback is about; without one, of the customer's last problem."""
+    if task.case_id is not None:
+        case = await session.get(ServiceCase, task.case_id)
+        return case.department_code if case is not None else None
+    mine = [ServiceCase.customer_id == task.customer_id, ServiceCase.kind == CaseKind.TICKET.value]
+    if task.project_id is not None:
+        mine.append(ServiceCase.project_id == task.project_id)
+    query = (
+        select(ServiceCase.department_code)
+        .outerjoin(TicketRow, TicketRow.case_id == ServiceCase.id)
+        .where(*mine, or_(TicketRow.callback_ref.is_(None), TicketRow.callback_ref != task.id))
+        .order_by(ServiceCase.opened_at.desc(), ServiceCase.id.desc())
+    )
+    return await session.scalar(query.limit(1))
+
+
 class TalkTickets:
     """Opens tickets within a consumer's transaction."""
 
@@ -125,8 +142,7 @@ class TalkTickets:
     ) -> tuple[str, ...]:
         """Return the departments of the company that codes of a questionnaire mean, each once."""
         known = set(await session.scalars(select(Department.code)))
-        case = await session.get(ServiceCase, task.case_id) if task.case_id is not None else None
-        responsible = case.department_code if case is not None else None
+        responsible = await _responsible(session, task) if RESPONSIBLE in codes else None
         found = [responsible if code == RESPONSIBLE else code for code in codes]
         return tuple(dict.fromkeys(code if code in known and code else SERVICE for code in found))
 

@@ -33,6 +33,7 @@ from telephony.asterisk.sounds import TONE
 from tests.support.callback_effects import Followed, make_followed
 from tests.support.pbx import Pbx, running_pbx
 from tests.support.sipp import outside_phone
+from tests.support.survey_calls import originate
 from tests.support.survey_child import survey_child
 from tests.support.surveys import SurveyCentre, quick_voice, survey_centre
 from tests.support.waiting import eventually
@@ -55,24 +56,7 @@ class Line:
     async def call(self, number: str) -> "Customer":
         """Call a customer who picks up at once."""
         attempt = await self.site.called(number)
-        config = self.pbx.config
-        reader, writer = await asyncio.open_connection(config.ami_host, config.ami_port)
-        try:
-            login = (
-                f"Action: Login\r\nUsername: {config.ami_user}\r\nSecret: {config.ami_secret}\r\nEvents: off"
-            )
-            channel = f"PJSIP/{number.removeprefix('+86')}@{self.pbx.trunk.endpoint}"
-            originate = (
-                f"Action: Originate\r\nChannel: {channel}\r\nContext: huifang-dialled\r\nExten: survey\r\n"
-                f"Priority: 1\r\nChannelId: att-{attempt.attempt_id}\r\nAsync: true\r\nTimeout: 20000\r\n"
-                f"Variable: __HF_CALL={attempt.attempt_id},__HF_DIR=out"
-            )
-            writer.write(f"{login}\r\n\r\n{originate}\r\n\r\n".encode())
-            async with asyncio.timeout(20):
-                while b"successfully queued" not in await reader.readuntil(b"\r\n\r\n"):
-                    continue
-        finally:
-            writer.close()
+        await originate(self.pbx, attempt, number)
         phone = await self.network.rings(within=20)
         await phone.answer()
         return Customer(self, attempt, phone)

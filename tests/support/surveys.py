@@ -151,11 +151,13 @@ async def survey_centre(
     port: int = 0,
     speaking: Speaking | None = None,
     tone: Path = Path("/sounds/tone"),
+    open_within: timedelta = timedelta(seconds=2.5),
 ) -> AsyncIterator[SurveyCentre]:
     """Serve the route, over a database.
 
     Args:
         speaking: a voice to be heard; without one texts are files' names.
+        open_within: how long a talk may take to open.
     """
     centre = make_centre(database, clock)
     led, voice = make_talks(centre), TextVoice()
@@ -163,7 +165,7 @@ async def survey_centre(
     rules = SurveyRules(company="慧家装饰", hotline="4008001234", is_open=lambda now: made.open)
     surveys = Surveys(centre.desk.office, centre.tasks, led.talks, rules)
     answers = folder / "answers"
-    config = SurveyConfig(queue="service", tone=tone)
+    config = SurveyConfig(queue="service", tone=tone, open_within=open_within)
     heard = SurveyVoice(speaking or voice)
     runner = SurveyRunner(surveys, heard, AnswerFiles(answers), clock=clock, config=config)
     server = AgiServer(AgiConfig(port=port, command_timeout=timedelta(seconds=5)), runner.routes())
