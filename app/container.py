@@ -126,19 +126,24 @@ class Centre:
 
 @contextlib.asynccontextmanager
 async def open_centre(
-    settings: Settings, roles: frozenset[Role] = ALL_ROLES, *, espeak: Tool | None = None
+    settings: Settings,
+    roles: frozenset[Role] = ALL_ROLES,
+    *,
+    espeak: Tool | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Centre]:
     """Run the services of ``roles`` for the length of the block.
 
     Args:
         espeak: the voice for new prompts; without one the role ``ivr`` looks for it until it is there.
+        clock: what every part goes by; the machine's without one.
 
     Raises:
         ConfigurationError: the database is not at this version's schema, a port is taken, a setting is wrong.
     """
     metrics.BUILD.labels(version("huifang")).set(1)
     async with contextlib.AsyncExitStack() as stack:
-        base = await _open_base(settings, stack)
+        base = await _open_base(settings, clock or SystemClock(), stack)
         # Names are spelt while calls go on: what takes half a second to import is imported before.
         await asyncio.to_thread(importlib.import_module, "pypinyin")
         tasks = base.tasks
@@ -223,8 +228,7 @@ async def open_centre(
         )
 
 
-async def _open_base(settings: Settings, stack: contextlib.AsyncExitStack) -> Base:
-    clock = SystemClock()
+async def _open_base(settings: Settings, clock: Clock, stack: contextlib.AsyncExitStack) -> Base:
     database = create_database(settings.sql_url)
     stack.push_async_callback(database.dispose)
     try:

@@ -1,12 +1,12 @@
 """A stage of the work is registered: the customer's telephone rings, they answer by keys and by voice, and an
-unhappy answer is in the department's inbox before the call has ended. All of it is the running centre's own.
+unhappy answer is in the department's inbox before the call has ended. All of it is the running centre's own,
+the demo company's rules of planning and of calling hours included.
 """
 
 import math
 from array import array
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
-from importlib.resources import files
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,12 @@ from callback_campaigns.talk_tables import CallbackVoiceRow
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from crm.domain.project import Stage
 from kernel.bus import Bus
+from kernel.business_time import SHANGHAI
 from kernel.clock import SystemClock
+from kernel.holidays import WorkCalendar
 from tests.support.centre import PASSWORD, RunningCentre, running_centre
 from tests.support.chromium import DESKTOP, chromium, visitor
+from tests.support.dialling import ShiftedClock
 from tests.support.people import MANAGER, make_desk
 from tests.support.sipp import outside_phone
 from tests.support.waiting import eventually
@@ -33,39 +36,32 @@ pytestmark = pytest.mark.pbx
 
 NUMBER = "13512340001"
 SPEECH = array("h", [round(4000 * math.sin(index / 5)) for index in range(8000)])
-AFTERNOON = 15
+AFTERNOON = time(15)
 
 
-def zone_of_the_afternoon() -> str:
-    """Return a zone in which customers may be called at this moment, whenever the test runs."""
-    ahead = AFTERNOON - datetime.now(UTC).hour
-    ahead = ahead - 24 if ahead > 14 else ahead
-    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+def an_afternoon() -> ShiftedClock:
+    """Return a clock at three o'clock of the next day on which the demo company calls its customers.
 
-
-def own_rules(folder: Path) -> None:
-    """Have the start of work called about at once, on any day."""
-    shipped = files("callback_campaigns") / "rules"
-    dialling = (shipped / "dialling.yaml").read_text(encoding="utf-8")
-    dialling = dialling.replace("[1, 2, 3, 4, 5, 6]", "[1, 2, 3, 4, 5, 6, 7]")
-    folder.mkdir(parents=True)
-    (folder / "dialling.yaml").write_text(
-        dialling.replace("closing: period", "closing: never"), encoding="utf-8"
-    )
-    planning = (shipped / "planning.yaml").read_text(encoding="utf-8")
-    (folder / "planning.yaml").write_text(planning.replace("offset: 1d", "offset: 0d", 1), encoding="utf-8")
+    By its rules (`callback_campaigns/rules`) it calls from 9:30 to 12:00 and from 14:00 to 19:30, on no
+    Sunday and on no day off of a holiday, and about the start of work on the day after. Tests run at any hour
+    of any day: the service is given another one to go by, and keeps the rules.
+    """
+    day, calendar = SystemClock().now().astimezone(SHANGHAI).date(), WorkCalendar()
+    while True:
+        day += timedelta(days=1)
+        if calendar.day(day).kind.is_working and day.isoweekday() < 7:
+            return ShiftedClock(datetime.combine(day, AFTERNOON, SHANGHAI).astimezone(UTC))
 
 
 @pytest.fixture
 async def centre(tmp_path: Path) -> AsyncIterator[RunningCentre]:
-    own_rules(tmp_path / "data")
-    at_home = {"timezone": zone_of_the_afternoon(), "hotline": "4008001234"}
-    async with running_centre(tmp_path, centre=at_home) as found:
+    async with running_centre(tmp_path, clock=an_afternoon(), centre={"hotline": "4008001234"}) as found:
+        assert not list((tmp_path / "data").glob("*.yaml")), "the demo company has the shipped rules"
         yield found
 
 
 async def start_campaign(centre: RunningCentre, today: date) -> None:
-    part = build_tasks(centre.settings, centre.database, SystemClock(), Bus())
+    part = build_tasks(centre.settings, centre.database, centre.clock, Bus())
     fields: dict[str, Any] = {
         "name": "开工回访",
         "mode": "ivr",
@@ -81,13 +77,13 @@ async def start_campaign(centre: RunningCentre, today: date) -> None:
 
 
 async def register_start(centre: RunningCentre, today: date) -> str:
-    desk = make_desk(centre.database, SystemClock())
+    desk = make_desk(centre.database, centre.clock)
     record = await desk.customer("沈国强", NUMBER, level="B")
     crew = await desk.crew("沈家施工队")
     project = await desk.project(record.customer_id, "ZX-WHOLE", crew_id=crew)
     project_id: str = project.project.project_id
-    planned = today + timedelta(days=30)
-    await desk.reach(project_id, Stage.STARTED, today, concealed_planned=planned, midterm_planned=planned)
+    planned, yesterday = today + timedelta(days=30), today - timedelta(days=1)
+    await desk.reach(project_id, Stage.STARTED, yesterday, concealed_planned=planned, midterm_planned=planned)
     return project_id
 
 
@@ -97,7 +93,7 @@ async def hears_something(call: PhoneCall) -> None:
 
 
 async def test_from_the_stage_to_the_answer_on_the_departments_desk(centre: RunningCentre) -> None:
-    today = SystemClock().now().astimezone(centre.settings.zone).date()
+    today = centre.clock.now().astimezone(SHANGHAI).date()
     async with (
         outside_phone(centre.pbx, NUMBER) as network,
         chromium() as browser,

@@ -4,7 +4,7 @@
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from app.schema import upgrade
 from app.settings import Settings, load_settings
 from app.survey_part import survey_prompts
 from kernel.bus import Bus
-from kernel.clock import SystemClock
+from kernel.clock import Clock, SystemClock
 from kernel.db import Database, create_database
 from telephony.asterisk.model import AsteriskPaths
 from telephony.asterisk.render import prepare
@@ -46,6 +46,7 @@ class RunningCentre:
     redis: RedisServer
     database: Database
     service: Centre
+    clock: Clock
     _services: contextlib.AsyncExitStack
 
     @property
@@ -61,7 +62,7 @@ class RunningCentre:
         """End the service and start it again over the same data."""
         await self.stop_service()
         self.service = await self._services.enter_async_context(
-            open_centre(self.settings, roles, espeak=self.pbx.runtime.espeak)
+            open_centre(self.settings, roles, espeak=self.pbx.runtime.espeak, clock=self.clock)
         )
         await self.service.wait_live()
         return self.service
@@ -103,16 +104,24 @@ def centre_settings(folder: Path, **changes: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running_centre(
-    folder: Path, *, roles: frozenset[Role] = ALL_ROLES, users: bool = True, **changes: Any
+    folder: Path,
+    *,
+    roles: frozenset[Role] = ALL_ROLES,
+    users: bool = True,
+    clock: Clock | None = None,
+    also: Callable[[Database], Awaitable[None]] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[RunningCentre]:
     """Run a centre with the demo company for the length of the block.
 
     Args:
         users: make the demo's users, all with :data:`PASSWORD`.
+        clock: what the service goes by, where it matters which day and hour it is.
+        also: puts more into the database before Asterisk reads it.
         changes: settings, such as ``centre={"wrap_up_seconds": 1}`` or ``database_url=…``.
     """
     runtime = await Runtime.ensure(runtime_folder(), need=frozenset(ALL_TOOLS))
-    settings = centre_settings(folder, **changes)
+    settings, clock = centre_settings(folder, **changes), clock or SystemClock()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     share_prompts(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -122,15 +131,25 @@ async def running_centre(
         settings = settings.model_copy(update={"redis_url": redis.url})
         database = create_database(settings.sql_url)
         stack.push_async_callback(database.dispose)
-        await fill(database, users=users)
+        await fill(database, users=users, clock=clock)
+        if also is not None:
+            await also(database)
         pbx = await _pbx(settings, database, runtime)
         await pbx.server.start()
         stack.push_async_callback(pbx.server.stop)
         services = await stack.enter_async_context(contextlib.AsyncExitStack())
-        service = await services.enter_async_context(open_centre(settings, roles, espeak=runtime.espeak))
+        service = await services.enter_async_context(
+            open_centre(settings, roles, espeak=runtime.espeak, clock=clock)
+        )
         await service.wait_live()
         yield RunningCentre(
-            settings=settings, pbx=pbx, redis=redis, database=database, service=service, _services=services
+            settings=settings,
+            pbx=pbx,
+            redis=redis,
+            database=database,
+            service=service,
+            clock=clock,
+            _services=services,
         )
 
 
@@ -143,9 +162,9 @@ def share_prompts(settings: Settings) -> None:
         (folder / "clips").symlink_to(shared, target_is_directory=True)
 
 
-async def fill(database: Database, *, users: bool) -> None:
+async def fill(database: Database, *, users: bool, clock: Clock | None = None) -> None:
     """Bring the schema up to date and put the demo company in, with its users if wanted."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     await upgrade(database)
     await Roster(database, clock, Bus()).seed_codes()
     await seed_company(database, now=clock.now())
