@@ -1,6 +1,6 @@
 """A campaign in which everything fails at random: nobody is called twice, or at a bad hour.
 
-Ten thousand attempts of it are ``python -m tests.bench dialler_faults``.
+Ten thousand attempts of it are ``python -m tests.bench dialler_faults_played``.
 """
 
 import pytest
