@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callback_campaigns.answer_files import AnswerFiles
+from callback_campaigns.answer_said import Sight
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.talk_tables import CallbackVoiceRow
 from callback_campaigns.talks import Talks
 from crm.office import Office
-from kernel.access import Actor, Permission
+from kernel.access import Actor
 from kernel.errors import Forbidden, NotFound
 from kernel.ids import is_ulid
 
@@ -43,7 +44,8 @@ class AnswerPlayer:
         if row is None:
             raise NotFound("no such recording", field="voice_id")
         item = (await self._talks.get(row.talk_id)).item(row.item_id)
-        if item is not None and item.is_confidential and not actor.can(Permission.CASES_CONFIDENTIAL):
+        asked = frozenset({item.id}) if item is not None and item.is_confidential else frozenset()
+        if Sight(actor, asked).hides(row):
             raise Forbidden("this answer is about integrity", field="voice_id")
         path = await asyncio.to_thread(self._files.find, row.path)
         async with self._office.database.transaction() as session:

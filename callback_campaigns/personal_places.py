@@ -16,7 +16,7 @@ def _task(table: str, *columns: str, **more: Any) -> Place:
 PERSONAL = Personal(
     places=(
         _task("callback_talk", "explanation"),
-        _task("callback_answer", "text", "reason"),
+        _task("callback_answer", "text", "reason", "note"),
         _task("callback_voice", "transcript", "note"),
         _task("callback_invalid_attempt", "remark"),
         _task("callback_task_step", "detail", emptied={"detail": {}}),

@@ -106,6 +106,15 @@ class QuestionnaireBook:
             found = (await session.execute(query.order_by(QuestionnaireRow.code))).all()
         return tuple([await self.published(code, number) for code, number in found])
 
+    async def confidential(self) -> frozenset[str]:
+        """Return the items whose answers are for the managers only, in whichever version. For services."""
+        await self._ship()
+        query = select(QuestionnaireVersionRow.code, QuestionnaireVersionRow.number)
+        async with self._database.session() as session:
+            found = (await session.execute(query)).all()
+        known = [(await self.published(code, number)).questionnaire for code, number in found]
+        return frozenset(item.id for each in known for item in each.items if item.is_confidential)
+
     async def check(self, actor: Actor, text: str) -> tuple[Problem, ...]:
         """Return what is wrong with a text. Raises Forbidden."""
         actor.need(Permission.QUESTIONNAIRES_VIEW)

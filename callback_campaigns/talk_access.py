@@ -61,11 +61,11 @@ def hidden_items(talk: Talk, actor: Actor) -> frozenset[str]:
     if actor.can(Permission.CASES_CONFIDENTIAL):
         return frozenset()
     secret = (item for one in talk.sets for item in (*one.questionnaire.items, *one.carried))
-    return frozenset(
+    return talk.secret | {
         item.id
         for item in secret
         if item.is_confidential and item.id in talk.answers and talk.writers.get(item.id) != actor.user_id
-    )
+    }
 
 
 def check_leads(actor: Actor, row: CallbackTalkRow) -> None:

@@ -68,6 +68,7 @@ async def new_answer(
     task = await session.get_one(CallbackTaskRow, one.task_id)
     project = await session.get(Project, task.project_id) if task.project_id else None
     customer = await session.get_one(Customer, task.customer_id)
+    noted = author.by_id is not None and bool(answer.text)  # whoever wrote it down has heard it
     return CallbackAnswerRow(
         id=new_ulid(),
         talk_id=talk.id,
@@ -84,6 +85,8 @@ async def new_answer(
         at=author.at,
         by=author.by[:80],
         by_id=author.by_id,
+        heard_at=author.at if noted else None,
+        heard_by=author.by[:80] if noted else None,
         kind=item.kind_for(Channel(talk.channel)).value,
         value=answer.values[0][:40] if answer.values else "",
         score=0 if bad and not scores else (min(scores) if scores else None),

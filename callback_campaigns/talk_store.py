@@ -23,6 +23,7 @@ from callback_campaigns.talk_tables import (
     CallbackVoiceRow,
 )
 from callback_campaigns.task_tables import CallbackTaskRow
+from crm.domain.complaint import ComplaintClass
 from crm.domain.customer import Level
 from crm.tables import Customer, Project
 from kernel.errors import NotFound
@@ -61,6 +62,7 @@ class Talk:
         handed_over: a person goes on where the machine stopped.
         ended: ``None`` while it goes on; ``verdict`` and ``score`` are of the first task.
         next_action, next_task_id: what was decided of the next callback, and that callback.
+        secret: items of which somebody found that the customer spoke of integrity.
         late: it was written down on a later day than it was heard (CB-12).
     """
 
@@ -78,6 +80,7 @@ class Talk:
     by: str
     by_id: str | None = None
     writers: Mapping[str, str | None] = field(default_factory=dict)
+    secret: frozenset[str] = frozenset()
     handed_over: bool = False
     ended: TalkEnding | None = None
     ended_at: datetime | None = None
@@ -137,7 +140,10 @@ async def to_talk(session: AsyncSession, book: QuestionnaireBook, row: CallbackT
     answers = {one.item_id: to_answer(one) for one in answer_rows}
     heard = select(CallbackVoiceRow).where(CallbackVoiceRow.talk_id == row.id)
     voices: dict[str, tuple[Voice, ...]] = {}
+    secret = {one.item_id for one in answer_rows if one.class_code == ComplaintClass.INTEGRITY}
     for voice in await session.scalars(heard.order_by(CallbackVoiceRow.at, CallbackVoiceRow.id)):
+        if voice.class_code == ComplaintClass.INTEGRITY:
+            secret.add(voice.item_id)
         voices[voice.item_id] = (*voices.get(voice.item_id, ()), to_voice(voice))
     customer = await session.get_one(Customer, row.customer_id)
     channel = Channel(row.channel)
@@ -160,6 +166,7 @@ async def to_talk(session: AsyncSession, book: QuestionnaireBook, row: CallbackT
         by=row.by,
         by_id=row.by_id,
         writers={one.item_id: one.by_id for one in answer_rows},
+        secret=frozenset(secret),
         handed_over=row.channel != row.began_channel,
         ended=TalkEnding(row.ending) if row.ending else None,
         ended_at=row.ended_at,

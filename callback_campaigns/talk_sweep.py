@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from callback_campaigns.answer_review import tell_unheard
+from callback_campaigns.answer_watch import tell_unheard
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.attempt import AttemptState
 from callback_campaigns.domain.dial_rules import DialFile
@@ -96,7 +96,7 @@ class TalkSweep:
 
     async def _without_talk(self) -> Sequence[tuple[str, str]]:
         now = self._office.now()
-        by_agent = DialAttemptRow.agent.is_not(None)
+        by_agent = or_(DialAttemptRow.agent.is_not(None), DialAttemptRow.connect_seconds.is_not(None))
         query = (
             select(CallbackTaskRow.id, DialAttemptRow.id)
             .join(DialAttemptRow, DialAttemptRow.id == CallbackTaskRow.attempt_id)

@@ -11,6 +11,29 @@ from kernel.db import Base, Json, Ulid, UtcDateTime
 
 CURRENT_ANSWER = "replaced_at IS NULL"
 OPEN_TALK = "ended_at IS NULL"
+IN_WORDS = "kind = 'FT' AND text <> '' AND replaced_at IS NULL"
+UNHEARD = "heard_at IS NULL"
+
+
+class Reviewed:
+    """What somebody made of what a customer said in their own words.
+
+    Attributes:
+        heard_at, heard_by: when it was listened to or read, and by whom; ``None`` while nobody did.
+        class_code: of the complaint that is in it (``ComplaintClass``); 0 where there is none, ``None`` while
+            nobody has said. Without ``classed_at`` it is a machine's guess.
+        note: why it was classified anew.
+        review_version: counts what was noted here; the answer itself does not change with it.
+    """
+
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    heard_by: Mapped[str | None] = mapped_column(String(80))
+    class_code: Mapped[int | None] = mapped_column(Integer)
+    classed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    classed_by: Mapped[str | None] = mapped_column(String(80))
+    classed_by_id: Mapped[str | None] = mapped_column(Ulid)
+    note: Mapped[str] = mapped_column(String(400), default="", server_default="")
+    review_version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
 
 class CallbackTalkRow(Base):
@@ -90,7 +113,7 @@ class CallbackTalkSetRow(Base):
     __table_args__ = (Index("ix_callback_talk_set_task_id", "task_id"),)
 
 
-class CallbackAnswerRow(Base):
+class CallbackAnswerRow(Reviewed, Base):
     """An answer as it was given. A correction is a row of its own; the original keeps standing, replaced.
 
     Whoever is rated by it is named as they were when it was given, so that figures stay what they were.
@@ -148,10 +171,17 @@ class CallbackAnswerRow(Base):
         ),
         Index("ix_callback_answer_talk_id", "talk_id"),
         Index("ix_callback_answer_at", "at"),
+        Index(
+            "ix_callback_answer_in_words",
+            "at",
+            "id",
+            sqlite_where=words(IN_WORDS),
+            postgresql_where=words(IN_WORDS),
+        ),
     )
 
 
-class CallbackVoiceRow(Base):
+class CallbackVoiceRow(Reviewed, Base):
     """What a customer said in their own words; ``path`` below the folder of recorded answers."""
 
     __tablename__ = "callback_voice"
@@ -164,14 +194,17 @@ class CallbackVoiceRow(Base):
     seconds: Mapped[float] = mapped_column(Float)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     transcript: Mapped[str] = mapped_column(Text, default="", server_default="")
-    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    heard_by: Mapped[str | None] = mapped_column(String(80))
-    class_code: Mapped[int | None] = mapped_column(Integer)
-    note: Mapped[str] = mapped_column(String(400), default="", server_default="")
 
     __table_args__ = (
         Index("ix_callback_voice_talk_id", "talk_id"),
         Index("ix_callback_voice_at", "at"),
+        Index(
+            "ix_callback_voice_unheard",
+            "at",
+            "id",
+            sqlite_where=words(UNHEARD),
+            postgresql_where=words(UNHEARD),
+        ),
         Index("uq_callback_voice_path", "path", unique=True),
     )
 

@@ -81,6 +81,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /api/v1/dial-attempts.csv",
         "GET /api/v1/dial-attempts.xlsx",
         "GET /callback-results.{form}",
+        "GET /callback-voices.{form}",
         "GET /exports/campaigns/{campaign_id}.{form}",
         "GET /exports/cases.{form}",
         "GET /exports/crew-repairs.{form}",

@@ -150,9 +150,9 @@ def questions(
     return tuple(shown)
 
 
-def _messages(talk: Talk, asked: Sequence[Question]) -> tuple[Voice, ...]:
+def _messages(talk: Talk, asked: Sequence[Question], hidden: frozenset[str]) -> tuple[Voice, ...]:
     """Return what was said to no question that is shown, oldest first."""
-    shown = {one.item_id for one in asked}
+    shown = {one.item_id for one in asked} | hidden
     rest = (voice for name, voices in talk.voices.items() if name not in shown for voice in voices)
     return tuple(sorted(rest, key=lambda voice: voice.at))
 
@@ -206,7 +206,8 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[str, Any]:
     """Return what the template ``callbacks/runner.html`` shows of a talk."""
     card = await request.app[DIRECTORY].card(talk.customer.customer_id)
-    asked = questions(talk, card, hidden_items(talk, current_actor(request)))
+    hidden = hidden_items(talk, current_actor(request))
+    asked = questions(talk, card, hidden)
     needed = [one for one in asked if not one.optional]
     verdicts: list[Verdict] = [
         verdict for one in talk.sets if (verdict := one.judged(talk.channel, talk.answers).verdict)
@@ -216,7 +217,7 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
         "talk": talk,
         "title": "、".join(one.questionnaire.title for one in talk.sets),
         "questions": asked,
-        "messages": _messages(talk, asked),
+        "messages": _messages(talk, asked, hidden),
         "needed": len(needed),
         "given": sum(one.state == "answered" for one in needed),
         "reads_only": _reads_only(request, talk),

@@ -31,6 +31,7 @@ export function keepFresh(first, drawn = () => {}) {
   const busy = () => {
     const root = here();
     if ([...root.querySelectorAll("audio")].some((player) => !player.paused && !player.ended)) return true;
+    if (root.querySelector("[data-busy]")) return true; // somebody is about to do more with it
     return (root.contains(document.activeElement) && isTyping(document.activeElement)) || [...root.querySelectorAll("form:not([data-draft])")].some((form) => touched.has(form) && written(form));
   };
 
@@ -103,6 +104,7 @@ const plain = (node) => {
   for (const due of copy.querySelectorAll("[data-due]")) due.removeAttribute("data-tone");
   for (const own of copy.querySelectorAll("[data-own], [data-as-of]")) own.replaceWith(); // told apart, or drawn here
   for (const details of copy.querySelectorAll("details")) details.removeAttribute("open");
+  for (const row of copy.querySelectorAll("[data-said][aria-current]")) row.removeAttribute("aria-current");
   for (const form of copy.querySelectorAll("form")) {
     delete form.dataset.tended;
     for (const name of ["seen"]) form.querySelector(`[name=${name}]`)?.remove();
@@ -135,6 +137,10 @@ function replace(root, fresh) {
   for (const form of kept) {
     const place = form.id && fresh.querySelector(`#${CSS.escape(form.id)}`);
     if (place) place.replaceWith(form); // with its version: saving will show what has changed meanwhile
+  }
+  for (const player of root.querySelectorAll("audio")) {
+    const own = player.currentTime > 0 && [...fresh.querySelectorAll("audio")].find((one) => one.getAttribute("src") === player.getAttribute("src"));
+    if (own) own.replaceWith(player); // paused in the middle, it goes on from there
   }
   root.replaceChildren(...fresh.childNodes);
   for (const box of root.querySelectorAll("details")) if (open.has(nameOf(box))) box.open = true;
