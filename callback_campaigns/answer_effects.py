@@ -11,7 +11,7 @@ from callback_campaigns.domain.questionnaire_verdict import Effect, Judgement, T
 from callback_campaigns.domain.talk import TalkSet, spelled
 from callback_campaigns.talk_store import Talk
 from callback_campaigns.talk_tables import CallbackTalkRow
-from callback_campaigns.talk_tickets import SERVICE, Wanted
+from callback_campaigns.talk_tickets import RESPONSIBLE, SERVICE, Wanted
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.consents import Consents
 from crm.do_not_call import DoNotCall
@@ -19,7 +19,7 @@ from crm.domain.freeze import ConsentBasis, ConsentPurpose, RefusalLevel, Refusa
 from crm.journal import Journal
 from crm.notices.events import CustomerMessageWanted, NoticeWanted
 from crm.notices.links import case_page, customer_page
-from crm.tables import Customer, Project
+from crm.tables import Customer, Project, ServiceCase
 from kernel.access import Actor
 from kernel.errors import Conflict
 from kernel.outbox import add_fact
@@ -67,6 +67,9 @@ class AnswerEffects:
         match effect.do:
             case Do.INFORM | Do.CALL | Do.REMIND:
                 await self._tell(session, talk, one, effect, at)
+            case Do.NOTE if RESPONSIBLE in effect.to:
+                # Whoever has the case hears of it (TS3); other notes are read in the record.
+                await self._tell(session, talk, one, effect, at)
             case Do.STORE:
                 await self._store(session, actor, talk, effect)
             case Do.SEND:
@@ -82,7 +85,10 @@ class AnswerEffects:
         item, answer = one.item(effect.item_id), talk.answers.get(effect.item_id)
         said = f"{item.ask_agent or item.ask}{spelled(item, answer)}" if item and answer else ""
         code = {Do.INFORM: "callback.bad", Do.CALL: "callback.call"}.get(effect.do, "callback.remind")
-        also = tuple(ROLES.get(name, f"department:{name}") for name in effect.to if name != "DPH")
+        case = await session.get(ServiceCase, task.case_id) if task.case_id is not None else None
+        whose = case.department_code if case is not None else None
+        named = [whose if name == RESPONSIBLE else name for name in effect.to]
+        also = tuple(ROLES.get(name, f"department:{name}") for name in named if name is not None)
         add_fact(
             session,
             NoticeWanted(

@@ -76,21 +76,25 @@ async def link_voice(
             ticket.recording_ref = path
 
 
-async def _responsible(session: AsyncSession, task: CallbackTaskRow) -> str | None:
-    """Return whose the case is that a callback is about; without one, of the customer's last problem."""
+async def _responsible(session: AsyncSession, task: CallbackTaskRow) -> tuple[str | None, str | None]:
+    """Return whose the case is that a callback is about; without one, of the customer's last problem.
+
+    Of that problem also its key: what is said of it again is the same problem, fed back once more (CB-6).
+    """
     if task.case_id is not None:
         case = await session.get(ServiceCase, task.case_id)
-        return case.department_code if case is not None else None
+        return (case.department_code if case is not None else None), None
     mine = [ServiceCase.customer_id == task.customer_id, ServiceCase.kind == CaseKind.TICKET.value]
     if task.project_id is not None:
         mine.append(ServiceCase.project_id == task.project_id)
     query = (
-        select(ServiceCase.department_code)
+        select(ServiceCase.department_code, TicketRow.problem_key)
         .outerjoin(TicketRow, TicketRow.case_id == ServiceCase.id)
         .where(*mine, or_(TicketRow.callback_ref.is_(None), TicketRow.callback_ref != task.id))
         .order_by(ServiceCase.opened_at.desc(), ServiceCase.id.desc())
     )
-    return await session.scalar(query.limit(1))
+    found = (await session.execute(query.limit(1))).one_or_none()
+    return (found.department_code, found.problem_key) if found is not None else (None, None)
 
 
 class TalkTickets:
@@ -108,7 +112,9 @@ class TalkTickets:
         opened = []
         for want in found:
             ticket = want.ticket
-            codes = await self._departments(session, ticket.departments or ANYBODY, task)
+            wanted_of = ticket.departments or ANYBODY
+            whose, key = await _responsible(session, task) if RESPONSIBLE in wanted_of else (None, None)
+            codes = await self._departments(session, wanted_of, whose)
             question, answer = self._said(talk, one, ticket)
             voice = next((voice for item in ticket.items for voice in talk.voices.get(item, ())), None)
             source = CallbackSource(
@@ -124,6 +130,7 @@ class TalkTickets:
                 class_code=int(ComplaintClass.INTEGRITY) if ticket.confidential else None,
                 specialist_id=row.by_id if row.by_id is not None and is_ulid(row.by_id) else None,
                 specialist=row.by if row.by_id is not None else None,
+                problem_key=key,
             )
             new = NewTicket(found=source, departments=codes, severity=Severity(ticket.severity))
             opened.append(await self._tickets.open_once_in(session, actor, new))
@@ -138,11 +145,10 @@ class TalkTickets:
 
     @staticmethod
     async def _departments(
-        session: AsyncSession, codes: Sequence[str], task: CallbackTaskRow
+        session: AsyncSession, codes: Sequence[str], responsible: str | None
     ) -> tuple[str, ...]:
         """Return the departments of the company that codes of a questionnaire mean, each once."""
         known = set(await session.scalars(select(Department.code)))
-        responsible = await _responsible(session, task) if RESPONSIBLE in codes else None
         found = [responsible if code == RESPONSIBLE else code for code in codes]
         return tuple(dict.fromkeys(code if code in known and code else SERVICE for code in found))
 

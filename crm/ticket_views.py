@@ -21,6 +21,7 @@ class CallbackSource:
         recording_ref: place in the recording, for who handles it.
         class_code: of the complaint that it would become (``ComplaintClass``).
         specialist_id: who talked to the customer and tracks the ticket; the actor unless given.
+        problem_key: of the ticket before about the same problem, which was fed back once more (CB-6).
     """
 
     customer_id: str
@@ -35,6 +36,7 @@ class CallbackSource:
     class_code: int | None = None
     specialist_id: str | None = None
     specialist: str | None = None
+    problem_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -333,6 +333,8 @@ def _class_of(code: int | None) -> int | None:
 
 def _key(source: CallbackSource, class_code: int | None, departments: Sequence[str]) -> str:
     """Return whose problem it is and which: the same when it is fed back again (CB-6)."""
+    if source.problem_key:
+        return source.problem_key
     whose = source.project_id or source.customer_id
     if source.question_id:
         which = f"question:{source.question_id}"

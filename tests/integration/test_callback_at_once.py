@@ -14,7 +14,7 @@ from callback_campaigns.talk_facts import facts_of
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.project import Stage
 from crm.tables import Project
-from crm.ticket_tables import TicketRow
+from crm.ticket_tables import OpinionNotice, TicketRow
 from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.support.callback_effects import Followed, make_followed
@@ -55,7 +55,7 @@ async def test_JG2_a_leak_is_on_the_desk_while_the_call_is_on_and_there_once(don
     assert await done.tickets() == {"JG2-repair_order": ("CS",)}, "the whole result is no second ticket"
 
 
-async def test_YB7_an_old_problem_is_on_the_desk_while_the_call_is_on(done: Followed) -> None:
+async def test_YB7_CB6_an_old_problem_is_fed_back_again_while_the_call_is_on(done: Followed) -> None:
     talk = await done.centre.finish(
         await done.centre.press(await done.centre.talk(), **(GOOD | {"KG2": "3"}))
     )
@@ -70,7 +70,12 @@ async def test_YB7_an_old_problem_is_on_the_desk_while_the_call_is_on(done: Foll
     await callbacks.bring_due()
     await done.centre.press(await done.centre.talk(1), YB7="2")
     await done.follow()
-    assert list(await done.tickets()) == ["KG2", "YB7-reopen"]
+    assert await done.tickets() == {"KG2": ("DES",), "YB7-reopen": ("DES",)}
+    async with done.centre.callbacks.database.session() as session:
+        rows = (await session.scalars(select(TicketRow).order_by(TicketRow.case_id))).all()
+        assert [row.fed_back for row in rows] == [1, 2]
+        (notice,) = (await session.scalars(select(OpinionNotice))).all()
+    assert notice.case_id == rows[1].case_id, "fed back twice and not solved in time: one level up"
 
 
 async def test_JG8_is_never_asked_again_after_a_2(done: Followed) -> None:

@@ -19,10 +19,13 @@ from callback_campaigns.task_tables import CallbackTaskRow
 from crm.complaint_views import ComplaintView
 from crm.domain.case import CaseStatus
 from crm.domain.complaint import NextStep
-from crm.tables import Department
+from crm.notices.events import NoticeWanted
+from crm.tables import Contact, Department
 from crm.ticket_tables import TicketRow
 from kernel.db import Database
+from kernel.events import decode
 from kernel.ids import new_ulid
+from kernel.outbox import OutboxRow
 from tests.support.callback_centre import make_centre
 from tests.support.callback_effects import make_followed
 from tests.support.complaints import Desk, open_desk
@@ -90,6 +93,8 @@ async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
     assert [one.leads_to for one in found.callbacks] == [leads_to]
     async with sqlite.session() as session:
         assert (await session.scalars(select(TicketRow))).all() == []
+        (line,) = (await session.scalars(select(Contact).where(Contact.channel == "callback"))).all()
+    assert (line.ref, line.detail["no"]) == (talk.talk_id, found.header.no)
 
 
 async def test_TS7_a_new_problem_is_a_case_of_its_own_beside_the_one_that_was_asked_about(
@@ -99,6 +104,16 @@ async def test_TS7_a_new_problem_is_a_case_of_its_own_beside_the_one_that_was_as
     assert (await desk.get(complaint)).next_step is NextStep.CLOSE
     async with sqlite.session() as session:
         assert list(await session.scalars(select(TicketRow.question_id))) == ["TS7-new_case"]
+
+
+async def test_TS3_the_department_hears_that_its_people_came_late(sqlite: Database) -> None:
+    await called_back(sqlite, {"TS3": "2"})
+    async with sqlite.session() as session:
+        facts = [decode(row.payload) for row in await session.scalars(select(OutboxRow))]
+    told = [one for one in facts if isinstance(one, NoticeWanted) and one.code == "callback.remind"]
+    assert [(one.also, one.parameters["said"]) for one in told] == [
+        (("department:ENG",), "上门时间是否按约定？没按时")
+    ]
 
 
 async def test_a_running_centre_has_the_ticket_while_the_talk_goes_on(
