@@ -357,6 +357,17 @@ def to_attempt(row: DialAttemptRow) -> Attempt:
     )
 
 
+async def was_answered(session: AsyncSession, attempt_id: str, now: datetime) -> None:
+    """Whoever talks with the customer knows that they answered, whatever was heard of the call."""
+    query = select(DialAttemptRow).where(DialAttemptRow.id == attempt_id).with_for_update()
+    row = await session.scalar(query)
+    if row is not None:
+        moved = rules.answered(to_attempt(row), now=now)
+        if moved.attempt.outcome is Outcome.UNKNOWN:
+            moved = rules.ended(moved.attempt, Outcome.ANSWERED, now=now)
+        _put(row, moved.attempt)
+
+
 def _new_row(attempt: Attempt, wanted: DialRequest, task: Task) -> DialAttemptRow:
     row = DialAttemptRow(
         id=attempt.attempt_id,

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.dial_attempts import was_answered
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.merging import JOINING, joining
 from callback_campaigns.domain.plan_rules import PlanRules
@@ -56,9 +57,9 @@ async def talk_there(
 
 
 async def answered(
-    session: AsyncSession, tasks: CallbackTasks, task: Task, attempt_id: str, *, by: str
+    session: AsyncSession, tasks: CallbackTasks, task: Task, attempt_id: str, *, by: str, now: datetime
 ) -> None:
-    """Move the task to TALKING: the talk may be quicker than the news that somebody answered.
+    """Move the attempt and the task: the talk may be quicker than the news that somebody answered.
 
     Raises:
         Conflict: the call is not the one that is on about this task.
@@ -70,6 +71,7 @@ async def answered(
         await tasks.apply(session, task.task_id, "answered", task_steps.answered, by=by)
     elif task.status is not TaskStatus.TALKING:
         raise IllegalStep("no call about it is on", field="task_id")
+    await was_answered(session, attempt_id, now)
 
 
 async def others(

@@ -165,7 +165,7 @@ class Talks:
             check_recordable(task.category, complaints_unaccepted=waiting)
             wanted = [Wanted(task, published)]
             if attempt_id is not None:
-                await answered(session, self._tasks, task, attempt_id, by=by)
+                await answered(session, self._tasks, task, attempt_id, by=by, now=now)
                 wanted += await others(session, self._tasks, wanted[0], kinds, self._plan, now=now)
             elif task.status not in OPEN_STATUS:
                 raise IllegalStep("it is over, or a call about it is on", field="task_id")
