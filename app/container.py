@@ -317,6 +317,7 @@ async def _open_ivr(
     keeper = VoiceKeeper(flows, studio, pbx.prompts_dir(settings), look=voice.look)
     base.tasks.spawn("voice", keeper.run)
     base.tasks.spawn("survey-prompts", survey.keeper.run)
+    base.tasks.spawn("survey-recall", survey.recall.run)
     return flows, server.port
 
 

@@ -10,6 +10,7 @@ from app.pbx import prompts_dir
 from app.settings import Settings
 from app.web_settings import web_settings
 from callback_campaigns.answer_files import AnswerFiles
+from callback_campaigns.entries import EntryRecall, EntrySpool
 from callback_campaigns.ports import CannotSpeak, Sound
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.survey_prompts import PromptKeeper
@@ -83,6 +84,7 @@ class SurveyPart:
     """What a process with the role ``ivr`` runs for surveys."""
 
     runner: SurveyRunner
+    recall: EntryRecall
     keeper: PromptKeeper
     store: PromptStore
 
@@ -108,12 +110,15 @@ async def build_survey(
     await store.open()
     speaking = SurveyVoice(StoreVoice(store))
     surveys = Surveys(office, callbacks.tasks, callbacks.talks, rules)
+    spool = EntrySpool(settings.data_dir / "spool" / "surveys")
     runner = SurveyRunner(
         surveys,
         speaking,
         AnswerFiles(ground.settings.answers_dir),
+        spool,
         clock=clock,
         config=SurveyConfig(queue=settings.centre.default_queue, tone=prompts_dir(settings) / TONE),
     )
     book = QuestionnaireBook(database, clock, office.journal)
-    return SurveyPart(runner, PromptKeeper(speaking, book, surveys), store)
+    recall = EntryRecall(callbacks.talks, spool)
+    return SurveyPart(runner, recall, PromptKeeper(speaking, book, surveys), store)

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -36,6 +35,7 @@ from callback_campaigns.domain.survey_steps import (
     Unheard,
 )
 from callback_campaigns.domain.survey_words import Line
+from callback_campaigns.entries import Entry, EntryKind, EntrySpool
 from callback_campaigns.ledger import Ledger
 from callback_campaigns.ports import CannotSpeak
 from callback_campaigns.survey_voice import SurveyVoice
@@ -76,11 +76,19 @@ class SurveyRunner:
     """Answers the FastAGI route of the surveys."""
 
     def __init__(
-        self, surveys: Surveys, voice: SurveyVoice, files: AnswerFiles, *, clock: Clock, config: SurveyConfig
+        self,
+        surveys: Surveys,
+        voice: SurveyVoice,
+        files: AnswerFiles,
+        spool: EntrySpool,
+        *,
+        clock: Clock,
+        config: SurveyConfig,
     ) -> None:
         self.surveys = surveys
         self.voice = voice
         self.files = files
+        self.spool = spool
         self.clock = clock
         self.config = config
         self._late: set[asyncio.Task[Any]] = set()
@@ -152,12 +160,11 @@ class _Call:
     """One call in one survey."""
 
     def __init__(self, runner: SurveyRunner, session: AgiSession, attempt_id: str, opened: Opened) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(lambda entry: entry.keep(runner.surveys.talks), runner.spool)
         self._runner = runner
         self._session = session
         self._attempt_id = attempt_id
         self._talk = opened.talk
-        self._talks = runner.surveys.talks
         self._slow = opened.script.elder
         self._survey = Survey(opened.script)
 
@@ -192,12 +199,9 @@ class _Call:
         for effect in effects:
             match effect:
                 case StoreAnswer(item_id, answer):
-                    keep = partial(self._talks.answer, self._talk.talk_id, item_id, answer, by=BY)
-                    await self.ledger.keep("answer", keep)
+                    await self._keep(EntryKind.ANSWER, item_id=item_id, answer=answer)
                 case StoreSkip(item_id):
-                    await self.ledger.keep(
-                        "skip", partial(self._talks.skip, self._talk.talk_id, item_id, by=BY)
-                    )
+                    await self._keep(EntryKind.SKIP, item_id=item_id)
                 case Report():
                     await self._report(effect)
                 case End():
@@ -264,8 +268,7 @@ class _Call:
         heard = await asyncio.to_thread(self._runner.files.heard, path)
         if heard is None:
             return False
-        keep = partial(self._talks.voice, self._talk.talk_id, item_id, heard.path, heard.seconds)
-        await self.ledger.keep("voice", keep)
+        await self._keep(EntryKind.VOICE, item_id=item_id, path=heard.path, seconds=heard.seconds)
         return True
 
     async def _play(self, lines: tuple[Line, ...], *, escape: str) -> str | None:
@@ -287,8 +290,10 @@ class _Call:
 
     async def _end(self, effect: End) -> None:
         FINISHED.labels(self._talk.questionnaire.code, effect.how.value).inc()
-        end = partial(self._talks.end, self._talk.talk_id, effect.how, by=BY, appointed=effect.at)
-        await self.ledger.keep("end", end)
+        await self._keep(EntryKind.END, how=effect.how, appointed=effect.at)
+
+    async def _keep(self, kind: EntryKind, **what: Any) -> None:
+        await self.ledger.keep(Entry(kind=kind, talk_id=self._talk.talk_id, by=BY, **what))
 
     async def _leave(self, decision: str, lines: tuple[Line, ...]) -> None:
         """Tell Asterisk the decision first, so that it stands if the last words cannot be said."""

@@ -16,6 +16,7 @@ from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.refusal import Switch
 from callback_campaigns.domain.task import Task
 from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.entries import EntrySpool
 from callback_campaigns.ports import CannotSpeak, Sound, Speaking
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
@@ -167,7 +168,8 @@ async def survey_centre(
     answers = folder / "answers"
     config = SurveyConfig(queue="service", tone=tone, open_within=open_within)
     heard = SurveyVoice(speaking or voice)
-    runner = SurveyRunner(surveys, heard, AnswerFiles(answers), clock=clock, config=config)
+    spool = EntrySpool(folder / "spool")
+    runner = SurveyRunner(surveys, heard, AnswerFiles(answers), spool, clock=clock, config=config)
     server = AgiServer(AgiConfig(port=port, command_timeout=timedelta(seconds=5)), runner.routes())
     await server.start()
     made = SurveyCentre(led, surveys, runner, answers, server, voice)
