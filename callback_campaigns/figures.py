@@ -141,6 +141,7 @@ class _Part:
         self._session = session
         self._asked = asked
         self._zone = office.zone
+        self._now = office.now()
         self._plan = plan
 
     async def coverage(self) -> dict[CallbackFigure, Rate]:
@@ -148,7 +149,7 @@ class _Part:
         done = case((_T.status == DONE, 1), else_=0)
         query = self._tasks(
             select(func.sum(done), func.sum(in_time), func.count()),
-            self._within(_T.window_end),
+            self._over(_T.window_end),
             _T.status.not_in(NOT_COUNTED),
         )
         made, timely, whole = await self._counts(query)
@@ -246,7 +247,7 @@ class _Part:
             self._tasks(select(func.sum(good), func.count()), _T.verdict == Verdict.DISSATISFIED.value)
             .join(TicketRow, TicketRow.callback_ref == _T.id)
             .join(ends, ends.c.record_id == TicketRow.case_id)
-            .where(self._within(ends.c.at))
+            .where(self._over(ends.c.at))
         )
         return rate(*await self._counts(query))
 
@@ -346,6 +347,10 @@ class _Part:
 
     def _with_result(self) -> tuple[ColumnElement[bool], ...]:
         return (_T.status.in_(HAS_RESULT), self._within(_T.ended_at))
+
+    def _over(self, moment: Any) -> ColumnElement[bool]:
+        """Return whether a time that somebody had ran out in the period; what still runs is not late."""
+        return and_(self._within(moment), moment <= self._now)
 
     def _within(self, moment: Any) -> ColumnElement[bool]:
         return and_(moment >= self._asked.since, moment < self._asked.until)

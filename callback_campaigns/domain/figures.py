@@ -17,7 +17,7 @@ class CallbackFigure(StrEnum):
     """The figures."""
 
     COVERAGE = "coverage"
-    """Done ÷ tasks whose window ended in the period, but frozen or cancelled ones."""
+    """Done ÷ tasks whose window has ended, in the period; frozen and cancelled ones do not count."""
     ON_TIME = "on_time"
     REQUIRED_RATIO = "required_ratio"
     """Done ÷ what the sampling ratio asks for."""

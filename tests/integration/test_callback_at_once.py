@@ -132,6 +132,8 @@ async def test_dissatisfied_to_solved_is_counted_against_the_tickets_that_were_d
         found = (await reader.read(MANAGER, month)).figures[CallbackFigure.SOLVED]
         return int(found.numerator), int(found.denominator)
 
+    assert await solved() == (0, 0), "the department still has time"
+    done.centre.clock.advance(timedelta(days=2))
     assert await solved() == (0, 1), "nobody has asked again yet"
     assert await solved(verified_at=done.centre.clock.now()) == (1, 1)
     assert await solved(waived_why="客户出国") == (0, 1)

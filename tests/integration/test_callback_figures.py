@@ -44,6 +44,9 @@ async def test_the_figures_of_a_month(centre: TalkCentre) -> None:
     await centre.finish(await centre.press(talk, **(GOOD | {"KG4": "2"})), TalkEnding.FINISHED)
     reader = FiguresReader(centre.callbacks.desk.office, shipped_plan())
     month = FiguresAsked(since=at("2026-03-01 00:00"), until=at("2026-04-01 00:00"))
+    early = (await reader.read(MANAGER, month)).figures[CallbackFigure.COVERAGE]
+    assert early.denominator == 0, "its window has not ended"
+    centre.clock.advance(timedelta(days=7))
     found = await reader.read(MANAGER, month)
     shown = {code: (int(one.numerator), int(one.denominator)) for code, one in found.figures.items()}
     assert shown == {
