@@ -76,6 +76,7 @@ class AgentFeed:
         self._gather = gather.total_seconds()
         self._wrap_ups: Mapping[str, timedelta] = {}
         self._devices: dict[str, str] = {}
+        self._moved: set[str] = set()
         self._waiting: deque[tuple[str, AgentEvent, datetime]] = deque()
         self._wake = asyncio.Event()
         self._up = False
@@ -130,6 +131,8 @@ class AgentFeed:
 
     def _note_device(self, event: AmiEvent) -> None:
         number = number_of(event.get("Device"))
+        if number is not None:
+            self._moved.add(number)
         if number is not None and self._devices.get(number) != event.get("State"):
             self._devices[number] = event.get("State")
             self._on_device()
@@ -177,6 +180,7 @@ class AgentFeed:
         try:
             self._wrap_ups = await self._load_wrap_ups()
             channels = await self._actions.core_show_channels()
+            self._moved.clear()
             devices = await self._actions.device_state_list()
             await self._desk.resync(
                 self._node, live_legs(channels, node=self._node, call_of=self._calls.call_id_of)
@@ -187,7 +191,8 @@ class AgentFeed:
             return
         for device in devices:
             number = number_of(device.get("Device"))
-            if number is not None:
+            # What was told since it was asked is newer than the list.
+            if number is not None and number not in self._moved:
                 self._devices[number] = device.get("State")
         self._on_device()
         if self._up:

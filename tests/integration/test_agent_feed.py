@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -184,6 +185,25 @@ async def test_a_restart_of_asterisk_in_the_middle_of_a_call(sqlite: Database) -
         await eventually(lambda: here.member() == (True, "wrap-up"))
         await here.desk.save_wrap_up(here.base.jing, CALL, disposition="customer_hung_up")
         await eventually(lambda: here.member() == (False, ""))
+
+
+async def test_a_phone_that_registers_during_the_snapshot_is_not_taken_for_gone(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(sqlite) as here:
+        here.pbx.pbx.device_states["PJSIP/1001"] = "UNAVAILABLE"
+        here.pbx.pbx.device_states["PJSIP/1002"] = "NOT_INUSE"
+        resync = here.desk.resync
+
+        async def slow(*asked: Any) -> None:
+            here.pbx.event("DeviceStateChange", {"Device": "PJSIP/1001", "State": "NOT_INUSE"})
+            await eventually(lambda: here.feed.devices.get("1001") == "NOT_INUSE")
+            await resync(*asked)
+
+        monkeypatch.setattr(here.desk, "resync", slow)
+        here.pbx.cut()
+        await eventually(lambda: "1002" in here.feed.devices)
+        assert here.feed.devices == {"1001": "NOT_INUSE", "1002": "NOT_INUSE"}
 
 
 async def test_phones_are_known_and_forgotten(sqlite: Database) -> None:
