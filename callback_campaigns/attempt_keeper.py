@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from callback_campaigns.attempt_moves import AttemptMoves
+from callback_campaigns.attempt_moves import AttemptMoves, Step
 from callback_campaigns.dial_attempts import DialAttempts, OpenAttempt
 from callback_campaigns.dial_events import DialFailed
 from callback_campaigns.dial_outcomes import CallOver, EarlyMedia, NobodyListens, outcome_of
@@ -149,10 +149,7 @@ class AttemptKeeper:
         """Settle an attempt by the fact of its call's end; a consumer of the outbox. Twice is once."""
         if isinstance(fact, CallEnded):
             over, now = CallOver.of(fact), self._clock.now()
-            outcome, taken = outcome_of(over, self._early), over.taken
-            await self._attempts.move_in(
-                session, fact.call_id, lambda one: rules.ended(one, outcome, now=now, taken=taken)
-            )
+            await self._attempts.move_in(session, fact.call_id, self._end_of(over, now))
 
     # -- following -----------------------------------------------------------------------------------
 
@@ -194,12 +191,14 @@ class AttemptKeeper:
             case CallEnded():
                 attempt_id = self._merged.pop(event.call_id, event.call_id)
                 if attempt_id in self._open:
-                    over = CallOver.of(event)
-                    self._ended(attempt_id, outcome_of(over, self._early), taken=over.taken)
+                    self.moves.put(attempt_id, self._end_of(CallOver.of(event), self._clock.now()))
             case DialFailed() if event.attempt_id in self._open:
                 self._ended(event.attempt_id, Outcome.FAILED)
             case CallAnswered() if event.call_id in self._open:
-                self._put(event.call_id, rules.answered)
+                at, taken = event.answered_at, event.agent_number is not None
+                self.moves.put(event.call_id, lambda one: rules.answered(one, now=at))
+                if taken:
+                    self.moves.put(event.call_id, lambda one: rules.connected(one, at=at))
             case CallProgressed() if event.call_id in self._open:
                 self._progressed(event)
             case _:
@@ -215,9 +214,16 @@ class AttemptKeeper:
                 self._put(event.call_id, rules.answered)
                 self._ended(event.call_id, outcome)
 
-    def _ended(self, attempt_id: str, outcome: Outcome, *, taken: bool = True) -> None:
+    def _ended(self, attempt_id: str, outcome: Outcome) -> None:
         now = self._clock.now()
-        self.moves.put(attempt_id, lambda one: rules.ended(one, outcome, now=now, taken=taken))
+        self.moves.put(attempt_id, lambda one: rules.ended(one, outcome, now=now))
+
+    def _end_of(self, over: CallOver, now: datetime) -> Step:
+        """Return the step that a call's end is for its attempt."""
+        outcome = outcome_of(over, self._early)
+        return lambda one: rules.ended(
+            one, outcome, now=now, taken=over.taken, connect_seconds=over.connect_seconds
+        )
 
     def _put(self, attempt_id: str, step: Callable[..., AttemptMoved]) -> None:
         now = self._clock.now()
@@ -279,7 +285,7 @@ class AttemptKeeper:
             return
         over = await self._records.over(attempt_id)
         if over is not None:
-            self._ended(attempt_id, outcome_of(over, self._early), taken=over.taken)
+            self.moves.put(attempt_id, self._end_of(over, now))
         elif not self._on_its_way(attempt, now):
             self.moves.put(attempt_id, lambda one: rules.not_found(one, self._config.limits, now=now))
 

@@ -11,6 +11,8 @@ from callback_campaigns.campaign_store import to_campaign
 from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.campaign_tasks import mine, with_stores
 from callback_campaigns.campaigns import CampaignBook, running_in
+from callback_campaigns.dial_queries import live_answer
+from callback_campaigns.domain.attempt import AT_ONCE
 from callback_campaigns.domain.campaign import Campaign
 from callback_campaigns.domain.campaign_end import LEAST_TASKS, hours_open, projected_end
 from callback_campaigns.domain.dial_rules import DialFile
@@ -46,7 +48,8 @@ class CampaignCounts:
         ended: tasks that it tried and that came to their end, by status.
         verdicts: what those that were done came to.
         attempts: by outcome; those that are not over count nowhere here.
-        live, abandoned: answered by a person, and those of them who found nobody, in the last 24 hours.
+        live, abandoned: answered by a person, and those of them who had nobody of ours within two seconds,
+            in the last 24 hours; who talks with one of ours counts before the call is over.
         refused: calls that were not made, by code.
         pace: tasks that come to their end in an hour of calling; ``None`` while too few did.
         opens: when calls may be made next, or now; ``None`` when nobody knows.
@@ -274,25 +277,30 @@ class _Calls:
 
 
 async def _calls(session: AsyncSession, campaign_id: str, now: datetime) -> _Calls:
-    lately = case((_TRY.answered_at > now - ABANDONMENT_OVER, 1), else_=0)
+    lately = _TRY.answered_at > now - ABANDONMENT_OVER
+    late = or_(_TRY.outcome == Outcome.ABANDONED.value, _TRY.connect_seconds > AT_ONCE)
     query = (
-        select(_TRY.state, _TRY.outcome, func.count(), func.sum(lately))
+        select(
+            _TRY.state,
+            _TRY.outcome,
+            func.count(),
+            func.sum(case((and_(lately, live_answer()), 1), else_=0)),
+            func.sum(case((and_(lately, live_answer(), late), 1), else_=0)),
+        )
         .where(_TRY.campaign_id == campaign_id)
         .group_by(_TRY.state, _TRY.outcome)
     )
     dialling = talking = live = abandoned = 0
     outcomes: dict[Outcome, int] = {}
-    for state, outcome, count, recent in await session.execute(query):
+    for state, outcome, count, answered, alone in await session.execute(query):
         if state == "answered":
             talking += count
         elif state != "ended":
             dialling += count
         elif outcome is not None:
             outcomes[Outcome(outcome)] = outcomes.get(Outcome(outcome), 0) + count
-        if outcome in {Outcome.ANSWERED.value, Outcome.ABANDONED.value}:
-            live += int(recent or 0)
-        if outcome == Outcome.ABANDONED.value:
-            abandoned += int(recent or 0)
+        live += int(answered or 0)
+        abandoned += int(alone or 0)
     return _Calls(dialling, talking, outcomes, live, abandoned)
 
 

@@ -9,16 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from callback_campaigns.campaign_tables import CampaignRow
+from callback_campaigns.dial_queries import OPEN, called, case_call, for_person, hold_trunk, was_for_person
 from callback_campaigns.dial_refusals import note_refusal
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptMoved, AttemptState
-from callback_campaigns.domain.campaign import CampaignMode
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.refusal import (
     Callee,
@@ -34,7 +33,6 @@ from callback_campaigns.domain.refused_steps import after_refusal
 from callback_campaigns.domain.retry import next_attempt
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import Category, Outcome, is_frozen_by, purpose_of
-from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import (
     CallbackStopRow,
@@ -43,16 +41,12 @@ from callback_campaigns.task_tables import (
 )
 from callback_campaigns.tasks import CallbackTasks
 from crm.do_not_call import DoNotCall
-from crm.domain.case import Severity
-from crm.domain.freeze import CaseCall
 from crm.office import Office
-from crm.tables import CustomerPhone, ServiceCase
+from crm.tables import CustomerPhone
 from kernel.errors import NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import InvalidPhone, Phone
 
-OPEN = DialAttemptRow.state != AttemptState.ENDED.value
-SECOND = timedelta(seconds=1)
 SwitchNow = Callable[[AsyncSession], Awaitable[Switch]]
 """Returns the switch as it is inside the transaction: a campaign that was just paused dials no more."""
 
@@ -116,6 +110,7 @@ class DialAttempts:
         attempt_id = new_ulid()
         try:
             async with self._office.database.transaction() as session:
+                await hold_trunk(session, wanted.trunk)
                 check, row = await self._check(session, wanted)
                 task = to_task(row)
                 refusal = may_dial(check)
@@ -186,8 +181,12 @@ class DialAttempts:
     ) -> AttemptMoved:
         before = to_attempt(row)
         moved = step(before)
-        if not moved.taken and await _was_for_person(session, row):
+        if not moved.taken and await was_for_person(session, row):
             moved = rules.for_person(moved)
+        told = moved.attempt.connect_seconds
+        if told is not None and told != before.connect_seconds and not await for_person(session, row):
+            # Who asked for a person in a survey, or was rung by one, was not kept waiting.
+            moved = replace(moved, attempt=replace(moved.attempt, connect_seconds=None))
         if moved.attempt != before:
             _put(row, moved.attempt)
             answered = before.answered_at is None and moved.attempt.answered_at is not None
@@ -278,17 +277,14 @@ class DialAttempts:
             phone = Phone.parse(wanted.number, default_area=self._office.default_area)
         except InvalidPhone:
             return Callee(phone=None)
+        about = None
+        if task.category is Category.CASE:
+            in_person = wanted.agent is not None and not wanted.by_system
+            about = await case_call(session, task.case_id, in_person=in_person)
         against = await self._refusals.allows(
-            session,
-            phone.e164,
-            task.customer_id,
-            purpose_of(task.category),
-            call=await _case_call(session, task, wanted) if task.category is Category.CASE else None,
+            session, phone.e164, task.customer_id, purpose_of(task.category), call=about
         )
-        same = DialAttemptRow.number == phone.e164
-        recent = or_(DialAttemptRow.began_at > since, OPEN)
-        query = select(DialAttemptRow.began_at, DialAttemptRow.state).where(same, recent)
-        calls = list(await session.execute(query))
+        calls, is_open = await called(session, phone.e164, since)
         surveys = select(DialAttemptRow.answered_at).where(
             DialAttemptRow.customer_id == task.customer_id,
             DialAttemptRow.survey,
@@ -311,9 +307,9 @@ class DialAttempts:
             refused=against.code if against is not None else None,
             frozen=bool(task.holds) or any(is_frozen_by(task.category, scope) for scope in scopes),
             stopped=stopped is not None,
-            open_attempt=any(state != AttemptState.ENDED.value for _, state in calls),
+            open_attempt=is_open,
             on_call=wanted.on_call,
-            calls=tuple(began for began, _ in calls if began > since),
+            calls=calls,
             surveys=tuple(at for at in await session.scalars(surveys) if at is not None),
         )
 
@@ -354,6 +350,7 @@ def to_attempt(row: DialAttemptRow) -> Attempt:
         outcome=Outcome(row.outcome) if row.outcome else None,
         ended_at=row.ended_at,
         corrected=row.corrected,
+        connect_seconds=row.connect_seconds,
     )
 
 
@@ -393,39 +390,4 @@ def _put(row: DialAttemptRow, attempt: Attempt) -> None:
     row.outcome = attempt.outcome.value if attempt.outcome else None
     row.ended_at = attempt.ended_at
     row.corrected = attempt.corrected
-
-
-async def began_on(session: AsyncSession, trunk: str, now: datetime) -> int:
-    """Return how many calls a trunk was given in the last second, whoever and whichever process began them.
-
-    Ask inside the transaction that dials.
-    """
-    row = DialAttemptRow
-    # What lies ahead was begun before the clock was set back.
-    lately = (row.began_at > now - SECOND, row.began_at <= now)
-    query = select(func.count()).where(*lately, row.trunk == trunk)
-    return int(await session.scalar(query) or 0)
-
-
-async def _was_for_person(session: AsyncSession, row: DialAttemptRow) -> bool:
-    """Tell whether who answered was to be put through; where somebody asks them, that somebody is there."""
-    if row.campaign_id is None or row.agent is not None:
-        return False
-    mode = await session.scalar(select(CampaignRow.mode).where(CampaignRow.id == row.campaign_id))
-    if mode is None or not CampaignMode(mode).needs_queue:
-        return False
-    talk = select(CallbackTalkRow.id).where(CallbackTalkRow.attempt_id == row.id)
-    return await session.scalar(talk.limit(1)) is None
-
-
-async def _case_call(session: AsyncSession, task: Task, wanted: DialRequest) -> CaseCall:
-    """Return what the do-not-call list asks of a call about a case."""
-    header = await session.get(ServiceCase, task.case_id) if task.case_id is not None else None
-    about = select(CallbackTaskRow.id).where(CallbackTaskRow.case_id == task.case_id)
-    called = select(func.max(DialAttemptRow.began_at)).where(DialAttemptRow.task_id.in_(about))
-    return CaseCall(
-        is_open=header is not None and header.closed_at is None,
-        safety=header is not None and header.severity >= Severity.SERIOUS,
-        by_human=wanted.agent is not None and not wanted.by_system,
-        called_at=await session.scalar(called) if header is not None else None,
-    )
+    row.connect_seconds = attempt.connect_seconds

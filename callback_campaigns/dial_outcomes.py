@@ -66,11 +66,19 @@ class CallOver:
     cause: int | None
     answered_at: datetime | None
     agent_number: str | None
+    connected_at: datetime | None = None
 
     @property
     def taken(self) -> bool:
         """Whether one of ours took the call."""
         return self.agent_number is not None
+
+    @property
+    def connect_seconds(self) -> float | None:
+        """How long whoever answered had waited when the first of ours took the call."""
+        if self.answered_at is None or self.connected_at is None:
+            return None
+        return max(0.0, (self.connected_at - self.answered_at).total_seconds())
 
     @classmethod
     def of(cls, fact: CallEnded) -> Self:
@@ -82,6 +90,7 @@ class CallOver:
             cause=fact.cause,
             answered_at=fact.answered_at,
             agent_number=fact.agent_number,
+            connected_at=fact.connected_at,
         )
 
     @classmethod
@@ -96,6 +105,17 @@ class CallOver:
             cause=call.cause,
             answered_at=call.answered_at,
             agent_number=call.agent,
+            # Who began a call did not take it.
+            connected_at=min(
+                (
+                    leg.answered_at
+                    for leg in call.legs
+                    if leg.agent_number is not None
+                    and leg.answered_at is not None
+                    and leg.started_at > call.started_at
+                ),
+                default=None,
+            ),
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil, floor
 
+from callback_campaigns.domain.attempt import AT_ONCE
 from callback_campaigns.domain.campaign import Campaign, CampaignMode
 from callback_campaigns.domain.refusal import RefusalCode
 from callback_campaigns.exchange import People
@@ -16,8 +17,6 @@ from callback_campaigns.pacing.terms import Mode, Policy, Reason, Snapshot
 SECOND = 1.0
 BURST = 0.4
 """Calls that begin in one moment are no more than so many seconds' worth."""
-AT_ONCE = 2.0
-"""Seconds from the answer on within which one of ours must be there."""
 OVERDRAWN = 3.0
 """Abandoned calls beyond the cap after which nobody is dialled for agents any more."""
 MODES: Mapping[CampaignMode, Mode] = {
@@ -141,16 +140,15 @@ class CampaignPace:
             dial.person, dial.answered = True, now if dial.picked_up is None else dial.picked_up
             self.history.dial_answered(dial.answered - dial.since)
 
-    def connected(self, attempt_id: str, now: float) -> None:
+    def connected(self, attempt_id: str, now: float, waited: float = 0.0) -> None:
         """One of ours took the call. Who waited longer than :data:`AT_ONCE` counts as abandoned all the same.
 
-        The wait begins when the telephone is answered: listening for a machine is part of it.
+        Args:
+            waited: seconds since the telephone was answered; listening for a machine is part of them.
         """
         self.person(attempt_id, now)
-        dial = self.dials.pop(attempt_id, None)
-        if dial is not None and self._pacer is not None:
-            late = dial.picked_up is not None and now - dial.picked_up > AT_ONCE
-            self._pacer.budget.record(now, abandoned=late)
+        if self.dials.pop(attempt_id, None) is not None and self._pacer is not None:
+            self._pacer.budget.record(now, abandoned=waited > AT_ONCE)
 
     def abandoned(self, attempt_id: str, now: float) -> None:
         """Nobody of ours was there in time."""
@@ -163,6 +161,11 @@ class CampaignPace:
         dial = self.dials.pop(attempt_id, None)
         if dial is not None and not dial.person:
             self.history.dial_failed(now - dial.since)
+
+    def resume(self, attempt_id: str, since: float, picked_up: float | None) -> None:
+        """A dial of before our start goes on, and nobody of ours has taken it yet."""
+        if self._pacer is not None:
+            self.dials[attempt_id] = Dial(since, picked_up)
 
     def remember(self, now: float, *, abandoned: bool) -> None:
         """Count a live answer of before our start; ``now`` is its moment, perhaps below 0."""

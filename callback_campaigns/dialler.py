@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from callback_campaigns.attempt_keeper import AttemptKeeper
 from callback_campaigns.campaign_tasks import ReadyTask
 from callback_campaigns.campaigns import Lines, state_in
-from callback_campaigns.dial_attempts import DialAttempts, DialRequest, began_on
+from callback_campaigns.dial_attempts import DialAttempts, DialRequest
 from callback_campaigns.dial_pace import CampaignPace, Room
+from callback_campaigns.dial_queries import began_on
 from callback_campaigns.dial_watch import DialWatch
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState

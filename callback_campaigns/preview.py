@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.assignment import check_caller
 from callback_campaigns.campaigns import Lines, state_in
-from callback_campaigns.dial_attempts import DialAttempts, DialRequest, began_on
+from callback_campaigns.dial_attempts import DialAttempts, DialRequest
+from callback_campaigns.dial_queries import began_on
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState
 from callback_campaigns.domain.refusal import Refusal, Switch

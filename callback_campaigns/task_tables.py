@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, false, text
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Json, Ulid, UtcDateTime
@@ -166,6 +166,9 @@ class DialAttemptRow(Base):
     """An attempt to reach a number, committed before anything is sent (architecture.md §3).
 
     The index on ``number`` is what keeps two campaigns, processes or people from calling a number at once.
+
+    Attributes:
+        connect_seconds: from the answer to the first of ours who took the call, where somebody was to.
     """
 
     __tablename__ = "dial_attempt"
@@ -187,6 +190,7 @@ class DialAttemptRow(Base):
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     corrected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    connect_seconds: Mapped[float | None] = mapped_column(Float)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (

@@ -149,6 +149,7 @@ class CallNews:
             hangup_by=(call.hangup_by or HangupBy.UNKNOWN).value,
             end_reason=(call.end_reason or EndReason.HANGUP).value,
             cause=call.cause,
+            connected_at=call.connected_at,
         )
 
     def view(self, call: Call, now: datetime) -> CallView:

@@ -115,6 +115,7 @@ class CallEnded(Event):
         result: a :class:`telephony.domain.call.CallResult`.
         hangup_by: ``caller``, ``agent``, ``system`` or ``unknown``.
         end_reason: ``hangup``, or why the end was not seen or not natural (``gap``, ``pbx_restart``, …).
+        connected_at: when the first of ours took a call that they had not begun themselves.
         talk_seconds: conversation without hold.
         cause: the network's Q.850 cause, where it gave one.
     """
@@ -140,6 +141,7 @@ class CallEnded(Event):
     hangup_by: str
     end_reason: str = "hangup"
     cause: int | None = None
+    connected_at: datetime | None = None
 
 
 @event

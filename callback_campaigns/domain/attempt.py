@@ -26,6 +26,8 @@ from kernel.errors import Invalid
 from kernel.ids import is_ulid
 
 CHANNEL_PREFIX = "att-"
+AT_ONCE = 2.0
+"""Seconds from the answer on within which one of ours must be there."""
 
 
 class AttemptState(StrEnum):
@@ -73,6 +75,8 @@ class Attempt:
         since: when it came into its state.
         answered_at: stays when it is looked for.
         corrected: the outcome was UNKNOWN until a trace turned up.
+        connect_seconds: from the answer to the first of ours who took the call; ``None`` when nobody did, or
+            nobody was to.
     """
 
     attempt_id: str
@@ -84,6 +88,12 @@ class Attempt:
     outcome: Outcome | None = None
     ended_at: datetime | None = None
     corrected: bool = False
+    connect_seconds: float | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether a person answered and had none of ours at once; also who waited and had one in the end."""
+        return self.outcome is Outcome.ABANDONED or (self.connect_seconds or 0.0) > AT_ONCE
 
     @property
     def channel_id(self) -> str:
@@ -146,6 +156,14 @@ def answered(attempt: Attempt, *, now: datetime) -> AttemptMoved:
     return _forward(attempt, AttemptState.ANSWERED, now)
 
 
+def connected(attempt: Attempt, *, at: datetime) -> AttemptMoved:
+    """One of ours took the call at ``at``; the first counts, and it changes nothing else."""
+    if attempt.connect_seconds is not None or attempt.answered_at is None:
+        return AttemptMoved(attempt)
+    waited = max(0.0, (at - attempt.answered_at).total_seconds())
+    return AttemptMoved(replace(attempt, connect_seconds=waited))
+
+
 def not_sent(attempt: Attempt, *, now: datetime) -> AttemptMoved:
     """It is certain that no call was made: Asterisk refused it, or there was no link to write to.
 
@@ -157,8 +175,21 @@ def not_sent(attempt: Attempt, *, now: datetime) -> AttemptMoved:
     return _end(attempt, Outcome.FAILED, now)
 
 
-def ended(attempt: Attempt, outcome: Outcome, *, now: datetime, taken: bool = True) -> AttemptMoved:
-    """The call is over, or a trace shows that it is. A trace also corrects UNKNOWN, later; twice is once."""
+def ended(
+    attempt: Attempt,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    taken: bool = True,
+    connect_seconds: float | None = None,
+) -> AttemptMoved:
+    """The call is over, or a trace shows that it is. A trace also corrects UNKNOWN, later; twice is once.
+
+    Args:
+        connect_seconds: what the trace says of it; counts where nobody heard it as it happened.
+    """
+    if attempt.connect_seconds is None and connect_seconds is not None:
+        attempt = replace(attempt, connect_seconds=connect_seconds)
     if attempt.state is AttemptState.ENDED:
         if attempt.outcome is not Outcome.UNKNOWN or outcome is Outcome.UNKNOWN:
             return AttemptMoved(attempt)

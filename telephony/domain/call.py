@@ -149,6 +149,16 @@ class Call:
         """It is a call and it has not ended."""
         return bool(self.call_id) and self.ended_at is None
 
+    @property
+    def connected_at(self) -> datetime | None:
+        """When the first of ours took it whose telephone did not begin it."""
+        taken = (
+            leg.answered_at
+            for leg in self.legs.values()
+            if leg.taken and not leg.is_root and leg.agent_number is not None
+        )
+        return min((at for at in taken if at is not None), default=None)
+
     def add_row(
         self,
         kind: TimelineKind,

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.dial_attempts import DialAttempts, DialRequest
+from callback_campaigns.dial_queries import began_on
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptLimits, AttemptState
 from callback_campaigns.domain.frequency import Rate
@@ -25,7 +27,9 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import NotFound
 from kernel.ids import new_ulid
+from telephony.tables import CallRow
 from tests.support.callback_centre import CallbackCentre, make_centre
+from tests.support.dialling import numbers, waiting_customers
 from tests.support.people import MANAGER
 from tests.unit.callback_campaigns.times import at, local
 
@@ -260,6 +264,72 @@ async def test_two_diallers_at_once_call_a_family_once(database: Database, clock
     assert 2 <= len(await codes(centre)) <= 3
     statuses = sorted(task.status for task in await centre.all())
     assert statuses == [TaskStatus.DIALLING, TaskStatus.READY]
+
+
+async def test_two_processes_never_give_a_trunk_one_call_too_many(
+    database: Database, clock: FakeClock
+) -> None:
+    now = at("2026-03-03 10:00")
+    clock.advance(now - clock.now())
+    tasks = await waiting_customers(database, clock, numbers("0", 12))
+    processes = (make_centre(database, clock), make_centre(database, clock))
+
+    async def switch(session: AsyncSession) -> Switch:
+        return Switch(
+            caller_id="01065558800",
+            link_live=True,
+            as_of=now,
+            lines=99,
+            per_second=99,
+            trunk_per_second=3,
+            trunk_started=await began_on(session, "main", clock.now()),
+        )
+
+    async def claims() -> int:
+        waiting = [
+            process.attempts.begin(
+                DialRequest(
+                    task_id=task, number=number, node="pbx1", trunk="main", carrier="own", switch=switch
+                )
+            )
+            for index, (number, task) in enumerate(tasks.items())
+            for process in [processes[index % 2]]
+        ]
+        return sum(isinstance(made, Attempt) for made in await asyncio.gather(*waiting))
+
+    assert await claims() == 3
+    clock.advance(timedelta(seconds=1))
+    assert await claims() == 3
+
+
+async def test_a_call_that_an_agent_dialled_by_hand_counts_for_the_number(centre: CallbackCentre) -> None:
+    now = centre.clock.now()
+    calls = [
+        CallRow(
+            call_id=new_ulid(),
+            node="pbx1",
+            direction=direction,
+            from_number="1001",
+            to_number=number,
+            from_name="",
+            state="ended",
+            menu_path=[],
+            started_at=now - timedelta(minutes=ago),
+            talk_ms=0,
+            hold_ms=0,
+        )
+        for direction, number, ago in (
+            ("out", "+86" + NUMBER, 10),
+            ("out", "+86" + NUMBER, 40),
+            ("in", "+86" + NUMBER, 5),
+            ("out", "+8613800138002", 5),
+        )
+    ]
+    async with centre.database.transaction() as session:
+        session.add_all(calls)
+    answer = await centre.attempts.begin(await request(centre))
+    assert isinstance(answer, Refusal)
+    assert (answer.code, local(answer.until)) == (RefusalCode.FREQUENCY, "2026-03-03 10:20")
 
 
 async def test_what_the_system_is_refused_leaves_the_list_and_one_row(centre: CallbackCentre) -> None:

@@ -13,6 +13,8 @@ from callback_campaigns.exchange import People
 from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
+from telephony.events import AgentStateChanged
+from tests.support.campaigns import SUPERVISOR, make_campaigns
 from tests.support.dialling import (
     OFFICE_HOUR,
     Dialling,
@@ -224,6 +226,100 @@ async def test_who_answers_and_hangs_up_before_anybody_is_there_was_abandoned(
     learnt = build(sqlite, world.clock, world.exchange, world.exchange, world.bus).dialler.watch
     await learnt.open(campaign)
     assert learnt.pace(campaign).share(now) == pytest.approx(0.5)
+
+
+async def test_who_was_connected_late_is_abandoned_in_the_account_in_the_figures_and_after_a_restart(
+    sqlite: Database,
+) -> None:
+    world = World(sqlite)
+    await waiting_customers(sqlite, world.clock, numbers(ANSWERS, 3), channel="agent")
+    campaign = await start_campaign(sqlite, world.clock, mode=CampaignMode.PROGRESSIVE, queue="service")
+    figures = (await make_campaigns(sqlite, world.clock)).figures
+    world.exchange.agents = People(free=3)
+    assert await world.round() == 3
+    late, in_time, alone = list(world.exchange.calls)
+    for call_id in (late, in_time, alone) * 2:
+        world.exchange.go_on(call_id)
+    world.clock.advance(timedelta(seconds=1.9))
+    world.exchange.take(in_time)
+    world.clock.advance(timedelta(seconds=0.5))
+    world.exchange.take(late, "1002")
+    await world.listen()
+
+    async def shares() -> list[float]:
+        counts = await figures.counts(SUPERVISOR, campaign.campaign_id)
+        learnt = build(sqlite, world.clock, world.exchange, world.exchange, world.bus).dialler.watch
+        await learnt.open(campaign)
+        now = world.clock.monotonic()
+        paces = [one.pace(campaign) for one in (world.dialling.dialler.watch, learnt)]
+        return [counts.abandoned_share, *(pace.share(now) for pace in paces)]
+
+    # They still talk.
+    assert await shares() == [0.5, 0.5, 0.5]
+    world.exchange.end(alone, "ANSWERED", 16)
+    world.exchange.end(late, "ANSWERED", 16, agent="1002")
+    world.exchange.end(in_time, "ANSWERED", 16, agent="1001")
+    await world.listen()
+    assert await shares() == pytest.approx([2 / 3] * 3)
+    rows = {row.id: row for row in await world.dialling.attempts()}
+    assert [rows[one].outcome for one in (late, in_time, alone)] == ["answered", "answered", "abandoned"]
+    assert [rows[one].connect_seconds for one in (late, in_time, alone)] == [2.4, 1.9, None]
+
+
+async def test_calls_in_progress_are_taken_over_by_the_next_process(sqlite: Database) -> None:
+    world = World(sqlite)
+    await waiting_customers(sqlite, world.clock, numbers(ANSWERS, 2), channel="agent")
+    campaign = await start_campaign(sqlite, world.clock, mode=CampaignMode.POWER, queue="service")
+    world.exchange.agents = People(free=2)
+    assert await world.round() == 2
+    next_one = build(sqlite, world.clock, world.exchange, world.exchange, world.bus)
+    watch = next_one.dialler.watch
+    await watch.open(campaign)
+    assert set(watch.pace(campaign).dials) == set(world.exchange.calls)
+    ringing, other = list(world.exchange.calls)
+    for _ in range(2):
+        world.exchange.go_on(ringing)
+    world.clock.advance(timedelta(seconds=1))
+    world.exchange.end(ringing, "ABANDONED_QUEUE", 16, reason="no_agent")
+    for event in world.heard.waiting():
+        watch.hear(event)  # type: ignore[arg-type]
+    assert set(watch.pace(campaign).dials) == {other}
+    assert watch.pace(campaign).share(world.clock.monotonic()) == 1.0
+
+
+async def test_how_long_agents_write_is_learnt_live_and_from_the_day(sqlite: Database) -> None:
+    world = World(sqlite)
+    campaign = await start_campaign(sqlite, world.clock, mode=CampaignMode.PREDICTIVE, queue="service")
+    watch = world.dialling.dialler.watch
+    await watch.open(campaign)
+    history, began = watch.pace(campaign).history, world.clock.now()
+
+    def state(number: str, state: str, seconds: float, version: int, queue: str = "service") -> None:
+        since = began + timedelta(seconds=seconds)
+        watch.agent(
+            AgentStateChanged(
+                at=since,
+                agent_id=number,
+                agent_number=number,
+                state=state,
+                since=since,
+                queue=queue,
+                version=version,
+            )
+        )
+
+    for number, queue in (("1001", "service"), ("1002", "repair")):
+        state(number, "on_call", 0, 1, queue)
+        state(number, "wrap_up", 60, 2, queue)
+        state(number, "available", 72, 3, queue)
+        state(number, "wrap_up", 60, 2, queue)  # older than what is known
+    assert (history.wraps.count, history.wraps.mean) == (1, 12.0)
+    # Without a form they are free at once; a break is no wrap-up that ends free.
+    state("1003", "on_call", 0, 1)
+    state("1003", "paused", 30, 2)
+    assert history.wraps.count == 2
+    assert history.wraps.mean == pytest.approx(6.0, abs=0.1)
+    assert history.returns.value < 0.9
 
 
 async def test_the_fact_of_a_call_that_nobody_took_says_abandoned(sqlite: Database) -> None:

@@ -5,6 +5,7 @@ call is made. Our side sees events, misses some, is told some twice, fails and l
 call at most, the attempt ends at last, and it never claims that a phone did not ring when it was answered.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,7 @@ class AttemptMachine(RuleBasedStateMachine):
         self.ever_answered = False
         self.seen_answered = False
         self.was_ended = False
+        self.waited: float | None = None
         self.attempt = rules.begin(new_ulid(), "+8613800138000", now=self.now).attempt
         self.originates += 1
 
@@ -65,6 +67,14 @@ class AttemptMachine(RuleBasedStateMachine):
         for _ in range(told):
             self.seen_answered = self.seen_answered or self.attempt.state.is_open
             self.take(rules.answered(self.attempt, now=self.now))
+
+    @precondition(lambda self: self.phone == "answered")
+    @rule(told=st.integers(0, 2), waited=st.floats(-1, 5))
+    def somebody_of_ours_takes_it(self, told: int, waited: float) -> None:
+        before = self.attempt
+        for _ in range(told):
+            self.take(rules.connected(self.attempt, at=self.now + timedelta(seconds=waited)))
+        assert replace(self.attempt, connect_seconds=before.connect_seconds) == before
 
     @precondition(lambda self: self.phone in {"down", "ringing", "answered"})
     @rule(told=st.integers(0, 2))
@@ -119,6 +129,13 @@ class AttemptMachine(RuleBasedStateMachine):
     def the_number_is_not_free_while_its_phone_may_ring(self) -> None:
         if self.phone in {"down", "ringing", "answered"}:
             assert self.attempt.state.is_open
+
+    @invariant()
+    def the_wait_is_written_once_and_only_of_what_was_answered(self) -> None:
+        waited = self.attempt.connect_seconds
+        assert waited is None or (waited >= 0 and self.ever_answered)
+        assert self.waited is None or self.waited == waited
+        self.waited = waited
 
     @invariant()
     def what_was_seen_answered_stays_answered(self) -> None:

@@ -58,6 +58,7 @@ class FakeCall:
     began: datetime
     rings: bool = False
     answered: datetime | None = None
+    taken: datetime | None = None
 
     @property
     def state(self) -> AttemptState:
@@ -215,6 +216,23 @@ class FakeExchange:
             person = result == "ANSWERED" and call.order.way is Way.PERSON
             self.end(call_id, result, cause, agent="1001" if person else None)
 
+    def take(self, call_id: str, agent: str = "1001") -> None:
+        """Let an agent take the call."""
+        call = self.calls[call_id]
+        call.taken = self.clock.now()
+        self._tell(
+            CallAnswered(
+                at=call.taken,
+                call_id=call_id,
+                node=NODE,
+                queue=call.order.queue,
+                agent_number=agent,
+                agent_id=None,
+                answered_at=call.taken,
+                wait_seconds=None,
+            )
+        )
+
     def end(
         self,
         call_id: str,
@@ -247,6 +265,7 @@ class FakeExchange:
             hangup_by="system",
             end_reason=reason,
             cause=cause,
+            connected_at=call.taken,
         )
         self.ended[call_id] = self.records[call_id] = fact
         self._tell(fact)

@@ -96,6 +96,23 @@ def test_a_trace_that_turns_up_later_corrects_the_outcome_and_dials_nobody() -> 
     assert (again.attempt, again.effects) == (moved.attempt, ())
 
 
+def test_who_waited_longer_than_two_seconds_was_abandoned_although_somebody_came() -> None:
+    answered = in_state(AttemptState.ANSWERED)
+    in_time = rules.connected(answered, at=NOW + 2 * SECOND).attempt
+    late = rules.connected(answered, at=NOW + timedelta(seconds=2.1)).attempt
+    assert (in_time.connect_seconds, in_time.abandoned) == (2.0, False)
+    assert (late.connect_seconds, late.abandoned) == (2.1, True)
+    # The first who takes it counts, told live or by the record; a wait is never negative.
+    assert rules.connected(late, at=NOW).attempt is late
+    over = rules.ended(late, Outcome.ANSWERED, now=NOW + 9 * SECOND, connect_seconds=0.5).attempt
+    assert (over.outcome, over.connect_seconds, over.abandoned) == (Outcome.ANSWERED, 2.1, True)
+    missed = rules.ended(answered, Outcome.ANSWERED, now=NOW + 9 * SECOND, connect_seconds=2.5).attempt
+    assert missed.abandoned
+    assert rules.connected(answered, at=NOW - SECOND).attempt.connect_seconds == 0.0
+    ringing = in_state(AttemptState.RINGING)
+    assert rules.connected(ringing, at=NOW).attempt is ringing
+
+
 def test_what_was_certainly_not_sent_is_our_own_failure() -> None:
     moved = rules.not_sent(in_state(AttemptState.SENDING), now=NOW)
     assert moved.attempt.outcome is Outcome.FAILED

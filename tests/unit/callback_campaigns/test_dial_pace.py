@@ -162,5 +162,5 @@ def test_a_machine_was_listened_for_and_the_agent_came_too_late() -> None:
     for name, comes in (("late", 2.4), ("in-time", 1.9)):
         pace.began(name, NOW)
         pace.picked_up(name, NOW + 5)
-        pace.connected(name, NOW + 5 + comes)
+        pace.connected(name, NOW + 5 + comes, comes)
     assert pace.share(NOW + 10) == 0.5

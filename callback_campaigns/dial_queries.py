@@ -1,0 +1,107 @@
+"""What the dialler asks of stored calls, inside the transaction that dials or that moves an attempt."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from callback_campaigns.campaign_tables import CampaignRow
+from callback_campaigns.domain.attempt import AttemptState
+from callback_campaigns.domain.campaign import CampaignMode
+from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.talk_tables import CallbackTalkRow
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from crm.domain.case import Severity
+from crm.domain.freeze import CaseCall
+from crm.tables import ServiceCase
+from telephony.domain.call import Direction
+from telephony.tables import CallRow
+
+OPEN = DialAttemptRow.state != AttemptState.ENDED.value
+SECOND = timedelta(seconds=1)
+_TRUNKS = 0x48_46_54_52
+"""«HFTR»: the PostgreSQL advisory locks of trunks."""
+
+
+async def hold_trunk(session: AsyncSession, trunk: str) -> None:
+    """Let one transaction at a time begin a call over a trunk, in all processes; first thing in it.
+
+    Without it two would each count the calls of the last second before the other's is there. SQLite has one
+    writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(:space, hashtext(:trunk))")
+        await session.execute(lock, {"space": _TRUNKS, "trunk": trunk})
+
+
+async def began_on(session: AsyncSession, trunk: str, now: datetime) -> int:
+    """Return how many calls a trunk was given in the last second, whoever and whichever process began them.
+
+    Ask inside the transaction that dials, after :func:`hold_trunk`; ``now`` is not from before it.
+    """
+    row = DialAttemptRow
+    # A little ahead is another machine's clock; what is further ahead was begun before this one was set back.
+    lately = (row.began_at > now - SECOND, row.began_at <= now + SECOND)
+    query = select(func.count()).where(*lately, row.trunk == trunk)
+    return int(await session.scalar(query) or 0)
+
+
+async def called(session: AsyncSession, number: str, since: datetime) -> tuple[tuple[datetime, ...], bool]:
+    """Return when we called a number after ``since``, and whether an attempt at it is not over.
+
+    Calls that agents dialled themselves are among them: for whoever is called, and for the carrier, they are
+    calls of ours like all others.
+    """
+    row = DialAttemptRow
+    attempts = select(row.id, row.began_at, row.state).where(row.number == number)
+    mine = list(await session.execute(attempts.where(or_(row.began_at > since, OPEN))))
+    others = select(CallRow.call_id, CallRow.started_at).where(
+        CallRow.to_number == number,
+        CallRow.started_at > since,
+        CallRow.direction == Direction.OUT.value,
+        CallRow.merged_into.is_(None),
+    )
+    known = {attempt_id for attempt_id, _, _ in mine}
+    moments = [began for _, began, _ in mine if began > since]
+    moments += [started for call_id, started in await session.execute(others) if call_id not in known]
+    return tuple(moments), any(state != AttemptState.ENDED.value for _, _, state in mine)
+
+
+def live_answer() -> ColumnElement[bool]:
+    """Return the condition of attempts that a person answered, also while they talk with one of ours.
+
+    Of these were abandoned: the outcome says so, or :data:`callback_campaigns.domain.attempt.AT_ONCE` is less
+    than ``connect_seconds``.
+    """
+    row = DialAttemptRow
+    outcomes = (Outcome.ANSWERED.value, Outcome.ABANDONED.value)
+    return or_(row.outcome.in_(outcomes), and_(row.outcome.is_(None), row.connect_seconds.is_not(None)))
+
+
+async def for_person(session: AsyncSession, row: DialAttemptRow) -> bool:
+    """Tell whether who answers is to be put through."""
+    if row.campaign_id is None or row.agent is not None:
+        return False
+    mode = await session.scalar(select(CampaignRow.mode).where(CampaignRow.id == row.campaign_id))
+    return mode is not None and CampaignMode(mode).needs_queue
+
+
+async def was_for_person(session: AsyncSession, row: DialAttemptRow) -> bool:
+    """Tell whether who answered was to be put through; where somebody asks them, that somebody is there."""
+    if not await for_person(session, row):
+        return False
+    talk = select(CallbackTalkRow.id).where(CallbackTalkRow.attempt_id == row.id)
+    return await session.scalar(talk.limit(1)) is None
+
+
+async def case_call(session: AsyncSession, case_id: str | None, *, in_person: bool) -> CaseCall:
+    """Return what the do-not-call list asks of a call about a case."""
+    header = await session.get(ServiceCase, case_id) if case_id is not None else None
+    about = select(CallbackTaskRow.id).where(CallbackTaskRow.case_id == case_id)
+    called_at = select(func.max(DialAttemptRow.began_at)).where(DialAttemptRow.task_id.in_(about))
+    return CaseCall(
+        is_open=header is not None and header.closed_at is None,
+        safety=header is not None and header.severity >= Severity.SERIOUS,
+        by_human=in_person,
+        called_at=await session.scalar(called_at) if header is not None else None,
+    )
