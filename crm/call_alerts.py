@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.case_calls import count_repair_call, counted_calls
 from crm.complaint_calls import count_call
 from crm.complaint_store import ComplaintStore
+from crm.complaint_tables import ComplaintCall
 from crm.domain.case import CaseKind
 from crm.domain.freeze import RefusalLevel
 from crm.events_alerts import OpenCaseCaller, RefusedNumberCalled
@@ -69,12 +70,15 @@ class CallAlerts:
             await self._called(session, call, cases)
 
     async def _called(self, session: AsyncSession, call: FinishedCall, cases: Sequence[ServiceCase]) -> None:
-        # What the customer said decides about which case it was; with one there is nothing to decide.
-        counted = cases[0] if len(cases) == 1 and call.answered else None
-        if counted is not None:
-            await self._count(session, call, counted)
-        for case in cases:
-            if case is not counted:
+        # What the customer said decides about which case it was; with one there is nothing to decide, unless
+        # the agent has said already that it was another one.
+        noted = await _noted(session, call.call_id, cases)
+        still = [case for case in cases if case.closed_at is None]
+        if len(cases) == 1 and still and call.answered and not noted:
+            await self._count(session, call, still[0])
+            return
+        for case in still:
+            if case.id not in noted:
                 add_fact(
                     session,
                     OpenCaseCaller(
@@ -95,11 +99,11 @@ class CallAlerts:
             async with self._complaints.changing_in(session, _BY, case.id) as opened:
                 await count_call(opened, call.call_id, NOTE)
             return
-        earlier = await counted_calls(session, case.kind, case.id)
-        if call.call_id in earlier:
-            return
         if case.kind == CaseKind.TICKET.value:
-            await self._tickets.called_again_in(session, _BY, case.id, call.call_id, earlier)
+            await self._tickets.called_again_in(session, _BY, case.id, call.call_id)
+            return
+        earlier = await counted_calls(session, case.kind, case.id)
+        if call.call_id in earlier.ids:
             return
         async with self._repairs.changing_in(session, _BY, case.id) as repair:
             count_repair_call(repair, call.call_id, earlier)
@@ -108,18 +112,32 @@ class CallAlerts:
 async def _open_cases(
     session: AsyncSession, owners: Sequence[str], before: datetime
 ) -> Sequence[ServiceCase]:
-    """Return the customers' cases that were open when the call began, but for one registered during it."""
+    """Return the customers' cases that were open when the call began, those closed since among them."""
     query = (
         select(ServiceCase)
         .where(
             ServiceCase.customer_id.in_(owners),
-            ServiceCase.closed_at.is_(None),
+            or_(ServiceCase.closed_at.is_(None), ServiceCase.closed_at >= before),
             ServiceCase.opened_at < before,
         )
         .order_by(ServiceCase.opened_at.desc())
         .limit(MOST_CASES)
     )
     return (await session.scalars(query)).all() if owners else ()
+
+
+async def _noted(session: AsyncSession, call_id: str, cases: Sequence[ServiceCase]) -> frozenset[str]:
+    """Return the cases for which the call is counted already: the agent said that it was about them."""
+    ids = [case.id for case in cases]
+    query = select(ComplaintCall.case_id).where(
+        ComplaintCall.case_id.in_(ids), ComplaintCall.call_id == call_id
+    )
+    found = set(await session.scalars(query)) if ids else set()
+    for case in cases:
+        if case.kind != CaseKind.COMPLAINT.value:
+            counted = await counted_calls(session, case.kind, case.id)
+            found |= {case.id} if call_id in counted.ids else set()
+    return frozenset(found)
 
 
 async def _dialled(

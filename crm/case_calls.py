@@ -1,8 +1,9 @@
 """A customer's calls about an open repair or ticket, each counted once; two within 30 days make it serious.
 
-Which calls were counted stands in the journal.
+Which calls were counted stands in the journal. One that somebody notes by hand may have no id.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -19,12 +20,20 @@ from kernel.audit import AuditRow
 CALLED_AGAIN = "called again"
 
 
-def count_repair_call(opened: OpenedRepair, call_id: str, earlier: dict[str, datetime]) -> None:
-    """Count a call on an open repair and tell of it; ``earlier`` are the calls that are counted already."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The calls about a case that are counted already: when they were, and the ids of those that have one."""
+
+    times: tuple[datetime, ...] = ()
+    ids: frozenset[str] = frozenset()
+
+
+def count_repair_call(opened: OpenedRepair, call_id: str | None, earlier: Earlier, note: str = "") -> None:
+    """Count a call on an open repair and tell of it; ``note``: what the customer said."""
     header, now = opened.header, opened.now
     severity = _severity(header, earlier, now)
     header.call_count += 1
-    opened.note("repair.called_again", after={"call_count": header.call_count, "call_id": call_id})
+    opened.note("repair.called_again", after={"call_count": header.call_count, "call_id": call_id}, why=note)
     if severity > header.severity:
         before, header.severity = header.severity, int(severity)
         opened.note(
@@ -45,27 +54,30 @@ def count_repair_call(opened: OpenedRepair, call_id: str, earlier: dict[str, dat
     opened.tell(_told(header, departments, now))
 
 
-def count_ticket_call(opened: OpenedTicket, call_id: str, earlier: dict[str, datetime]) -> Severity:
+def count_ticket_call(
+    opened: OpenedTicket, call_id: str | None, earlier: Earlier, note: str = ""
+) -> Severity:
     """Count a call on an open ticket and tell of it; return how severe that makes it."""
     header = opened.header
     header.call_count += 1
-    opened.note("ticket.called_again", after={"call_count": header.call_count, "call_id": call_id})
+    opened.note("ticket.called_again", after={"call_count": header.call_count, "call_id": call_id}, why=note)
     departments = dict.fromkeys(part.department_code for part in opened.parts)
     opened.tell(_told(header, tuple(departments), opened.now))
     return _severity(header, earlier, opened.now)
 
 
-async def counted_calls(session: AsyncSession, kind: str, case_id: str) -> dict[str, datetime]:
-    """Return the calls about a repair or ticket that were counted, and when."""
+async def counted_calls(session: AsyncSession, kind: str, case_id: str) -> Earlier:
+    """Return the calls about a repair or ticket that were counted."""
     query = select(AuditRow.at, AuditRow.detail).where(
         AuditRow.action == f"{kind}.called_again", AuditRow.entity == kind, AuditRow.entity_id == case_id
     )
-    rows = await session.execute(query)
-    return {str(detail.get("after", {}).get("call_id", "")): at for at, detail in rows}
+    rows = (await session.execute(query)).all()
+    ids = (detail.get("after", {}).get("call_id") for _, detail in rows)
+    return Earlier(tuple(at for at, _ in rows), frozenset(str(call_id) for call_id in ids if call_id))
 
 
-def _severity(header: ServiceCase, earlier: dict[str, datetime], now: datetime) -> Severity:
-    return raised_severity(Severity(header.severity), (header.opened_at, *earlier.values(), now), now)
+def _severity(header: ServiceCase, earlier: Earlier, now: datetime) -> Severity:
+    return raised_severity(Severity(header.severity), (header.opened_at, *earlier.times, now), now)
 
 
 def _told(header: ServiceCase, departments: tuple[str, ...], now: datetime) -> CustomerCalledAgain:

@@ -1,16 +1,15 @@
 """How problem tickets end: the customer is asked again; closed, or made a complaint (domain.md §1.4)."""
 
-from datetime import datetime
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import timeline
-from crm.case_calls import CALLED_AGAIN, count_ticket_call
+from crm.case_calls import CALLED_AGAIN, count_ticket_call, counted_calls
 from crm.cases import tidy_text
 from crm.complaint_input import name_of, why_of
+from crm.complaint_store import CaseOver
 from crm.complaints import Complaints
 from crm.domain import ticket as rules
-from crm.domain.case import Severity
+from crm.domain.case import CaseKind, Severity
 from crm.domain.ticket import ConvertWhy, Moved, Revisit, notice_owed
 from crm.events_tickets import TicketClosed, TicketVerified
 from crm.forwarded import guard
@@ -157,12 +156,30 @@ class TicketEnd:
         return await self._view(actor, case_id)
 
     async def called_again_in(
-        self, session: AsyncSession, actor: Actor, case_id: str, call_id: str, earlier: dict[str, datetime]
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        case_id: str,
+        call_id: str | None,
+        *,
+        expected: int | None = None,
+        note: str = "",
     ) -> None:
-        """Count a call of the customer about an open ticket; made serious by it, it becomes a complaint."""
+        """Count a call of the customer about an open ticket; made serious by it, it becomes a complaint.
+
+        A call that is counted already is not again.
+
+        Raises:
+            CaseOver: it is closed.
+        """
         actor.need(Permission.CASES_REGISTER)
-        async with self._store.changing_in(session, actor, case_id, expected=None) as opened:
-            severity = count_ticket_call(opened, call_id, earlier)
+        async with self._store.changing_in(session, actor, case_id, expected=expected) as opened:
+            if opened.header.closed_at is not None:
+                raise CaseOver("the ticket is closed", field="status")
+            earlier = await counted_calls(session, CaseKind.TICKET.value, case_id)
+            if call_id in earlier.ids:
+                return
+            severity = count_ticket_call(opened, call_id, earlier, note)
             if severity > opened.header.severity:
                 moved = rules.set_severity(opened.domain(), severity)
                 if moved.converted is not None:

@@ -33,6 +33,7 @@ from crm.people_services import PeopleServices
 from crm.problem_customers import ProblemCustomers
 from crm.repair_points import RepairPoints
 from crm.repair_services import RepairServices
+from crm.repeat_calls import RepeatCalls
 from crm.repeat_complaints import RepeatComplaints
 from crm.retention import Retention
 from crm.search_feed import SearchFeed
@@ -111,6 +112,7 @@ class CrmServices:
     retention: Retention
     data_requests: DataRequests
     duty: Duty
+    repeat_calls: RepeatCalls
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -155,15 +157,17 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
     )
     return CrmServices(
         people=PeopleServices.build(office, publish=deps.bus.publish, gates=GateDesk(office, settings.plan)),
-        repairs=RepairServices.build(
-            deps.database,
-            deps.clock,
-            register=cases,
-            journal=journal,
-            limits=limits,
-            feed=feed,
-            zone=settings.timezone,
-            files=settings.files_dir,
+        repairs=(
+            repairs := RepairServices.build(
+                deps.database,
+                deps.clock,
+                register=cases,
+                journal=journal,
+                limits=limits,
+                feed=feed,
+                zone=settings.timezone,
+                files=settings.files_dir,
+            )
         ),
         cases=cases,
         journal=journal,
@@ -176,15 +180,24 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         feed=feed,
         timeline=Timeline(deps.database),
         complaints=complaints,
-        tickets=TicketServices.build(
+        tickets=(
+            tickets := TicketServices.build(
+                deps.database,
+                deps.clock,
+                register=cases,
+                journal=journal,
+                limits=limits,
+                feed=feed,
+                handoffs=complaints.handoffs,
+                complaints=complaints.complaints,
+            )
+        ),
+        repeat_calls=RepeatCalls(
             deps.database,
-            deps.clock,
             register=cases,
-            journal=journal,
-            limits=limits,
-            feed=feed,
-            handoffs=complaints.handoffs,
             complaints=complaints.complaints,
+            repairs=repairs.store,
+            tickets=tickets.end,
         ),
         forwarded=ForwardedOrders(deps.database, deps.clock, cases, journal, limits),
         knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),

@@ -47,6 +47,7 @@ class Pop:
         held_since: since when the caller hears music; nobody is to wait so for a minute (domain.md §1.14).
         wait_seconds: known from the answer on; while it rings the page counts from ``queued_at``.
         wrap_up_until: when the wrap-up ends by itself.
+        about: ids of the open cases that the agent said the call is about.
     """
 
     call_id: str
@@ -69,6 +70,7 @@ class Pop:
     wrap_up_until: datetime | None = None
     wrap_up: timedelta | None = None
     draft: WrapUpView | None = None
+    about: tuple[str, ...] = ()
 
     @classmethod
     def of_ring(cls, ring: AgentRinging) -> Self:
@@ -138,6 +140,15 @@ class Pop:
             ended_at=self.ended_at or since,
             wrap_up_until=until,
             wrap_up=until - since if until else None,
+        )
+
+    def offers(self, case_id: str) -> bool:
+        """Tell whether a case is an open one of the customer who is calling."""
+        return any(
+            case.case_id == case_id
+            for card in self.customers
+            if card.customer_id == self.chosen
+            for case in card.open_cases
         )
 
     @property
@@ -225,6 +236,7 @@ def pop_payload(pop: Pop | None) -> dict[str, Any] | None:
         "lookup": pop.lookup.value,
         "customers": [card_payload(card) for card in pop.customers],
         "chosen": pop.chosen,
+        "about": list(pop.about),
         "wrap_up": "done" if pop.draft and pop.draft.saved_at else "due",
         "wrap_up_until": iso(pop.wrap_up_until),
         "wrap_up_seconds": pop.wrap_up.total_seconds() if pop.wrap_up else None,

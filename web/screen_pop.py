@@ -156,6 +156,25 @@ class ScreenPops:
         pop = self._screen(agent_id).pop
         return (pop.chosen or None) if pop is not None and self.shows(agent_id, call_id) else None
 
+    def check_offered(self, agent_id: str, call_id: str, case_id: str) -> None:
+        """Refuse to take a call for one about a case that the agent's page does not show beside it.
+
+        Raises:
+            Conflict: the call is not on the agent's page any more, or not a customer's.
+            Invalid: the case is not an open one of who is calling.
+        """
+        pop = self._screen(agent_id).pop
+        if pop is None or pop.call_id != call_id or pop.direction != "in":
+            raise Conflict("this call is not on your page any more", field="call_id")
+        if not pop.offers(case_id):
+            raise Invalid("choose one of the open cases shown", field="case_id")
+
+    def called_about(self, agent_id: str, call_id: str, case_id: str) -> None:
+        """Show that the call is counted for a case."""
+        screen = self._screen(agent_id)
+        if screen.pop is not None and screen.pop.call_id == call_id and case_id not in screen.pop.about:
+            self._show(screen, replace(screen.pop, about=(*screen.pop.about, case_id)))
+
     def shows(self, agent_id: str, call_id: str) -> bool:
         """Tell whether the call is on the agent's page."""
         pop = self._screen(agent_id).pop

@@ -97,7 +97,7 @@ async def test_the_same_matter_is_counted_and_not_written_twice(stage: Stage, pa
     await sign_in(page, stage, "agent")
     await page.goto(f"{stage.url}/cases/new?customer={known.header.customer_id}")
     row = page.locator(".known li").filter(has_text=known.no)
-    await row.get_by_role("button", name="又来电").click()
+    await row.get_by_role("button", name="客户再次来电").click()
     await page.wait_for_url(f"**/cases/{known.case_id}?done=called_again")
     await expect(page.locator("#case")).to_contain_text("来电 2 次")
     await expect(page.locator(".case-title")).to_contain_text("严重")

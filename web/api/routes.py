@@ -47,6 +47,7 @@ from web.api.v1.repair_points import ROUTES as REPAIR_POINT_ROUTES
 from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
+from web.api.v1.repeat_calls import ROUTES as REPEAT_CALL_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
@@ -65,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_ROUTES,
     *COMPLAINT_LINE_ROUTES,
     *COMPLAINT_RECORD_ROUTES,
+    *REPEAT_CALL_ROUTES,
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,
     *ESCALATION_ROUTES,

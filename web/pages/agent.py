@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from kernel.errors import Forbidden
 from web import labels
+from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import gettext
-from web.identity import current_user
+from web.identity import current_actor, current_user
 from web.live import LIVE
 from web.pages import timeline_words
+from web.pages.greeting import greeting_of
 from web.pages.shell import ROSTER, render
 from web.permissions import Permission, requires
 from web.problems import FieldError, InvalidFields
@@ -30,6 +32,7 @@ def setup(app: web.Application) -> None:
     app.router.add_post("/agent/resume", resume)
     app.router.add_post("/agent/heartbeat", heartbeat)
     app.router.add_post("/agent/choice", choose)
+    app.router.add_post("/agent/repeat-calls", called_again)
     app.router.add_put("/agent/drafts/{call_id}", save_draft)
     app.router.add_post("/agent/wrap-ups/{call_id}", save_wrap_up)
 
@@ -51,6 +54,13 @@ class Choice(Body):
 
     call_id: Line
     customer_id: Annotated[str, StringConstraints(max_length=64)] | None
+
+
+class RepeatCall(Body):
+    """Which of the customer's open cases the call is about."""
+
+    call_id: Line
+    case_id: Annotated[str, StringConstraints(max_length=64)]
 
 
 class Newcomer(Body):
@@ -137,6 +147,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "page": {"labels": texts},
         "pause_reasons": labels.choices(reasons),
         "dispositions": labels.choices(dispositions),
+        "greeting": greeting_of(request),
     }
     return render(request, "agent.html", context)
 
@@ -185,6 +196,16 @@ async def choose(request: web.Request) -> web.StreamResponse:
     """Note which customer is calling."""
     choice = await read_body(request, Choice)
     request.app[LIVE].pops.choose(_agent_id(request), choice.call_id, choice.customer_id)
+    return _done()
+
+
+@requires(Permission.CASES_REGISTER)
+async def called_again(request: web.Request) -> web.StreamResponse:
+    """Count the call on the page for one of the customer's open cases."""
+    asked, agent_id, pops = await read_body(request, RepeatCall), _agent_id(request), request.app[LIVE].pops
+    pops.check_offered(agent_id, asked.call_id, asked.case_id)
+    await request.app[CRM].repeat_calls.note(current_actor(request), asked.case_id, call_id=asked.call_id)
+    pops.called_about(agent_id, asked.call_id, asked.case_id)
     return _done()
 
 

@@ -195,7 +195,7 @@ CASE_FORMS = (
     ),
     StepForm(
         step="called_again",
-        title=N_("客户又来电"),
+        title=N_("客户再次来电"),
         button=N_("记下来电"),
         done=N_("已记下这次来电，没有另开新单。"),
         hint=N_("三十天内第二次来电，严重程度自动升为「严重」。"),

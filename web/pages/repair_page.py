@@ -29,7 +29,7 @@ from web.pages.case_shown import Attempt, history_of, shown_form, since
 from web.pages.case_steps import StepForm
 from web.pages.shell import DIRECTORY, render, see_other
 from web.pages.step_taken import note_refusal, try_step
-from web.pages.ticket_page import REPLY
+from web.pages.ticket_page import CALLED_AGAIN, REPLY
 from web.permissions import Permission
 
 
@@ -261,6 +261,7 @@ FORMS = (
         run=_route,
         fields=_ROUTE_FIELDS,
     ),
+    CALLED_AGAIN,
     REPLY,
 )
 _KNOWN = {form.step: form for form in FORMS}
@@ -298,6 +299,7 @@ async def page(
     crews = await _crews(request)
     steps = {step.value for step in view.steps}
     owed = case.source == Source.HOTLINE_FORWARD.value and case.replied_to_source_at is None
+    steps |= {CALLED_AGAIN.step} if case.closed_at is None else set()
     steps |= {REPLY.step} if owed and case.closed_at is None else set()
     forms = [
         shown_form(

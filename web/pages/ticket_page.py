@@ -24,9 +24,10 @@ from web.pages import ticket_words
 from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import departments, due_of, has_page
 from web.pages.case_shown import Attempt, history_of, shown_form, since
-from web.pages.case_steps import DEPARTMENT, REASON, StepForm
+from web.pages.case_steps import CALL_ID, DEPARTMENT, REASON, StepForm
 from web.pages.shell import render, see_other
 from web.pages.step_taken import note_refusal, try_step
+from web.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,27 @@ async def _solve(asked: AskedTicket) -> object:
     return await asked.crm.tickets.work.solve(asked.actor, asked.part_id, asked.expected, solution)
 
 
+async def called_again(asked: Any) -> object:
+    """Count a call of the customer; for repairs and tickets alike."""
+    call_id = asked.values["call_id"] or None
+    return await asked.crm.repeat_calls.note(
+        asked.actor, asked.case_id, call_id=call_id, note=asked.values["note"]
+    )
+
+
+CALLED_AGAIN = StepForm(
+    step="called_again",
+    title=N_("客户再次来电"),
+    button=N_("记下来电"),
+    done=N_("已记下这次来电，没有另开新单。"),
+    hint=N_("三十天内第二次来电，严重程度自动升为「严重」。"),
+    run=called_again,
+    versioned=False,
+    fields=(
+        Field(name="note", label=N_("客户这次说了什么"), kind="area", required=False, limit=400),
+        CALL_ID,
+    ),
+)
 REPLY = StepForm(
     step="reply_to_source",
     title=N_("回复转办热线"),
@@ -165,6 +187,7 @@ FORMS = (
             REASON,
         ),
     ),
+    replace(CALLED_AGAIN, hint=N_("三十天内第二次来电就是「严重」，问题单自动转为投诉。")),
     StepForm(
         step="waive",
         title=N_("免回访"),
@@ -248,10 +271,14 @@ async def page(
         attempt.changed = since(history, attempt.seen)
     known = await departments(request)
     upcoming = _next(view)
+    steps = set(view.steps)
+    if case.closed_at is None and actor.can(Permission.CASES_REGISTER):
+        steps.add(CALLED_AGAIN.step)
+    call_id = request.query.get("call", "")[:26]
     forms = [
-        shown_form(form, _fields(form, known), attempt, version=view.version)
+        shown_form(form, _fields(form, known), attempt, version=view.version, call_id=call_id)
         for form in FORMS
-        if form.step in view.steps
+        if form.step in steps
     ]
     parts = [
         {

@@ -17,7 +17,7 @@ let older = null; // the unfinished wrap-up of an earlier call that the agent ha
 function draw() {
   drawState(desk, labels);
   drawCall(desk.pop, desk.notice, labels);
-  drawCustomer(desk.pop, labels, { choose, newcomer: wrapUp.newcomer });
+  drawCustomer(desk.pop, labels, { choose, calledAgain, newcomer: wrapUp.newcomer });
   drawUnfinished();
   document.body.dataset.pop = desk.pop ? `${desk.pop.call_id} ${desk.pop.phase}` : "";
 }
@@ -66,6 +66,13 @@ async function choose(customerId) {
   if (!pop) return;
   onPop({ ...pop, chosen: customerId }); // shown at once; the server's own word follows
   await send("POST", "/agent/choice", { call_id: pop.call_id, customer_id: customerId }).catch(() => onPop({ ...desk.pop, chosen: pop.chosen }));
+}
+
+/** Say that this call is about an open case: it is counted there, and no new one is written. */
+async function calledAgain(caseId) {
+  const { pop } = desk;
+  if (!pop) return;
+  await send("POST", "/agent/repeat-calls", { call_id: pop.call_id, case_id: caseId });
 }
 
 const ask = (action, body) => send("POST", `/agent/${action}`, body).catch(() => {});

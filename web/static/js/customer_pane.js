@@ -16,11 +16,11 @@ let drawn = "";
 /** Draw the customer of `pop`. `actions.choose(id)`; the newcomer form is `actions.newcomer`. */
 export function drawCustomer(pop, labels, actions) {
   const customer = chosenOf(pop);
-  const key = JSON.stringify([pop?.call_id, pop?.lookup, pop?.chosen, pop?.customers]);
+  const key = JSON.stringify([pop?.call_id, pop?.lookup, pop?.chosen, pop?.customers, pop?.about]);
   if (key === drawn) return;
   drawn = key;
   fill(byId("customer"), centre(pop, customer, labels, actions));
-  drawCases(customer, labels, pop);
+  drawCases(customer, labels, pop, actions);
   drawContacts(customer, labels);
 }
 
@@ -139,14 +139,30 @@ function newcomer(pop, actions) {
   ];
 }
 
-function drawCases(customer, labels, pop) {
+/** True where nobody but the agent knows which open case the call is about: with one it is counted by itself. */
+const mustSayWhich = (pop, cases) => pop?.direction === "in" && (cases.length > 1 || (cases.length === 1 && pop.lookup === "several"));
+
+function againButton(item, pop, actions) {
+  if (pop.about.includes(item.case_id)) return el("span", { class: "chip", dataset: { tone: "green" } }, t("这次来电已记上"));
+  const press = async (event) => {
+    const button = event.currentTarget;
+    button.disabled = true;
+    await actions.calledAgain(item.case_id).catch(() => (button.disabled = false));
+  };
+  return el("button", { class: "button compact", type: "button", on: { click: press } }, t("客户再次来电"));
+}
+
+function drawCases(customer, labels, pop, actions) {
   const cases = customer?.open_cases || [];
+  const asks = mustSayWhich(pop, cases);
+  byId("cases-which").hidden = !asks || pop.about.length > 0;
   fill(byId("cases"), cases.map((item) => el("li", {},
     el("div", { class: "line" }, el("b", {}, labels.case_kinds[item.kind] || item.kind_label), el("span", { class: "chip", dataset: { tone: item.kind === "complaint" ? "amber" : "blue" } }, labels.case_statuses[item.status] || item.status_label)),
     el("p", { class: "wrap" }, item.summary),
     el("p", { class: "muted small num" },
       el("a", { href: `/cases/${encodeURIComponent(item.case_id)}${pop ? `?call=${encodeURIComponent(pop.call_id)}` : ""}`, target: "_blank", rel: "noopener" }, item.no),
       [" ", item.department, date(item.opened_at)].filter(Boolean).join(" · ")),
+    asks ? el("p", {}, againButton(item, pop, actions)) : null,
   )), cases.length ? null : el("li", { class: "empty" }, customer ? t("没有未结的投诉或报修。") : t("接到来电后显示。")));
 }
 
