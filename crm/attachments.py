@@ -8,6 +8,7 @@ it is only shown. The same file sent twice is stored once and stands in the case
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attachment_tables import AttachmentRow
 from crm.cases import CaseRegister
-from crm.complaint_tables import ComplaintLine
+from crm.complaint_tables import ComplaintLine, LineVisit
 from crm.confidential import line_seen
 from crm.domain.lines import maybe_line
 from crm.file_store import FileStore, name_of
 from crm.journal import Journal
-from crm.pictures import Kept, MediaType, read_file
+from crm.pictures import BadFile, Kept, MediaType, read_file
+from crm.repair_tables import RepairVisitRow
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -35,6 +37,8 @@ from kernel.ids import is_ulid, new_ulid
 MAX_NAME = 80
 MAX_FILES = 60
 MAX_CASE_BYTES = 200 * 1024 * 1024
+_PATH = re.compile(r"[/\\]|%2f|%5c|^\.\.?$|^[a-z]:", re.IGNORECASE)
+"""Also as clients that escape names write it."""
 AT_ONCE = 2
 """Pictures decoded at a time: each may need a hundred megabytes."""
 
@@ -122,13 +126,12 @@ class Attachments:
             QuotaReached: the case has as many as it may have.
         """
         check_may_add(actor)
-        if visit_id is not None and not is_ulid(visit_id):
-            raise Invalid("no such visit", field="visit_id")
         shown = clean_name(name)
         await self._check(actor, case_id)
         kept = await self._read(content, purpose)
         sha256 = await asyncio.to_thread(name_of, kept.content)
         async with self._database.session() as session:
+            await _check_visit(session, case_id, visit_id)
             # Asked again below; but what is refused now is not even written.
             await self._place(session, actor, case_id, sha256, len(kept.content), purpose, line_id)
         thumb = await asyncio.to_thread(self._keep, kept)
@@ -256,15 +259,17 @@ class Attachments:
 
 
 def clean_name(raw: str) -> str:
-    """Return a name to show: the last part of whatever path it came with, on one line, not too long.
+    """Return a name to show, on one line and not too long.
 
     Raises:
         Invalid: it is far too long to be a name.
+        BadFile: it is a path.
     """
     if len(raw) > 1000:
         raise Invalid(f"a name is {MAX_NAME} characters at the most", field="name")
-    last = raw.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(char for char in last if char not in '<>:"|?*\u202a\u202b\u202c\u202d\u202e')
+    if _PATH.search(raw):
+        raise BadFile("the file's name is a path: send its name alone", field="file")
+    kept = "".join(char for char in raw if char not in '<>:"|?*\u202a\u202b\u202c\u202d\u202e')
     return maybe_line(kept[:MAX_NAME], field="name", limit=MAX_NAME) or "file"
 
 
@@ -303,6 +308,19 @@ def check_may_add(actor: Actor) -> None:
     """Raise Forbidden unless :func:`may_add`."""
     if not may_add(actor):
         raise Forbidden("needs a permission to work on cases", permission=Permission.CASES_WORK.value)
+
+
+async def _check_visit(session: AsyncSession, case_id: str, visit_id: str | None) -> None:
+    """Refuse a visit that is none of the case's. Raises Invalid."""
+    if visit_id is None:
+        return
+    repair = select(RepairVisitRow.id).where(RepairVisitRow.case_id == case_id)
+    line = select(LineVisit.id).join(ComplaintLine, ComplaintLine.id == LineVisit.line_id)
+    known = repair.where(RepairVisitRow.id == visit_id).union_all(
+        line.where(ComplaintLine.case_id == case_id, LineVisit.id == visit_id)
+    )
+    if await session.scalar(known) is None:
+        raise Invalid("no such visit of this case", field="visit_id")
 
 
 async def _check_quota(session: AsyncSession, case_id: str, size: int) -> None:

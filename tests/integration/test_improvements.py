@@ -52,7 +52,7 @@ async def test_1_15_owner_due_evidence_and_the_check_in_the_next_month(office: O
     found = await new(office, owner_id=office.who("member").user_id)
     key = found.measure.measure_id
     assert (found.measure.owner, found.measure.month) == ("刘铁柱", "2026-03")
-    await office.crm.improvement_evidence.add(office.who("member"), key, content=photo(), name="../基层.jpg")
+    await office.crm.improvement_evidence.add(office.who("member"), key, content=photo(), name="基层.jpg")
     done = await improvements.report(
         office.who("member"), key, expected=found.measure.version, evidence="三个工地已按新办法验收"
     )

@@ -146,7 +146,7 @@ async def test_4_4_the_phone_page_the_case_and_the_sheet_show_them(
 ) -> None:
     line = view.lines[0]
     form = FormData({"kind": "material", "done": HOSTILE, "done_at": "", "who": ""})
-    form.add_field("photos", photo(), filename="../../tile.jpg", content_type="image/jpeg")
+    form.add_field("photos", photo(), filename="tile.jpg", content_type="image/jpeg")
     status, where, _ = await post(office, "head", f"/lines/{line.line_id}/steps/record", form)
     assert (status, where) == (303, f"/lines/{line.line_id}?done=record#records")
     (record,) = (await office.line(view)).records
