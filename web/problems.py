@@ -134,7 +134,11 @@ def problem_of(error: BaseException) -> Problem:
         status = HTTPStatus(error.status)
         allow = tuple(sorted(error.allowed_methods)) if isinstance(error, web.HTTPMethodNotAllowed) else ()
         code = _CODE_OF_STATUS.get(status, "http_error")
-        return Problem(status=status, code=code, detail=status.description or status.phrase, allow=allow)
+        detail = status.description or status.phrase
+        # Nobody reads a body of that size to its end, so that no field of it can be named.
+        large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        errors = (FieldError("body", detail),) if large else ()
+        return Problem(status=status, code=code, detail=detail, errors=errors, allow=allow)
     if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
         return Problem(
             status=503, code="unavailable", detail="the database does not answer", retry_after_seconds=5

@@ -60,7 +60,7 @@ async def test_what_is_refused_changes_nothing(desk: Desk) -> None:
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"content": ""}, "content"),
         ({"content": "空" * 2001}, "content"),
-        ({"content": "a" * 1_000_000}, "content"),
+        ({"content": "水" * 1_000_000}, "content"),
         ({"demand": "a" * 1_000_000}, "demand"),
         ({"lines": nobody}, "lines"),
         ({"lines": (WORKMANSHIP,) * 13}, "lines"),

@@ -76,6 +76,8 @@ def test_a_subclass_takes_the_nearest_ancestors_status() -> None:
 
 def test_the_field_is_named() -> None:
     assert problem_of(errors.Invalid("no", field="since")).errors == (FieldError("since", "no"),)
+    large = problem_of(web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2))
+    assert [error.field for error in large.errors] == ["body"]
     several = InvalidFields((FieldError("a", "1"), FieldError("b", "2")))
     assert problem_of(several).errors == several.errors
     assert several.field == "a"
