@@ -155,7 +155,7 @@ def reroute(repair: Repair, asked: Routing, *, now: datetime) -> Moved:
 def notify(repair: Repair, *, at: datetime, now: datetime) -> Moved:
     """Write down that whoever repairs was told: R2 ends, R3 (24 h) runs."""
     _allow(repair, Step.NOTIFY)
-    _check_time(at, repair.routed_at, now, "notified_at")
+    _check_time(at, repair.routed_at, now, "at")
     moved = replace(repair, status=CaseStatus.NOTIFIED, notified_at=at)
     return Moved(moved, (Effect(event=Happened.NOTIFIED, at=at),))
 
@@ -163,7 +163,7 @@ def notify(repair: Repair, *, at: datetime, now: datetime) -> Moved:
 def contact(repair: Repair, *, at: datetime, now: datetime, appointment: Appointment | None = None) -> Moved:
     """Write down that the customer was called, perhaps with the appointment made: R3 ends."""
     _allow(repair, Step.CONTACT)
-    _check_time(at, repair.notified_at, now, "contacted_at")
+    _check_time(at, repair.notified_at, now, "at")
     first = repair.contacted_at is None
     moved = replace(
         repair,
@@ -189,14 +189,14 @@ def appoint(repair: Repair, appointment: Appointment, *, now: datetime) -> Moved
     if repair.visit is not None:
         raise Conflict("a visit is under way: finish it first", field="visit")
     if appointment.until <= appointment.from_:
-        raise Invalid("ends before it begins", field="until")
+        raise Invalid("ends before it begins", field="visit_until")
     if appointment.slot > LONGEST_SLOT:
-        raise Invalid("a visit's slot is 12 hours at the most", field="until")
+        raise Invalid("a visit's slot is 12 hours at the most", field="visit_until")
     latest = repair.last_visit_at or repair.contacted_at
     if latest is not None and appointment.from_ < latest:
-        raise Invalid("lies before what happened already", field="from")
+        raise Invalid("lies before what happened already", field="visit_from")
     if appointment.from_ > now + FURTHEST_APPOINTMENT:
-        raise Invalid("is more than 90 days ahead", field="from")
+        raise Invalid("is more than 90 days ahead", field="visit_from")
     moved = replace(
         repair,
         status=CaseStatus.APPOINTED,

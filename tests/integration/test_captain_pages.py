@@ -47,7 +47,7 @@ async def test_the_captains_way_from_the_call_to_the_settlement(office: OfficeSt
     _, page = await get(office, "captain", "/captain")
     assert "先联系客户" in page
     now = office.clock.now()
-    agreed = {"from_": local(now + HOUR), "until": local(now + 3 * HOUR), "plan": "重做地漏"}
+    agreed = {"visit_from": local(now + HOUR), "visit_until": local(now + 3 * HOUR), "plan": "重做地漏"}
     await step("contact", says="下午在家", **agreed)
     await step("depart")
     office.clock.advance(HOUR)

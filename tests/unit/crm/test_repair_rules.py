@@ -151,18 +151,19 @@ def test_times_out_of_order_are_refused(minutes: int) -> None:
         lambda: rules.call_back(notified(), Said(problem=ProblemStatus.IN_HAND), at=at, now=NOW),
     )
     for step in steps:
-        with pytest.raises(Invalid):
+        with pytest.raises(Invalid) as caught:
             step()
+        assert caught.value.field == "at", "as the API calls it"
 
 
 @pytest.mark.parametrize(
     ("begin", "length", "field"),
     [
-        (timedelta(minutes=-1), HOUR, "from"),
-        (timedelta(days=91), HOUR, "from"),
-        (HOUR, timedelta(0), "until"),
-        (HOUR, -HOUR, "until"),
-        (HOUR, timedelta(hours=12, seconds=1), "until"),
+        (timedelta(minutes=-1), HOUR, "visit_from"),
+        (timedelta(days=91), HOUR, "visit_from"),
+        (HOUR, timedelta(0), "visit_until"),
+        (HOUR, -HOUR, "visit_until"),
+        (HOUR, timedelta(hours=12, seconds=1), "visit_until"),
     ],
 )
 def test_appointments_that_cannot_be(begin: timedelta, length: timedelta, field: str) -> None:

@@ -63,14 +63,16 @@ class Taken:
 
 
 def _appointment(values: Mapping[str, Any]) -> NewAppointment:
-    if values["from_"] is None or values["until"] is None:
-        raise Invalid("says when it begins and when it ends", field="until")
-    return NewAppointment(from_=values["from_"], until=values["until"], plan=values["plan"] or None)
+    if values["visit_from"] is None or values["visit_until"] is None:
+        raise Invalid("says when it begins and when it ends", field="visit_until")
+    return NewAppointment(
+        from_=values["visit_from"], until=values["visit_until"], plan=values["plan"] or None
+    )
 
 
 async def _contact(taken: Taken) -> object:
     values = taken.values
-    agreed = _appointment(values) if values["from_"] or values["until"] else None
+    agreed = _appointment(values) if values["visit_from"] or values["visit_until"] else None
     return await taken.services.work.contact(
         taken.actor,
         taken.case_id,
@@ -137,8 +139,8 @@ async def _photos(taken: Taken) -> object:
     return None
 
 
-_FROM = Field(name="from_", label=N_("上门从"), kind="moment")
-_UNTIL = Field(name="until", label=N_("到"), kind="moment")
+_FROM = Field(name="visit_from", label=N_("上门从"), kind="moment")
+_UNTIL = Field(name="visit_until", label=N_("到"), kind="moment")
 _PLAN = Field(name="plan", label=N_("准备怎么修"), kind="area", limit=2000)
 
 STEPS = (
