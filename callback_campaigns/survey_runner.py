@@ -296,12 +296,19 @@ class _Call:
         await self.ledger.keep(Entry(kind=kind, talk_id=self._talk.talk_id, by=BY, **what))
 
     async def _leave(self, decision: str, lines: tuple[Line, ...]) -> None:
-        """Tell Asterisk the decision first, so that it stands if the last words cannot be said."""
+        """Tell Asterisk the decision first, so that it stands if the last words cannot be said.
+
+        Who is to hang up is told so after them: if we die meanwhile, the dialplan says goodbye.
+        """
+        parts = decision == "hangup"
         # Without words of ours the dialplan has its own.
-        await self._session.set_variable("HF_NEXT", decision if lines else "")
+        await self._session.set_variable("HF_NEXT", ("parting" if parts else decision) if lines else "")
         try:
             await self._play(lines, escape="")
         except (AgiError, CannotSpeak) as error:
             log.warning("survey_last_words_not_said", error=error.message)
-            if decision == "hangup" and self._session.usable:
+            if parts and self._session.usable:
                 await self._session.set_variable("HF_NEXT", "")
+            return
+        if parts and lines:
+            await self._session.set_variable("HF_NEXT", "hangup")

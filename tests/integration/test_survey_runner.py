@@ -44,6 +44,9 @@ async def test_a_satisfied_customer_is_done(site: SurveyCentre) -> None:
     attempt = await site.called()
     channel = await site.survey(attempt, "1111115~1~")
     assert channel.variables["HF_NEXT"] == "hangup"
+    # Until the last words are said the dialplan would say goodbye, if we died.
+    ends = [line for line in channel.commands if "HF_NEXT" in line or "感谢您的配合" in line]
+    assert ["parting" in ends[0], "STREAM" in ends[1], "hangup" in ends[2]] == [True] * 3
     assert site.heard(channel)[-1].startswith("感谢您的配合")
     task, talk = await site.task(), await site.talk(attempt)
     assert (task.status, talk.ended, talk.verdict) == (TaskStatus.DONE, TalkEnding.FINISHED, "satisfied")

@@ -27,7 +27,7 @@ APART = timedelta(minutes=20)
 GRACE = 10.0
 """Seconds between the decision to call and the call: a line that breaks may deliver late."""
 RANG = frozenset({"answered", "machine", "no_answer", "busy", "rejected", "off", "empty", "abandoned"})
-PARTING = frozenset({Said.GOODBYE, Said.SORRY})
+PARTING = frozenset({Said.GOODBYE, Said.SORRY, Said.PARTING})
 NEVER = (
     "attempt sent twice",
     "called while being called",

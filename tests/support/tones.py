@@ -46,6 +46,8 @@ class Said(StrEnum):
     GOODBYE = "goodbye"
     SORRY = "sorry"
     """The dialplan's own words, when nobody of ours leads the call any more."""
+    PARTING = "parting"
+    """The dialplan's own goodbye, when nobody of ours said it to the end."""
     OTHER = "other"
 
 
@@ -64,6 +66,7 @@ class Prompt:
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
+DIALPLAN: Final = {Said.SORRY: "huifang-call-again", Said.PARTING: "huifang-goodbye"}
 _FIXED: Final = {
     frame.REFUSAL: Said.REFUSAL,
     frame.NOT_THEM: Said.GOODBYE,
@@ -89,7 +92,7 @@ class Tones:
     def __init__(self, company: str, hotline: str, questionnaires: Sequence[Questionnaire]) -> None:
         wording = Wording(company=company, hotline=hotline)
         days = tuple(words.When)
-        found = [Prompt("", Said.OTHER), Prompt("sorry", Said.SORRY)]
+        found = [Prompt("", Said.OTHER), Prompt("sorry", Said.SORRY), Prompt("parting", Said.PARTING)]
         found += [Prompt(text, said) for text, said in _FIXED.items()]
         found += [Prompt(wording.closing().text, Said.GOODBYE)]
         found += [Prompt(wording.nothing_to_ask().text, Said.GOODBYE)]
@@ -115,14 +118,14 @@ class Tones:
         """Return the tone of a text; one that is not known has the first."""
         return self._index.get(text, 0)
 
-    def write(self, folder: Path, sorry: Path) -> None:
-        """Write every tone; ``sorry`` is where the dialplan has its own words."""
+    def write(self, folder: Path, prompts: Path) -> None:
+        """Write every tone; ``prompts`` is where the dialplan has its own words."""
         folder.mkdir(parents=True, exist_ok=True)
         for index, prompt in enumerate(self.prompts):
             samples = tone(LOWEST + STEP * index)
             write_wav(folder / f"{index}.wav", samples)
-            if prompt.said is Said.SORRY:
-                write_wav(sorry, samples)
+            if prompt.said in DIALPLAN:
+                write_wav(prompts / f"{DIALPLAN[prompt.said]}.wav", samples)
 
 
 def _question(wording: Wording, item: Item) -> Prompt:

@@ -89,7 +89,7 @@ async def whole_line(
         plan = _plan(folder, pbx, wire.port, redis.url, lasts)
         Path(plan.settings["data_dir"]).mkdir()
         tones = tones_of(plan)
-        tones.write(plan.tones, pbx.config.prompts_dir / "huifang-call-again.wav")
+        tones.write(plan.tones, pbx.config.prompts_dir)
         database = create_database(plan.settings["database_url"])
         try:
             await complete(database)

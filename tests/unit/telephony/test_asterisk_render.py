@@ -299,3 +299,11 @@ def test_who_was_called_waits_two_seconds_from_the_answer_for_a_person() -> None
     assert "Set(HF_LEFT=$[${HF_ANSWERED} + 2 - ${EPOCH}])" in person
     assert "Queue(${HF_QUEUE},cb(huifang-at-once^s^1),,,${IF($[${HF_LEFT} > 1]?${HF_LEFT}:1)})" in person
     assert text.count("Goto(huifang-call-again,s,1)") == 3
+
+
+def test_whom_the_service_was_taking_leave_of_when_it_died_the_dialplan_tells_goodbye() -> None:
+    text = render(config())["extensions.conf"].partition("[huifang-dialled]")[2].partition("\n[")[0]
+    survey = text.partition("exten => person,1,")[0]
+    assert '"${HF_NEXT}" = "parting"]?parting' in survey
+    assert survey.index("n(parting),Playback(") < survey.index("n(bye),Hangup()")
+    assert "huifang-goodbye)" in survey
