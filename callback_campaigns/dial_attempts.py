@@ -33,6 +33,7 @@ from callback_campaigns.domain.refused_steps import after_refusal
 from callback_campaigns.domain.retry import next_attempt
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import Category, Outcome, is_frozen_by, purpose_of
+from callback_campaigns.talk_facts import complaints_unaccepted
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import (
     CallbackStopRow,
@@ -277,8 +278,10 @@ class DialAttempts:
             phone = Phone.parse(wanted.number, default_area=self._office.default_area)
         except InvalidPhone:
             return Callee(phone=None)
-        about = None
+        about, waiting = None, 0
         if task.category is Category.CASE:
+            # Nothing could be asked in the call (CB-4).
+            waiting = await complaints_unaccepted(session, task.customer_id)
             in_person = wanted.agent is not None and not wanted.by_system
             about = await case_call(session, task.case_id, in_person=in_person)
         against = await self._refusals.allows(
@@ -306,6 +309,7 @@ class DialAttempts:
             bad_number=await session.scalar(bad.limit(1)) is not None,
             refused=against.code if against is not None else None,
             frozen=bool(task.holds) or any(is_frozen_by(task.category, scope) for scope in scopes),
+            complaint_waits=waiting > 0,
             stopped=stopped is not None,
             open_attempt=is_open,
             on_call=wanted.on_call,

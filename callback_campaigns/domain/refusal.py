@@ -27,6 +27,8 @@ class RefusalCode(StrEnum):
     STOPPED = "stopped"
     """Callbacks of this node are stopped for the project (CB-9)."""
     FROZEN = "frozen"
+    COMPLAINT_WAITS = "complaint_waits"
+    """A complaint of the customer has not been accepted yet: that comes first (CB-4)."""
     NOT_DIALABLE = "not_dialable"
     """Emergency, service, short and foreign numbers are never dialled by the system."""
     BAD_NUMBER = "bad_number"
@@ -112,6 +114,7 @@ class Callee:
     bad_number: bool = False
     refused: str | None = None
     frozen: bool = False
+    complaint_waits: bool = False
     stopped: bool = False
     open_attempt: bool = False
     on_call: bool = False
@@ -208,6 +211,8 @@ def _of_callee(check: DialCheck) -> Iterator[Refusal]:
         yield Refusal(code=RefusalCode.STOPPED)
     if callee.frozen:
         yield Refusal(code=RefusalCode.FROZEN)
+    if callee.complaint_waits:
+        yield Refusal(code=RefusalCode.COMPLAINT_WAITS)
     if callee.phone is None:
         yield Refusal(code=RefusalCode.BAD_NUMBER, detail="unreadable")
     elif callee.phone.kind not in {PhoneKind.MOBILE, PhoneKind.LANDLINE}:

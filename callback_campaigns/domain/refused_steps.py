@@ -44,6 +44,7 @@ _WAITS = {
     RefusalCode.OPEN_ATTEMPT: SOON,
     RefusalCode.CUSTOMER_ON_CALL: SOON,
     RefusalCode.FROZEN: LATER,
+    RefusalCode.COMPLAINT_WAITS: LATER,
     RefusalCode.CALENDAR_UNKNOWN: LATER,
     RefusalCode.TASK_FREQUENCY: LATER,
 }

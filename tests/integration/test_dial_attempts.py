@@ -200,6 +200,32 @@ async def test_6_4_after_a_refusal_of_everything_one_call_about_safety_by_a_huma
     assert await answer() is RefusalCode.DO_NOT_CALL, "once"
 
 
+async def test_CB4_nobody_is_called_about_a_case_while_a_complaint_waits_to_be_accepted(
+    centre: CallbackCentre, clock: FakeClock
+) -> None:
+    (task,) = await centre.all()
+    async with centre.desk.office.database.transaction() as session:
+        complaint = ServiceCase(
+            id=new_ulid(),
+            no="TS202603030001",
+            kind="complaint",
+            customer_id=task.customer_id,
+            status="handed_off",
+            summary="墙面开裂",
+            source="phone",
+            opened_at=clock.now(),
+        )
+        session.add(complaint)
+        await session.flush()
+        row = CallbackTaskRow.id == task.task_id
+        about = {"category": "case", "case_id": complaint.id}
+        await session.execute(update(CallbackTaskRow).where(row).values(**about))
+    assert await refused(centre) is RefusalCode.COMPLAINT_WAITS
+    async with centre.desk.office.database.transaction() as session:
+        await session.execute(update(ServiceCase).values(status="accepted"))
+    assert isinstance(await centre.attempts.begin(await request(centre)), Attempt)
+
+
 async def test_do_not_call_is_asked_at_dial_time(centre: CallbackCentre) -> None:
     await centre.desk.do_not_call.add(MANAGER, level=1, source="agent", evidence="电话中说明", number=NUMBER)
     assert await refused(centre) is RefusalCode.DO_NOT_CALL

@@ -106,6 +106,7 @@ REFUSALS = {
     "no_consent": N_("客户没有同意此类来电"),
     "stopped": N_("这个项目停了此类回访"),
     "frozen": N_("客户的回访已冻结"),
+    "complaint_waits": N_("客户有投诉还没有被接收"),
     "not_dialable": N_("号码不能由系统拨打"),
     "bad_number": N_("号码有误或已知打不通"),
     "region_blocked": N_("运营商不通这个地区"),

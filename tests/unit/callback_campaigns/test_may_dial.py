@@ -74,6 +74,7 @@ CASES: list[tuple[RefusalCode, Callable[[], DialCheck]]] = [
     (RefusalCode.NO_CONSENT, lambda: callee(refused="no_consent")),
     (RefusalCode.STOPPED, lambda: callee(stopped=True)),
     (RefusalCode.FROZEN, lambda: callee(frozen=True)),
+    (RefusalCode.COMPLAINT_WAITS, lambda: callee(complaint_waits=True)),
     (RefusalCode.NOT_DIALABLE, lambda: callee(phone=Phone.parse("110"))),
     (RefusalCode.NOT_DIALABLE, lambda: callee(phone=Phone.parse("4008888888"))),
     (RefusalCode.NOT_DIALABLE, lambda: callee(phone=Phone.parse("+85221234567"))),
