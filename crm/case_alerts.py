@@ -1,4 +1,4 @@
-"""Looks at new cases for what somebody should hear of at once: watchwords, and a cause on the rise."""
+"""Looks at new cases for what somebody should hear of at once: watchwords, a cause on the rise, a group."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,14 +6,16 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.classification import shipped
 from crm.complaint_tables import Complaint, ComplaintCall, ComplaintLine
-from crm.domain.case import CaseStatus
+from crm.domain.case import CaseStatus, Severity
 from crm.domain.complaint import CLASS_LABELS, SUBCLASSES, ComplaintClass
 from crm.domain.watchwords import Words, find_watchword
-from crm.events_alerts import CauseRising, WatchwordFound
+from crm.events_alerts import CauseRising, GroupComplaint, WatchwordFound
 from crm.events_cases import ComplaintRegistered, CustomerCalledAgain
 from crm.events_repairs import RepairRegistered
 from crm.events_tickets import TicketOpened
+from crm.group_complaints import groups_around, largest
 from crm.tables import Crew, Project, ServiceCase
 from kernel.events import Event
 from kernel.outbox import add_fact
@@ -44,6 +46,7 @@ async def look_at_case(session: AsyncSession, fact: Event, *, words: Words | Non
     await _look_for_words(session, header, fact, words)
     if isinstance(fact, ComplaintRegistered):
         await _look_for_rise(session, header, fact)
+        await _look_for_group(session, header, fact)
 
 
 async def _look_for_words(
@@ -64,6 +67,31 @@ async def _look_for_words(
                 no=header.no,
                 about=found.about.value,
                 word=found.word,
+                specialist_id=header.specialist_id,
+            ),
+        )
+
+
+async def _look_for_group(session: AsyncSession, header: ServiceCase, fact: Event) -> None:
+    """Tell of a complaint that makes a group, or is one more of it, unless it is a major one already."""
+    project = await session.get(Project, header.project_id) if header.project_id else None
+    if project is None or header.severity >= Severity.MAJOR:
+        return
+    codes = await session.scalars(select(ComplaintLine.class_code).where(ComplaintLine.case_id == header.id))
+    found = largest(
+        await groups_around(session, project, header.opened_at), {ComplaintClass(code) for code in codes}
+    )
+    if found is not None:
+        add_fact(
+            session,
+            GroupComplaint(
+                at=fact.at,
+                case_id=header.id,
+                no=header.no,
+                community=project.community or "",
+                cause=CLASS_LABELS[found.class_],
+                customers=found.customers,
+                days=shipped().group.within.days,
                 specialist_id=header.specialist_id,
             ),
         )

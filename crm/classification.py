@@ -17,6 +17,7 @@ from crm.domain.classification import (
     Word,
     classify,
 )
+from crm.domain.group import GroupRule
 from kernel.access import Actor, Permission
 from kernel.errors import ConfigurationError, Invalid
 
@@ -59,6 +60,9 @@ def read_tables(source: str) -> Tables:
                 for name, of in tree["norms"].items()
                 for how, norm in of.items()
             },
+            group=GroupRule(
+                customers=int(tree["group"]["customers"]), within=timedelta(days=tree["group"]["days"])
+            ),
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
@@ -66,6 +70,8 @@ def read_tables(source: str) -> Tables:
         ) from error
     if set(order) != set(Nature) or set(tables.natures) != set(Nature):
         raise ConfigurationError("classification.yaml: every nature once, in order and natures")
+    if tables.group.customers < 2 or tables.group.within <= timedelta(0):
+        raise ConfigurationError("classification.yaml: group: at least two customers, within some days")
     missing = [(n.value, u.value) for n in Nature for u in Urgency if (n, u) not in tables.norms]
     if missing:
         raise ConfigurationError(f"classification.yaml: norms are missing: {missing}")

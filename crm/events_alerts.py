@@ -60,6 +60,24 @@ class CauseRising(Event):
 
 
 @event
+class GroupComplaint(Event):
+    """Several customers of one community complain of the same, and this complaint is not a major one.
+
+    Attributes:
+        cause: the class in words.
+        customers: how many, in ``days``.
+    """
+
+    case_id: str
+    no: str
+    community: str
+    cause: str
+    customers: int
+    days: int
+    specialist_id: str | None
+
+
+@event
 class WatchwordFound(Event):
     """A case speaks of the press or a regulator; ``word`` is what was found, ``about`` which of the two."""
 

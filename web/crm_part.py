@@ -17,6 +17,7 @@ from crm.duty import Duty
 from crm.file_store import FileStore
 from crm.follow_ups import FollowUps
 from crm.forwarded import ForwardedOrders
+from crm.group_complaints import GroupComplaints
 from crm.handoff_links import HandoffLinks
 from crm.improvement_files import ImprovementEvidence
 from crm.improvements import Improvements
@@ -113,6 +114,7 @@ class CrmServices:
     data_requests: DataRequests
     duty: Duty
     repeat_calls: RepeatCalls
+    groups: GroupComplaints
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -192,6 +194,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
                 complaints=complaints.complaints,
             )
         ),
+        groups=GroupComplaints(deps.database, deps.clock),
         repeat_calls=RepeatCalls(
             deps.database,
             register=cases,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from crm.domain.group import GroupRule
+
 MAX_TEXT = 2000
 NEGATION = ("没有", "没", "不是", "未", "不", "无")
 """Before a hazard's word they take it back: «没有漏电»."""
@@ -76,6 +78,7 @@ class Tables:
 
     Attributes:
         order: natures from the one that wins a tie to the one that loses it.
+        group: when complaints of several customers are one of a group.
     """
 
     order: Sequence[Nature]
@@ -83,6 +86,7 @@ class Tables:
     hazards: Sequence[Hazard]
     urgent: Sequence[str]
     norms: Mapping[tuple[Nature, Urgency], Norm]
+    group: GroupRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

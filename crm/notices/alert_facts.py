@@ -6,6 +6,7 @@ from typing import Any
 
 from crm.events_alerts import (
     CauseRising,
+    GroupComplaint,
     OpenCaseCaller,
     RefusedNumberCalled,
     ServiceLevelLow,
@@ -54,6 +55,22 @@ def _rising(fact: CauseRising) -> Iterable[Step]:
     )
 
 
+def _group(fact: GroupComplaint) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="complaint.group",
+        key=f"complaint.group|{fact.case_id}",
+        parameters={
+            "no": fact.no,
+            "community": fact.community,
+            "cause": fact.cause,
+            "count": fact.customers,
+            "days": fact.days,
+        },
+        link=case_page(fact.case_id),
+        party=Party(specialist_user_id=fact.specialist_id),
+    )
+
+
 def _watchword(fact: WatchwordFound) -> Iterable[Step]:
     yield NoticeRequest(
         code="case.watchword",
@@ -82,6 +99,7 @@ ALERT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
     OpenCaseCaller: _caller,
     RefusedNumberCalled: _refused_number,
     CauseRising: _rising,
+    GroupComplaint: _group,
     WatchwordFound: _watchword,
     ServiceLevelLow: _service_low,
 }

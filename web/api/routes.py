@@ -20,6 +20,7 @@ from web.api.v1.campaigns import ROUTES as CAMPAIGN_ROUTES
 from web.api.v1.case_figures import ROUTES as FIGURE_ROUTES
 from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaint_records import ROUTES as COMPLAINT_RECORD_ROUTES
+from web.api.v1.complaint_severity import ROUTES as COMPLAINT_SEVERITY_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
@@ -66,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_ROUTES,
     *COMPLAINT_LINE_ROUTES,
     *COMPLAINT_RECORD_ROUTES,
+    *COMPLAINT_SEVERITY_ROUTES,
     *REPEAT_CALL_ROUTES,
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,

@@ -21,7 +21,7 @@ from crm.domain.handoff import HandoffForm
 from crm.handoffs import Dispatch
 from crm.limit_views import RecordRef
 from kernel.access import Actor
-from kernel.errors import HuifangError
+from kernel.errors import HuifangError, NotFound
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -55,6 +55,7 @@ HOLDERS = (
     "new_salutation",
     "new_phone",
 )
+GROUP_SHOWN = 5
 CHECKS = ("hand_off", "copy", "read_back")
 
 
@@ -150,11 +151,24 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
             "proposed": proposed,
             "second": second,
             "grave": sorted(GRAVE_SOURCES),
+            "groups": await _groups(request, values["project_id"]),
             "serious": sorted(f"{class_.value}.{subclass}" for class_, subclass in SERIOUS_CAUSES),
             "max": MAX_LINES,
         },
     }
     return render(request, "cases/new.html", context, status=status)
+
+
+async def _groups(request: web.Request, project_id: str) -> dict[str, dict[str, object]]:
+    """Return class → what the form says about the group that a complaint about it would be one of."""
+    try:
+        found = await request.app[CRM].groups.around(current_actor(request), project_id or None)
+    except NotFound:
+        return {}
+    return {
+        str(class_.value): {"customers": group.customers, "nos": "、".join(group.nos[:GROUP_SHOWN])}
+        for class_, group in found.items()
+    }
 
 
 async def _promise(request: web.Request) -> tuple[int, int]:

@@ -8,7 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from crm.complaint_views import ComplaintView, LineView
-from crm.domain.case import CaseKind
+from crm.domain.case import CaseKind, Severity
+from crm.domain.group import Group
+from kernel.access import Actor
 from kernel.errors import NotFound
 from web import labels
 from web.crm_part import CRM
@@ -112,6 +114,7 @@ async def page(
         "history": history,
         "attempt": attempt,
         "files": files,
+        "group": await _group(app, actor, view),
         "places": places_of(files, view),
         "photos": photos_of(view.lines, files),
         "upload": upload_form(
@@ -138,6 +141,14 @@ async def page(
         "zone_key": zone.key,
     }
     return render(request, "cases/case.html", context, status=status)
+
+
+async def _group(app: web.Application, actor: Actor, view: ComplaintView) -> Group | None:
+    """Return the group that an open complaint is one of, while it is not a major one."""
+    header = view.header
+    if header.closed_at is not None or header.severity >= Severity.MAJOR:
+        return None
+    return await app[CRM].groups.of_case(actor, header.project_id, header.case_id)
 
 
 def _done_text(done: str, view: ComplaintView) -> str:

@@ -6,7 +6,7 @@ import { byId, pageData, setText } from "./dom.js";
 import "./page.js";
 import { t } from "./texts.js";
 
-const { proposed, second, grave, serious, max } = pageData("page");
+const { proposed, second, grave, groups, serious, max } = pageData("page");
 const form = byId("new-case");
 const list = byId("lines");
 const rows = () => [...list.querySelectorAll("[data-line]")];
@@ -80,6 +80,7 @@ list.addEventListener("change", (event) => {
   if (row && event.target.dataset.part === "kind") {
     propose(row);
     proposeSerious();
+    proposeMajor();
   }
 });
 document.addEventListener("keydown", (event) => {
@@ -93,6 +94,15 @@ function proposeSerious() {
   const kinds = rows().map((row) => row.querySelector("[data-part=kind]").value);
   const danger = form.elements.urgency.value === "emergency" || kinds.some((kind) => serious.includes(kind));
   if (danger && form.elements.severity.value === "1" && !form.dataset.severityChosen) form.elements.severity.value = "2";
+}
+/** Several customers of the community with the same complaint make it a major one, unless somebody has chosen. */
+function proposeMajor() {
+  const found = rows().map((row) => groups[row.querySelector("[data-part=kind]").value.split(".")[0]]).find(Boolean);
+  const hint = byId("group-hint");
+  hint.hidden = !found;
+  if (!found) return;
+  setText(hint, t("疑似群诉：同小区近期有 %(n)s 位客户反映同类问题（%(nos)s），建议按重大登记。", { n: found.customers, nos: found.nos }));
+  if (!form.dataset.severityChosen) form.elements.severity.value = "3";
 }
 for (const choice of form.elements.severity) {
   choice.addEventListener("change", () => {
@@ -108,7 +118,10 @@ form.elements.source.addEventListener("change", () => {
     form.elements.severity.value = "3";
   }
 });
-form.addEventListener("draft-restored", () => rows().forEach(propose));
+form.addEventListener("draft-restored", () => {
+  rows().forEach(propose);
+  proposeMajor();
+});
 
 form.dataset.tended = "yes";
 keepDraft(form, (values) => {
@@ -117,4 +130,5 @@ keepDraft(form, (values) => {
 });
 number();
 rows().forEach(propose);
+proposeMajor();
 followForm(form);
