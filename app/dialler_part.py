@@ -90,7 +90,7 @@ def build_dialler(
             )
         ),
     )
-    placing = Placing(exchange, keeper)
+    placing = Placing(exchange, keeper, clock)
     stale_after = timedelta(seconds=wanted.stale_seconds)
     dialler = Dialler(
         office,

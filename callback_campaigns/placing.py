@@ -1,6 +1,7 @@
 """The one place from which an Originate goes out, after its attempt was committed."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 from prometheus_client import Counter
@@ -10,19 +11,23 @@ from callback_campaigns.dial_attempts import DialRequest, OpenAttempt
 from callback_campaigns.dial_pace import Starts
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.exchange import DialOrder, Exchange, Sending
+from kernel.clock import Clock
 from kernel.errors import HuifangError
 
 log = structlog.get_logger(__name__)
 
 ORIGINATES = Counter("huifang_dial_originates_total", "Originates by what is known of them", ["sending"])
+AT_ONCE = timedelta(seconds=5)
+"""What was decided longer ago is not written any more: the hour and the refusals may have changed."""
 
 
 class Placing:
     """Places calls, each once, many at a time."""
 
-    def __init__(self, exchange: Exchange, keeper: AttemptKeeper) -> None:
+    def __init__(self, exchange: Exchange, keeper: AttemptKeeper, clock: Clock) -> None:
         self._exchange = exchange
         self._keeper = keeper
+        self._clock = clock
         self._sending: set[asyncio.Task[None]] = set()
         self._starts: dict[str, Starts] = {}
 
@@ -43,7 +48,7 @@ class Placing:
                 agent=wanted.agent,
             )
         )
-        task = asyncio.create_task(self._originate(order), name=f"originate-{attempt.attempt_id}")
+        task = asyncio.create_task(self._originate(attempt, order), name=f"originate-{attempt.attempt_id}")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
@@ -53,10 +58,15 @@ class Placing:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    async def _originate(self, order: DialOrder) -> None:
+    async def _originate(self, attempt: Attempt, order: DialOrder) -> None:
         attempt_id, sending = order.attempt_id, Sending.DOUBT
         try:
-            sending = await self._exchange.originate(order)
+            if abs(self._clock.now() - attempt.began_at) > AT_ONCE:
+                # We, the machine, or its clock stood still or jumped since it was committed.
+                log.warning("originate_too_late", attempt=attempt_id)
+                sending = Sending.NOT_SENT
+            else:
+                sending = await self._exchange.originate(order)
         except HuifangError as error:
             # A border: whatever an adapter raises, nobody knows what was written before it did.
             log.warning("originate_failed", attempt=attempt_id, error=error.code)

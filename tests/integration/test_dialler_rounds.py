@@ -167,6 +167,19 @@ async def test_what_an_originate_came_to_is_kept(sqlite: Database) -> None:
     assert outcomes == ["failed", "unknown", "no_answer", "failed", "no_answer"]
 
 
+async def test_a_call_that_was_decided_long_ago_is_not_made_any_more(sqlite: Database) -> None:
+    # The process stood still between the commit and the write, or the clock jumped: the hour may have passed.
+    world = World(sqlite)
+    await waiting_customers(sqlite, world.clock, numbers(SILENT, 1))
+    await start_campaign(sqlite, world.clock)
+    assert await world.dialling.dialler.round() == 1
+    world.clock.advance(timedelta(seconds=6))
+    await world.listen()
+    assert not world.exchange.placed
+    (attempt,) = await world.dialling.attempts()
+    assert (attempt.state, attempt.outcome) == ("ended", "failed")
+
+
 async def test_agents_are_dialled_for_and_an_end_that_nobody_heard_keeps_none_waiting(
     sqlite: Database,
 ) -> None:

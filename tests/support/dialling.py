@@ -201,7 +201,7 @@ def build(
     )
     book = CampaignBook(office, lines, bus)
     kept = AttemptKeeper(centre.attempts, exchange, records, bus=bus, clock=clock, config=keeper)
-    placing = Placing(exchange, kept)
+    placing = Placing(exchange, kept, clock)
     dialler = Dialler(office, centre.attempts, book, exchange, kept, placing, bus=bus, config=config)
     return Dialling(centre, exchange, kept, dialler, bus)
 
