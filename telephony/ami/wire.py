@@ -1,7 +1,10 @@
 """The socket's side of a link: bytes in, messages to one synchronous callback, bytes out."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from panoramisk.ami_protocol import AMIProtocol
@@ -11,6 +14,11 @@ from telephony.ami.errors import AmiDown, AmiProtocolError
 from telephony.ami.message import AmiMessage
 
 log = structlog.get_logger(__name__)
+
+UNDELIVERED_MS = 20_000
+"""What the PBX has not acknowledged after so long the kernel throws away, also when we are gone: an action
+that arrives minutes after it was written is worse than one that is lost."""
+_THROW_AWAY = struct.pack("ii", 1, 0)
 
 
 class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
@@ -42,6 +50,7 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         super().connection_made(transport)
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
+            self._set_option(socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", None), UNDELIVERED_MS)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio. Whatever happens here, no exception reaches the transport."""
@@ -91,11 +100,19 @@ class Wire(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         transport.write(data)
 
     def abort(self, reason: str) -> None:
-        """End the connection at once; what is not written yet is lost."""
+        """End the connection at once; what has not arrived yet never does."""
         if self._reason is None:
             self._reason = reason
         if self._transport is not None:
+            self._set_option(socket.SOL_SOCKET, socket.SO_LINGER, _THROW_AWAY)
             self._transport.abort()
+
+    def _set_option(self, level: int, option: int | None, value: int | bytes) -> None:
+        found = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if found is not None and option is not None:
+            # A socket that is closed already, or no TCP.
+            with suppress(OSError):
+                found.setsockopt(level, option, value)
 
     async def finish(self, farewell: bytes, *, timeout: float) -> None:
         """Say goodbye and close; a peer that does not take it is cut off after ``timeout`` seconds."""
