@@ -43,7 +43,10 @@ DAY: Sequence[tuple[str, float]] = (
 )
 """Where the clock is put, and for how many seconds; 0: until a part of the attempts is made."""
 WORKING = sum(not seconds for _, seconds in DAY)
+PATIENCE = timedelta(minutes=35)
 STARTS_WITHIN = 90.0
+HOPELESS = 20
+"""So often it may end by itself; then there is nothing to measure."""
 CALM_WITHIN = 150.0
 
 
@@ -139,7 +142,9 @@ class Storm:
                 status = await self.main.gone()
                 if status != -signal.SIGKILL:
                     self.ended_by_themselves += 1
-                    print(f"the service ended by itself: {status}", flush=True)
+                    print(f"the service ended by itself: {status}; see {self.line.plan.log}", flush=True)
+                    if self.ended_by_themselves > HOPELESS:
+                        raise RuntimeError("the service does not stay up")
                 self.main = self._start()
             await asyncio.sleep(0.05)
 
@@ -313,7 +318,7 @@ class Storm:
             await self._up(self.main)
             blowing = asyncio.create_task(self.blow())
             try:
-                await self._days(blowing)
+                await self._days(blowing, watching)
             finally:
                 blowing.cancel()
                 await asyncio.gather(blowing, return_exceptions=True)
@@ -325,7 +330,7 @@ class Storm:
                 child.go_on()
                 await self._killed(child)
 
-    async def _days(self, blowing: "asyncio.Task[None]") -> None:
+    async def _days(self, blowing: "asyncio.Task[None]", watching: "asyncio.Task[None]") -> None:
         until, made = time.monotonic() + self.limit, 0
         each = self.attempts / (self.days * WORKING)
         while True:
@@ -335,8 +340,9 @@ class Storm:
                 last, moved = made, time.monotonic()
                 while (not seconds and made - leg < each) or time.monotonic() - began < seconds:
                     await asyncio.sleep(1.0)
-                    if blowing.done():
-                        blowing.result()
+                    for task in (blowing, watching):
+                        if task.done():
+                            task.result()
                     made = await self._made()
                     if made != last:
                         last, moved = made, time.monotonic()
@@ -368,8 +374,8 @@ class Storm:
         until = time.monotonic() + CALM_WITHIN
         while time.monotonic() < until and await self._open_attempts():
             await asyncio.sleep(0.5)
-        # Whatever nobody ended is looked for minutes after its call.
-        self._true += 240
+        # Whatever nobody ended is looked for minutes after its call; people write on for half an hour.
+        self._true += PATIENCE.total_seconds()
         self._note()
         while time.monotonic() < until and await self._in_talks():
             await asyncio.sleep(0.5)

@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 
 from callback_campaigns.questionnaire_sets import shipped
-from tests.support.shared_clock import SharedClock
+from tests.support.shared_clock import SharedClock, ShiftedLog
 from tests.support.tones import Tones, ToneVoice
 
 COMPANY: Final = "安居装饰"
@@ -134,17 +134,18 @@ def serve(plan: ServicePlan, told: "Connection") -> None:
 
 
 async def _serve(plan: ServicePlan, told: "Connection") -> None:
-    from app import container, survey_part
+    from app import container, survey_part, telephony_part
     from app.settings import load_settings
 
     clock, tones = SharedClock(plan.clock), tones_of(plan)
-    replaced: Any = container
-    replaced.SystemClock = lambda: clock
     spoken: Any = survey_part
     spoken.StoreVoice = lambda store: ToneVoice(tones, plan.tones)
+    logs: Any = telephony_part
+    logs.EventLog = ShiftedLog
+    ShiftedLog.clock = clock
     settings = load_settings({}, **plan.settings)
     roles = frozenset(container.Role(role) for role in plan.roles)
-    async with container.open_centre(settings, roles) as centre:
+    async with container.open_centre(settings, roles, clock=clock) as centre:
         await centre.wait_live()
         told.send("live")
         await asyncio.Event().wait()
