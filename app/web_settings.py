@@ -33,6 +33,7 @@ def web_settings(settings: Settings) -> WebSettings:
         limit_set=settings.centre.limit_set,
         files_dir=settings.data_dir / "files",
         answers_dir=settings.data_dir / "answers",
+        recordings_dir=settings.data_dir / "recordings",
         compensation_threshold=settings.centre.compensation_threshold,
         plan=own_or_shipped(folder / "planning.yaml", parse_plan, shipped_plan),
         dialling=own_or_shipped(

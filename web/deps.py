@@ -55,6 +55,7 @@ class WebSettings:
         compensation_threshold: more than so many yuan only the general manager decides.
         files_dir: where photos and scans lie.
         answers_dir: where recorded answers lie.
+        recordings_dir: where recorded calls lie, each named by its call.
         trunks: the lines that campaigns may call over.
         plan: which event makes which callback.
         dialling: when and how often customers are called.
@@ -77,6 +78,7 @@ class WebSettings:
     compensation_threshold: Decimal = Decimal("2000.00")
     files_dir: Path = Path(".data/files")
     answers_dir: Path = Path(".data/answers")
+    recordings_dir: Path = Path(".data/recordings")
     connect_sources: tuple[str, ...] = ()
     plan: PlanRules = field(default_factory=shipped_plan)
     dialling: DialFile = field(default_factory=shipped_dialling)

@@ -1,20 +1,25 @@
 """History of calls with filters, and one call with its time line."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from kernel.errors import Invalid
+from callback_campaigns.answer_player import PlayedAnswer
+from kernel.errors import Forbidden, Invalid, NotFound
 from telephony.agent_views import WrapUpView
 from telephony.views import CallFilter, CallView, TimelineEntry
 from web import labels
+from web.crm_part import CRM
 from web.deps import DEPS
 from web.disclosure import note_numbers, refuse_probing
+from web.file_response import file_response
 from web.i18n import N_, gettext
-from web.identity import CurrentUser, current_user
+from web.identity import CurrentUser, current_actor, current_user
 from web.masking import shown_call
 from web.pages.gantt import gantt
 from web.pages.shell import DIRECTORY, ROSTER, render
@@ -31,6 +36,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/calls", show_list)
     app.router.add_get("/calls/{call_id}", show_call)
+    app.router.add_get("/calls/{call_id}/recording.wav", play)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,7 @@ async def show_call(request: web.Request) -> web.StreamResponse:
     context = {
         "row": _row(call, queues),
         "call": call,
+        "recording": may_hear(user, found) and await _recording(request, call.call_id) is not None,
         "customer": customer,
         "agent_name": names.get(call.agent or "", ""),
         "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
@@ -184,6 +191,35 @@ async def show_call(request: web.Request) -> web.StreamResponse:
         "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
     }
     return render(request, "call.html", context)
+
+
+@requires(Permission.CALLS_VIEW)
+async def play(request: web.Request) -> web.StreamResponse:
+    """Hand out what was said in a call; that it was heard is written down (domain.md §6.4)."""
+    call = await request.app[DEPS].history.get(request.match_info["call_id"])
+    if not may_hear(current_user(request), call):
+        raise Forbidden("agents hear their own calls", field="call_id")
+    path = await _recording(request, call.call_id)
+    if path is None:
+        raise NotFound("no recording of this call", field="call_id")
+    office = request.app[CRM].people.office
+    async with office.database.transaction() as session:
+        actor, about = current_actor(request), call.call_id
+        await office.journal.note(session, actor, "call.recording_played", entity="call", entity_id=about)
+    return file_response(PlayedAnswer(path, f"{call.call_id}.wav"))
+
+
+def may_hear(user: CurrentUser, call: CallView) -> bool:
+    """Tell whether somebody may hear a call: agents their own, whoever leads them every one."""
+    own = user.agent_id is not None and user.agent_id == call.agent_id
+    return call.ended_at is not None and (own or user.can(Permission.RECORDINGS_PLAY))
+
+
+async def _recording(request: web.Request, call_id: str) -> Path | None:
+    """Return both speakers in one file; each alone lies beside it."""
+    folder = request.app[DEPS].settings.recordings_dir
+    found = await asyncio.to_thread(lambda: sorted(folder.glob(f"{call_id}-*.wav")))
+    return next((path for path in found if not path.stem.endswith(("-agent", "-customer"))), None)
 
 
 async def _saved_wrap_up(request: web.Request, call: CallView) -> WrapUpView | None:
