@@ -101,7 +101,11 @@ class Stage:
     async def start(self, port: int = 0) -> None:
         """Serve on a free port of the loopback."""
         deps = WebDeps(
-            settings=WebSettings(files_dir=self.files, answers_dir=self.files / "answers"),
+            settings=WebSettings(
+                files_dir=self.files,
+                answers_dir=self.files / "answers",
+                recordings_dir=self.files / "recordings",
+            ),
             clock=self.clock,
             database=self.database,
             bus=self.bus,
