@@ -59,10 +59,14 @@ class CaseResults:
             HuifangError: its own rules refuse it: it is closed, or nothing can be asked about yet.
         """
         if one.code == CallbackType.REPAIR.value:
-            await self._repairs.call_back_in(session, actor, case_id, _of_repair(talk, one))
+            await self._repairs.call_back_in(
+                session, actor, case_id, _of_repair(talk, one), on_timeline=False
+            )
         else:
             new = _of_complaint(talk, one)
-            await self._complaints.call_back_in(session, actor, case_id, new, expected=None)
+            await self._complaints.call_back_in(
+                session, actor, case_id, new, expected=None, on_timeline=False
+            )
 
 
 def standing(talk: Talk, one: TalkSet) -> ProblemStatus | None:

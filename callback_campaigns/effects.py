@@ -17,7 +17,7 @@ from callback_campaigns.domain.questionnaire import Do
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import Effect, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
-from callback_campaigns.events import CallbackMoved, TalkEnded, TalkTicketsWanted
+from callback_campaigns.events import AnswerCorrected, CallbackMoved, TalkEnded, TalkTicketsWanted
 from callback_campaigns.forms import make_link
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.revisits import Revisits
@@ -25,6 +25,7 @@ from callback_campaigns.talk_store import Talk, load_talk
 from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.talk_tickets import WHOLE, TalkTickets, wanted
 from callback_campaigns.task_tables import CallbackTaskRow
+from callback_campaigns.ticket_changes import TicketChanges
 from crm.complaint_end import ComplaintEnd
 from crm.consents import Consents
 from crm.do_not_call import DoNotCall
@@ -36,7 +37,7 @@ from crm.notices.links import customer_page
 from crm.office import Office
 from crm.repairs import Repairs
 from crm.stages import ProjectStages
-from crm.tables import Project
+from crm.tables import Project, ServiceCase
 from crm.ticket_services import TicketServices
 from crm.timeline import Channel as Line
 from crm.timeline import add as add_line
@@ -47,7 +48,7 @@ from kernel.outbox import add_fact
 
 log = structlog.get_logger(__name__)
 
-FACTS: tuple[type[Event], ...] = (CallbackMoved, TalkTicketsWanted, TalkEnded)
+FACTS: tuple[type[Event], ...] = (CallbackMoved, TalkTicketsWanted, AnswerCorrected, TalkEnded)
 ACTOR = Actor.system("callbacks")
 TO_CALLED = (Delivery.PREPARED, Delivery.CALLED)
 TO_FAILED = (Delivery.PREPARED, Delivery.FAILED)
@@ -79,6 +80,7 @@ class CallbackEffects:
         self._plan = plan
         self._tickets = TalkTickets(tickets.tickets)
         self._revisits = Revisits(tickets.end)
+        self._changes = TicketChanges(tickets.corrections)
         self._cases = CaseResults(complaints, repairs)
         self._answers = AnswerEffects(office.journal, do_not_call, consents)
         self._refusals = do_not_call
@@ -91,11 +93,18 @@ class CallbackEffects:
             case TalkTicketsWanted():
                 _, talk = await load_talk(session, self._book, fact.talk_id)
                 await self._open_tickets(session, talk, only=fact.item_id)
+            case AnswerCorrected():
+                _, talk = await load_talk(session, self._book, fact.talk_id)
+                step = self._changes.corrected(session, ACTOR, talk, fact)
+                await self._guarded(session, "ticket_corrected", step)
             case TalkEnded():
                 await self._ended(session, fact)
             case CallbackMoved():
                 for word in fact.effects:
                     await self._guarded(session, word, self._moved(session, fact, Effect(word)))
+                if fact.status == TaskStatus.UNREACHED.value:
+                    told = self._revisits.not_reached(session, ACTOR, fact.task_id, at=fact.at)
+                    await self._guarded(session, "revisit", told)
             case _:
                 pass
 
@@ -103,6 +112,8 @@ class CallbackEffects:
         row, talk = await load_talk(session, self._book, fact.talk_id)
         await self._on_timeline(session, row, talk, fact)
         if talk.ended is TalkEnding.WRONG_PERSON:
+            step = self._changes.not_theirs(session, ACTOR, talk)
+            await self._guarded(session, "ticket_taken_back", step)
             return
         told: set[str] = set()
         for one in talk.sets:
@@ -153,6 +164,10 @@ class CallbackEffects:
         """Put the talk on the customer's time line, with what it came to."""
         result = fact.verdict or fact.ending
         titles = [one.questionnaire.title for one in talk.sets]
+        task = await session.get_one(CallbackTaskRow, talk.task_id)
+        asked_again = await self._revisits.tickets(session, talk.task_id, talk.talk_id)
+        case_id = task.case_id or next((case_id for case_id, _ in asked_again.values()), None)
+        case = await session.get(ServiceCase, case_id) if case_id is not None else None
         await add_line(
             session,
             fact.customer_id,
@@ -171,6 +186,7 @@ class CallbackEffects:
                 "call_id": talk.attempt_id,
                 "voices": sum(len(voices) for voices in talk.voices.values()),
                 "late": talk.late,
+                **({"case_id": case.id, "no": case.no} if case is not None else {}),
             },
         )
 

@@ -33,6 +33,15 @@ class TalkTicketsWanted(Event):
 
 
 @event
+class AnswerCorrected(Event):
+    """A customer gave a bad answer before, and now another one to the same item."""
+
+    talk_id: str
+    task_id: str
+    item_id: str
+
+
+@event
 class TalkEnded(Event):
     """A talk with a customer is over.
 

@@ -27,19 +27,20 @@ REACHED_SOMEBODY = frozenset({None, Outcome.ANSWERED.value})
 
 async def carry_out_now(
     session: AsyncSession, office: Office, task: Task, effects: Sequence[Effect], attempt_id: str | None
-) -> bool:
+) -> tuple[bool, Sequence[Effect]]:
     """Do in the caller's transaction what must hold for the next dial.
 
     Returns:
-        Whether the task lost its number and the customer has another good one.
+        Whether the task lost its number and the customer has another good one; and the effects that are to be
+        told: nobody has to look for a number while there is another one to try first.
     """
     if Effect.DO_NOT_CALL in effects:
         await refuse_now(session, office, task, attempt_id)
     if Effect.NUMBER_FIX not in effects or task.status is not TaskStatus.BAD_NUMBER or attempt_id is None:
-        return False
+        return False, effects
     attempt = await session.get(DialAttemptRow, attempt_id)
     if attempt is None or attempt.outcome not in REACHED_SOMEBODY | {Outcome.EMPTY.value}:
-        return False
+        return False, effects
     empty = attempt.outcome == Outcome.EMPTY.value
     why = BadNumber.EMPTY if empty else BadNumber.WRONG_PERSON
     try:
@@ -49,7 +50,9 @@ async def carry_out_now(
         if error.retryable:
             raise
         log.warning("callback_number_not_marked", error=error.code, reason=error.message)
-    return await good_number(session, task.customer_id)
+    if not await good_number(session, task.customer_id):
+        return False, effects
+    return True, tuple(effect for effect in effects if effect is not Effect.NUMBER_FIX)
 
 
 async def numbers_changed(

@@ -4,6 +4,8 @@ What they say of a question that led to a ticket verifies that ticket, or makes 
 second ticket about the same.
 """
 
+from datetime import datetime
+
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,13 +15,18 @@ from callback_campaigns.talk_store import Talk
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.case import CaseStatus
 from crm.domain.ticket import Revisit
+from crm.notices.events import NoticeWanted
+from crm.notices.links import case_page
 from crm.tables import ServiceCase
 from crm.ticket_end import MAX_REF, TicketEnd
 from crm.ticket_tables import TicketRow
 from crm.ticket_views import NewRevisit
 from kernel.access import Actor
+from kernel.outbox import add_fact
 
 WAITING = CaseStatus.SOLVED.value
+UNREACHED = "unreached"
+GIVEN_UP = "再次回访多次未联系上客户"
 
 
 class Revisits:
@@ -59,4 +66,32 @@ class Revisits:
         bad = item_id in talk.bad if item_id in talk.answers else one.verdict is Verdict.DISSATISFIED
         said = Revisit.DISSATISFIED if bad else Revisit.SATISFIED
         new = NewRevisit(said=said, revisited_at=talk.ended_at, ref=f"{talk.talk_id}#{question}"[:MAX_REF])
-        await self._tickets.revisit_in(session, actor, case_id, new, expected=None)
+        await self._tickets.revisit_in(session, actor, case_id, new, expected=None, on_timeline=False)
+
+    async def not_reached(self, session: AsyncSession, actor: Actor, task_id: str, *, at: datetime) -> None:
+        """Tell the tickets of a task that was given up that the customer was not reached; told twice, once.
+
+        They wait on for the customer's word; their specialist hears that somebody has to get it otherwise.
+
+        Raises:
+            IllegalStep: not everything is reported solved.
+        """
+        ref = f"{task_id}#{UNREACHED}"
+        for question, (case_id, waits) in (await self.tickets(session, task_id, task_id)).items():
+            ticket = await session.get_one(TicketRow, case_id)
+            if not waits or ticket.revisit_ref == ref:
+                continue
+            new = NewRevisit(said=Revisit.NOT_REACHED, revisited_at=at, ref=ref, note=GIVEN_UP)
+            await self._tickets.revisit_in(session, actor, case_id, new, expected=None, on_timeline=False)
+            case = await session.get_one(ServiceCase, case_id)
+            add_fact(
+                session,
+                NoticeWanted(
+                    at=at,
+                    code="ticket.unreached",
+                    key=f"ticket.unreached|{ref}|{question}"[:120],
+                    parameters={"no": case.no},
+                    link=case_page(case_id),
+                    specialist_user_id=case.specialist_id,
+                ),
+            )

@@ -18,7 +18,7 @@ from callback_campaigns.domain.result import check_reader, check_recordable
 from callback_campaigns.domain.survey import MAILBOX
 from callback_campaigns.domain.talk import MAX_EXPLAINED, TalkEnding, TalkSet
 from callback_campaigns.domain.terms import CallbackType, Channel
-from callback_campaigns.events import TalkTicketsWanted
+from callback_campaigns.events import AnswerCorrected, TalkTicketsWanted
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
 from callback_campaigns.talk_access import CallNow, call_now, check_leads, talk_of_call
@@ -360,6 +360,11 @@ class Talks:
         new = await new_answer(session, row, one, item, answer, author, bad=found is not None and found.bad)
         if old is not None:
             old.replaced_at, old.replaced_by, old.replaced_why = author.at, new.id, CORRECTED
+            if old.bad:
+                corrected = AnswerCorrected(
+                    at=author.at, talk_id=row.id, task_id=one.task_id, item_id=item.id
+                )
+                add_fact(session, corrected)
             await session.flush()
         session.add(new)
         row.skipped = [name for name in row.skipped if name != item.id]

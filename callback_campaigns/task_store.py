@@ -148,11 +148,12 @@ async def invalid_of(session: AsyncSession, task_id: str) -> Sequence[InvalidAtt
     return (await session.execute(query)).scalars().all()
 
 
-def add_invalid(session: AsyncSession, task_id: str, record: InvalidAttempt) -> None:
-    """Keep an attempt that brought nothing as a record of its own (CB-8)."""
+def add_invalid(session: AsyncSession, task_id: str, record: InvalidAttempt) -> str:
+    """Keep an attempt that brought nothing as a record of its own (CB-8); return its id."""
+    key = new_ulid()
     session.add(
         InvalidAttemptRow(
-            id=new_ulid(),
+            id=key,
             task_id=task_id,
             attempt_id=record.attempt_id,
             at=record.at,
@@ -163,6 +164,7 @@ def add_invalid(session: AsyncSession, task_id: str, record: InvalidAttempt) -> 
             remark=record.remark[:200],
         )
     )
+    return key
 
 
 def tell(

@@ -16,12 +16,12 @@ from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Plan
 from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, CallWish
+from callback_campaigns.invalid_attempts import note_invalid
 from callback_campaigns.number_fixes import carry_out_now, numbers_changed
 from callback_campaigns.task_facts import About, is_past, trigger_of
 from callback_campaigns.task_hours import openings, preferred_hours, store_of
 from callback_campaigns.task_notices import callback_due, work_goes_on
 from callback_campaigns.task_store import (
-    add_invalid,
     add_step,
     current_key,
     locked,
@@ -213,8 +213,8 @@ class CallbackTasks:
     async def _tell(
         self, session: AsyncSession, task: Task, effects: Sequence[Effect], attempt_id: str | None
     ) -> None:
-        other = await carry_out_now(session, self._office, task, effects, attempt_id)
-        tell(session, task, effects, now=self._office.now(), attempt_id=attempt_id)
+        other, owed = await carry_out_now(session, self._office, task, effects, attempt_id)
+        tell(session, task, owed, now=self._office.now(), attempt_id=attempt_id)
         if other:
             await numbers_changed(session, self, task.customer_id, now=self._office.now())
 
@@ -414,8 +414,7 @@ class CallbackTasks:
         if moved.task == task:
             return
         put(row, moved.task)
-        if Effect.INVALID_ATTEMPT in moved.effects and moved.task.last_invalid is not None:
-            add_invalid(session, task.task_id, moved.task.last_invalid)
+        await note_invalid(session, moved, self.rules)
         detail: dict[str, object] = {"effects": [effect.value for effect in moved.effects]}
         if moved.task.cancelled_why is not None:
             detail["why"] = moved.task.cancelled_why.value

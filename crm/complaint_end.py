@@ -67,9 +67,20 @@ class ComplaintEnd:
         return await self._view(actor, case_id)
 
     async def call_back_in(
-        self, session: AsyncSession, actor: Actor, case_id: str, new: NewCallback, *, expected: int | None
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        case_id: str,
+        new: NewCallback,
+        *,
+        expected: int | None,
+        on_timeline: bool = True,
     ) -> None:
-        """Do :meth:`call_back` in the caller's transaction."""
+        """Do :meth:`call_back` in the caller's transaction.
+
+        Args:
+            on_timeline: not where whoever talked has put the same talk on the customer's time line.
+        """
         actor.need(Permission.CASES_REGISTER)
         id_of(new.call_id, "call_id")
         note = tidy_text(new.note, field="note", limit=MAX_NOTE, required=False)
@@ -108,17 +119,18 @@ class ComplaintEnd:
                 why=note,
             )
             await opened.session.flush()
-            await timeline.add(
-                opened.session,
-                opened.header.customer_id,
-                at=opened.now,
-                channel=Channel.CALLBACK,
-                direction="out",
-                ref=row.id,
-                result=new.verdict.value,
-                agent=actor.name,
-                detail={"no": opened.header.no, "case_id": case_id, "leads_to": leads_to.value},
-            )
+            if on_timeline:
+                await timeline.add(
+                    opened.session,
+                    opened.header.customer_id,
+                    at=opened.now,
+                    channel=Channel.CALLBACK,
+                    direction="out",
+                    ref=row.id,
+                    result=new.verdict.value,
+                    agent=actor.name,
+                    detail={"no": opened.header.no, "case_id": case_id, "leads_to": leads_to.value},
+                )
 
     async def _follow(self, opened: Opened, new: NewCallback, said: Said, note: str) -> NextStep:
         row, header = opened.row, opened.header

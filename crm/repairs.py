@@ -276,8 +276,13 @@ class Repairs:
         callback: NewCallback,
         *,
         expected: int | None = None,
+        on_timeline: bool = True,
     ) -> None:
-        """Do :meth:`call_back` in the caller's transaction."""
+        """Do :meth:`call_back` in the caller's transaction.
+
+        Args:
+            on_timeline: not where whoever talked has put the same talk on the customer's time line.
+        """
         actor.need(Permission.CASES_REGISTER)
         asked = check_callback(callback)
         async with self._store.changing_in(session, actor, case_id, expected=expected) as opened:
@@ -300,17 +305,18 @@ class Repairs:
             opened.session.add(row)
             await opened.move(moved, "repair.called_back", problem=asked.problem, verdict=asked.verdict)
             header = opened.header
-            await timeline.add(
-                opened.session,
-                header.customer_id,
-                at=called_at,
-                channel=Channel.CALLBACK,
-                direction="out",
-                ref=row.id,
-                result=asked.problem.value,
-                agent=actor.name,
-                detail={"no": header.no, "kind": CaseKind.REPAIR.value, "case_id": header.id},
-            )
+            if on_timeline:
+                await timeline.add(
+                    opened.session,
+                    header.customer_id,
+                    at=called_at,
+                    channel=Channel.CALLBACK,
+                    direction="out",
+                    ref=row.id,
+                    result=asked.problem.value,
+                    agent=actor.name,
+                    detail={"no": header.no, "kind": CaseKind.REPAIR.value, "case_id": header.id},
+                )
             opened.tell(
                 RepairCalledBack(
                     at=opened.now,

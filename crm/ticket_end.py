@@ -50,9 +50,20 @@ class TicketEnd:
         return await self._view(actor, case_id)
 
     async def revisit_in(
-        self, session: AsyncSession, actor: Actor, case_id: str, new: NewRevisit, *, expected: int | None
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        case_id: str,
+        new: NewRevisit,
+        *,
+        expected: int | None,
+        on_timeline: bool = True,
     ) -> None:
-        """Do :meth:`revisit` in the caller's transaction."""
+        """Do :meth:`revisit` in the caller's transaction.
+
+        Args:
+            on_timeline: not where whoever talked has put the same talk on the customer's time line.
+        """
         actor.need(Permission.CASES_REGISTER)
         note = tidy_text(new.note, field="note", limit=MAX_NOTE, required=False)
         async with self._store.changing_in(session, actor, case_id, expected=expected) as opened:
@@ -74,17 +85,18 @@ class TicketEnd:
                     if notice_owed(row.fed_back, late=True):
                         await self._notices.issue_for(opened, NoticeWhy.UNSOLVED)
                     await self._convert(opened, moved, ConvertWhy.REVISIT, note=note)
-            await timeline.add(
-                opened.session,
-                opened.header.customer_id,
-                at=at,
-                channel=Channel.CALLBACK,
-                direction="out",
-                ref=row.revisit_ref or new_ulid(),
-                result=new.said.value,
-                agent=actor.name,
-                detail={"no": opened.header.no, "case_id": case_id},
-            )
+            if on_timeline:
+                await timeline.add(
+                    opened.session,
+                    opened.header.customer_id,
+                    at=at,
+                    channel=Channel.CALLBACK,
+                    direction="out",
+                    ref=row.revisit_ref or new_ulid(),
+                    result=new.said.value,
+                    agent=actor.name,
+                    detail={"no": opened.header.no, "case_id": case_id},
+                )
 
     async def waive(self, actor: Actor, case_id: str, expected: int, reason: str) -> TicketView:
         """Do without the revisit: the manager's decision, with reason. Raises Forbidden, IllegalStep."""

@@ -11,6 +11,7 @@ from crm.limits import LimitBook
 from crm.opinion_notices import OpinionNotices
 from crm.search import Kind
 from crm.search_feed import SearchFeed
+from crm.ticket_corrected import TicketCorrections
 from crm.ticket_end import TicketEnd
 from crm.ticket_read import TicketReader
 from crm.ticket_store import TicketStore, search_extras
@@ -27,6 +28,7 @@ class TicketServices:
     tickets: Tickets
     work: TicketWork
     end: TicketEnd
+    corrections: TicketCorrections
     notices: OpinionNotices
     store: TicketStore
     reader: TicketReader
@@ -53,6 +55,7 @@ class TicketServices:
             tickets=Tickets(store, reader, handoffs, complaints, notices),
             work=TicketWork(store, reader, handoffs),
             end=TicketEnd(store, reader, complaints, notices),
+            corrections=TicketCorrections(store, handoffs),
             notices=notices,
             store=store,
             reader=reader,

@@ -14,7 +14,7 @@ IN_HAND      solve → SOLVED
 ============ ===========================================================================================
 ticket       steps
 ============ ===========================================================================================
-OPEN         add a department; convert
+OPEN         add a department; convert; withdraw, while nobody has signed or refused → CLOSED
 IN_HAND      add a department; convert
 SOLVED       revisit: satisfied → VERIFIED, dissatisfied → CONVERTED, not reached → SOLVED; waive → VERIFIED;
              convert
@@ -279,6 +279,20 @@ def close(ticket: Ticket) -> Moved:
     """Settle a ticket that is verified. Raises IllegalStep."""
     _check_step(ticket, TicketStep.CLOSE)
     return Moved(replace(ticket, status=CaseStatus.CLOSED), ((TicketLimit.VOID, ""),))
+
+
+def is_untouched(ticket: Ticket) -> bool:
+    """Tell whether no department has taken or refused anything of it yet."""
+    parts = all(part.status is PartStatus.OPEN for part in ticket.parts)
+    return ticket.status is CaseStatus.OPEN and parts
+
+
+def withdraw(ticket: Ticket) -> Moved:
+    """Take it back: the customer did not mean it, and nobody has begun. Raises IllegalStep."""
+    if not is_untouched(ticket):
+        raise refuse("withdraw", ticket.status, ticket_steps(ticket))
+    parts = tuple(replace(part, status=PartStatus.UNFOUNDED) for part in ticket.parts)
+    return Moved(replace(ticket, status=CaseStatus.CLOSED, parts=parts), ((TicketLimit.VOID, ""),))
 
 
 def convert(ticket: Ticket, why: ConvertWhy) -> Moved:

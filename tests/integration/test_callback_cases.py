@@ -94,7 +94,7 @@ async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
     async with sqlite.session() as session:
         assert (await session.scalars(select(TicketRow))).all() == []
         (line,) = (await session.scalars(select(Contact).where(Contact.channel == "callback"))).all()
-    assert (line.ref, line.detail["no"]) == (talk.talk_id, found.header.no)
+    assert (line.detail["title"], line.detail["no"]) == ("投诉处理回访", found.header.no)
 
 
 async def test_TS7_a_new_problem_is_a_case_of_its_own_beside_the_one_that_was_asked_about(

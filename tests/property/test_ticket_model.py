@@ -29,6 +29,7 @@ from crm.domain.ticket import (
     solve,
     unfounded,
     waive,
+    withdraw,
 )
 from kernel.errors import Invalid
 
@@ -194,6 +195,12 @@ class TicketModel(RuleBasedStateMachine):
     @rule()
     def closes(self) -> None:
         if self.attempt(self.paper.state() == "verified", close):
+            self.paper.ended = "closed"
+
+    @rule()
+    def takes_it_back(self) -> None:
+        untouched = not any(share.signed or share.refused for share in self.paper.shares)
+        if self.attempt(not self.paper.ended and untouched, withdraw):
             self.paper.ended = "closed"
 
     @rule(why=st.sampled_from(ConvertWhy))

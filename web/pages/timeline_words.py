@@ -9,7 +9,7 @@ from crm.notices.rules import shipped
 from crm.timeline import Channel, TimelineEntry
 from web import labels
 from web.i18n import N_, current_language
-from web.pages import case_words, repair_words, ticket_words
+from web.pages import callback_words, case_words, repair_words, ticket_words
 from web.pages.notices import CHANNELS as MESSAGE_CHANNELS
 from web.pages.notices import STATES as MESSAGE_STATES
 from web.pages.notices import TONES as MESSAGE_TONES
@@ -23,7 +23,14 @@ KINDS = {
     "payment": N_("收付款"),
 }
 PAYMENTS = {"payment_posted": N_("已入账"), "payment_reversed": N_("已冲销")}
-CALLED_BACK = {**ticket_words.REVISITS, **case_words.PROBLEMS, **case_words.VERDICTS}
+CALLED_BACK = {
+    **callback_words.OUTCOMES,
+    **callback_words.ENDINGS,
+    **ticket_words.REVISITS,
+    **case_words.PROBLEMS,
+    **case_words.VERDICTS,
+}
+ATTEMPTS = {"attempt": N_("回访未接通"), "answered": N_("回访未完成")}
 RESULTS: Mapping[str, Mapping[str, str]] = {
     "call": labels.CALL_RESULTS,
     "case": labels.CASE_STATUSES,
@@ -99,6 +106,8 @@ def _kind(entry: TimelineEntry) -> str:
         return labels.word(MESSAGE_CHANNELS, entry.detail.get("channel", "")) or labels.word(KINDS, "message")
     if entry.channel == Channel.CASE:
         return labels.word(labels.CASE_KINDS, entry.detail.get("kind")) or labels.word(KINDS, "case")
+    if entry.channel == Channel.CALLBACK and entry.detail.get("attempt"):
+        return labels.word(ATTEMPTS, entry.result if entry.result in ATTEMPTS else "attempt")
     return labels.word(KINDS, entry.channel)
 
 
@@ -111,5 +120,7 @@ def _about(entry: TimelineEntry) -> str:
             return str(detail.get("summary", ""))
         case Channel.PAYMENT:
             return " ".join(str(detail[key]) for key in ("contract_no", "amount") if key in detail)
+        case Channel.CALLBACK:
+            return str(detail.get("title", ""))
         case _:
             return ""
