@@ -218,7 +218,7 @@ class CampaignFigures:
     async def _waiting(self, session: AsyncSession, campaign: Campaign, now: datetime) -> tuple[int, int]:
         """Return how many tasks may be dialled, and how many will be before the campaign's last day ends."""
         if campaign.state.value in {"stopped", "ended"}:
-            return 0, 0
+            return 0, 0, 0
         others = await running_in(session, self._office.today())
         by_store = bool(campaign.store_ids) or any(one.store_ids for one in others)
         last = datetime.combine(campaign.ends_on + timedelta(days=1), time.min, self._office.zone)
@@ -240,7 +240,7 @@ class CampaignFigures:
         recent: int,
         first: datetime | None,
     ) -> tuple[float | None, datetime | None, datetime | None, datetime | None]:
-        longest = max((self._rules.types[kind].longest for kind in campaign.kinds), default=timedelta(0))
+        longest = self._rules.longest(campaign.kinds)
         carrier = self._dialling.carriers.get(campaign.carrier)
         wish = CallWish(longest=longest, carrier=carrier.hours if carrier is not None else None)
         try:

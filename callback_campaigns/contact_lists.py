@@ -197,7 +197,7 @@ class ContactLists(Importer):
     async def _against(self, session: AsyncSession, campaign: Campaign, one: _Wanted) -> str | None:
         """Return what stands against a row's callback; «level_a» only keeps the system from dialling it."""
         (kind,) = campaign.kinds
-        purpose = purpose_of(self._rules.types[kind].category)
+        purpose = purpose_of(self._rules.of(kind, None).category)
         if await self._refusals.allows(session, one.number, one.customer_id, purpose) is not None:
             return "do_not_call"
         level = await session.scalar(select(Customer.level).where(Customer.id == one.customer_id))

@@ -1,7 +1,7 @@
 """Opening a talk: the task that the call is about, the others that join it, and what each of them asks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.domain.questionnaire_plan import ChannelRefused, refusal
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
+from callback_campaigns.domain.windows import Span
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
 from callback_campaigns.talk_facts import carried_to, facts_of
@@ -82,11 +83,12 @@ async def others(
     plan: PlanRules,
     *,
     now: datetime,
+    carrier: tuple[Span, ...] | None = None,
 ) -> Sequence[Wanted]:
     """Return the customer's other tasks that are asked in the same call (domain.md §6.1).
 
-    What would not end inside the hours of the call is left for one of its own. They stay where they are until
-    the talk has ended: nobody has asked about them yet.
+    What would not end inside the hours of the call, ours and the ``carrier``'s, is left for one of its own.
+    They stay where they are until the talk has ended: nobody has asked about them yet.
     """
     rows = await locked(
         session,
@@ -98,7 +100,7 @@ async def others(
     stores = {await store_of(session, task) for task in (first.task, *waiting)}
     lengths = {kind: max(plan.of(kind, store).longest for store in stores) for kind in plan.types}
     windows, wish = (await tasks.calendar(session)).windows, await tasks.wish(session, first.task)
-    left = time_left(windows, wish, now)
+    left = time_left(windows, replace(wish, carrier=carrier), now)
     joined, _ = joining(
         first.task,
         waiting,

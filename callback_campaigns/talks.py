@@ -34,6 +34,7 @@ from callback_campaigns.talk_tables import (
     CallbackVoiceRow,
 )
 from callback_campaigns.talk_tickets import link_voice
+from callback_campaigns.task_hours import carrier_hours
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
@@ -73,6 +74,7 @@ class Talks:
         self._tasks = tasks
         self._book = book
         self._plan = plan
+        self._dialling = dialling
         self._closing = TalkClosing(office, tasks, dialling)
 
     async def asks(self, task_id: str) -> Published:
@@ -166,7 +168,10 @@ class Talks:
             wanted = [Wanted(task, published)]
             if attempt_id is not None:
                 await answered(session, self._tasks, task, attempt_id, by=by, now=now)
-                wanted += await others(session, self._tasks, wanted[0], kinds, self._plan, now=now)
+                hours = await carrier_hours(session, self._dialling, attempt_id)
+                wanted += await others(
+                    session, self._tasks, wanted[0], kinds, self._plan, now=now, carrier=hours
+                )
             elif task.status not in OPEN_STATUS:
                 raise IllegalStep("it is over, or a call about it is on", field="task_id")
             talk = CallbackTalkRow(

@@ -2,11 +2,15 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.campaign_tables import CampaignRow
+from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.retry import Opens
 from callback_campaigns.domain.task import Task
 from callback_campaigns.domain.windows import CallingWindows, CallWish, Span
+from callback_campaigns.task_tables import DialAttemptRow
 from crm.tables import Customer, Project, Store
 from kernel.holidays import CalendarYearMissing
 
@@ -18,6 +22,16 @@ async def store_of(session: AsyncSession, task: Task) -> str | None:
     store_id = (project.store_id if project else None) or customer.store_id
     store = await session.get(Store, store_id) if store_id else None
     return store.name if store else None
+
+
+async def carrier_hours(
+    session: AsyncSession, dialling: DialFile, attempt_id: str
+) -> tuple[Span, ...] | None:
+    """Return when the carrier of a campaign's call lets calls through; ``None`` for no limit of its own."""
+    query = select(CampaignRow.carrier).join(DialAttemptRow, DialAttemptRow.campaign_id == CampaignRow.id)
+    name = await session.scalar(query.where(DialAttemptRow.id == attempt_id))
+    found = dialling.carriers.get(name) if name is not None else None
+    return found.hours if found is not None else None
 
 
 def time_left(windows: CallingWindows, wish: CallWish, now: datetime) -> timedelta:

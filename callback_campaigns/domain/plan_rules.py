@@ -3,7 +3,7 @@
 ``callback_campaigns/rules/planning.yaml`` has the ones that come with the product; a site may load others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -108,6 +108,13 @@ class PlanRules:
     def of(self, kind: CallbackType, store: str | None) -> TypeRule:
         """Return the rule of a type for a store."""
         return self.stores.get(store or "", {}).get(kind, self.types[kind])
+
+    def longest(self, kinds: Iterable[CallbackType]) -> timedelta:
+        """Return how long a call about any of these types may take, whichever store it is for."""
+        wanted = set(kinds)
+        rules = (self.types, *self.stores.values())
+        found = (rule.longest for some in rules for kind, rule in some.items() if kind in wanted)
+        return max(found, default=timedelta(0))
 
     def triggered(self, when: When, store: str | None) -> tuple[TypeRule, ...]:
         """Return the rules that an event sets going."""
