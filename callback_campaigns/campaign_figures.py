@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_store import to_campaign
@@ -44,6 +44,7 @@ class CampaignCounts:
 
     Attributes:
         ready: may be dialled as soon as a line is free; ``later``: their time comes before its last day.
+        passed_on: tasks that it tried, still open, and that it calls no more: a person does.
         dialling, talking: attempts that are not over, before and after the answer.
         ended: tasks that it tried and that came to their end, by status.
         verdicts: what those that were done came to.
@@ -61,6 +62,7 @@ class CampaignCounts:
     as_of: datetime
     ready: int
     later: int
+    passed_on: int
     dialling: int
     talking: int
     ended: Mapping[TaskStatus, int]
@@ -133,7 +135,7 @@ class CampaignFigures:
             if row is None:
                 raise NotFound("no such campaign", field="campaign_id")
             campaign = to_campaign(row)
-            ready, later = await self._waiting(session, campaign, now)
+            ready, later, passed_on = await self._waiting(session, campaign, now)
             calls = await _calls(session, campaign_id, now)
             ended, verdicts, recent, first = await _ended(session, campaign_id, now - PACE_OVER)
             refused = await session.execute(
@@ -146,6 +148,7 @@ class CampaignFigures:
             as_of=now,
             ready=ready,
             later=later,
+            passed_on=passed_on,
             dialling=calls.dialling,
             talking=calls.talking,
             ended=ended,
@@ -215,8 +218,10 @@ class CampaignFigures:
         last = rows[limit - 1][0] if len(rows) > limit else None
         return RefusedPage(items=items, next_cursor=write_cursor(last.at, last.id) if last else None)
 
-    async def _waiting(self, session: AsyncSession, campaign: Campaign, now: datetime) -> tuple[int, int]:
-        """Return how many tasks may be dialled, and how many will be before the campaign's last day ends."""
+    async def _waiting(
+        self, session: AsyncSession, campaign: Campaign, now: datetime
+    ) -> tuple[int, int, int]:
+        """Return how many tasks may be dialled, how many will be before the last day ends, and passed on."""
         if campaign.state.value in {"stopped", "ended"}:
             return 0, 0, 0
         others = await running_in(session, self._office.today())
@@ -229,7 +234,14 @@ class CampaignFigures:
             mine(campaign, others),
         )
         dialable, all_of_them = (await session.execute(query)).one()
-        return int(dialable or 0), int(all_of_them) - int(dialable or 0)
+        tried = select(_TRY.task_id).where(_TRY.campaign_id == campaign.campaign_id)
+        passed = with_stores(select(func.count()).select_from(_TASK), by_store).where(
+            _TASK.status.in_([status.value for status in TRIED]),
+            _TASK.id.in_(tried),
+            not_(mine(campaign, others)),
+        )
+        passed_on = int(await session.scalar(passed) or 0)
+        return int(dialable or 0), int(all_of_them) - int(dialable or 0), passed_on
 
     def _times(
         self,

@@ -246,7 +246,7 @@ async def test_named_hours_come_first_and_a_missing_end_last(database: Database,
     assert (best.number, best.appointed) == ("+8613800138002", True)
     await here.started(mode="preview", priority=90, kinds=["KG"], levels=["A"])
     counts = await here.figures.counts(SUPERVISOR, running.campaign_id)
-    assert (counts.ready, counts.later) == (3, 0)
+    assert (counts.ready, counts.later, counts.passed_on) == (3, 0, 0)
 
 
 async def test_figures_of_calls_and_refusals(here: CampaignCentre) -> None:
@@ -286,6 +286,24 @@ async def test_figures_of_calls_and_refusals(here: CampaignCentre) -> None:
     sent = await here.results.export_attempts(MANAGER, AttemptFilter(), form=FileForm.XLSX)
     assert sent.total == 2
     assert third not in {row.task_id for row in rows}
+
+
+async def test_what_a_person_asks_from_now_on_is_counted_apart(here: CampaignCentre) -> None:
+    task_id, _ = await people(here, "BB")
+    running = (await here.started(mode="ivr")).campaign
+    made = await dialled(here, running, task_id, "13800138000")
+    clock = here.centre.clock
+    await here.centre.attempts.move(made.attempt_id, lambda it: rules.sent(it, now=clock.now()))
+    await here.centre.attempts.move(made.attempt_id, lambda it: rules.rang(it, now=clock.now()))
+    await here.centre.attempts.move(
+        made.attempt_id, lambda it: rules.ended(it, Outcome.NO_ANSWER, now=clock.now())
+    )
+    counts = await here.figures.counts(SUPERVISOR, running.campaign_id)
+    assert (counts.waiting, counts.passed_on, counts.done) == (2, 0, 0)
+    async with here.centre.database.transaction() as session:
+        (await session.get_one(CallbackTaskRow, task_id)).channel = "agent"
+    counts = await here.figures.counts(SUPERVISOR, running.campaign_id)
+    assert (counts.waiting, counts.passed_on, counts.done) == (1, 1, 0)
 
 
 async def test_the_end_is_worked_out_from_the_pace_in_hours_of_calls(here: CampaignCentre) -> None:

@@ -57,11 +57,11 @@ PARTS = {
     CallbackFigure.SOLVED: N_("再访满意 ÷ 到期的问题单"),
 }
 GROUPS = (
-    (N_("做了没有"), (
+    (N_("完成情况"), (
         CallbackFigure.COVERAGE, CallbackFigure.ON_TIME, CallbackFigure.REQUIRED_RATIO,
         CallbackFigure.CONTACT, CallbackFigure.COMPLETION, CallbackFigure.ATTEMPTS_PER_DONE,
     )),
-    (N_("客户怎么说"), (
+    (N_("客户评价"), (
         CallbackFigure.STAGE_SATISFACTION, CallbackFigure.SATISFACTION, CallbackFigure.GOOD,
         CallbackFigure.PASSED, CallbackFigure.PM_PRESENCE, CallbackFigure.SOLVED,
     )),

@@ -11,6 +11,7 @@ from callback_campaigns.assignment import may_call as may_call_about
 from callback_campaigns.domain.task import IN_CALL, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.preview import DialRefused
+from callback_campaigns.preview_wire import TelephonyAway
 from callback_campaigns.task_desk import TaskDetail, TaskFilter, Whose
 from crm.domain.customer import Level
 from crm.domain.machine import IllegalStep
@@ -151,6 +152,8 @@ async def call(request: web.Request) -> web.StreamResponse:
         if isinstance(error, Forbidden) and error.field != "agent":
             raise
         problem = labels.word(words.REASONS, error.context.get("why", "changed"))
+    except TelephonyAway:
+        problem = gettext("没有运行电话服务的进程，电话没有拨出。请通知管理员启动带 telephony 角色的进程。")
     except Unavailable:
         problem = gettext("电话系统暂时连不上，请稍后再试。")
     if problem:
@@ -249,6 +252,7 @@ async def _page(request: web.Request, problem: str = "", *, status: int = 200) -
         ),
         "now": request.app[DEPS].clock.now(),
         "may_call": may_call(request, detail),
+        "call_hint": _call_hint(request, detail),
         **steps,
         "in_call": detail.listed.task.status in IN_CALL,
         "call_problem": problem or steps["step_problem"],
@@ -273,6 +277,19 @@ def may_call(request: web.Request, detail: TaskDetail) -> bool:
     return (
         takes_calls and mine and request.app[DEPS].preview is not None and detail.listed.task.is_dialable(now)
     )
+
+
+def _call_hint(request: web.Request, detail: TaskDetail) -> str:
+    """Return why whoever looks cannot place the call now; empty where they can, or where it is over."""
+    listed, now = detail.listed, request.app[DEPS].clock.now()
+    task, agent = listed.task, current_user(request).agent_id
+    if not task.status.is_open or task.status in IN_CALL or agent is None or may_call(request, detail):
+        return ""
+    if not may_call_about(current_actor(request), listed.assignee_id):
+        return gettext("这条回访由%(who)s负责，接下后才能拨打。") % {"who": listed.assignee_name}
+    if task.holds:
+        return gettext("这条回访暂时搁置，不能拨打。")
+    return gettext("还没到拨打时间。") if task.due_at > now else ""
 
 
 def _tables() -> dict[str, Any]:

@@ -233,7 +233,7 @@ async def _monitor(request: web.Request, error: HuifangError | None = None) -> w
 
 def _shown(view: CampaignView, counts: CampaignCounts) -> Mapping[str, Any]:
     """Return the parts that are drawn as bars, longest first."""
-    every = counts.done + counts.waiting + counts.dialling + counts.talking
+    every = counts.done + counts.waiting + counts.passed_on + counts.dialling + counts.talking
     return {
         "total": every,
         "percent": round(100 * counts.done / every) if every else 0,

@@ -158,6 +158,7 @@ class CampaignCountsOut(Out):
     as_of: SiteTime
     ready: int = Field(description="Tasks that may be dialled as soon as a line is free.")
     later: int = Field(description="Tasks whose time comes before its last day.")
+    passed_on: int = Field(description="Tasks that it tried and calls no more: a person does.")
     dialling: int
     talking: int
     ended: Mapping[TaskStatus, int] = Field(description="Tasks that it tried and that came to their end.")
