@@ -12,6 +12,7 @@ from callback_campaigns.domain.terms import Channel
 from callback_campaigns.talk_store import to_answer
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow
+from crm.cases import tidy_text
 from crm.domain.lines import one_line
 from crm.tables import Customer, Project
 from kernel.errors import Invalid
@@ -33,14 +34,13 @@ class Author:
 
 def checked(answer: Answer) -> Answer:
     """Return an answer within the limits of texts. Raises Invalid."""
-    if len(answer.text) > MAX_TEXT:
-        raise Invalid(f"at most {MAX_TEXT} characters", field="text")
+    text = tidy_text(answer.text, field="text", limit=MAX_TEXT, required=False)
     if len(answer.departments) > MAX_DEPARTMENTS:
         raise Invalid(f"at most {MAX_DEPARTMENTS} departments", field="departments")
     reason = one_line(answer.reason, field="reason", limit=MAX_REASON) if answer.reason.strip() else ""
     return Answer(
         values=answer.values,
-        text=answer.text.strip(),
+        text=text,
         reason=reason,
         departments=answer.departments,
         voice=answer.voice,

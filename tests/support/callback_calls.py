@@ -5,6 +5,7 @@ from sqlalchemy import select, update
 from callback_campaigns.domain.plan_rules import TriggerKind, When
 from callback_campaigns.domain.planning import Trigger
 from callback_campaigns.domain.terms import CallbackType
+from callback_campaigns.forms import make_link
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from crm.tables import Customer, Project
 from kernel.business_time import SHANGHAI
@@ -36,6 +37,24 @@ async def ready_task(stage: Stage, kind: CallbackType = CallbackType.START, *, n
         ready = update(CallbackTaskRow).where(CallbackTaskRow.id == task.task_id)
         await session.execute(ready.values(status="ready", call_at=now, due_at=None))
     return task.task_id
+
+
+async def sent_form(
+    stage: Stage, kind: CallbackType = CallbackType.START, **customer: str
+) -> tuple[str, str]:
+    """Return the callback of a customer who was not reached, and the token of the form they were sent."""
+    assert stage.app is not None
+    task_id = await ready_task(stage, kind)
+    async with stage.database.transaction() as session:
+        task = await session.get_one(CallbackTaskRow, task_id)
+        task.status, task.ended_at, task.result_code = "unreached", stage.clock.now(), "not_reached"
+        who = await session.get_one(Customer, task.customer_id)
+        task.level = who.level = "B"
+        for name, value in customer.items():
+            setattr(who, name, value)
+        token = await make_link(session, stage.app[CALLBACKS].forms.office, task_id)
+    assert token is not None
+    return task_id, token
 
 
 async def dial(stage: Stage, task_id: str, *, state: str = "ringing", agent: str | None = "李娜") -> str:

@@ -9,6 +9,7 @@ from callback_campaigns.domain.questionnaire import Answer, Item, ItemKind, NoSu
 from callback_campaigns.domain.questionnaire_frame import fill
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.talk_store import Talk
+from crm.cases import tidy_text
 from crm.domain.customer import Salutation, greeting
 from kernel.errors import HuifangError, Invalid, TooMany
 from web.callback_part import CALLBACKS
@@ -28,6 +29,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 MAX_CHOICES = 12
+MAX_TEXT = 2000
 
 
 def setup(app: web.Application) -> None:
@@ -102,7 +104,8 @@ def _asked(item: Item, talk: Talk) -> str:
 def _given(item: Item, form: Mapping[str, object]) -> Answer:
     """Return what the form says to an item; of a second level the first one goes with it."""
     if not item.kind.has_options:
-        return Answer(text=str(form.get(f"t-{item.id}", ""))[:2000])
+        text = str(form.get(f"t-{item.id}", ""))[:MAX_TEXT]
+        return Answer(text=tidy_text(text, field="text", limit=MAX_TEXT, required=False))
     getall = getattr(form, "getall", None)
     values = getall(f"v-{item.id}", []) if getall is not None else []
     chosen = tuple(str(value)[:40] for value in values[:MAX_CHOICES])
