@@ -164,11 +164,13 @@ class TalkTickets:
 
     def _text(self, talk: Talk, one: TalkSet, want: Wanted) -> str:
         ticket = want.ticket
-        lines = [f"{one.questionnaire.title}："]
-        for name in ticket.items:
-            item, answer = one.item(name), talk.answers.get(name)
-            if item is not None and answer is not None:
-                lines.append(f"{item.ask_agent or item.ask}客户回答：{spelled(item, answer)}")
+        said = [
+            f"{item.ask_agent or item.ask}客户回答：{spelled(item, answer)}"
+            for name in ticket.items
+            if (item := one.item(name)) is not None and (answer := talk.answers.get(name)) is not None
+        ]
+        # The first line is what lists show of the ticket.
+        lines = [f"{one.questionnaire.title}：{said[0] if said else ''}", *said[1:]]
         if want.note:
             lines.append(want.note)
         if ticket.care:

@@ -48,6 +48,9 @@ async def test_JG2_a_leak_is_on_the_desk_while_the_call_is_on_and_there_once(don
     talk = await done.centre.press(await done.centre.talk(), JG1="1", JG2="2")
     await done.follow()
     assert await done.tickets() == {"JG2-repair_order": ("CS",)}
+    (case,) = await done.cases()
+    # Lists show what it is about.
+    assert case.summary.startswith("竣工客户回访：有没有漏水、渗水的情况？客户回答：有")
     assert (await done.centre.task()).status is TaskStatus.TALKING
     await done.centre.finish(await done.centre.press(talk, JG4="1", JG5="1"))
     await done.follow()
