@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.settings import Settings
 from app.web_settings import web_settings
+from callback_campaigns.entries import EntrySpool
 from callback_campaigns.task_tables import CallbackTaskRow
 from callback_campaigns.tasks import CallbackTasks
 from kernel.bus import Bus
@@ -41,10 +42,17 @@ class Ground:
     bus: Bus
 
 
+def survey_spool(settings: Settings) -> EntrySpool:
+    """Return where what a survey brings waits while the database does not take it."""
+    return EntrySpool(settings.data_dir / "spool" / "surveys")
+
+
 def build_tasks(settings: Settings, database: Database, clock: Clock, bus: Bus) -> Callbacks:
     """Return the callbacks of this process: their tasks, and what follows from them."""
     ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
-    return build_callbacks(build_crm(ground), ground)
+    callbacks = build_callbacks(build_crm(ground), ground)
+    callbacks.sweep.waiting = survey_spool(settings).waiting
+    return callbacks
 
 
 class Sweep(Protocol):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from pathlib import Path
 
-from app.callback_tasks import Ground
+from app.callback_tasks import Ground, survey_spool
 from app.pbx import prompts_dir
 from app.settings import Settings
 from app.web_settings import web_settings
 from callback_campaigns.answer_files import AnswerFiles
-from callback_campaigns.entries import EntryRecall, EntrySpool
+from callback_campaigns.entries import EntryRecall
 from callback_campaigns.ports import CannotSpeak, Sound
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.survey_prompts import PromptKeeper
@@ -110,7 +110,7 @@ async def build_survey(
     await store.open()
     speaking = SurveyVoice(StoreVoice(store))
     surveys = Surveys(office, callbacks.tasks, callbacks.talks, rules)
-    spool = EntrySpool(settings.data_dir / "spool" / "surveys")
+    spool = survey_spool(settings)
     runner = SurveyRunner(
         surveys,
         speaking,

@@ -125,12 +125,15 @@ class EntrySpool:
         """Let it be kept by whoever looks next."""
         self._mine.discard(talk_id)
 
-    def left(self) -> Sequence[str]:
-        """Return the talks with something that waits, and no call of ours that keeps it."""
+    def waiting(self) -> Sequence[str]:
+        """Return the talks with something that waits."""
         if not self._folder.is_dir():
             return ()
-        found = (path.stem for path in self._folder.glob(f"*{SUFFIX}"))
-        return sorted(one for one in found if is_ulid(one) and one not in self._mine)
+        return sorted(path.stem for path in self._folder.glob(f"*{SUFFIX}") if is_ulid(path.stem))
+
+    def left(self) -> Sequence[str]:
+        """Return those that no call of ours keeps."""
+        return [one for one in self.waiting() if one not in self._mine]
 
     def read(self, talk_id: str) -> Sequence[Entry]:
         """Return what waits of a talk."""

@@ -5,7 +5,8 @@ not begin: all of them leave a task behind in TALKING. The sweep ends each as br
 answered counts or is gone on with at the next attempt.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -42,9 +43,14 @@ IN_A_CALL = (TaskStatus.DIALLING.value, TaskStatus.TALKING.value)
 
 
 class TalkSweep:
-    """Ends what nobody ended. Two processes that sweep do nothing twice."""
+    """Ends what nobody ended. Two processes that sweep do nothing twice.
+
+    Attributes:
+        waiting: the talks of which something waits on the disk: they are whole only when that is kept.
+    """
 
     def __init__(self, office: Office, tasks: CallbackTasks, talks: Talks, dialling: DialFile) -> None:
+        self.waiting: Callable[[], Collection[str]] = tuple
         self._office = office
         self._tasks = tasks
         self._talks = talks
@@ -54,7 +60,10 @@ class TalkSweep:
         """Look once; return how many talks and calls were ended."""
         ended = 0
         await tell_unheard(self._office)
+        waiting = await asyncio.to_thread(self.waiting)
         for talk_id in await self._left_open():
+            if talk_id in waiting:
+                continue
             try:
                 await self._talks.end(talk_id, TalkEnding.BROKEN_OFF, by=TIMERS)
             except HuifangError as error:

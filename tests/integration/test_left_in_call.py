@@ -28,10 +28,12 @@ async def centre(sqlite: Database) -> TalkCentre:
     return await centre_with_talks(sqlite, FakeClock(at("2026-03-02 15:00")))
 
 
-async def swept(centre: TalkCentre) -> int:
+async def swept(centre: TalkCentre, spool: EntrySpool | None = None) -> int:
     callbacks = centre.callbacks
     centre.clock.advance(timedelta(minutes=2))
     sweep = TalkSweep(callbacks.desk.office, callbacks.tasks, centre.talks, shipped_dialling())
+    if spool is not None:
+        sweep.waiting = spool.waiting
     return await sweep.run_once()
 
 
@@ -74,7 +76,10 @@ async def test_answers_that_waited_on_the_disk_are_kept_by_the_next_process(
             Entry(kind=EntryKind.END, how=TalkEnding.DO_NOT_CALL, **kinds),
         ),
     )
+    await centre.hang_up(attempt)
     spool = EntrySpool(tmp_path)
+    # Who sweeps does not end what is not whole yet.
+    assert await swept(centre, spool) == 0
     assert await EntryRecall(centre.talks, spool).run_once() == 1
     found = await centre.talks.get(talk.talk_id)
     assert (set(found.answers), found.ended) == ({"KG1", "KG2"}, TalkEnding.DO_NOT_CALL)

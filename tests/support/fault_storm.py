@@ -85,7 +85,12 @@ class Storm:
         self.second: ServiceChild | None = None
         self.campaigns: list[Campaign] = []
         self._true, self._error = self.clock.shift, 0.0
-        Path(self._second_folder).mkdir()
+        # Of the second one the calls wait on a disk of its own; what surveys left is everybody's to see.
+        spools = [Path(folder) / "spool" for folder in (line.plan.settings["data_dir"], self._second_folder)]
+        for spool in spools:
+            spool.mkdir(parents=True)
+        (spools[0] / "surveys").mkdir()
+        (spools[1] / "surveys").symlink_to(spools[0] / "surveys", target_is_directory=True)
         self._note()
 
     @property

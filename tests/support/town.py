@@ -30,13 +30,13 @@ SILENCE_SECONDS: Final = 25.0
 SENDS: Final = 8
 
 WAYS_OUT: Final = (
-    ("", 60),
-    ("486 Busy Here", 12),
-    ("603 Decline", 6),
-    ("404 Not Found", 3),
-    ("480 Temporarily Unavailable", 6),
-    ("503 Service Unavailable", 3),
-    ("silence", 10),
+    ("", 45),
+    ("486 Busy Here", 18),
+    ("603 Decline", 8),
+    ("404 Not Found", 4),
+    ("480 Temporarily Unavailable", 8),
+    ("503 Service Unavailable", 5),
+    ("silence", 12),
 )
 """What happens to a call, and how often of a hundred; nothing is an answer."""
 MANNERS: Final = (
@@ -206,7 +206,7 @@ class _Line:
     def begin(self) -> None:
         """Ring, then do what they do."""
         call = self.call
-        self._send("180 Ringing")
+        self._reply(call.dialog.invite, "180 Ringing")
         if call.way == "silence":
             return
         wait = call.chance.uniform(0.05, 0.6)
@@ -269,9 +269,6 @@ class _Line:
         self._send_until_taken(self._final)
         if not status.startswith("200"):
             self.call.ended_by, self.call.ended_at = status, time.time()
-
-    def _send(self, status: str) -> None:
-        self._town.send(self.call.dialog.answer(self.call.dialog.invite, status), self._addr)
 
     def _reply(self, message: SipMessage, status: str) -> None:
         self._town.send(self.call.dialog.answer(message, status), self._addr)
