@@ -10,6 +10,7 @@ import pytest
 
 from crm.domain.repair_cost import CostState
 from crm.repair_views import RepairView
+from kernel.audit import AuditLog
 from kernel.clock import FakeClock
 from tests.support.office import HOUR, OfficeStage
 from tests.support.office_web import Form, get, local, post, signed_in
@@ -154,3 +155,21 @@ async def test_more_repairs_than_a_page_holds_are_all_there_the_most_urgent_firs
         seen.append([repair.no for repair in repairs if repair.no in page])
         assert (f"/captain?from={begin + 1}" in page) == (begin < 2)
     assert seen == [[repair.no] for repair in repairs]
+
+
+async def test_R2_the_sheet_for_whoever_repairs_has_the_reason_in_its_corner(office: OfficeStage) -> None:
+    repair = await office.told()
+    path = f"/cases/{repair.case_id}/sheet"
+    status, page = await get(office, "spc", path)
+    assert status == 200
+    assert "改派原因" in page and repair.no in page and "售中、售后问题确认单" in page
+    assert "****" in page  # customer service hands it to a crew: §6.4
+    assert path in (await get(office, "captain", f"/captain/{repair.case_id}"))[1]
+    # Who has to call the customer reads the whole number, and that is written down.
+    _, page = await get(office, "captain", path)
+    assert "****" not in page
+    shown = [entry.action for entry in await AuditLog(office.stage.database, office.clock).recent()]
+    assert shown.count("phones_shown") == 1
+    assert (await get(office, "head", path))[0] == 404
+    complaint = await office.new()
+    assert (await get(office, "spc", f"/cases/{complaint.case_id}/sheet"))[0] == 404

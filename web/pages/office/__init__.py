@@ -11,6 +11,7 @@ from web.pages.office import (
     inbox,
     lines,
     overdue,
+    repair_sheet,
     shared,
     sheet,
 )
@@ -18,5 +19,17 @@ from web.pages.office import (
 
 def setup(app: web.Application) -> None:
     """Add the routes."""
-    for part in (inbox, lines, sheet, shared, files, overdue, escalations, approvals, costs, captain):
+    for part in (
+        inbox,
+        lines,
+        sheet,
+        repair_sheet,
+        shared,
+        files,
+        overdue,
+        escalations,
+        approvals,
+        costs,
+        captain,
+    ):
         part.setup(app)
