@@ -30,6 +30,22 @@ class Members(Protocol):
         ...
 
 
+class AgentNumbers(Protocol):
+    """Knows the telephones of users."""
+
+    async def number_of(self, session: AsyncSession, user_id: str) -> str | None:
+        """Return the number of a user's telephone; ``None`` for a user without one."""
+        ...
+
+
+class NoNumbers:
+    """Knows no telephones."""
+
+    async def number_of(self, session: AsyncSession, user_id: str) -> str | None:
+        """Nobody has a telephone."""
+        return None
+
+
 class Nobody:
     """Knows no users: nobody can be named by id."""
 

@@ -1,9 +1,6 @@
 """The company's own: stores, departments with head and deputy, staff, crews (domain.md §4.1)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
@@ -13,36 +10,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.domain.customer_rules import MAX_REASON, parse_number
 from crm.domain.lines import choice, maybe_line, one_line
 from crm.domain.project import Stage
+from crm.domain.staff import agent_number, skill_words
+from crm.members import AgentNumbers, NoNumbers
 from crm.office import Office, known_store
+from crm.organisation_views import (
+    CrewStatus,
+    CrewView,
+    DepartmentView,
+    StaffRole,
+    StaffView,
+    StoreView,
+    crew_view,
+    department_view,
+    staff_view,
+    store_view,
+)
 from crm.people_tables import StaffRow
 from crm.tables import Crew, Department, Project, Store
 from kernel.access import Actor, Permission
 from kernel.db import Base
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
-from kernel.phone import mask
 
 CODE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 T = TypeVar("T", bound=Base)
-
-
-class CrewStatus(StrEnum):
-    """Whether a crew works for us."""
-
-    ACTIVE = "active"
-    DEPARTED = "departed"
-    SUSPENDED = "suspended"
-
-
-class StaffRole(StrEnum):
-    """What somebody does (domain.md §0)."""
-
-    PM = "PM"
-    DSG = "DSG"
-    QC = "QC"
-    SPC = "SPC"
-    RCP = "RCP"
-    DPP = "DPP"
 
 
 class NameTaken(Conflict):
@@ -51,70 +42,22 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreView:
-    """A store."""
+class OtherNumber(Invalid):
+    """The telephone of somebody's user has another number."""
 
-    store_id: str
-    name: str
-    address: str | None
-    phone: str | None
-    active: bool
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepartmentView:
-    """A department with those who may sign for it."""
-
-    code: str
-    name: str
-    head: str | None
-    deputy: str | None
-    head_user_id: str | None
-    deputy_user_id: str | None
-    escalation_contact: str | None
-    statistics_code: str | None
-    active: bool
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrewView:
-    """A crew; ``running`` is how many projects it works on. Its number is masked."""
-
-    crew_id: str
-    name: str
-    head: str
-    phone_masked: str | None
-    status: CrewStatus
-    direct: bool
-    departed_on: date | None
-    departed_reason: str | None
-    running: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaffView:
-    """Somebody who works for the company. Their number is masked."""
-
-    staff_id: str
-    name: str
-    role: StaffRole
-    department: str | None
-    store_id: str | None
-    phone_masked: str | None
-    user_id: str | None
-    active: bool
-    version: int
+    code = "other_number"
 
 
 class Organisation:
-    """Keeps the company's own lists. Nothing is deleted: what is no more is set inactive, or departed."""
+    """Keeps the company's own lists. Nothing is deleted: what is no more is set inactive, or departed.
 
-    def __init__(self, office: Office) -> None:
+    Args:
+        numbers: knows the telephones of users.
+    """
+
+    def __init__(self, office: Office, numbers: AgentNumbers | None = None) -> None:
         self._office = office
+        self._numbers = numbers or NoNumbers()
 
     # Stores
 
@@ -123,7 +66,7 @@ class Organisation:
         actor.need(Permission.PROJECTS_VIEW)
         async with self._office.database.session() as session:
             rows = (await session.execute(select(Store).order_by(Store.name))).scalars().all()
-        return tuple(_store(row) for row in rows)
+        return tuple(store_view(row) for row in rows)
 
     async def put_store(
         self, actor: Actor, store_id: str | None, given: Mapping[str, Any], *, expected: int | None
@@ -144,7 +87,7 @@ class Organisation:
         async with self._office.database.transaction() as session:
             row = await self._row(session, Store, store_id, expected, "store_id", values, {"id": new_ulid()})
             await self._store(session, actor, "store", row.id, row, values)
-            return _store(row)
+            return store_view(row)
 
     # Departments
 
@@ -153,7 +96,7 @@ class Organisation:
         actor.need(Permission.PROJECTS_VIEW)
         async with self._office.database.session() as session:
             rows = (await session.execute(select(Department).order_by(Department.code))).scalars().all()
-        return tuple(_department(row) for row in rows)
+        return tuple(department_view(row) for row in rows)
 
     async def put_department(
         self, actor: Actor, code: str, given: Mapping[str, Any], *, expected: int | None
@@ -187,7 +130,7 @@ class Organisation:
             if row.head_user_id is not None and row.head_user_id == row.deputy_user_id:
                 raise Invalid("the deputy is somebody else than the head", field="deputy_user_id")
             await self._store(session, actor, "department", row.code, row, values)
-            return _department(row)
+            return department_view(row)
 
     # Crews
 
@@ -205,7 +148,7 @@ class Organisation:
             query = query.where(Crew.status == status.value)
         async with self._office.database.session() as session:
             rows = (await session.execute(query)).all()
-        return tuple(_crew(row, count) for row, count in rows)
+        return tuple(crew_view(row, count) for row, count in rows)
 
     async def put_crew(
         self, actor: Actor, crew_id: str | None, given: Mapping[str, Any], *, expected: int | None
@@ -243,14 +186,19 @@ class Organisation:
             else:
                 row.departed_on = row.departed_reason = None
             await self._store(session, actor, "crew", row.id, row, values)
-            return _crew(row, 0)
+            return crew_view(row, 0)
 
     # Staff
 
     async def staff(
-        self, actor: Actor, *, role: StaffRole | None = None, active: bool | None = True
+        self,
+        actor: Actor,
+        *,
+        role: StaffRole | None = None,
+        active: bool | None = True,
+        skill: str | None = None,
     ) -> tuple[StaffView, ...]:
-        """Return who works for the company, by name. Raises Forbidden."""
+        """Return who works for the company, by name; with ``skill`` those who have it. Raises Forbidden."""
         actor.need(Permission.PROJECTS_VIEW)
         query = select(StaffRow).order_by(StaffRow.name, StaffRow.id)
         if role is not None:
@@ -259,7 +207,8 @@ class Organisation:
             query = query.where(StaffRow.active.is_(active))
         async with self._office.database.session() as session:
             rows = (await session.execute(query)).scalars().all()
-        return tuple(_staff(row) for row in rows)
+        # Some hundred people at most; the databases look into lists in ways of their own.
+        return tuple(staff_view(row) for row in rows if skill is None or skill in (row.skills or ()))
 
     async def put_staff(
         self, actor: Actor, staff_id: str | None, given: Mapping[str, Any], *, expected: int | None
@@ -270,27 +219,66 @@ class Organisation:
             Forbidden, NotFound, StaleVersion, Invalid: as their names say.
         """
         actor.need(Permission.STAFF_EDIT)
-        values = _picked(given, {"name", "role", "department_code", "store_id", "phone", "user_id", "active"})
+        async with self._office.database.transaction() as session:
+            return await self.put_staff_in(session, actor, staff_id, given, expected=expected)
+
+    async def put_staff_in(
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        staff_id: str | None,
+        given: Mapping[str, Any],
+        *,
+        expected: int | None,
+    ) -> StaffView:
+        """Do :meth:`put_staff` in the caller's transaction."""
+        values = self._staff_values(given)
+        await known_store(session, values.get("store_id"))
+        code = values.get("department_code")
+        if code is not None and await session.get(Department, code) is None:
+            raise Invalid("no such department", field="department_code")
+        fresh = {"id": new_ulid(), "skills": []}
+        row = await self._row(session, StaffRow, staff_id, expected, "staff_id", values, fresh)
+        if row.role is None:
+            raise Invalid("say what they do", field="role")
+        await self._check_number(session, row, values)
+        await self._store(session, actor, "staff", row.id, row, values)
+        return staff_view(row)
+
+    def _staff_values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        known = {"name", "role", "department_code", "store_id", "phone", "user_id", "active"}
+        values = _picked(given, known | {"agent_no", "skills"})
         if "name" in values:
             values["name"] = one_line(values["name"] or "", field="name", limit=40)
         if "role" in values:
             values["role"] = choice(StaffRole, values["role"] or "", field="role").value
         if "phone" in values:
             values["phone"] = self._number(values["phone"])
+        if "agent_no" in values:
+            values["agent_no"] = agent_number(values["agent_no"])
+        if "skills" in values:
+            values["skills"] = list(skill_words(values["skills"] or ()))
         if values.get("user_id") is not None and not is_ulid(values["user_id"]):
             raise Invalid("not the id of a user", field="user_id")
-        async with self._office.database.transaction() as session:
-            await known_store(session, values.get("store_id"))
-            code = values.get("department_code")
-            if code is not None and await session.get(Department, code) is None:
-                raise Invalid("no such department", field="department_code")
-            row = await self._row(
-                session, StaffRow, staff_id, expected, "staff_id", values, {"id": new_ulid()}
+        return values
+
+    async def _check_number(self, session: AsyncSession, row: StaffRow, values: dict[str, Any]) -> None:
+        """Give somebody the number of their user's telephone; refuse another one, or that of a colleague."""
+        with session.no_autoflush:
+            if row.user_id is not None and {"user_id", "agent_no"} & set(values):
+                number = await self._numbers.number_of(session, row.user_id)
+                if number is not None and row.agent_no is None:
+                    row.agent_no = values["agent_no"] = number
+                elif number is not None and row.agent_no != number:
+                    raise OtherNumber(f"their telephone has the number {number}", field="agent_no")
+            if row.agent_no is None or row.active is False:
+                return
+            query = select(StaffRow.name).where(
+                StaffRow.agent_no == row.agent_no, StaffRow.active, StaffRow.id != row.id
             )
-            if row.role is None:
-                raise Invalid("say what they do", field="role")
-            await self._store(session, actor, "staff", row.id, row, values)
-            return _staff(row)
+            taken = await session.scalar(query.limit(1))
+        if taken is not None:
+            raise NameTaken(f"it is the number of {taken}", field="agent_no")
 
     def _number(self, raw: str | None) -> str | None:
         return parse_number(raw, area=self._office.default_area, field="phone").e164 if raw else None
@@ -328,7 +316,7 @@ class Organisation:
         try:
             await session.flush()
         except IntegrityError as error:
-            field = "code" if entity == "department" else "name"
+            field = {"department": "code", "staff": "agent_no"}.get(entity, "name")
             raise NameTaken("another one has this name or code", field=field) from error
         shown = {name: value for name, value in values.items() if name != "phone"}
         await self._office.journal.note(
@@ -341,58 +329,3 @@ def _picked(given: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     if unknown:
         raise Invalid("not a field that can be changed", field=unknown[0])
     return dict(given)
-
-
-def _store(row: Store) -> StoreView:
-    return StoreView(
-        store_id=row.id,
-        name=row.name,
-        address=row.address,
-        phone=row.phone,
-        active=row.active,
-        version=row.version,
-    )
-
-
-def _department(row: Department) -> DepartmentView:
-    return DepartmentView(
-        code=row.code,
-        name=row.name,
-        head=row.head,
-        deputy=row.deputy,
-        head_user_id=row.head_user_id,
-        deputy_user_id=row.deputy_user_id,
-        escalation_contact=row.escalation_contact,
-        statistics_code=row.statistics_code,
-        active=row.active,
-        version=row.version,
-    )
-
-
-def _crew(row: Crew, running: int) -> CrewView:
-    return CrewView(
-        crew_id=row.id,
-        name=row.name,
-        head=row.head,
-        phone_masked=mask(row.phone) if row.phone else None,
-        status=CrewStatus(row.status),
-        direct=row.direct,
-        departed_on=row.departed_on,
-        departed_reason=row.departed_reason,
-        running=running,
-        version=row.version,
-    )
-
-
-def _staff(row: StaffRow) -> StaffView:
-    return StaffView(
-        staff_id=row.id,
-        name=row.name,
-        role=StaffRole(row.role),
-        department=row.department_code,
-        store_id=row.store_id,
-        phone_masked=mask(row.phone) if row.phone else None,
-        user_id=row.user_id,
-        active=row.active,
-        version=row.version,
-    )

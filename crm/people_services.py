@@ -12,6 +12,8 @@ from crm.freezes import Freezes
 from crm.gates import ProjectGates
 from crm.importing.jobs import ImportJobs
 from crm.importing.service import Importer
+from crm.importing.staff import StaffImport
+from crm.members import AgentNumbers
 from crm.merging import Merging
 from crm.office import Office
 from crm.organisation import Organisation
@@ -41,6 +43,7 @@ class PeopleServices:
     payments: Payments
     payment_notices: PaymentNotices
     organisation: Organisation
+    staff_import: StaffImport
     importer: Importer
     jobs: ImportJobs
 
@@ -51,14 +54,17 @@ class PeopleServices:
         *,
         publish: Callable[[Event], None] | None = None,
         gates: ProjectGates | None = None,
+        numbers: AgentNumbers | None = None,
     ) -> Self:
         """Return the services over ``office``.
 
         Args:
             publish: tells pages how far an import is.
             gates: what hand-overs and payment notices wait for.
+            numbers: knows the telephones of users.
         """
         stages, importer = ProjectStages(office, gates), Importer(office)
+        organisation = Organisation(office, numbers)
         return cls(
             office=office,
             customers=People(office),
@@ -70,7 +76,8 @@ class PeopleServices:
             stages=stages,
             payments=Payments(office, stages),
             payment_notices=PaymentNotices(office, gates),
-            organisation=Organisation(office),
+            organisation=organisation,
+            staff_import=StaffImport(office, organisation),
             importer=importer,
             jobs=ImportJobs(office, importer, publish),
         )

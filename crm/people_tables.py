@@ -189,7 +189,10 @@ class PaymentRow(Base):
 
 
 class StaffRow(Base):
-    """Somebody who works for the company 员工: project manager, designer, inspector, specialist, captain."""
+    """Somebody who works for the company 员工: project manager, designer, inspector, specialist, captain.
+
+    ``agent_no``: the number of their telephone 工号; ``skills``: what they can do, in the centre's words.
+    """
 
     __tablename__ = "staff"
 
@@ -200,9 +203,21 @@ class StaffRow(Base):
     store_id: Mapped[str | None] = mapped_column(ForeignKey("store.id"))
     phone: Mapped[str | None] = mapped_column(String(20))
     user_id: Mapped[str | None] = mapped_column(Ulid)
+    agent_no: Mapped[str | None] = mapped_column(String(16))
+    skills: Mapped[list[str] | None] = mapped_column(Json)
     active: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     version: Mapped[int] = mapped_column(Integer, default=1)
 
+    __table_args__ = (
+        # Whoever leaves makes the number free.
+        Index(
+            "uq_staff_agent_no_active",
+            "agent_no",
+            unique=True,
+            postgresql_where=text("active"),
+            sqlite_where=text("active"),
+        ),
+    )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.access import Actor, Role
+from telephony.agent_tables import AgentRow
 from web.pins import FIELD, Pins, WrongPin
 from web.tables import UserRow
 
@@ -39,3 +40,8 @@ class UserMembers:
             UserRow.user_id == user_id, UserRow.department == department, UserRow.active
         )
         return await session.scalar(query) is not None
+
+    async def number_of(self, session: AsyncSession, user_id: str) -> str | None:
+        """Return the number of a user's telephone."""
+        query = select(AgentRow.number).join(UserRow, UserRow.agent_id == AgentRow.agent_id)
+        return await session.scalar(query.where(UserRow.user_id == user_id))

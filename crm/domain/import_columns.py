@@ -56,6 +56,19 @@ PROJECT = frozenset(COLUMNS) - {
     *PHONES,
 }
 
+STAFF: Mapping[str, tuple[str, ...]] = {
+    "name": ("姓名", "员工姓名", "员工"),
+    "role": ("岗位", "职务", "job"),
+    "department": ("部门",),
+    "store": ("店面", "门店"),
+    "phone": ("电话", "手机", "手机号", "联系电话", "mobile"),
+    "agent_no": ("工号", "话机号码", "坐席号", "agent number", "extension"),
+    "skills": ("技能",),
+    "active": ("在职", "employed"),
+}
+"""The same for a sheet of staff."""
+STAFF_NEEDED = ("name", "role")
+
 PROBLEMS: Mapping[str, tuple[str, str]] = {
     "missing_column": ("the sheet has no such column", "add it, or rename the column that holds it"),
     "repeated_column": ("two columns mean the same", "keep one of them"),
@@ -71,6 +84,13 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
     "not_an_area": ("is no number of square metres", "write it like 89.5"),
     "not_a_choice": ("is not one of the choices", "choose one of them"),
     "unknown_store": ("there is no such store", "add the store first, or correct its name"),
+    "unknown_department": ("there is no such department", "add the department first, or correct its name"),
+    "not_an_agent_no": ("is no number of a telephone", "write 2 to 16 digits"),
+    "agent_no_taken": ("a colleague has this number", "correct one of the two"),
+    "agent_no_differs": ("their user's telephone has another number", "write that number, or leave it empty"),
+    "skills_wrong": ("too many skills, or one is too long", "at most 12, of 20 characters each"),
+    "staff_twice": ("this person stands in an earlier row already", "remove one of the rows"),
+    "ambiguous_staff": ("several people here have this name and this job", "add their numbers"),
     "unknown_crew": ("there is no such crew", "add the crew first, or correct its name"),
     "crew_not_active": ("this crew works for us no more", "name the crew that works there now"),
     "crew_missing": ("from stage 35 on a crew is required", "name the crew"),

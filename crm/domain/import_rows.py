@@ -102,7 +102,7 @@ class ParsedRow:
 
 
 @dataclass(slots=True)
-class _Reader:
+class CellReader:
     """Reads the cells of one row and gathers what is wrong with them."""
 
     row: int
@@ -112,12 +112,14 @@ class _Reader:
     problems: list[RowProblem] = field(default_factory=list)
 
     def wrong(self, column: str, code: str, value: object = "") -> None:
+        """Note that a cell is wrong."""
         shown = "" if column in PHONES else str(value)[:40]
         self.problems.append(
             RowProblem(row=self.row, column=self.header.title(column), code=code, value=shown)
         )
 
     def cell(self, column: str) -> Any:
+        """Return a cell's value, ``None`` for an empty or a wrong one."""
         place = self.header.places.get(column)
         value = self.cells[place] if place is not None and place < len(self.cells) else None
         if isinstance(value, Formula):
@@ -135,6 +137,7 @@ class _Reader:
         return value
 
     def text(self, column: str, limit: int) -> str | None:
+        """Return a cell's text in one line."""
         value = self.cell(column)
         if value is None:
             return None
@@ -145,6 +148,7 @@ class _Reader:
             return None
 
     def day(self, column: str) -> date | None:
+        """Return a day."""
         value = self.cell(column)
         match value:
             case None:
@@ -165,6 +169,7 @@ class _Reader:
         return found
 
     def yes(self, column: str) -> bool | None:
+        """Return yes or no."""
         value = self.cell(column)
         if value is None:
             return None
@@ -175,6 +180,7 @@ class _Reader:
         return None
 
     def checked(self, column: str, code: str) -> Any:
+        """Return a cell that one of the project's own rules reads."""
         value = self.cell(column)
         if value is None:
             return None
@@ -185,6 +191,7 @@ class _Reader:
             return None
 
     def phones(self) -> tuple[Number, ...]:
+        """Return the telephone numbers of a row."""
         found: list[Number] = []
         for column in PHONES:
             value = self.cell(column)
@@ -203,9 +210,13 @@ class _Reader:
         return tuple(found)
 
 
-def read_header(cells: Sequence[Any]) -> tuple[Header, list[RowProblem]]:
+def read_header(
+    cells: Sequence[Any],
+    columns: Mapping[str, tuple[str, ...]] = COLUMNS,
+    needed: Sequence[str] = NEEDED,
+) -> tuple[Header, list[RowProblem]]:
     """Return which column is which, and what is wrong with the header; unknown columns are warnings."""
-    names = {_plain(other): own for own, others in COLUMNS.items() for other in (own, *others)}
+    names = {_plain(other): own for own, others in columns.items() for other in (own, *others)}
     places: dict[str, int] = {}
     titles: dict[str, str] = {}
     problems: list[RowProblem] = []
@@ -220,8 +231,8 @@ def read_header(cells: Sequence[Any]) -> tuple[Header, list[RowProblem]]:
             problems.append(RowProblem(row=1, column=title, code="repeated_column", value=titles[own]))
         else:
             places[own], titles[own] = place, title
-    missing = [own for own in NEEDED if own not in places]
-    problems += [RowProblem(row=1, column=COLUMNS[own][0], code="missing_column") for own in missing]
+    missing = [own for own in needed if own not in places]
+    problems += [RowProblem(row=1, column=columns[own][0], code="missing_column") for own in missing]
     return Header(places, titles), problems
 
 
@@ -249,7 +260,7 @@ def read_row(
     Args:
         area: area code of numbers that are written without one.
     """
-    reader = _Reader(row, header, cells, area)
+    reader = CellReader(row, header, cells, area)
     name = reader.text("name", MAX_NAME)
     if name is None and not any(item.column == header.title("name") for item in reader.problems):
         reader.wrong("name", "empty")
@@ -286,7 +297,7 @@ def read_row(
     )
 
 
-def _customer(reader: _Reader) -> dict[str, Any]:
+def _customer(reader: CellReader) -> dict[str, Any]:
     found: dict[str, Any] = {}
     title = reader.text("salutation", 8)
     if title is not None:
@@ -310,7 +321,7 @@ def _customer(reader: _Reader) -> dict[str, Any]:
     return found
 
 
-def _refusal(reader: _Reader) -> int | None:
+def _refusal(reader: CellReader) -> int | None:
     """Level of the do-not-call list: 1, 2, 3, or yes for all. An empty cell lifts nothing."""
     value = reader.cell("do_not_call")
     if value is None:
@@ -325,7 +336,7 @@ def _refusal(reader: _Reader) -> int | None:
     return None
 
 
-def _stage(reader: _Reader) -> Stage | None:
+def _stage(reader: CellReader) -> Stage | None:
     value = reader.text("stage", 20)
     if value is None:
         return None
@@ -337,7 +348,7 @@ def _stage(reader: _Reader) -> Stage | None:
     return None
 
 
-def _project(reader: _Reader) -> dict[str, Any]:
+def _project(reader: CellReader) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, limit in (LINES | {"address": MAX_ADDRESS}).items():
         found[column] = reader.text(column, limit) if column in COLUMNS else None
@@ -355,7 +366,7 @@ def _project(reader: _Reader) -> dict[str, Any]:
 
 
 def _whole_project(
-    reader: _Reader, project: dict[str, Any], stage: Stage | None, crew: str | None, today: date
+    reader: CellReader, project: dict[str, Any], stage: Stage | None, crew: str | None, today: date
 ) -> None:
     address = whole_address(project)
     if address is None:

@@ -88,7 +88,7 @@ async def read_upload(request: web.Request) -> tuple[str, bytes, bool]:
         if not isinstance(part, BodyPartReader):
             continue
         if part.name == "overwrite":
-            overwrite = (await part.read_chunk(16)) == b"1"
+            overwrite = (await part.read_chunk(1024)) == b"1"
         elif part.name == "file":
             filename = part.filename or ""
             pieces, size = [], 0

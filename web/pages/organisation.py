@@ -6,13 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from crm.organisation import CrewStatus, StaffRole
+from crm.organisation_views import CrewStatus, StaffRole
 from kernel.errors import HuifangError, NotFound, StaleVersion
 from web import labels
 from web.auth import ACCOUNTS
 from web.i18n import gettext
 from web.identity import current_actor
 from web.pages import people_forms as forms
+from web.pages import staff_import
 from web.pages.customer import services
 from web.pages.organisation_kinds import KINDS, STAFF_ROLES, Field, Kind, advice
 from web.pages.people_forms import EXPECTED, Changed, Form, Refused
@@ -27,6 +28,7 @@ HEADS = frozenset({Role.DEPARTMENT_HEAD, Role.CAPTAIN, Role.MANAGER})
 
 def setup(app: web.Application) -> None:
     """Add the routes; a new one comes before those with a key."""
+    staff_import.setup(app)
     app.router.add_get("/organisation", first)
     app.router.add_get("/organisation/{kind}", show)
     app.router.add_get("/organisation/{kind}/new", new)
@@ -114,6 +116,12 @@ async def _choices(request: web.Request, kind: Kind) -> dict[str, dict[str, str]
             if one.active and one.role in HEADS
         }
         found["head_user_id"] = found["deputy_user_id"] = heads
+    if "user_id" in names:
+        found["user_id"] = {
+            one.user_id: f"{one.display_name or one.login} · {one.login}"
+            for one in await request.app[ACCOUNTS].users.list()
+            if one.active
+        }
     return found
 
 
@@ -219,7 +227,7 @@ async def save(request: web.Request) -> web.StreamResponse:
 
 
 def _refused(error: HuifangError, form: Form) -> Shown:
-    name = "If-Match" if isinstance(error, StaleVersion) else error.field or ""
+    name = "If-Match" if isinstance(error, StaleVersion) else (error.field or "").split(".")[0]
     return Shown(
         refused=Refused("organisation", name, advice(name, error.code)),
         typed=form,

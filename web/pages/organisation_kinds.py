@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm.domain.staff import split_skills
 from web.i18n import N_, gettext
 from web.labels import PROBLEMS, word
 from web.pages.people_forms import Form, day, maybe
@@ -24,7 +25,7 @@ class Field:
     """A field of a form.
 
     Attributes:
-        kind: ``text``, ``tel``, ``date``, ``check`` or ``choice``.
+        kind: ``text``, ``tel``, ``date``, ``check``, ``choice``, or ``list`` of words in one line.
         attribute: of the view, where it has another name.
         empty: word of the empty choice; without one a choice must be made.
         only_new: never changed later.
@@ -48,6 +49,8 @@ class Field:
         found = getattr(view, self.attribute or self.name)
         if self.kind == "check":
             return "1" if found else ""
+        if self.kind == "list":
+            return "、".join(found)
         return "" if found is None else str(found)
 
     def typed(self, form: Form) -> str:
@@ -70,6 +73,8 @@ class Field:
             return self.name in form
         if self.kind == "date":
             return day(form, self.name)
+        if self.kind == "list":
+            return split_skills(self.typed(form))
         return maybe(form, self.name)
 
 
@@ -152,6 +157,9 @@ KINDS = {
                 ),
                 Field(name="store_id", label=N_("店面"), kind="choice", empty=N_("未定")),
                 Field(name="phone", label=N_("电话"), kind="tel", limit=40, attribute="phone_masked"),
+                Field(name="user_id", label=N_("登录账户"), kind="choice", empty=N_("没有")),
+                Field(name="agent_no", label=N_("工号（话机号码）"), limit=16),
+                Field(name="skills", label=N_("技能（用顿号分开）"), kind="list", limit=300),
                 Field(name="active", label=N_("在职"), kind="check", start="1"),
             ),
         ),
@@ -174,6 +182,9 @@ ADVICE = {
     "role": N_("请选择岗位。"),
     "department_code": N_("请从列表里选择。"),
     "store_id": N_("请从列表里选择。"),
+    "user_id": N_("请从列表里选择。"),
+    "agent_no": N_("2 到 16 位数字，要和登录账户的话机号码一样，不能和同事重复。"),
+    "skills": N_("最多 12 项，每项最多 20 个字，用顿号分开。"),
     "address": N_("最多 200 个字。"),
 }
 """Field → what to write there. Said when the field is refused."""

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from crm.organisation import CrewStatus, Organisation, StaffRole
+from crm.organisation import Organisation
+from crm.organisation_views import CrewStatus, StaffRole
 from web.api.operation import Call, operation
 from web.api.v1.people import services
 from web.api.v1.people_schemas import Body, Key, Text
 from web.api.v1.schemas import NoQuery, Out, Query
+from web.api.v1.staff_import import ROUTES as STAFF_IMPORT
 from web.idempotency import Idempotency
 from web.permissions import Permission
 
@@ -67,6 +69,10 @@ class StaffIn(Body):
     store_id: Key | None = None
     phone: Annotated[str, Field(max_length=40)] | None = None
     user_id: Key | None = None
+    agent_no: Annotated[str, Field(max_length=40)] | None = Field(
+        None, description="Number of their telephone; that of their user's, where the user has one."
+    )
+    skills: tuple[Text, ...] = Field((), max_length=12, description="What they can do.")
     active: bool = True
 
 
@@ -81,6 +87,7 @@ class StaffQuery(Query):
 
     role: Literal["PM", "DSG", "QC", "SPC", "RCP", "DPP"] | None = None
     active: bool | None = True
+    skill: Annotated[str, Field(max_length=20)] | None = Field(None, description="Only who has it.")
 
 
 class StoreOut(Out):
@@ -152,6 +159,8 @@ class StaffOut(Out):
     store_id: str | None
     phone_masked: str | None
     user_id: str | None
+    agent_no: str | None
+    skills: tuple[str, ...]
     active: bool
     version: int
 
@@ -300,7 +309,9 @@ async def change_crew(call: Call[NoQuery]) -> CrewOut:
 async def list_staff(call: Call[StaffQuery]) -> StaffList:
     """Return who works for the company."""
     role = StaffRole(call.query.role) if call.query.role else None
-    found = await _organisation(call).staff(call.actor, role=role, active=call.query.active)
+    found = await _organisation(call).staff(
+        call.actor, role=role, active=call.query.active, skill=call.query.skill
+    )
     return StaffList(items=tuple(StaffOut.model_validate(view) for view in found))
 
 
@@ -351,4 +362,5 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/staff", list_staff),
     ("POST", "/staff", create_staff),
     ("PATCH", "/staff/{staff_id}", change_staff),
+    *STAFF_IMPORT,
 )
