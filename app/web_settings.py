@@ -5,11 +5,13 @@ from functools import partial
 from ipaddress import ip_network
 
 from app.own_files import own_or_shipped
+from app.retention import policy_of
 from app.settings import Settings
 from callback_campaigns.domain.campaign import Trunk
 from callback_campaigns.domain.dial_rules import parse_dialling
 from callback_campaigns.domain.plan_rules import parse_plan
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
+from crm.domain.warranty_terms import parse_terms, shipped_terms
 from web.deps import WebSettings
 
 
@@ -20,6 +22,10 @@ def web_settings(settings: Settings) -> WebSettings:
     own = trunk.caller_ids or (settings.centre.hotline,)
     return WebSettings(
         node=settings.pbx.node,
+        greetings={
+            "zh-CN": settings.centre.greeting.replace("{company}", settings.centre.company),
+            "en": settings.centre.greeting_en.replace("{company}", settings.centre.company),
+        },
         timezone=settings.zone,
         default_area=settings.centre.default_area,
         allowed_origins=settings.web.allowed_origins,
@@ -35,6 +41,8 @@ def web_settings(settings: Settings) -> WebSettings:
         answers_dir=settings.data_dir / "answers",
         recordings_dir=settings.data_dir / "recordings",
         compensation_threshold=settings.centre.compensation_threshold,
+        retention=policy_of(settings),
+        warranty_terms=own_or_shipped(folder / "warranty_terms.yaml", parse_terms, shipped_terms),
         plan=own_or_shipped(folder / "planning.yaml", parse_plan, shipped_plan),
         dialling=own_or_shipped(
             folder / "dialling.yaml", partial(parse_dialling, zone=zone), partial(shipped_dialling, zone)

@@ -56,7 +56,8 @@ def plan_point(code: str) -> str | None:
     """Return a point of a plan as questionnaires call it."""
     if code.startswith(YEARLY) and code[1:].isdigit():
         return "yearly"
-    return PLAN_POINTS.get(code)
+    # One of several ends of a warranty has its year and month besides.
+    return PLAN_POINTS.get(code.partition("-")[0])
 
 
 async def carried_to(

@@ -53,6 +53,7 @@ from crm.members import Members
 from crm.office import Office, current_id
 from crm.people_tables import FreezeRow, StageEventRow
 from crm.tables import Customer, Project, ServiceCase, Store
+from crm.warranty_items import ends_of
 from kernel.errors import NotFound, StaleVersion
 from kernel.events import Event
 from kernel.ids import is_ulid, new_ulid
@@ -299,7 +300,7 @@ class CallbackTasks:
             suspended=project is not None and project.stage == Stage.SUSPENDED,
             known_keys=frozenset(await session.scalars(known)),
             open_types=frozenset(CallbackType(kind) for kind in open_types),
-            warranty_end=project.warranty_until if project else None,
+            warranty_ends=await ends_of(session, project) if project else (),
             point_after=point_after,
         )
 
@@ -436,7 +437,7 @@ class CallbackTasks:
         if since is None:
             return
         project = await session.get_one(Project, task.project_id)
-        days = {point.code: planning.day_of(point, since, project.warranty_until) for point in rule.points}
+        days = planning.days_of(rule, since, await ends_of(session, project))
         trigger = Trigger(
             when=rule.when,
             ref=task.origin_ref,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.domain.warranty_terms import Terms, shipped_terms
 from crm.journal import Journal
 from crm.search_feed import SearchFeed
 from crm.tables import Customer, Project, Store
@@ -25,6 +26,7 @@ class Office:
     Attributes:
         zone: the site's; days are its days.
         default_area: area code of numbers that are written without one.
+        warranty_terms: what a home is warranted for, and how long.
     """
 
     database: Database
@@ -32,6 +34,7 @@ class Office:
     journal: Journal
     zone: ZoneInfo
     default_area: str = "010"
+    warranty_terms: Terms = field(default_factory=shipped_terms)
     search: SearchFeed = field(default_factory=SearchFeed)
 
     def now(self) -> datetime:

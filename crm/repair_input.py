@@ -17,6 +17,7 @@ from crm.domain.repair import InTime, NoticeWay, Route, RouteReason
 from crm.domain.warranty import Card, RepairClass, WarrantyFlag
 from crm.repair_tables import WarrantyRow
 from crm.tables import Crew, Project
+from crm.warranty_items import items_of
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 
@@ -46,6 +47,7 @@ class NewRepair:
     Attributes:
         place: where in the home.
         repair_class: under warranty or not; what the warranty says when ``None``.
+        item: code of the item of the warranty that is broken, where it is known.
         reply_within: what a forwarding hotline's order demands instead of the company's limit.
         route: decides at once who repairs.
     """
@@ -55,6 +57,7 @@ class NewRepair:
     symptoms: str
     place: str
     repair_class: RepairClass | None = None
+    item: str | None = None
     source: Source = Source.PHONE
     severity: Severity = Severity.GENERAL
     nature: Nature = Nature.REPAIR
@@ -172,6 +175,7 @@ async def card_of(session: AsyncSession, project_id: str | None) -> tuple[Card |
             until=(issued.until if issued else None) or project.warranty_until,
             flag=WarrantyFlag(issued.flag) if issued else None,
             excluded=tuple(issued.excluded) if issued else (),
+            items=await items_of(session, project_id) if issued else (),
         ),
         crew,
     )

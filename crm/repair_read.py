@@ -48,6 +48,7 @@ from crm.repair_views import (
     RoutingView,
     VisitView,
     WarrantyView,
+    item_views,
 )
 from crm.tables import Project, ServiceCase
 from kernel.access import Actor, Permission
@@ -391,6 +392,8 @@ def _warranty(snapshot: Snapshot) -> WarrantyView:
         no=snapshot.no,
         taken_on=snapshot.taken_on,
         excluded=snapshot.excluded,
+        items=item_views(snapshot.items, snapshot.taken_on),
+        item=snapshot.item,
     )
 
 

@@ -9,6 +9,7 @@ from crm.attachments import Attachments
 from crm.cases import CaseRegister
 from crm.deposit_rules import DepositRules
 from crm.deposits import Deposits
+from crm.domain.warranty_terms import Terms
 from crm.file_store import FileStore
 from crm.journal import Journal
 from crm.limits import LimitBook
@@ -51,8 +52,15 @@ class RepairServices:
         feed: SearchFeed,
         zone: ZoneInfo,
         files: Path,
+        terms: Terms | None = None,
     ) -> Self:
-        """Build them; ``files`` is the folder of photos and scans, ``feed`` knows what repairs add to it."""
+        """Build them.
+
+        Args:
+            files: the folder of photos and scans.
+            feed: knows what repairs add to it.
+            terms: what a home is warranted for, and how long.
+        """
         store = RepairStore(database, clock, register=register, journal=journal, limits=limits, feed=feed)
         reader = RepairReader(database, clock, register=register, limits=limits, zone=zone)
         attachments = Attachments(database, clock, cases=register, journal=journal, store=FileStore(files))
@@ -68,5 +76,5 @@ class RepairServices:
             deposits=deposits,
             deposit_rules=DepositRules(database, clock, journal, deposits, zone=zone),
             attachments=attachments,
-            warranties=Warranties(database, clock, journal),
+            warranties=Warranties(database, clock, journal, zone=zone, terms=terms),
         )

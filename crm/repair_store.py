@@ -24,7 +24,7 @@ from crm.domain.repair import (
     RouteReason,
 )
 from crm.domain.repair_terms import CAPTAIN_DEPARTMENT
-from crm.domain.warranty import Snapshot, WarrantyFlag
+from crm.domain.warranty import Snapshot, WarrantyFlag, WarrantyItem
 from crm.journal import Journal, Values
 from crm.limits import LimitBook, Owner, RecordRef
 from crm.repair_tables import RepairCostRow, RepairRow, RepairVisitRow
@@ -302,6 +302,11 @@ def to_json(snapshot: Snapshot) -> dict[str, Any]:
         "in_construction": snapshot.in_construction,
         "no_project": snapshot.no_project,
         "excluded": list(snapshot.excluded),
+        "item": snapshot.item,
+        "items": [
+            [one.code, one.name, one.starts_on.isoformat(), one.ends_on.isoformat(), one.excluded, one.why]
+            for one in snapshot.items
+        ],
     }
 
 
@@ -315,6 +320,18 @@ def from_json(stored: dict[str, Any], registered_on: date) -> Snapshot:
         in_construction=stored.get("in_construction", False),
         no_project=stored.get("no_project", False),
         excluded=tuple(stored.get("excluded", ())),
+        item=stored.get("item"),
+        items=tuple(
+            WarrantyItem(
+                code=code,
+                name=name,
+                starts_on=date.fromisoformat(starts),
+                ends_on=date.fromisoformat(ends),
+                excluded=excluded,
+                why=why,
+            )
+            for code, name, starts, ends, excluded, why in stored.get("items", ())
+        ),
     )
 
 

@@ -41,6 +41,21 @@ class WarrantyRow(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
+class WarrantyItemRow(Base):
+    """What a home is warranted for, from and until when, or why it is not."""
+
+    __tablename__ = "warranty_item"
+
+    project_id: Mapped[str] = mapped_column(ForeignKey("warranty.project_id"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(String(40))
+    starts_on: Mapped[date] = mapped_column(Date)
+    ends_on: Mapped[date] = mapped_column(Date)
+    excluded: Mapped[bool] = mapped_column(Boolean)
+    why: Mapped[str] = mapped_column(String(120))
+
+
 class RepairRow(Base):
     """What a repair 报修 has besides the header; its version is the header's.
 

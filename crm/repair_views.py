@@ -1,5 +1,6 @@
 """Repairs as pages and the API show them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,7 +11,7 @@ from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
 from crm.domain.repair import InTime, NoticeWay, Route, RouteReason, Step, VisitOutcome
 from crm.domain.repair_cost import CostKind, CostState
-from crm.domain.warranty import RepairClass, RepairWarning, WarrantyFlag
+from crm.domain.warranty import ItemCover, RepairClass, RepairWarning, WarrantyFlag, WarrantyItem
 from crm.limit_views import TimerView
 
 
@@ -28,14 +29,49 @@ class RepairList(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """An item of a warranty, and whether the customer gets it on the day of the card or the repair."""
+
+    code: str
+    name: str
+    starts_on: date
+    ends_on: date
+    excluded: bool
+    why: str
+    state: ItemCover
+
+
+def item_views(items: Iterable[WarrantyItem], on: date) -> tuple[ItemView, ...]:
+    """Return items as they are shown on a day."""
+    return tuple(
+        ItemView(
+            code=one.code,
+            name=one.name,
+            starts_on=one.starts_on,
+            ends_on=one.ends_on,
+            excluded=one.excluded,
+            why=one.why,
+            state=one.state_on(on),
+        )
+        for one in items
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WarrantyView:
-    """The warranty as it was when the repair was registered; ``until`` is its last day."""
+    """The warranty as it was when the repair was registered; ``until`` is its last day.
+
+    Attributes:
+        item: code of the item that the repair is about, where somebody said so.
+    """
 
     flag: WarrantyFlag
     until: date | None
     no: str | None
     taken_on: date
     excluded: tuple[str, ...]
+    items: tuple[ItemView, ...] = ()
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

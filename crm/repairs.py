@@ -88,7 +88,9 @@ class Repairs:
                 at=now,
             )
             card, crew = await card_of(session, new.project_id)
-            snapshot = take_snapshot(card, self._reader.today())
+            snapshot = take_snapshot(card, self._reader.today(), new.item or None)
+            if new.item and snapshot.item_state is None:
+                raise Invalid("not an item of the home's warranty", field="item")
             chosen = new.repair_class or suggested_class(snapshot)
             begun = rules.begin(
                 at=now,

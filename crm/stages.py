@@ -38,6 +38,7 @@ from crm.people_tables import StageEventRow, SuspensionRow
 from crm.project_views import ProjectRecord
 from crm.stage_rows import delivery_moved, planned_day, reached
 from crm.tables import Project
+from crm.warranty_items import follow_stage
 from kernel.access import Actor, Permission
 from kernel.errors import Invalid
 from kernel.events import Event
@@ -121,6 +122,8 @@ class ProjectStages:
             if course.delivery is not after.delivery:
                 delivery_moved(session, office, row, course.delivery, after.delivery)
             after = self.advance_paid(session, actor, row, after, paid_up, on=new.happened_on)
+            project_reads.store_course(row, after)
+            await follow_stage(session, office, actor, row, new.stage, new.happened_on)
             return await self._done(session, actor, row, course, after, "stage_registered")
 
     def advance_paid(

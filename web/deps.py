@@ -21,6 +21,8 @@ from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.preview import PreviewCalls
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
+from crm.domain.retention import Policy, shipped_retention
+from crm.domain.warranty_terms import Terms, shipped_terms
 from crm.views import CustomerCard
 from kernel.bus import Bus
 from kernel.business_time import ServiceHours
@@ -40,6 +42,7 @@ class WebSettings:
 
     Attributes:
         node: the PBX whose live figures this process serves.
+        greetings: language → what agents say first, with ``{name}`` and ``{surname}`` still to fill in.
         timezone: the site's zone; every time that leaves the API is written in it.
         default_area: area code of the numbers that are written without one.
         secure: the pages are reached over TLS: cookies get ``Secure``, responses get HSTS.
@@ -58,11 +61,14 @@ class WebSettings:
         recordings_dir: where recorded calls lie, each named by its call.
         trunks: the lines that campaigns may call over.
         plan: which event makes which callback.
+        retention: what is kept how long; the job that deletes goes by the same.
+        warranty_terms: what a home is warranted for, and how long.
         dialling: when and how often customers are called.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
 
     node: str = "pbx1"
+    greetings: Mapping[str, str] = field(default_factory=dict)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     default_area: str = "010"
     secure: bool = False
@@ -81,6 +87,8 @@ class WebSettings:
     recordings_dir: Path = Path(".data/recordings")
     connect_sources: tuple[str, ...] = ()
     plan: PlanRules = field(default_factory=shipped_plan)
+    retention: Policy = field(default_factory=shipped_retention)
+    warranty_terms: Terms = field(default_factory=shipped_terms)
     dialling: DialFile = field(default_factory=shipped_dialling)
     trunks: tuple[Trunk, ...] = (Trunk(name="main", lines=60, caller_ids=("01065558800",)),)
 

@@ -4,12 +4,12 @@ The same event gives the same keys, so that a plan may be made again after any f
 said with its reason, so that coverage can be counted against what was asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from callback_campaigns.domain.plan_rules import Before, PlanPoint, PlanRules, TypeRule, When
+from callback_campaigns.domain.plan_rules import Before, PlanRules, TypeRule, When
 from callback_campaigns.domain.task import Hold, Task, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Category, Origin, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, CallWish, Occasion, Span
@@ -64,6 +64,7 @@ class PlanContext:
         suspended: the work stands still.
         known_keys: keys that have a task already.
         open_types: types of which the project has an open task, for the warning.
+        warranty_ends: days on which items of the home's warranty end, the last one last.
         point_after: the day of the plan's point that is over.
     """
 
@@ -75,7 +76,7 @@ class PlanContext:
     suspended: bool = False
     known_keys: frozenset[str] = frozenset()
     open_types: frozenset[CallbackType] = frozenset()
-    warranty_end: date | None = None
+    warranty_ends: tuple[date, ...] = ()
     point_after: date | None = None
 
 
@@ -155,17 +156,13 @@ def is_sampled(key: str, rule: TypeRule) -> bool:
 
 
 def next_point(
-    rule: TypeRule, since: date, warranty_end: date | None, *, after: date
+    rule: TypeRule, since: date, warranty_ends: Sequence[date], *, after: date
 ) -> tuple[str, date] | None:
     """Return the first point of a plan that lies after a day, with its day; ``None`` when all are past.
 
     A project has one current task of a type (CB-1): the next point is planned when the one before is over.
     """
-    days = []
-    for point in rule.points:
-        day = day_of(point, since, warranty_end)
-        if day is not None and day > after:
-            days.append((day, point.code))
+    days = [(day, code) for code, day in days_of(rule, since, warranty_ends).items() if day > after]
     if not days:
         return None
     day, code = min(days)
@@ -300,7 +297,7 @@ def _plan_type(
     if rule.points:
         yesterday = today - timedelta(days=1)
         after = max(yesterday, context.point_after or yesterday)
-        found = next_point(rule, trigger.on, context.warranty_end, after=after)
+        found = next_point(rule, trigger.on, context.warranty_ends, after=after)
         if found is None:
             return Skipped.NO_POINT
         point, due_on = found
@@ -384,13 +381,22 @@ def _from(made: Planned, origin: Origin, task: Task | None) -> Planned:
     return Planned(task=changed, first_by=made.first_by)
 
 
-def day_of(point: PlanPoint, since: date, warranty_end: date | None) -> date | None:
-    """Return the day of a point of a plan, ``None`` when nobody knows it."""
-    if point.before is None:
-        return point.offset.day_after(since)
-    if point.before is Before.WARRANTY_END and warranty_end is not None:
-        return warranty_end - point.offset.fixed
-    return None
+def days_of(rule: TypeRule, since: date, warranty_ends: Sequence[date]) -> dict[str, date]:
+    """Return the points of a plan whose days are known, each with its day.
+
+    A point before the end of a warranty comes for each item that ends (domain.md §3.7): the last one has the
+    point's own code, those before it year and month of the end besides.
+    """
+    days: dict[str, date] = {}
+    for point in rule.points:
+        if point.before is None:
+            days[point.code] = point.offset.day_after(since)
+        elif point.before is Before.WARRANTY_END and warranty_ends:
+            *earlier, last = sorted(warranty_ends)
+            days[point.code] = last - point.offset.fixed
+            for end in reversed(earlier):
+                days[f"{point.code}-{end:%y%m}"] = end - point.offset.fixed
+    return days
 
 
 def _midnight(day: date, calendar: Calendar) -> datetime:

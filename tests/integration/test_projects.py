@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from crm.domain.machine import IllegalStep
 from crm.domain.project import Stage
 from crm.domain.stages import Delivery
+from crm.domain.warranty import WarrantyFlag
 from crm.events_people import PaymentPosted, StageCorrected, StageReached
 from crm.organisation import NameTaken
 from crm.payments import NewPayment, ReceiptTaken
@@ -17,6 +18,7 @@ from crm.projects import ContractTaken, ProjectFilter
 from crm.stages import NewStage
 from crm.tables import CaseParty, Project, ServiceCase
 from crm.timeline import Timeline
+from crm.warranties import Warranties
 from kernel.access import Actor, Role
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -61,6 +63,10 @@ def make_time() -> datetime:
     return datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 
+def cards(desk: Desk) -> Warranties:
+    return Warranties(desk.office.database, desk.office.clock, desk.office.journal)
+
+
 class TestStages:
     async def test_a_project_from_contract_to_warranty(self, desk: Desk, clock: FakeClock) -> None:
         owner = await desk.customer()
@@ -100,8 +106,15 @@ class TestStages:
         assert (posted.project.appraisal_points, posted.project.appraised_by) == (3, MANAGER.name)
         handed = await desk.reach(key, Stage.DELIVERED, TODAY)
         assert handed.project.delivery_state is Delivery.DELIVERED
+        prepared = await cards(desk).get(AGENT, key)
+        assert (prepared.flag, prepared.issued_on) == (WarrantyFlag.PRE, None), "from the configured terms"
+        assert [item.ends_on for item in prepared.items if item.code == "waterproof"] == [
+            date(TODAY.year + 5, TODAY.month, TODAY.day)
+        ]
         until = TODAY + timedelta(days=1)
         await desk.reach(key, Stage.IN_WARRANTY, TODAY, warranty_until=until)
+        issued = await cards(desk).get(AGENT, key)
+        assert (issued.flag, issued.issued_on) == (WarrantyFlag.FULL, TODAY)
         assert await desk.stages.expire_warranties(Actor.system("timers")) == 0
         clock.advance(timedelta(days=2))
         assert await desk.stages.expire_warranties(Actor.system("timers")) == 1

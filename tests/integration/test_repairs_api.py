@@ -259,5 +259,26 @@ async def test_a_warranty_card_is_written_down_and_the_next_repair_takes_it(
     ):
         problem = await agent("PUT", key, card | change, version=1, status=400)
         assert problem["errors"][0]["field"] == field
+    home = {"starts_on": "2026-01-10", "ends_on": "2028-01-10", "excluded": False, "why": ""}
+    taps = {"code": "fittings", "name": "五金配件"} | home | {"ends_on": "2026-02-01"}
+    wood = {"code": "woodwork", "name": "定制木作"} | home | {"excluded": True, "why": "客户自购"}
+    items = {"excluded": [], "until": None, "items": [taps, wood]}
+    short = {"code": "waterproof", "name": "防水"} | home
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"flag": "full"}, "flag"),
+        ({"excluded": ["橱柜"]}, "excluded"),
+        ({"items": [taps, wood, short]}, "items.2.ends_on"),
+        ({"items": [taps, wood | {"why": ""}]}, "items.1.why"),
+    )
+    for edit, field in wrong:
+        problem = await agent("PUT", key, card | items | edit, version=1, status=400)
+        assert problem["errors"][0]["field"] == field
+    written = await agent("PUT", key, card | items, version=1)
+    assert (written["until"], written["excluded"]) == ("2026-02-01", ["定制木作：客户自购"])
+    for item, warning in (("fittings", "ITEM_EXPIRED"), ("woodwork", "ITEM_EXCLUDED")):
+        told = await agent("POST", "/repairs", symptoms(company) | {"item": item}, status=201)
+        assert warning in told["warnings"] and told["repair_class"] == "out"
+        assert told["warranty"]["item"] == item
+    await agent("POST", "/repairs", symptoms(company) | {"item": "roof"}, status=400)
     await company.change_project(stage=75)
-    assert (await agent("PUT", key, card, version=1, status=409))["code"] == "not_paid"
+    assert (await agent("PUT", key, card, version=2, status=409))["code"] == "not_paid"

@@ -11,7 +11,7 @@ from callback_campaigns.domain.terms import Gate
 from crm.domain.lines import choice
 from crm.domain.project import Stage
 from crm.domain.stages import DELIVERY_STEPS, ENDED, Delivery
-from crm.organisation import CrewStatus
+from crm.organisation_views import CrewStatus
 from crm.payments import NewPayment
 from crm.people_services import PeopleServices
 from crm.project_views import ProjectRecord
@@ -20,10 +20,11 @@ from kernel.access import Actor
 from kernel.errors import Invalid, StaleVersion
 from web import labels
 from web.callback_part import CALLBACKS
+from web.crm_part import CRM
 from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
-from web.pages import callback_words
+from web.pages import callback_words, repair_words, warranty
 from web.pages import people_forms as forms
 from web.pages import people_words as words
 from web.pages.customer import project_card, services
@@ -59,6 +60,7 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/projects/{project_id}", show)
     app.router.add_get("/projects/{project_id}/edit", edit)
     app.router.add_post("/projects/{project_id}/edit", save)
+    warranty.setup(app)
     for name, (permission, step) in STEPS.items():
         app.router.add_post(f"/projects/{{project_id}}/{name}", _handler(name, permission, step))
 
@@ -121,6 +123,12 @@ async def _page(
         "may_post": user.can(Permission.PAYMENTS_POST),
         "may_ask": project.stage is Stage.MIDTERM and user.can(Permission.PAYMENTS_POST),
         "gates": await _gates(request, project.project_id),
+        "warranty": (
+            card := await request.app[CRM].repairs.warranties.get(current_actor(request), project.project_id)
+        ),
+        "warranty_word": labels.word(repair_words.WARRANTIES, card.flag.value),
+        "item_states": labels.words(repair_words.ITEM_STATES),
+        "item_tones": repair_words.ITEM_TONES,
         "stops": await request.app[CALLBACKS].desk.stops(current_actor(request), project.project_id),
         "callback_kinds": labels.words(callback_words.KINDS),
         "gate_words": labels.words(words.GATES),

@@ -9,7 +9,7 @@ from aiohttp import web
 from crm.domain.case import CaseKind, Severity, Source
 from crm.domain.classification import Nature, Urgency
 from crm.domain.repair import Route, RouteReason
-from crm.domain.warranty import RepairClass
+from crm.domain.warranty import ItemCover, RepairClass
 from crm.limit_views import RecordRef
 from crm.repair_input import AskedRoute, NewRepair
 from kernel.errors import HuifangError
@@ -33,6 +33,7 @@ HOLDERS = (
     "content",
     "place",
     "repair_class",
+    "item",
     "route",
     "reason",
     "severity",
@@ -106,6 +107,12 @@ async def _page(request: web.Request, draft: Draft, *, status: int = 200) -> web
         "warranty": preview.warranty,
         "warranty_word": labels.word(repair_words.WARRANTIES, preview.warranty.flag.value),
         "warnings": [labels.word(repair_words.WARNINGS, item.value) for item in preview.warnings],
+        "item_warnings": {
+            one.code: labels.word(repair_words.WARNINGS, f"ITEM_{'EXCLUDED' if one.excluded else 'EXPIRED'}")
+            for one in preview.warranty.items
+            if one.state is not ItemCover.COVERED and preview.warranty.flag.value not in {"none", "pre"}
+        },
+        "item_states": labels.words(repair_words.ITEM_STATES),
         "crew": preview.crew,
         "crew_active": preview.crew_active,
         "classes": labels.words(repair_words.CLASSES),
@@ -157,6 +164,7 @@ def _read(reader: Reader, draft: Draft) -> NewRepair | None:
     symptoms = reader.text("content", limit=2000)
     place = reader.text("place", limit=60)
     class_ = reader.choice("repair_class", repair_words.CLASSES)
+    item = reader.text("item", limit=20, required=False)
     severity = reader.choice("severity", words.SEVERITIES)
     nature = reader.choice("nature", words.NATURES, required=False)
     urgency = reader.choice("urgency", words.URGENCIES, required=False)
@@ -178,6 +186,7 @@ def _read(reader: Reader, draft: Draft) -> NewRepair | None:
         symptoms=symptoms,
         place=place,
         repair_class=RepairClass(class_),
+        item=item or None,
         source=Source(source),
         severity=Severity(int(severity)),
         nature=Nature(nature or Nature.REPAIR.value),

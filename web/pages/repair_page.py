@@ -334,6 +334,8 @@ async def page(
         "target": words.target_text(case.nature, case.urgency),
         "source": labels.word(words.SOURCES, case.source),
         "class_word": labels.word(repair_words.CLASSES, view.repair_class.value),
+        "item_states": labels.words(repair_words.ITEM_STATES),
+        "item_tones": repair_words.ITEM_TONES,
         "warranty_word": labels.word(repair_words.WARRANTIES, view.warranty.flag.value),
         "warnings": [labels.word(repair_words.WARNINGS, item.value) for item in view.warnings],
         "routes": labels.words(repair_words.ROUTES),

@@ -11,6 +11,13 @@ WARRANTIES = {
     "excluded": N_("不保修"),
     "expired": N_("保修已过期"),
 }
+ITEM_STATES = {
+    "covered": N_("在保"),
+    "excluded": N_("不保修"),
+    "expired": N_("已过期"),
+    "ahead": N_("尚未开始"),
+}
+ITEM_TONES = {"covered": "green", "excluded": "brick", "expired": "brick", "ahead": "amber"}
 WARNINGS = {
     "IN_CONSTRUCTION": N_("工程还没有完工：施工中的问题应当登记为投诉。"),
     "NO_PROJECT": N_("没有选定工程，查不到保修情况。"),
@@ -18,6 +25,8 @@ WARNINGS = {
     "PARTLY_WARRANTED": N_("只有一部分保修，请核对不保修的项目。"),
     "NOT_WARRANTED": N_("不保修。"),
     "WARRANTY_EXPIRED": N_("保修已经过期。"),
+    "ITEM_EXCLUDED": N_("坏的这一项不在保修范围内。"),
+    "ITEM_EXPIRED": N_("坏的这一项已过保修期。"),
     "CLASS_AGAINST_WARRANTY": N_("选的保修类别和保修情况不一致。"),
 }
 ROUTES = {"original": N_("原施工队"), "captain": N_("客服部维修队长"), "other_crew": N_("其他施工队")}

@@ -25,6 +25,7 @@ from callback_campaigns.domain.rule_reader import add_months
 from callback_campaigns.domain.task import Hold, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel, Origin
 from callback_campaigns.domain.windows import Span
+from callback_campaigns.talk_facts import plan_point
 from crm.domain.customer import Level
 from crm.domain.freeze import FreezeScope
 from kernel.errors import ConfigurationError, Invalid
@@ -268,7 +269,7 @@ def test_the_points_of_a_finished_customer_come_one_after_the_other() -> None:
     rule = RULES.types[CallbackType.FINISHED]
     delivered, warranty_end = date(2026, 1, 31), date(2028, 1, 31)
     after, days = delivered, []
-    while (found := planning.next_point(rule, delivered, warranty_end, after=after)) is not None:
+    while (found := planning.next_point(rule, delivered, (warranty_end,), after=after)) is not None:
         days.append((found[0], str(found[1])))
         after = found[1]
     assert days == [
@@ -283,7 +284,21 @@ def test_the_points_of_a_finished_customer_come_one_after_the_other() -> None:
         ("Y4", "2030-01-31"),
         ("Y5", "2031-01-31"),
     ]
-    assert planning.next_point(rule, delivered, None, after=date(2026, 8, 1)) == ("Y1", date(2027, 1, 31))
+    assert planning.next_point(rule, delivered, (), after=date(2026, 8, 1)) == ("Y1", date(2027, 1, 31))
+
+
+def test_a_call_comes_thirty_days_before_each_item_of_the_warranty_expires() -> None:
+    rule = RULES.types[CallbackType.FINISHED]
+    ends = (date(2031, 1, 31), date(2027, 1, 31), date(2028, 1, 31))
+    days = planning.days_of(rule, date(2026, 1, 31), ends)
+    found = {code: day for code, day in days.items() if code.startswith("W30")}
+    assert found == {
+        "W30-2701": date(2027, 1, 1),
+        "W30-2801": date(2028, 1, 1),
+        "W30": date(2031, 1, 1),
+    }
+    assert {plan_point(code) for code in found} == {"warranty"}
+    assert all(len(code) <= 8 for code in days), "the column is that wide"
 
 
 def test_a_delivery_written_down_late_begins_at_the_next_point() -> None:

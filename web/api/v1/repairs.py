@@ -139,6 +139,7 @@ async def register_repair(call: Call[NoQuery]) -> RepairDetail:
         symptoms=given.symptoms,
         place=given.place,
         repair_class=given.repair_class,
+        item=given.item,
         source=given.source,
         severity=given.severity,
         nature=given.nature,

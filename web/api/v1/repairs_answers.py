@@ -8,7 +8,7 @@ from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import ProblemStatus
 from crm.domain.repair import InTime, NoticeWay, Route, RouteReason, Step, VisitOutcome
 from crm.domain.repair_cost import CostKind, CostState
-from crm.domain.warranty import RepairClass, RepairWarning, WarrantyFlag
+from crm.domain.warranty import ItemCover, RepairClass, RepairWarning, WarrantyFlag
 from web.api.v1.case_schemas import CaseLimit
 from web.api.v1.repairs_schemas import RepairStatusName
 from web.api.v1.schemas import Out, SiteTime
@@ -82,6 +82,18 @@ class RepairSummary(Out):
     version: int
 
 
+class WarrantyItemOut(Out):
+    """An item of a warranty; `state` is as of the day of the card or the repair."""
+
+    code: str
+    name: str
+    starts_on: date
+    ends_on: date
+    excluded: bool
+    why: str
+    state: ItemCover
+
+
 class WarrantyShown(Out):
     """The warranty as it was when the repair was registered."""
 
@@ -90,6 +102,8 @@ class WarrantyShown(Out):
     no: str | None
     taken_on: date
     excluded: tuple[str, ...]
+    items: tuple[WarrantyItemOut, ...]
+    item: str | None = Field(description="Code of the item that the repair is about.")
 
 
 class RoutingShown(Out):

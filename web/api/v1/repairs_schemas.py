@@ -74,6 +74,9 @@ class RepairIn(RepairBody):
     symptoms: str = Field(min_length=1, max_length=2000)
     place: str = Field(min_length=1, max_length=60, description="Where in the home.")
     repair_class: RepairClass | None = Field(None, description="What the warranty says unless given.")
+    item: str | None = Field(
+        None, min_length=1, max_length=20, description="Code of the item of the warranty that is broken."
+    )
     source: Source = Source.PHONE
     severity: Severity = Severity.GENERAL
     nature: Nature = Nature.REPAIR

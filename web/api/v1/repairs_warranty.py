@@ -4,16 +4,28 @@ from datetime import date
 
 from pydantic import Field
 
-from crm.domain.warranty import WarrantyFlag
+from crm.domain.warranty import WarrantyFlag, WarrantyItem
 from crm.warranties import NewCard, WarrantyCard
 from web.api.operation import Call, operation
 from web.api.v1.repairs import services
+from web.api.v1.repairs_answers import WarrantyItemOut
 from web.api.v1.repairs_schemas import RepairBody
 from web.api.v1.schemas import NoQuery, Out
 from web.permissions import Permission
 
 PROJECT = (("project_id", "Id of the project."),)
 TAG = "repairs"
+
+
+class WarrantyItemIn(RepairBody):
+    """An item of a warranty."""
+
+    code: str = Field(min_length=1, max_length=20, description="`waterproof` and the like; see the terms.")
+    name: str = Field(min_length=1, max_length=40)
+    starts_on: date
+    ends_on: date
+    excluded: bool = False
+    why: str = Field("", max_length=120, description="Why it is left out.")
 
 
 class WarrantyIn(RepairBody):
@@ -25,6 +37,9 @@ class WarrantyIn(RepairBody):
     until: date | None = None
     excluded: tuple[str, ...] = Field(
         (), max_length=50, description="What a partial one leaves out, and why."
+    )
+    items: tuple[WarrantyItemIn, ...] = Field(
+        (), max_length=40, description="What it covers; then `excluded` follows from them, as does `until`."
     )
 
 
@@ -39,6 +54,10 @@ class WarrantyCardShown(Out):
     excluded: tuple[str, ...]
     written_by: str | None
     version: int
+    items: tuple[WarrantyItemOut, ...]
+    proposed: tuple[WarrantyItemOut, ...] = Field(
+        description="What the company's terms give, while nothing is written down."
+    )
 
 
 def _shown(card: WarrantyCard) -> WarrantyCardShown:
@@ -71,7 +90,9 @@ async def get_warranty(call: Call[NoQuery]) -> WarrantyCardShown:
 )
 async def write_warranty(call: Call[NoQuery]) -> WarrantyCardShown:
     """Write a warranty card down, or correct it."""
-    card = NewCard(**call.body(WarrantyIn).model_dump())
+    given = call.body(WarrantyIn)
+    items = tuple(WarrantyItem(**item.model_dump()) for item in given.items)
+    card = NewCard(**given.model_dump(exclude={"items"}), items=items)
     project_id = call.request.match_info["project_id"]
     return _shown(
         await services(call).warranties.write(call.actor, project_id, expected=call.expected, card=card)
