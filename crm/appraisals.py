@@ -14,7 +14,7 @@ from crm.complaint_tables import ComplaintLine
 from crm.confidential import sees_all_confidential
 from crm.journal import Journal
 from crm.limit_tables import AppraisalProposalRow
-from crm.months import month_period
+from crm.months import month_of, month_period
 from crm.tables import Department
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -24,6 +24,7 @@ from kernel.errors import Conflict, Forbidden, NotFound, StaleVersion
 from kernel.ids import is_ulid
 
 MAX_NOTE = 400
+MAX_EXPORTED = 10_000
 ENTITY = "appraisal"
 
 
@@ -55,6 +56,9 @@ class AppraisalView:
         user_id: whom it is about; ``None`` when nobody in the department was named.
         points: negative.
         decided_by: who decided; ``system`` where the breach was taken back.
+        period: the month it counts in, from when it was confirmed.
+        confirmed_by: who confirmed it, also of one that was taken back later.
+        exported_at: when it went to payroll; it goes once.
     """
 
     appraisal_id: str
@@ -73,6 +77,10 @@ class AppraisalView:
     decided_by: str | None
     decided_at: datetime | None
     note: str | None
+    period: str | None
+    confirmed_by: str | None
+    exported_at: datetime | None
+    exported_by: str | None
     version: int
 
 
@@ -139,12 +147,17 @@ class Appraisals:
         month: str,
         *,
         department: str | None = None,
+        exported: bool | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> AppraisalPage:
         """Return the entries that count from a month on, as payroll wants them: by when they were confirmed.
 
         Whoever does not see lines about integrity does not see their entries either.
+
+        Args:
+            exported: those that went to payroll, whatever became of them since, or those that did not yet;
+                all that count with ``None``.
 
         Raises:
             Forbidden: neither the red list nor payroll is the role's.
@@ -154,9 +167,15 @@ class Appraisals:
             actor.need(Permission.RECOVERY_HANDLE)
         limit, row = max(1, min(limit, MAX_PAGE)), AppraisalProposalRow
         since, until = month_period(month, self._zone)
-        query = _QUERY.where(
-            row.state == AppraisalState.CONFIRMED, row.decided_at >= since, row.decided_at < until
-        )
+        if exported:
+            # What was taken back after it went out is listed too: payroll has to know.
+            query = _QUERY.where(row.period == month, row.exported_at.is_not(None))
+        else:
+            query = _QUERY.where(
+                row.state == AppraisalState.CONFIRMED, row.decided_at >= since, row.decided_at < until
+            )
+            if exported is False:
+                query = query.where(row.exported_at.is_(None))
         if department is not None:
             query = query.where(row.department == department)
         if not sees_all_confidential(actor):
@@ -174,6 +193,48 @@ class Appraisals:
             if last is not None and last.decided_at is not None
             else None,
         )
+
+    async def export(self, actor: Actor, month: str, *, department: str | None = None) -> int:
+        """Hand a month's entries to payroll, each once; return how many went.
+
+        The list of those that went is :meth:`confirmed` with ``exported``.
+
+        Raises:
+            Forbidden: payroll is not the role's.
+            Invalid: no month.
+        """
+        actor.need(Permission.RECOVERY_HANDLE)
+        month_period(month, self._zone)
+        row = AppraisalProposalRow
+        query = select(row).where(
+            row.state == AppraisalState.CONFIRMED, row.period == month, row.exported_at.is_(None)
+        )
+        if department is not None:
+            query = query.where(row.department == department)
+        if not sees_all_confidential(actor):
+            query = query.where(~_secret())
+        query = query.order_by(row.decided_at, row.id).limit(MAX_EXPORTED)
+        async with self._database.transaction() as session:
+            found = (await session.scalars(query.with_for_update(of=row))).all()
+            if not found:
+                return 0
+            for one in found:
+                one.exported_at, one.exported_by = self._clock.now(), actor.name
+            await session.flush()
+            await self._journal.note(
+                session,
+                actor,
+                "appraisal.export",
+                entity=ENTITY,
+                entity_id=month,
+                after={
+                    "month": month,
+                    "department": department,
+                    "entries": len(found),
+                    "points": sum(one.points for one in found),
+                },
+            )
+            return len(found)
 
     async def confirm(
         self, actor: Actor, appraisal_id: str, *, expected: int, note: str = ""
@@ -208,6 +269,8 @@ class Appraisals:
                 raise StaleVersion("somebody else changed the entry; read it again", field="If-Match")
             row.state, row.note = state, note or None
             row.decided_by, row.decided_at = actor.name, self._clock.now()
+            if state is AppraisalState.CONFIRMED:
+                row.period, row.confirmed_by = month_of(row.decided_at, self._zone), actor.name
             await session.flush()
             department = await session.get(Department, row.department) if row.department else None
             view = _view(row, department.name if department else None)
@@ -266,5 +329,9 @@ def _view(row: AppraisalProposalRow, department_name: str | None) -> AppraisalVi
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         note=row.note,
+        period=row.period,
+        confirmed_by=row.confirmed_by,
+        exported_at=row.exported_at,
+        exported_by=row.exported_by,
         version=row.version,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from crm.appraisals import Appraisals, AppraisalView
 from crm.case_figures import CaseFiguresReader
 from crm.case_lists import BoardRow, CaseLists
 from crm.cases import MAX_PAGE, CaseFilter
@@ -70,6 +71,7 @@ class CaseExports:
         repeats: RepeatComplaints,
         voices: Voices,
         figures: CaseFiguresReader,
+        appraisals: Appraisals,
         most: int = MAX_ROWS,
     ) -> None:
         self._database = database
@@ -79,6 +81,7 @@ class CaseExports:
         self._repeats = repeats
         self._voices = voices
         self._figures = figures
+        self._appraisals = appraisals
         self._most = most
 
     async def board(
@@ -161,6 +164,30 @@ class CaseExports:
         total = await self._voices.count(actor, wanted)
         asked = {"kind": wanted.kind, "month": wanted.month}
         return await self._begin(actor, "voices", form, total, asked, read)
+
+    async def appraisals(self, actor: Actor, month: str, *, form: FileForm) -> Export[AppraisalView]:
+        """Return the appraisal entries of a month that went to payroll.
+
+        Raises:
+            Forbidden: payroll is not the role's.
+            TooManyRows: see :meth:`board`.
+        """
+        actor.need(Permission.RECOVERY_HANDLE)
+        rows: list[AppraisalView] = []
+        cursor: str | None = None
+        while len(rows) <= self._most:
+            page = await self._appraisals.confirmed(
+                actor, month, exported=True, cursor=cursor, limit=MAX_PAGE
+            )
+            rows += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+
+        async def read(_: str | None) -> _Page[AppraisalView]:
+            return rows, None
+
+        return await self._begin(actor, "appraisals", form, len(rows), {"month": month}, read)
 
     async def crew_repairs(self, actor: Actor, wanted: Asked, *, form: FileForm) -> Export[CrewRepairs]:
         """Return the repairs of a period per crew. Raises as :meth:`board`."""

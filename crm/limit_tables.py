@@ -145,7 +145,8 @@ class LimitBreachRow(Base):
 class AppraisalProposalRow(Base):
     """An appraisal entry that a breach proposes; it counts only when the manager confirms it.
 
-    ``state`` is ``proposed``, ``confirmed`` or ``dropped``.
+    ``state`` is ``proposed``, ``confirmed`` or ``dropped``; ``period`` is the month it counts in,
+    ``exported_at`` when it went to payroll.
     """
 
     __tablename__ = "appraisal_proposal"
@@ -166,9 +167,16 @@ class AppraisalProposalRow(Base):
     decided_by: Mapped[str | None] = mapped_column(String(80))
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     note: Mapped[str | None] = mapped_column(String(400))
+    period: Mapped[str | None] = mapped_column(String(7))
+    confirmed_by: Mapped[str | None] = mapped_column(String(80))
+    exported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    exported_by: Mapped[str | None] = mapped_column(String(80))
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
-    __table_args__ = (Index("ix_appraisal_proposal_state_proposed_at", "state", "proposed_at"),)
+    __table_args__ = (
+        Index("ix_appraisal_proposal_state_proposed_at", "state", "proposed_at"),
+        Index("ix_appraisal_proposal_period", "period"),
+    )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 

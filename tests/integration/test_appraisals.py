@@ -198,3 +198,25 @@ async def test_payroll_reads_what_counts_of_a_month(
     for role in (Role.AGENT, Role.DEPARTMENT_HEAD, Role.FINANCE):
         with pytest.raises(Forbidden):
             await appraisals.confirmed(person(role), month)
+
+
+async def test_an_entry_goes_to_payroll_once_and_is_listed_again(
+    office: Database, appraisals: Appraisals, clock: SettableClock
+) -> None:
+    hr = person(Role.HR)
+    items = (await appraisals.page(MANAGER)).items
+    for item in items:
+        await appraisals.confirm(OTHER_MANAGER, item.appraisal_id, expected=item.version)
+    month = f"{clock.now():%Y-%m}"
+    with pytest.raises(Forbidden):
+        await appraisals.export(MANAGER, month)
+    with pytest.raises(Invalid):
+        await appraisals.export(hr, "2026")
+    assert await appraisals.export(hr, month, department="ENG") == 2
+    left = await appraisals.confirmed(hr, month, exported=False)
+    assert [item.department for item in left.items] == [None]
+    assert (await appraisals.export(hr, month), await appraisals.export(hr, month)) == (1, 0)
+    sent = (await appraisals.confirmed(hr, month, exported=True)).items
+    assert len(sent) == len(items) and {item.period for item in sent} == {month}
+    assert {(item.confirmed_by, item.exported_by) for item in sent} == {(OTHER_MANAGER.name, hr.name)}
+    assert (await appraisals.confirmed(hr, month, exported=False)).items == ()

@@ -132,6 +132,7 @@ async def test_a_list_that_is_too_long_says_so_and_leaves_no_trace(office: Offic
         repeats=crm.repeats,
         voices=crm.voices,
         figures=crm.figures,
+        appraisals=crm.appraisals,
         most=1,
     )
     async with office.stage.database.session() as session:

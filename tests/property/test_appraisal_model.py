@@ -2,7 +2,8 @@
 
 The model (domain.md §0, §1.12): an entry counts from the moment a manager who is not the one it is about
 confirms it; with a reason it is dropped instead; after either nobody decides again. A breach that is taken
-back drops its entry, whatever was decided. The month's list has what counts, and nothing else.
+back drops its entry, whatever was decided. The month's list has what counts, and nothing else. What counts
+goes to payroll once (§4.5); what is taken back after that stays on the list of what went.
 """
 
 import asyncio
@@ -66,6 +67,8 @@ class Entry:
     changes: int = 0
     by: str | None = None
     counts_in: str = ""
+    period: str = ""
+    sent: bool = False
 
 
 class EntriesOnTheirWay(RuleBasedStateMachine):
@@ -142,7 +145,7 @@ class EntriesOnTheirWay(RuleBasedStateMachine):
             assert who is not HR and not stale and (confirm or words.strip())
             known.state, known.by = "confirmed" if confirm else "dropped", who.name
             known.changes += 1
-            known.counts_in = self.world.clock.now().strftime("%Y-%m") if confirm else ""
+            known.counts_in = known.period = self.world.clock.now().strftime("%Y-%m") if confirm else ""
             assert view.version == 1 + known.changes
 
     @rule(place=PLACES)
@@ -161,6 +164,19 @@ class EntriesOnTheirWay(RuleBasedStateMachine):
             known.state, known.by, known.counts_in = "dropped", "system", ""
             known.changes += 1
 
+    @rule(month=st.sampled_from(["2026-03", "2026-04"]), who=st.sampled_from([HR, MANAGER]))
+    def a_month_goes_to_payroll(self, month: str, who: Actor) -> None:
+        due = [one for one in self.entries.values() if one.counts_in == month and not one.sent]
+        try:
+            count = self.run(self.world.appraisals.export(who, month, department=self.department))
+        except Forbidden:
+            assert who is MANAGER
+            return
+        assert who is HR and count == len(due)
+        for one in due:
+            one.sent = True
+            one.changes += 1
+
     @invariant()
     def lists_show_what_the_model_says(self) -> None:
         async def read() -> None:
@@ -177,6 +193,17 @@ class EntriesOnTheirWay(RuleBasedStateMachine):
                 page = await appraisals.confirmed(HR, month, **mine)  # type: ignore[arg-type]
                 counts = {key for key, one in self.entries.items() if one.counts_in == month}
                 assert {item.appraisal_id for item in page.items} == counts
+                for sent in (True, False):
+                    page = await appraisals.confirmed(HR, month, exported=sent, **mine)  # type: ignore[arg-type]
+                    assert {item.appraisal_id for item in page.items} == {
+                        key
+                        for key, one in self.entries.items()
+                        if (
+                            one.sent and one.period == month
+                            if sent
+                            else one.counts_in == month and not one.sent
+                        )
+                    }
 
         if self.entries:
             self.run(read())

@@ -26,6 +26,7 @@ from web.identity import current_actor
 from web.pages import case_board, case_words, figures
 from web.pages.case_parts import CASE_LISTS, departments
 from web.pages.lists import repeats, voices
+from web.pages.lists.appraisal_file import appraisal_row, appraisal_titles
 from web.pages.office.overdue import LISTS
 from web.permissions import Permission, requires, streaming
 
@@ -57,6 +58,7 @@ def setup(app: web.Application) -> None:
         repeats=crm.repeats,
         voices=crm.voices,
         figures=crm.figures,
+        appraisals=crm.appraisals,
     )
     app[SLOTS] = Slots(AT_ONCE)
     app.router.add_get("/exports/cases.{form}", send_board)
@@ -64,6 +66,7 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/exports/repeats.{form}", send_repeats)
     app.router.add_get("/exports/voices.{form}", send_voices)
     app.router.add_get("/exports/crew-repairs.{form}", send_crew_repairs)
+    app.router.add_get("/exports/appraisals.{form}", send_appraisals)
 
 
 @requires(Permission.EXPORT)
@@ -126,6 +129,18 @@ async def send_crew_repairs(request: web.Request) -> web.StreamResponse:
     with request.app[SLOTS].one():
         found = await request.app[EXPORTS].crew_repairs(current_actor(request), asked, form=form)
         return await send_file(request, form, "crew-repairs", _crew_titles(), found, _crew_row)
+
+
+@requires(Permission.RECOVERY_HANDLE)
+@streaming
+async def send_appraisals(request: web.Request) -> web.StreamResponse:
+    """Send a month's appraisal entries that went to payroll."""
+    form, month = form_of(request), request.query.get("month", "")[:7]
+    with request.app[SLOTS].one():
+        found = await request.app[EXPORTS].appraisals(current_actor(request), month, form=form)
+        return await send_file(
+            request, form, f"appraisals-{month}", appraisal_titles(), found, await appraisal_row(request)
+        )
 
 
 def form_of(request: web.Request) -> FileForm:

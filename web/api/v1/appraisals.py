@@ -32,8 +32,25 @@ class ConfirmedQuery(Query):
 
     month: Annotated[str, Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", examples=["2026-03"])]
     department: Code | None = None
+    exported: bool | None = Field(
+        None, description="Those that went to payroll, taken back since or not; or those that did not yet."
+    )
     cursor: Cursor | None = None
     limit: Limit = 50
+
+
+class AppraisalExportIn(ComplaintBody):
+    """Which month's entries go to payroll."""
+
+    month: Annotated[str, Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", examples=["2026-03"])]
+    department: Code | None = None
+
+
+class AppraisalsExported(Out):
+    """How many entries went to payroll now."""
+
+    month: str
+    exported: int
 
 
 class AppraisalConfirmIn(ComplaintBody):
@@ -67,6 +84,10 @@ class AppraisalOut(Out):
     decided_by: str | None
     decided_at: SiteTime | None
     note: str | None
+    period: str | None = Field(description="The month it counts in.")
+    confirmed_by: str | None
+    exported_at: SiteTime | None = Field(description="When it went to payroll.")
+    exported_by: str | None
     version: int
 
 
@@ -111,9 +132,32 @@ async def list_confirmed_appraisals(call: Call[ConfirmedQuery]) -> AppraisalList
     """Return a page of entries."""
     asked = call.query
     page = await call.request.app[CRM].appraisals.confirmed(
-        call.actor, asked.month, department=asked.department, cursor=asked.cursor, limit=asked.limit
+        call.actor,
+        asked.month,
+        department=asked.department,
+        exported=asked.exported,
+        cursor=asked.cursor,
+        limit=asked.limit,
     )
     return AppraisalList.model_validate(page)
+
+
+@operation(
+    query=NoQuery,
+    response=AppraisalsExported,
+    permission=Permission.RECOVERY_HANDLE,
+    summary="Hand a month's appraisal entries to payroll",
+    description="Each goes once; `GET /appraisals/confirmed?exported=true` lists them again.",
+    tag=TAG,
+    body=AppraisalExportIn,
+)
+async def export_appraisals(call: Call[NoQuery]) -> AppraisalsExported:
+    """Mark what counts and did not go yet."""
+    asked = call.body(AppraisalExportIn)
+    count = await call.request.app[CRM].appraisals.export(
+        call.actor, asked.month, department=asked.department
+    )
+    return AppraisalsExported(month=asked.month, exported=count)
 
 
 @operation(
@@ -163,6 +207,7 @@ async def dismiss_appraisal(call: Call[NoQuery]) -> AppraisalOut:
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (
     ("GET", "/appraisals", list_appraisals),
     ("GET", "/appraisals/confirmed", list_confirmed_appraisals),
+    ("POST", "/appraisals/export", export_appraisals),
     ("POST", "/appraisals/{appraisal_id}/confirm", confirm_appraisal),
     ("POST", "/appraisals/{appraisal_id}/dismiss", dismiss_appraisal),
 )

@@ -20,7 +20,7 @@ from web.pages.case_forms import Field
 from web.pages.list_tabs import tabs_of
 from web.pages.lists.forms import RowAttempt, back_to, row_step, take_row
 from web.pages.office.parts import ShownStep, Step
-from web.pages.shell import render
+from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.tables import UserRow
 
@@ -28,6 +28,7 @@ HERE = "/lists/appraisals"
 PAGE = 50
 STATES = {"proposed": N_("待定"), "confirmed": N_("已确认"), "dropped": N_("已取消")}
 assert set(STATES) == {state.value for state in AppraisalState}
+SENT = {"yes": True, "no": False}
 PAGES_OF = {"escalation": "/escalations/{id}"}
 
 
@@ -81,6 +82,7 @@ class Row:
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
+    app.router.add_post(HERE + "/export", export)
     app.router.add_post(HERE + "/{appraisal_id}/steps/{step}", take)
     app.router.add_get(HERE + "/{appraisal_id}/steps/{step}", back_to(HERE, Permission.CASES_VIEW_ALL))
 
@@ -89,6 +91,17 @@ def setup(app: web.Application) -> None:
 async def show(request: web.Request) -> web.StreamResponse:
     """Show a page of entries: those that wait, or those that count from a month on."""
     return await _page(request, RowAttempt())
+
+
+@requires(Permission.RECOVERY_HANDLE)
+async def export(request: web.Request) -> web.StreamResponse:
+    """Hand a month's entries to payroll, then show them with their files."""
+    form = await request.post()
+    month = str(form.get("month", ""))[:7]
+    count = await request.app[CRM].appraisals.export(current_actor(request), month)
+    return see_other(
+        f"{HERE}?" + urlencode({"month": month, "state": "confirmed", "sent": "yes", "new": count})
+    )
 
 
 @requires(Permission.CASES_DECIDE)
@@ -111,16 +124,19 @@ async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     state = AppraisalState(asked) if leads and asked in STATES else AppraisalState.PROPOSED
     state = state if leads else AppraisalState.CONFIRMED
     month = request.query.get("month", "")
+    sent = SENT.get(request.query.get("sent", "")) if state is AppraisalState.CONFIRMED else None
     problem, cursor = "", request.query.get("cursor")
     try:
-        month, page = await _read(request, state, month, cursor)
+        month, page = await _read(request, state, month, cursor, sent)
     except Invalid:
         problem = gettext("这一页已经过期，请从第一页开始。")
-        month, page = await _read(request, state, "", None)
+        month, page = await _read(request, state, "", None, sent)
         status = 400
     names = await _names(request, page)
     done = STEPS.get(request.query.get("done", ""))
     kept = {"state": state.value} | ({"month": month} if state is AppraisalState.CONFIRMED else {})
+    kept |= {"sent": request.query["sent"]} if sent is not None else {}
+    new = request.query.get("new", "")
     rows = [
         Row(
             item=item,
@@ -148,13 +164,21 @@ async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -
         "states": labels.words(STATES) if leads else {},
         "state": state.value,
         "month": month,
+        "sent": "" if sent is None else "yes" if sent else "no",
+        "may_export": actor.can(Permission.RECOVERY_HANDLE),
         "rows": rows,
         "points": sum(item.points for item in page.items),
         "problem": problem,
         "refused": tried.attempt.problem
         if tried.key and tried.key not in {item.appraisal_id for item in page.items if not item.decided_at}
         else "",
-        "done_text": gettext(done.done) if done else "",
+        "done_text": gettext(done.done)
+        if done
+        else gettext("已导出 %(n)s 条，可以下载。") % {"n": new}
+        if new.isdigit() and new != "0"
+        else gettext("没有新的条目要导出。")
+        if new == "0"
+        else "",
         "first": f"{HERE}?" + urlencode(kept) if cursor else "",
         "more": f"{HERE}?" + urlencode(kept | {"cursor": page.next_cursor}) if page.next_cursor else "",
     }
@@ -162,14 +186,14 @@ async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -
 
 
 async def _read(
-    request: web.Request, state: AppraisalState, month: str, cursor: str | None
+    request: web.Request, state: AppraisalState, month: str, cursor: str | None, sent: bool | None
 ) -> tuple[str, AppraisalPage]:
     app, actor = request.app, current_actor(request)
     appraisals = app[CRM].appraisals
     if state is not AppraisalState.CONFIRMED:
         return "", await appraisals.page(actor, state=state, cursor=cursor, limit=PAGE)
     month = month or month_of(app[DEPS].clock.now(), app[DEPS].settings.timezone)
-    return month, await appraisals.confirmed(actor, month, cursor=cursor, limit=PAGE)
+    return month, await appraisals.confirmed(actor, month, exported=sent, cursor=cursor, limit=PAGE)
 
 
 async def _names(request: web.Request, page: AppraisalPage) -> dict[str, str]:
