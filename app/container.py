@@ -39,6 +39,7 @@ from app.voice import Voice
 from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from callback_campaigns.effects import FACTS as EFFECT_FACTS
+from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.task_facts import TASK_FACTS
 from crm.case_alerts import ALERT_FACTS, look_at_case
 from crm.case_watch import watch_cases
@@ -181,6 +182,8 @@ async def open_centre(
         tasks.spawn("callback-effects", follows.run)
         tasks.spawn("callback-sweep", lambda: keep_sweeping(callbacks.sweep))
         tasks.spawn("callback-watch", lambda: keep_sweeping(callbacks.watch, WATCH))
+        reports = RegularReports(base.database, base.clock, zone=settings.zone)
+        tasks.spawn("regular-reports", reports.worker(worker=base.worker).run)
         opinions = _opinion_notices(base)
         told = _consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
         tasks.spawn("opinion-notices", told.run)

@@ -2,6 +2,7 @@
 
 import callback_campaigns.campaign_tables
 import callback_campaigns.questionnaire_tables
+import callback_campaigns.report_tables
 import callback_campaigns.talk_tables
 import callback_campaigns.task_tables
 import crm.attachment_tables
@@ -40,6 +41,7 @@ MODULES = (
     callback_campaigns.task_tables,
     callback_campaigns.talk_tables,
     callback_campaigns.questionnaire_tables,
+    callback_campaigns.report_tables,
     crm.complaint_tables,
     crm.deposit_rule_tables,
     crm.duty_tables,

@@ -146,6 +146,20 @@ class DataRequests:
             await self._note(session, actor, "data_request.received", row, {"kind": kind})
             return await self._view(session, row)
 
+    async def late(self, actor: Actor, *, limit: int = 50) -> tuple[DataRequestView, ...]:
+        """Return requests whose answer is overdue, the longest first. Raises Forbidden."""
+        actor.need(Permission.PRIVACY_HANDLE)
+        row, now = DataRequestRow, self._office.now()
+        query = (
+            select(row, Customer.name)
+            .join(Customer, Customer.id == row.customer_id)
+            .where(row.answered_at.is_(None), row.due_at < now)
+            .order_by(row.due_at, row.id)
+            .limit(max(1, min(limit, MAX_PAGE)))
+        )
+        async with self._office.database.session() as session:
+            return tuple(_shown(one, name, now) for one, name in await session.execute(query))
+
     async def page(
         self,
         actor: Actor,

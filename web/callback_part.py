@@ -19,6 +19,7 @@ from callback_campaigns.figures import FiguresReader
 from callback_campaigns.forms import Forms
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.questionnaire_book import QuestionnaireBook
+from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.talks import Talks
 from callback_campaigns.task_desk import CallbackDesk
@@ -52,6 +53,7 @@ class Callbacks:
     figures: FiguresReader
     player: AnswerPlayer
     review: AnswerReview
+    reports: RegularReports
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -100,6 +102,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         FiguresReader(office, plan),
         AnswerPlayer(office, talks, AnswerFiles(deps.settings.answers_dir)),
         AnswerReview(office, questionnaires, crm.tickets.tickets),
+        RegularReports(office.database, office.clock, zone=office.zone),
     )
 
 

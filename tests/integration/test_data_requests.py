@@ -62,6 +62,11 @@ async def test_6_4_a_request_is_answered_or_refused_with_a_reason_within_15_work
     assert other.no == "GX202603020002"
     clock.advance(timedelta(days=22))
     assert (await requests.get(MANAGER, made.request_id)).overdue
+    assert [one.no for one in await requests.late(MANAGER)] == [made.no, other.no], (
+        "on the list of what is late"
+    )
+    with pytest.raises(Forbidden):
+        await requests.late(AGENT)
     with pytest.raises(StaleVersion):
         await requests.answer(MANAGER, made.request_id, made.version + 5, "已出示")
     with pytest.raises(Invalid):

@@ -28,6 +28,7 @@ from web.pages import (
     office,
     people,
     questionnaires,
+    regular_reports,
     repair_new,
     search,
     shell,
@@ -48,6 +49,7 @@ def setup(app: web.Application) -> None:
     callback_answers.setup(app)
     callback_form.setup(app)
     callback_results.setup(app)
+    regular_reports.setup(app)
     callback_voices.setup(app)
     callback_work.setup(app)
     people.setup(app)

@@ -56,6 +56,7 @@ TABS = (
     Tab("/lists/causes", N_("月度原因"), _has_causes),
     Tab("/lists/improvements", N_("改进措施"), _has_measures),
     Tab("/lists/voices", N_("客户声音"), _has_orders),
+    Tab("/lists/reports", N_("定期报表"), _leads),
     Tab("/lists/duty", N_("值班"), _has_orders),
     Tab("/lists/staffing", N_("排班与话务"), _leads),
     Tab("/lists/forwarded", N_("转办单"), _has_orders),

@@ -92,10 +92,23 @@ async def show(request: web.Request) -> web.StreamResponse:
     except Invalid:
         problem = gettext("这一页已经过期，请从第一页开始。")
         page = await overdue.overdue_page(actor, which, department=department or None, limit=PAGE)
+    requests = await app[CRM].data_requests.late(actor) if actor.can(Permission.PRIVACY_HANDLE) else ()
     summary = next(item for item in summaries if item.which == which.value)
     chosen = {"list": which.value} | ({"department": department} if department else {})
     context = {
-        "tabs": [Tab(which=s.which, label=gettext(LISTS[s.which]), total=s.total) for s in summaries],
+        "tabs": [
+            Tab(
+                which=s.which,
+                label=gettext(LISTS[s.which]),
+                total=s.total + (len(requests) if s.which == OverdueList.NOT_CLOSED else 0),
+            )
+            for s in summaries
+        ],
+        "requests": [
+            (one, left_text(one.due_at - app[DEPS].clock.now()))
+            for one in requests
+            if which is OverdueList.NOT_CLOSED and one.due_at is not None
+        ],
         "which": which.value,
         "title": gettext(LISTS[which.value]),
         "bars": _bars(summary),
@@ -149,6 +162,7 @@ PAGES_OF = {
     "ticket": "/cases/{id}",
     "forwarded": "/cases/{id}",
     "escalation": "/escalations/{id}",
+    "data_request": "/data-requests",
 }
 
 
