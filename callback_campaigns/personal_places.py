@@ -61,6 +61,6 @@ PERSONAL = Personal(
             "callback_gate_override.gate",
         ),
         "names the file by talk and question; the file itself goes": ("callback_voice.path",),
-        "what the centre asks and how it dials": ("campaign.*", "questionnaire*"),
+        "what the centre asks and how it dials": ("campaign.*", "questionnaire*", "regular_report.*"),
     },
 )

@@ -181,6 +181,7 @@ PERSONAL = Personal(
         ),
         "what the company knows of itself": (
             *("department.*", "store.*", "staff.*", "crew.*", "material.*", "repair_point.*", "duty_shift.*"),
+            "repair_point_visit.*",
             *("knowledge_*", "calendar_*", "case_number.prefix", "quality_feedback.*", "improvement_*"),
             *("patrol.*", "repair_order.original_crew_name", "limit_*", "appraisal_proposal.*"),
         ),

@@ -108,3 +108,25 @@ class QualityFeedback(Base):
     by: Mapped[str] = mapped_column(String(80))
 
     __table_args__ = (Index("ix_quality_feedback_month", "month"),)
+
+
+class PointVisit(Base):
+    """Something planned with a repair point, and what came of it: a visit, a training, an audit."""
+
+    __tablename__ = "repair_point_visit"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    point_id: Mapped[str] = mapped_column(ForeignKey("repair_point.id"))
+    kind: Mapped[str] = mapped_column(String(10))
+    planned_on: Mapped[date] = mapped_column(Date)
+    topic: Mapped[str] = mapped_column(String(200))
+    planned_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    planned_by: Mapped[str] = mapped_column(String(80))
+    done_on: Mapped[date | None] = mapped_column(Date)
+    result: Mapped[str] = mapped_column(Text, default="", server_default="")
+    sound: Mapped[bool | None] = mapped_column(Boolean)
+    done_by: Mapped[str | None] = mapped_column(String(80))
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __table_args__ = (Index("ix_repair_point_visit_point_id", "point_id", "planned_on"),)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form

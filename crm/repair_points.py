@@ -24,6 +24,8 @@ from crm.domain.repair_point import (
 )
 from crm.events_tickets import RepairBudgetExceeded
 from crm.journal import Journal
+from crm.notices.events import NoticeWanted
+from crm.notices.handoff_facts import head_of
 from crm.repair_point_tables import MonthlyAccount, PartIssue, QualityFeedback, RepairPoint
 from crm.repair_point_views import (
     AccountView,
@@ -381,6 +383,17 @@ class RepairPoints:
             )
             session.add(row)
             await session.flush()
+            add_fact(
+                session,
+                NoticeWanted(
+                    at=row.at,
+                    code="quality.feedback",
+                    key=f"quality.feedback|{row.id}",
+                    parameters={"product": row.product, "problem": row.problem, "count": str(count)},
+                    link=f"/lists/repair-points?month={month}",
+                    also=tuple(head_of(code) for code in row.departments),
+                ),
+            )
             await self._journal.note(
                 session,
                 actor,

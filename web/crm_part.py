@@ -12,7 +12,6 @@ from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.data_requests import DataRequests
-from crm.domain.retention import shipped_retention
 from crm.duty import Duty
 from crm.file_store import FileStore
 from crm.follow_ups import FollowUps
@@ -31,6 +30,7 @@ from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
 from crm.office import Office
 from crm.people_services import PeopleServices
+from crm.point_visits import PointVisits
 from crm.problem_customers import ProblemCustomers
 from crm.repair_points import RepairPoints
 from crm.repair_services import RepairServices
@@ -100,6 +100,7 @@ class CrmServices:
     forwarded: ForwardedOrders
     knowledge: Knowledge
     repair_points: RepairPoints
+    point_visits: PointVisits
     follow_ups: FollowUps
     figures: CaseFiguresReader
     repeats: RepeatComplaints
@@ -144,6 +145,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         zone=settings.timezone,
         default_area=settings.default_area,
         search=feed,
+        warranty_terms=settings.warranty_terms,
     )
     members = UserMembers(pins)
     complaints = ComplaintServices.build(
@@ -158,7 +160,9 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         members=members,
     )
     return CrmServices(
-        people=PeopleServices.build(office, publish=deps.bus.publish, gates=GateDesk(office, settings.plan)),
+        people=PeopleServices.build(
+            office, publish=deps.bus.publish, gates=GateDesk(office, settings.plan), numbers=members
+        ),
         repairs=(
             repairs := RepairServices.build(
                 deps.database,
@@ -169,6 +173,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
                 feed=feed,
                 zone=settings.timezone,
                 files=settings.files_dir,
+                terms=settings.warranty_terms,
             )
         ),
         cases=cases,
@@ -205,6 +210,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         forwarded=ForwardedOrders(deps.database, deps.clock, cases, journal, limits),
         knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),
         repair_points=RepairPoints(deps.database, deps.clock, journal, zone=settings.timezone),
+        point_visits=PointVisits(deps.database, deps.clock, journal, zone=settings.timezone),
         follow_ups=FollowUps(deps.database, deps.clock, cases, journal),
         figures=CaseFiguresReader(deps.database, deps.clock, zone=settings.timezone),
         repeats=RepeatComplaints(deps.database, deps.clock, cases),
@@ -213,7 +219,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         retention=(
             retention := Retention(
                 office,
-                shipped_retention(),
+                settings.retention,
                 calls=CallShelf(),
                 callbacks=CallbackCalls(settings.answers_dir),
                 personal=PERSONAL,

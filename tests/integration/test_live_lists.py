@@ -42,6 +42,7 @@ OTHERWISE = {
     "/lists": "leads to the first list",
     "/notices": "lives on the topic notices, which the bell reads",
     "/organisation": "leads to the stores",
+    "/organisation/staff/import": "a form, and what became of a file",
     "/search": "an answer to what was asked",
     "/sign-in": "nobody is signed in",
     "/supervisor": "lives on the topic board",

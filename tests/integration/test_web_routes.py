@@ -82,9 +82,11 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /api/v1/dial-attempts.xlsx",
         "GET /callback-results.{form}",
         "GET /callback-voices.{form}",
+        "GET /exports/appraisals.{form}",
         "GET /exports/campaigns/{campaign_id}.{form}",
         "GET /exports/cases.{form}",
         "GET /exports/crew-repairs.{form}",
+        "GET /exports/lost.{form}",
         "GET /exports/overdue.{form}",
         "GET /exports/repeats.{form}",
         "GET /exports/voices.{form}",
@@ -92,6 +94,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "POST /api/v1/cases/{case_id}/attachments",
         "POST /api/v1/improvements/{measure_id}/evidence",
         "POST /api/v1/imports",
+        "POST /api/v1/staff/import",
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm.domain.repair_point import PartKind
+from crm.point_visits import VisitKind
 from crm.repair_point_views import PointText
 from crm.repair_points import MAX_NOTE
 from kernel.errors import Invalid
@@ -14,6 +15,9 @@ from web.permissions import Permission
 
 PART_KINDS = {"issue": N_("领用"), "return": N_("退回")}
 assert set(PART_KINDS) == {kind.value for kind in PartKind}
+VISIT_KINDS = {"visit": N_("走访"), "training": N_("培训"), "audit": N_("账务与配件审核")}
+assert set(VISIT_KINDS) == {kind.value for kind in VisitKind}
+SOUND = {"yes": N_("相符"), "no": N_("不符")}
 _MONTH = Field(name="month", label=N_("月份"), kind="month", limit=7)
 
 
@@ -91,6 +95,29 @@ async def _feed_back(taken: dict[str, Any]) -> object:
     )
 
 
+async def _plan(taken: dict[str, Any]) -> object:
+    values = taken["values"]
+    return await taken["visits"].plan(
+        taken["actor"],
+        taken["key"],
+        VisitKind(values["kind"]),
+        planned_on=values["planned_on"],
+        topic=values["topic"],
+    )
+
+
+async def _finish(taken: dict[str, Any]) -> object:
+    values = taken["values"]
+    return await taken["visits"].finish(
+        taken["actor"],
+        taken["visit_id"],
+        taken["version"],
+        done_on=values["done_on"],
+        result=values["result"],
+        sound={"yes": True, "no": False}.get(values["sound"]),
+    )
+
+
 PUT = Step(
     name="put",
     title=N_("修改维修点"),
@@ -162,11 +189,44 @@ FEEDBACK = Step(
         Field(name="problem", label=N_("问题"), kind="area", limit=400),
     ),
 )
+PLAN = Step(
+    name="plan",
+    title=N_("安排走访、培训或审核"),
+    button=N_("保存"),
+    done=N_("已安排。"),
+    run=_plan,
+    fields=(
+        Field(name="kind", label=N_("做什么"), kind="choice", options=VISIT_KINDS),
+        Field(name="planned_on", label=N_("计划日期"), kind="date"),
+        Field(name="topic", label=N_("内容"), limit=200),
+    ),
+)
+FINISH = Step(
+    name="finish",
+    title=N_("登记结果"),
+    button=N_("保存"),
+    done=N_("结果已登记。"),
+    run=_finish,
+    fields=(
+        Field(name="done_on", label=N_("完成日期"), kind="date"),
+        Field(
+            name="sound",
+            label=N_("账实是否相符（审核必填）"),
+            kind="choice",
+            options=SOUND,
+            blank=N_("不是审核"),
+            required=False,
+        ),
+        Field(name="result", label=N_("结果"), kind="area", limit=1000),
+    ),
+)
 PERMISSIONS = {
     "put": Permission.STAFF_EDIT,
     "move": Permission.REPAIRS_WORK,
     "account": Permission.REPAIRS_WORK,
     "approve": Permission.COSTS_SIGN_SERVICE,
     "feedback": Permission.REPAIRS_WORK,
+    "plan": Permission.REPAIRS_WORK,
+    "finish": Permission.REPAIRS_WORK,
 }
-STEPS = {step.name: step for step in (PUT, MOVE, ACCOUNT, APPROVE, FEEDBACK)}
+STEPS = {step.name: step for step in (PUT, MOVE, ACCOUNT, APPROVE, FEEDBACK, PLAN, FINISH)}

@@ -24,11 +24,14 @@ from web.pages.lists.point_steps import (
     ACCOUNT,
     APPROVE,
     FEEDBACK,
+    FINISH,
     MOVE,
     PART_KINDS,
     PERMISSIONS,
+    PLAN,
     PUT,
     STEPS,
+    VISIT_KINDS,
 )
 from web.pages.office.parts import ShownStep, Step
 from web.pages.shell import render, see_other
@@ -83,9 +86,9 @@ async def take(request: web.Request) -> web.StreamResponse:
 async def take_of_point(request: web.Request) -> web.StreamResponse:
     """Change a point, write down its spare parts or a month."""
     point_id = request.match_info["point_id"][:40]
-    step = _allowed(request, {"put", "move", "account"})
+    step = _allowed(request, {"put", "move", "account", "plan", "finish"})
     key = request.query.get("key", point_id)[:60]
-    given = _given(request, point_id)
+    given = _given(request, point_id) | {"visit_id": key}
     return await take_row(request, step, key, given, _one, here=f"{HERE}/{point_id}")
 
 
@@ -106,7 +109,13 @@ def _allowed(request: web.Request, names: set[str]) -> Step:
 
 
 def _given(request: web.Request, key: str) -> dict[str, Any]:
-    return {"points": request.app[CRM].repair_points, "actor": current_actor(request), "key": key}
+    crm = request.app[CRM]
+    return {
+        "points": crm.repair_points,
+        "visits": crm.point_visits,
+        "actor": current_actor(request),
+        "key": key,
+    }
 
 
 async def _with_choices(request: web.Request, step: Step) -> Step:
@@ -193,8 +202,24 @@ async def _one(request: web.Request, tried: RowAttempt, *, status: int = 200) ->
         steps.append(_step(ACCOUNT, tried, point_id, key=f"month-{NEW}", start=start))
     if actor.can(PERMISSIONS["put"]):
         steps.append(_step(PUT, tried, point_id, key=point_id, version=point.version, start=_start(point)))
+    if actor.can(PERMISSIONS["plan"]):
+        start = {"planned_on": today.isoformat()}
+        steps.append(_step(PLAN, tried, point_id, key=f"plan-{NEW}", start=start))
+    visits = await request.app[CRM].point_visits.of_point(actor, point_id)
+    finishes = actor.can(PERMISSIONS["finish"])
+    done = {"done_on": today.isoformat()}
     context = {
         "tabs": tabs_of(current_user(request)),
+        "visits": [
+            (
+                one,
+                [_step(FINISH, tried, point_id, key=one.visit_id, version=one.version, start=done)]
+                if one.done_on is None and finishes
+                else [],
+            )
+            for one in visits
+        ],
+        "visit_kinds": labels.words(VISIT_KINDS),
         "point": point,
         "phone": readable(point.phone),
         "stock": _stock(parts),
