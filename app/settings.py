@@ -149,6 +149,16 @@ class CentreSettings(Section):
 
     company: str = Field("安居装饰", max_length=40, description="Name spoken to callers and shown on pages.")
     hotline: str = Field("01065558800", pattern=r"^\+?[0-9]{2,20}$", description="Number of the hotline.")
+    greeting: str = Field(
+        "您好，{company}客服，我姓{surname}，请问有什么可以帮您？",
+        max_length=200,
+        description="What agents say first; shown while a call rings. Filled in: company, name, surname.",
+    )
+    greeting_en: str = Field(
+        "Hello, this is {company}, {name} speaking. How may I help you?",
+        max_length=200,
+        description="The same for agents who read English.",
+    )
     timezone: str = Field("Asia/Shanghai", description="Zone of the site; days begin at its midnight.")
     default_area: str = Field("010", pattern=r"^0\d{2,3}$", description="Area code of numbers without one.")
     always_open: bool = Field(

@@ -39,6 +39,8 @@ async def test_a_call_from_the_ring_to_the_saved_wrap_up(stage: Stage, page: Pag
     await expect(page.locator("#cases li")).to_have_count(1)
     await expect(page.locator("#contacts li")).to_have_count(3)
     await expect(page.locator("#call-number")).to_have_text("138 0013 8001")
+    await expect(page.locator("#call-greeting")).to_contain_text("您好，安居装饰客服")
+    await expect(page.locator("#call-greeting")).to_be_visible()
     await expect(page.locator("#call-path")).to_have_text("投诉 › 施工质量")
     await expect(page.locator("#call-queue")).to_have_text("投诉热线")
     before = await page.locator("#call-wait").inner_text()

@@ -1,5 +1,6 @@
 """The pages over HTTP: who sees which, both languages, hostile names, filters, whole and masked numbers."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -118,6 +119,12 @@ async def test_signing_out_ends_the_session(visitor: Visitor) -> None:
     assert (await visitor.post("/sign-out", {}))[:2] == (303, "/sign-in")
     _, page = await visitor.get("/agent")
     assert 'action="/sign-in"' in page
+
+
+async def test_an_agent_sees_what_to_say_first_in_the_own_name(visitor: Visitor) -> None:
+    await visitor.sign_in("agent")
+    _, page = await visitor.get("/agent")
+    assert re.search(r'id="call-greeting" data-shown="no">您好，安居装饰客服，我姓[^{]。<', page)
 
 
 async def test_the_language_stays_with_the_browser_and_the_user(stage: Stage, visitor: Visitor) -> None:

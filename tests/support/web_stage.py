@@ -105,6 +105,10 @@ class Stage:
                 files_dir=self.files,
                 answers_dir=self.files / "answers",
                 recordings_dir=self.files / "recordings",
+                greetings={
+                    "zh-CN": "您好，安居装饰客服，我姓{surname}。",
+                    "en": "Hello, how may I help you?",
+                },
             ),
             clock=self.clock,
             database=self.database,

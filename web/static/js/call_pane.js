@@ -30,10 +30,18 @@ export function drawCall(pop, notice, labels) {
   queue.hidden = !shown?.queue;
   setText(queue, shown?.queue ? labels.queues[shown.queue] || shown.queue : "");
   setText(byId("call-path"), pop ? pop.menu_path.join(" › ") : "");
+  drawGreeting(pop);
   drawWait(pop);
   drawTalk(pop);
   drawHold(pop);
   drawForms(pop);
+}
+
+/** Show what to say first, from the ring to the end of the call. */
+function drawGreeting(pop) {
+  const greeting = document.getElementById("call-greeting");
+  const shown = pop && pop.direction === "in" && ["ringing", "talking"].includes(pop.phase);
+  if (greeting) setData(greeting, "shown", shown ? "yes" : "no");
 }
 
 /** Have the links to the forms of cases carry the call, and the customer once it is known who that is. */
