@@ -1,15 +1,21 @@
-"""An attempt that an agent made from another telephone, and that brought nothing (domain.md §1.2, CB-8)."""
+"""An attempt that an agent made from another telephone, and that brought nothing (domain.md §1.2, CB-8).
+
+It is a row beside all other attempts, so that it is found with them, counts for the number's limits, and an
+empty number is marked. Our exchange placed no call: it has neither node nor trunk.
+"""
 
 from datetime import datetime
 
 from callback_campaigns.assignment import check_caller
+from callback_campaigns.dial_queries import numbers_of
 from callback_campaigns.domain import task_steps
+from callback_campaigns.domain.attempt import CHANNEL_PREFIX, AttemptState
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.domain.task import Moved, RetryTimes, Task
-from callback_campaigns.domain.terms import Outcome
+from callback_campaigns.domain.terms import Category, Outcome
 from callback_campaigns.task_store import locked, to_task
-from callback_campaigns.task_tables import CallbackTaskRow
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.domain.lines import choice, one_line
 from crm.office import Office
@@ -54,12 +60,34 @@ class ManualAttempts:
             if expected is not None and row.version != expected:
                 raise StaleVersion("the task was changed by somebody else; read it again", field="If-Match")
             check_caller(actor, row.assignee_id)
-            times = await self._tasks.retry_times(session, to_task(row), self._dialling)
+            task, attempt_id = to_task(row), new_ulid()
+            times = await self._tasks.retry_times(session, task, self._dialling)
+            number = next(iter(await numbers_of(session, row.customer_id)), "")
+            session.add(
+                DialAttemptRow(
+                    id=attempt_id,
+                    channel_id=CHANNEL_PREFIX + attempt_id,
+                    task_id=task_id,
+                    campaign_id=None,
+                    customer_id=row.customer_id,
+                    number=number,
+                    node="",
+                    trunk="",
+                    agent=actor.name,
+                    state=AttemptState.ENDED.value,
+                    outcome=ended.value,
+                    survey=task.category is not Category.CASE,
+                    began_at=now,
+                    since=now,
+                    ended_at=now,
+                )
+            )
+            await session.flush()
             await self._tasks.apply_to(
                 session,
                 row,
                 "tried_elsewhere",
-                lambda task: _tried(task, ended, times, now, actor.name, why),
+                lambda one: _tried(one, attempt_id, ended, times, now, actor.name, why),
                 by=actor.name,
             )
             await self._office.journal.note(
@@ -73,6 +101,14 @@ class ManualAttempts:
             )
 
 
-def _tried(task: Task, outcome: Outcome, times: RetryTimes, now: datetime, agent: str, remark: str) -> Moved:
-    calling = task_steps.dialled(task, new_ulid(), now=now).task
+def _tried(
+    task: Task,
+    attempt_id: str,
+    outcome: Outcome,
+    times: RetryTimes,
+    now: datetime,
+    agent: str,
+    remark: str,
+) -> Moved:
+    calling = task_steps.dialled(task, attempt_id, now=now).task
     return task_steps.not_reached(calling, outcome, times, now=now, agent=agent, remark=remark)

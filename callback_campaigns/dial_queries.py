@@ -13,7 +13,7 @@ from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from crm.domain.case import Severity
 from crm.domain.freeze import CaseCall
-from crm.tables import ServiceCase
+from crm.tables import CustomerPhone, ServiceCase
 from telephony.domain.call import Direction
 from telephony.tables import CallRow
 
@@ -105,3 +105,15 @@ async def case_call(session: AsyncSession, case_id: str | None, *, in_person: bo
         by_human=in_person,
         called_at=await session.scalar(called_at) if header is not None else None,
     )
+
+
+async def numbers_of(session: AsyncSession, customer_id: str) -> list[str]:
+    """Return a customer's numbers, the one where they are reached best first."""
+    phones = (
+        select(CustomerPhone.e164)
+        .where(CustomerPhone.customer_id == customer_id)
+        .order_by(
+            CustomerPhone.bad_since.is_not(None), CustomerPhone.preferred.desc(), CustomerPhone.position
+        )
+    )
+    return list(await session.scalars(phones))

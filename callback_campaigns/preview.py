@@ -7,21 +7,19 @@ and the task stays where it is.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.assignment import check_caller
 from callback_campaigns.campaigns import Lines, state_in
 from callback_campaigns.dial_attempts import DialAttempts, DialRequest
-from callback_campaigns.dial_queries import began_on
+from callback_campaigns.dial_queries import began_on, numbers_of
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState
-from callback_campaigns.domain.refusal import Refusal, Switch
+from callback_campaigns.domain.refusal import Refusal, RefusalCode, Switch
 from callback_campaigns.exchange import DialOrder, Exchange, Way
 from callback_campaigns.placing import Placing
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.office import Office
-from crm.tables import CustomerPhone
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from kernel.ids import is_ulid
@@ -108,8 +106,6 @@ class PreviewCalls:
             raise Invalid("this campaign dials by itself", field="campaign_id")
         wanted_number = await self._number(actor, task_id, number)
         await self._exchange.freshen(self._config.stale_after / 2)
-        if not self._exchange.picture().live:
-            raise Unavailable("the telephone system is not in reach; please try again in a moment")
         trunk = campaign.trunk if campaign else self._config.trunk
         caller_id = campaign.caller_id if campaign else self._config.caller_id
         wanted = DialRequest(
@@ -127,6 +123,9 @@ class PreviewCalls:
         )
         made = await self._attempts.begin(wanted)
         if isinstance(made, Refusal):
+            # Written down like every other reason; whoever asks may simply ask again.
+            if made.code in {RefusalCode.LINK_DOWN, RefusalCode.STALE_STATE}:
+                raise Unavailable("the telephone system is not in reach; please try again in a moment")
             raise DialRefused(made)
         self._placing.send(
             made,
@@ -178,15 +177,3 @@ class PreviewCalls:
             trunk_started=await began_on(session, trunk, self._office.now()),
             trunk_per_second=known.per_second if known is not None else 0,
         )
-
-
-async def numbers_of(session: AsyncSession, customer_id: str) -> list[str]:
-    """Return a customer's numbers, the one where they are reached best first."""
-    phones = (
-        select(CustomerPhone.e164)
-        .where(CustomerPhone.customer_id == customer_id)
-        .order_by(
-            CustomerPhone.bad_since.is_not(None), CustomerPhone.preferred.desc(), CustomerPhone.position
-        )
-    )
-    return list(await session.scalars(phones))

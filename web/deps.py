@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from callback_campaigns.domain.campaign import Trunk
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
-from callback_campaigns.preview import PreviewCalls
+from callback_campaigns.preview_wire import PlacesCalls
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.retention import Policy, shipped_retention
 from crm.domain.warranty_terms import Terms, shipped_terms
@@ -52,7 +52,7 @@ class WebSettings:
         session_idle: a session ends after so long without a request.
         session_absolute: a session ends after so long whatever happens.
         request_deadline: how long a handler may take (streams excepted).
-        max_body_bytes: largest request body.
+        max_body_bytes: largest request body; a megabyte of any text is read, so that its field can be named.
         service_hours: when limits of the service clock run.
         limit_set: the limit set of new records until another is chosen.
         compensation_threshold: more than so many yuan only the general manager decides.
@@ -78,7 +78,7 @@ class WebSettings:
     session_idle: timedelta = timedelta(hours=4)
     session_absolute: timedelta = timedelta(hours=16)
     request_deadline: timedelta = timedelta(seconds=15)
-    max_body_bytes: int = 1024 * 1024
+    max_body_bytes: int = 5 * 512 * 1024
     service_hours: ServiceHours = field(default_factory=ServiceHours)
     limit_set: str = "A"
     compensation_threshold: Decimal = Decimal("2000.00")
@@ -144,7 +144,7 @@ class WebDeps:
         tasks_health: ``Supervisor.health``.
         checks: further readiness checks by name, such as ``ami:pbx1``.
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
-        preview: places agents' calls; ``None`` where the link to the PBX is another process's.
+        preview: places agents' calls, itself or by the process that has the link to the PBX.
     """
 
     settings: WebSettings
@@ -159,7 +159,7 @@ class WebDeps:
     tasks_health: Callable[[], Mapping[str, TaskHealth]]
     checks: Mapping[str, Check] = field(default_factory=dict)
     speak: Callable[[str], Awaitable[Path]] | None = None
-    preview: PreviewCalls | None = None
+    preview: PlacesCalls | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

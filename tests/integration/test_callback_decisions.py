@@ -6,8 +6,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import select
 
-from callback_campaigns.task_tables import CallbackTaskRow
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from crm.tables import CustomerPhone
 from kernel.clock import FakeClock
 from tests.support.callback_calls import ready_task
 from tests.support.web_stage import Stage, web_stage
@@ -51,6 +53,13 @@ async def test_CB8_an_attempt_from_another_telephone_counts_and_is_shown(stage: 
     row = await row_of(stage, task_id)
     assert (row.status, len(row.tried)) == ("retry_wait", 1)
     assert "手机拨打" in await ask(stage, "agent", "GET", page, 200)
+    # It stands beside all other attempts, and counts for the number.
+    async with stage.database.session() as session:
+        (made,) = await session.scalars(select(DialAttemptRow).where(DialAttemptRow.task_id == task_id))
+        (theirs,) = await session.scalars(
+            select(CustomerPhone.e164).where(CustomerPhone.customer_id == row.customer_id)
+        )
+    assert (made.outcome, made.state, made.trunk, made.number) == ("no_answer", "ended", "", theirs)
     # Pressed twice it is one attempt: the task is another version by then.
     assert "wrong=" in await ask(stage, "agent", "POST", f"{page}/tried", 303, data=given)
     body, rest = {"outcome": "busy", "reason": "手机拨打"}, f"/api/v1{page}/attempts"

@@ -2,76 +2,30 @@
 
 import itertools
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from callback_campaigns.domain.campaign import CampaignMode, CampaignState
 from callback_campaigns.domain.terms import CallbackType
-from callback_campaigns.events import CampaignPulse
 from callback_campaigns.exchange import People
-from kernel.bus import Bus
-from kernel.clock import FakeClock
 from kernel.db import Database
 from telephony.events import AgentStateChanged
 from tests.support.campaigns import SUPERVISOR, make_campaigns
+from tests.support.dial_world import World
 from tests.support.dialling import (
-    OFFICE_HOUR,
-    Dialling,
     build,
     numbers,
     set_state,
     start_campaign,
     waiting_customers,
 )
-from tests.support.fake_exchange import FakeExchange, Fault
+from tests.support.fake_exchange import Fault
 from tests.support.network import SILENT
 from tests.unit.callback_campaigns.times import at
 
 pytestmark = pytest.mark.integration
 
 ANSWERS = "0"
-
-
-class World:
-    """A dialler that is led by hand."""
-
-    def __init__(self, database: Database, start: Any = OFFICE_HOUR, **more: Any) -> None:
-        self.database, self.clock, self.bus = database, FakeClock(start), Bus()
-        self.exchange = FakeExchange(self.bus, self.clock, by_itself=False)
-        self.dialling: Dialling = build(database, self.clock, self.exchange, self.exchange, self.bus, **more)
-        keeper, watch = self.dialling.keeper, self.dialling.dialler.watch
-        self.heard = self.bus.subscribe(name="world", maxsize=10_000)
-        self.hears = (keeper.hear, watch.hear)
-        self.pulses: list[CampaignPulse] = []
-
-    async def round(self, seconds: float = 1.0) -> int:
-        """Let one round be made, its news be heard and stored, and time pass."""
-        begun = await self.dialling.dialler.round()
-        await self.listen()
-        self.clock.advance(timedelta(seconds=seconds))
-        return begun
-
-    async def listen(self) -> None:
-        """Have what was told so far heard and stored."""
-        placing = self.dialling.dialler._placing
-        while placing._sending:
-            await next(iter(placing._sending))
-        for event in self.heard.waiting():
-            if isinstance(event, CampaignPulse):
-                self.pulses.append(event)
-                continue
-            self.dialling.keeper.hear(event)  # type: ignore[arg-type]
-            if type(event).__name__ in {"CallProgressed", "CallAnswered", "CallEnded"}:
-                self.dialling.dialler.watch.hear(event)  # type: ignore[arg-type]
-        await self.dialling.keeper.moves.flush()
-
-    async def over(self) -> None:
-        """Let every call come to its end."""
-        while self.exchange.calls:
-            for call_id in list(self.exchange.calls):
-                self.exchange.go_on(call_id)
-        await self.listen()
 
 
 async def test_lines_and_calls_per_second_are_kept(sqlite: Database) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from callback_campaigns.assignment import may_call
 from callback_campaigns.attempt_by_hand import BROUGHT_NOTHING
-from callback_campaigns.preview import numbers_of
+from callback_campaigns.dial_queries import numbers_of
 from callback_campaigns.task_desk import TaskDetail
 from crm.domain.machine import IllegalStep
 from kernel.access import Actor
