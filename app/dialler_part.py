@@ -14,6 +14,7 @@ from callback_campaigns.domain.attempt import AttemptLimits
 from callback_campaigns.exchange_ami import AmiExchange
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewCalls, PreviewConfig
+from callback_campaigns.preview_wire import PreviewDesk
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
@@ -23,6 +24,7 @@ from kernel.outbox import FactHandler
 from kernel.supervise import Supervisor
 from telephony.events import CallEnded
 from telephony.history import CallHistory
+from telephony.live_pages import LivePages
 from web.callback_part import build_callbacks
 from web.crm_part import build_crm
 
@@ -37,6 +39,8 @@ class DiallerPart:
     keeper: AttemptKeeper
     dialler: Dialler
     preview: PreviewCalls
+    preview_desk: PreviewDesk
+    pages: LivePages
     enabled: bool
 
     @property
@@ -63,6 +67,7 @@ def build_dialler(
         known = ", ".join(sorted(rules.carriers))
         raise ConfigurationError(f"dialler.carrier: no rules for it; known: {known}", field="dialler.carrier")
     attempts = DialAttempts(office, callbacks.tasks, crm.people.do_not_call, rules)
+    pages = LivePages(database, clock)
     exchange = AmiExchange(
         telephony.link.actions,
         telephony.ingest.book,
@@ -70,6 +75,7 @@ def build_dialler(
         board=telephony.board.snapshot,
         bus=bus,
         clock=clock,
+        page_open=pages.open,
         answer_within=timedelta(seconds=settings.ami.action_seconds),
     )
     telephony.ingest.add_sink(exchange.sink, "OriginateResponse")
@@ -117,7 +123,14 @@ def build_dialler(
             stale_after=stale_after,
         ),
     )
-    return DiallerPart(keeper=keeper, dialler=dialler, preview=preview, enabled=wanted.enabled)
+    return DiallerPart(
+        keeper=keeper,
+        dialler=dialler,
+        preview=preview,
+        preview_desk=PreviewDesk(preview, callbacks.campaigns, bus, clock, node=settings.pbx.node),
+        pages=pages,
+        enabled=wanted.enabled,
+    )
 
 
 def start_dialler(part: DiallerPart, tasks: Supervisor) -> None:
@@ -125,5 +138,7 @@ def start_dialler(part: DiallerPart, tasks: Supervisor) -> None:
     tasks.spawn("dial-moves", part.keeper.moves.run)
     tasks.spawn("dial-keeper", part.keeper.run)
     tasks.spawn("dial-watch", part.dialler.watch.run)
+    tasks.spawn("dial-pages", part.pages.run)
+    tasks.spawn("preview-desk", part.preview_desk.run)
     if part.enabled:
         tasks.spawn("dialler", part.dialler.run)

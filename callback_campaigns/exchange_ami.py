@@ -38,6 +38,8 @@ class AmiExchange:
     Args:
         status: how the link stands, and when the PBX was last heard.
         board: the agents now; ``None`` where campaigns need none.
+        page_open: whether an agent (by number) has the page open, on which the questions are; nobody is
+            called for one who has not.
         answer_within: deadline of the action; the call itself may ring longer.
     """
 
@@ -50,6 +52,7 @@ class AmiExchange:
         board: Callable[[], BoardView] | None,
         bus: Bus,
         clock: Clock,
+        page_open: Callable[[str], bool] = lambda number: True,
         answer_within: timedelta = timedelta(seconds=5),
     ) -> None:
         self._actions = actions
@@ -58,6 +61,7 @@ class AmiExchange:
         self._board = board
         self._bus = bus
         self._clock = clock
+        self._page_open = page_open
         self._answer_within = answer_within
         self._seen_board: tuple[datetime, BoardView] | None = None
 
@@ -153,11 +157,11 @@ class AmiExchange:
         )
 
     def people(self, queue: str) -> People:
-        """Return the agents of a queue."""
+        """Return the agents of a queue whose page is open."""
         board = self._look_at_board()
         if board is None:
             return People()
-        mine = [agent for agent in board.agents if queue in agent.queues]
+        mine = [agent for agent in board.agents if queue in agent.queues and self._page_open(agent.number)]
         return People(
             free=sum(agent.state == AgentState.AVAILABLE and _reachable(agent) for agent in mine),
             ringing=sum(agent.state == AgentState.RINGING for agent in mine),
