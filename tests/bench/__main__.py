@@ -1,5 +1,7 @@
 """``python -m tests.bench NAME`` runs one benchmark, ``all`` every one and writes ``docs/benchmarks.md``.
 
+``NAME --page`` puts its result into that page as well.
+
 A benchmark is a module beside this one with ``def run() -> dict`` (or ``async def``). It returns an object
 with ``bench``, ``machine``, ``figures`` and ``goals`` (see `tests.bench.report`). The last line printed is
 that object as JSON; the exit code is 0 whether or not a goal is met: the numbers are the result.
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import tests.bench
-from tests.bench.report import markdown
+from tests.bench.report import markdown, put_into
 
 HELPERS = {"__main__", "report"}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
@@ -74,10 +76,15 @@ def main(arguments: list[str]) -> int:
                 results.append(result)
         PAGE.write_text(markdown(results, {name: about(name) for name in known}), encoding="utf-8")
         return 0 if len(results) == len(known) else 1
-    if len(arguments) != 1 or arguments[0] not in known:
-        print(f"usage: python -m tests.bench {{{','.join(['all', *known])}}}", file=sys.stderr)
+    name, *options = arguments or [""]
+    if name not in known or options not in ([], ["--page"]):
+        print(f"usage: python -m tests.bench {{{','.join(['all', *known])}}} [--page]", file=sys.stderr)
         return 2
-    print(json.dumps(run_here(arguments[0]), ensure_ascii=False))
+    result = run_here(name)
+    if options:
+        page = put_into(PAGE.read_text(encoding="utf-8"), result, about(name))
+        PAGE.write_text(page, encoding="utf-8")
+    print(json.dumps(result, ensure_ascii=False))
     return 0
 
 

@@ -60,23 +60,37 @@ def markdown(results: Iterable[Mapping[str, Any]], about: Mapping[str, str]) -> 
         "`machine_busy_percent` tells how much was left.",
     ]
     for result in results:
-        where = result["machine"]
-        lines += [
-            "",
-            f"## {result['bench']}",
-            "",
-            about.get(result["bench"], "").strip(),
-            "",
-            f"{where['cpus']} CPUs ({where['cpu']}), {where['system']}, Python {where['python']}.",
-            "",
-            "| figure | value |",
-            "|---|---|",
-        ]
-        lines += [f"| {name} | {value:g} |" for name, value in result["figures"].items()]
-        if result["goals"]:
-            lines += ["", "| goal | wanted | measured | met |", "|---|---|---|---|"]
-            lines += [
-                f"| {name} | {goal['goal']} | {goal['value']:g} | {'yes' if goal['met'] else 'NO'} |"
-                for name, goal in result["goals"].items()
-            ]
+        lines += _section(result, about.get(result["bench"], ""))
     return "\n".join(lines) + "\n"
+
+
+def put_into(page: str, result: Mapping[str, Any], about: str) -> str:
+    """Return the page with one benchmark's section replaced, or put where its name belongs."""
+    head, *sections = page.split("\n## ")
+    made = "\n".join(_section(result, about)).removeprefix("\n## ")
+    others = [one for one in sections if one.partition("\n")[0] != result["bench"]]
+    bodies = sorted((*(one.rstrip("\n") for one in others), made), key=lambda one: one.partition("\n")[0])
+    return "\n\n## ".join((head.rstrip("\n"), *bodies)) + "\n"
+
+
+def _section(result: Mapping[str, Any], about: str) -> list[str]:
+    where = result["machine"]
+    lines = [
+        "",
+        f"## {result['bench']}",
+        "",
+        about.strip(),
+        "",
+        f"{where['cpus']} CPUs ({where['cpu']}), {where['system']}, Python {where['python']}.",
+        "",
+        "| figure | value |",
+        "|---|---|",
+    ]
+    lines += [f"| {name} | {value:g} |" for name, value in result["figures"].items()]
+    if result["goals"]:
+        lines += ["", "| goal | wanted | measured | met |", "|---|---|---|---|"]
+        lines += [
+            f"| {name} | {goal['goal']} | {goal['value']:g} | {'yes' if goal['met'] else 'NO'} |"
+            for name, goal in result["goals"].items()
+        ]
+    return lines

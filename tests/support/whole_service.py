@@ -87,7 +87,10 @@ async def whole_line(
     ):
         assert isinstance(redis, RedisServer)
         plan = _plan(folder, pbx, wire.port, redis.url, lasts)
-        Path(plan.settings["data_dir"]).mkdir()
+        data = Path(plan.settings["data_dir"])
+        data.mkdir()
+        # Where Asterisk finds its sounds the service writes its own.
+        (data / "prompts").symlink_to(pbx.config.prompts_dir, target_is_directory=True)
         tones = tones_of(plan)
         tones.write(plan.tones, pbx.config.prompts_dir)
         database = create_database(plan.settings["database_url"])
