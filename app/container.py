@@ -39,6 +39,7 @@ from app.voice import Voice
 from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from callback_campaigns.effects import FACTS as EFFECT_FACTS
+from callback_campaigns.preview_wire import RemotePreview
 from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.task_facts import TASK_FACTS
 from crm.case_alerts import ALERT_FACTS, look_at_case
@@ -377,7 +378,7 @@ async def _open_web(
         tasks_health=base.tasks.health,
         checks=checks,
         speak=Speaker(settings),
-        preview=dialler.preview if dialler else None,
+        preview=dialler.preview if dialler else RemotePreview(base.bus, base.clock, node=settings.pbx.node),
     )
     runner = web.AppRunner(
         create_app(deps, parts=(pages.setup, live.setup)), access_log=None, shutdown_timeout=3.0
