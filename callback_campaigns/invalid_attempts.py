@@ -42,6 +42,5 @@ async def note_invalid(session: AsyncSession, moved: Moved, rules: PlanRules) ->
             "task_id": task.task_id,
             "title": rules.types[task.kind].name,
             "channel": record.channel.value,
-            "remark": record.remark,
         },
     )
