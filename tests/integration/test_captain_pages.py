@@ -165,6 +165,7 @@ async def test_R2_the_sheet_for_whoever_repairs_has_the_reason_in_its_corner(off
     assert "改派原因" in page and repair.no in page and "售中、售后问题确认单" in page
     assert "****" in page  # customer service hands it to a crew: §6.4
     assert path in (await get(office, "captain", f"/captain/{repair.case_id}"))[1]
+    assert path in (await get(office, "spc", f"/cases/{repair.case_id}"))[1]
     # Who has to call the customer reads the whole number, and that is written down.
     _, page = await get(office, "captain", path)
     assert "****" not in page
