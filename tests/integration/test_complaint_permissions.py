@@ -17,11 +17,13 @@ from crm.complaint_views import ComplaintView, LineView
 from crm.domain.case import Severity
 from crm.domain.complaint import Verdict
 from crm.domain.complaint_line import AcceptMode, ProblemStatus
+from crm.domain.line_record import RecordKind
 from crm.escalation_read import EscalationFilter
 from crm.escalation_views import EscalationView
 from crm.escalations import Liability
 from crm.handoffs import Box, Dispatch
 from crm.limit_lists import OverdueList
+from crm.line_records import NewRecord
 from kernel.access import Actor, Role
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -87,6 +89,7 @@ def visit(thing: Thing) -> NewVisit:
 
 SAID = NewCallback(verdict=Verdict.SATISFIED, problem=ProblemStatus.SOLVED)
 WHY = Analysis(root_cause="a", preventive_step="b", owner="c")
+NOTED = NewRecord(kind=RecordKind.OTHER, done="x")
 ACCEPT = Acceptance(signature=PIN, mode=AcceptMode.PLAN_FIRST)
 
 # Operation → who may, and the call. What the state of the thing allows is another matter.
@@ -127,10 +130,12 @@ WORKED_ON: dict[str, tuple[set[Role], Call]] = {
     "plan": ({H, D, C, X}, lambda t, who: t.desk.services.work.plan(who, *t.on, t.desk.new_plan())),
     "visit": ({H, D, C, X}, lambda t, who: t.desk.services.work.record_visit(who, *t.on, visit(t))),
     "done": ({H, D, C, X}, lambda t, who: t.desk.services.work.claim_done(who, *t.on, note="x")),
+    "record": (CARE | {H, D, C}, lambda t, who: t.desk.services.records.add(who, t.on[0], NOTED)),
 }
 SEEN: dict[str, tuple[set[Role], Call]] = {
     "get": (EVERYBODY, lambda t, who: t.desk.services.complaints.get(who, t.at[0])),
     "get_line": (EVERYBODY, lambda t, who: t.desk.services.work.get(who, t.on[0])),
+    "records": (EVERYBODY, lambda t, who: t.desk.services.records.page(who, t.on[0])),
     "sheet": (
         EVERYBODY,
         lambda t, who: t.desk.services.handoffs.sheet(who, t.line.handoffs[0].handoff_id),
