@@ -122,6 +122,9 @@ async def test_a_customer_from_first_word_to_merge(harness: WebHarness, client: 
     phones = await agent("PUT", f"{key}/phones", {"phones": entries}, version=changed["version"])
     assert [item["masked"] for item in phones["phones"]] == ["138****8001", "139****9001"]
     await agent("PUT", f"{key}/level", {"level": "A", "reason": "x"}, version=1, status=403)
+    unsaid = {"level": "A", "reason": " "}
+    problem = await manager("PUT", f"{key}/level", unsaid, version=phones["version"], status=400)
+    assert problem["errors"][0]["field"] == "reason"
     await manager("PUT", f"{key}/level", {"level": "A", "reason": "合同金额"}, version=phones["version"])
     record = await agent("GET", key)
     frozen = await agent(

@@ -70,7 +70,7 @@ class LevelIn(Body):
     """A level with its reason."""
 
     level: Text
-    reason: Text
+    reason: str = Field(pattern=r"\S", max_length=200)
 
 
 class FreezeIn(Body):
