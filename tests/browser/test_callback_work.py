@@ -90,5 +90,7 @@ async def test_a_questionnaire_pops_beside_the_call_and_is_led_by_keys(
     await page.goto(f"{stage.url}/callback-tasks/{task_id}")
     await expect(page.locator("input[name=r-KG1]")).to_have_value("等到十点没有人来")
     await page.keyboard.press("F9")
+    await expect(page.locator("#runner-problem")).to_contain_text("再按一次")
+    await page.keyboard.press("F9")
     await expect(page.locator("#runner .ended")).to_contain_text("已问完")
     await expect(page.locator("#task-facts")).to_contain_text("等待重拨")

@@ -55,6 +55,14 @@ ENDED = {
     "do_not_call": N_("已登记不再来电"),
     "wrong_person": N_("不是本人，号码转店面核对"),
 }
+REMARKS = {
+    "broken_off": N_("没问完"),
+    "not_asked": N_("没有问卷"),
+    "appointed": N_("改天再打"),
+    "refused": N_("这次不愿回答"),
+    "wrong_person": N_("不是本人"),
+}
+"""What stands beside an attempt that came to nothing, where no person wrote it."""
 STEPS = {
     "planned": N_("计划"),
     "due": N_("到时间"),

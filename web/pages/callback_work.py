@@ -259,6 +259,7 @@ async def _page(request: web.Request, problem: str = "", *, status: int = 200) -
         "called": request.query.get("called") == "1",
         "done": request.query.get("done", ""),
         "steps": labels.words(words.STEPS),
+        "remarks": labels.words(words.REMARKS),
         "authors": labels.words(words.AUTHORS),
         "contact_kinds": labels.words(timeline_words.KINDS),
         "case_kinds": labels.words(labels.CASE_KINDS),

@@ -25,7 +25,7 @@ export function drawCall(pop, notice, labels) {
   setText(byId("call-phase"), pop ? phaseText(pop) : notice ? missed[notice.reason]?.() || "" : t("没有通话"));
   const shown = pop || notice;
   setText(byId("call-number"), shown ? shown.number || t("号码未知") : "");
-  setText(byId("call-name"), pop?.caller_name || "");
+  setText(byId("call-name"), pop && pop.direction !== "out" ? pop.caller_name : ""); // of a call of ours it is our own
   const queue = byId("call-queue");
   queue.hidden = !shown?.queue;
   setText(queue, shown?.queue ? labels.queues[shown.queue] || shown.queue : "");

@@ -239,6 +239,13 @@ document.addEventListener("submit", async (event) => {
     complain({ problem: t("请先选客户要求改到的时间。") });
     return;
   }
+  const unasked = how === "finished" ? openItems().filter((item) => item.dataset.state === "open" && !("optional" in item.dataset)) : [];
+  if (unasked.length && form.dataset.sure !== String(unasked.length)) {
+    form.dataset.sure = unasked.length; // a slip of the key does not end it
+    focusNext();
+    complain({ problem: t("还有 %(n)s 题没有问。确实不问了，请再按一次。", { n: unasked.length }) });
+    return;
+  }
   if (ofTalk(runner().dataset.talk).length) {
     send();
     complain({ problem: t("还有回答正在保存，请稍等一下再按。") });

@@ -142,6 +142,9 @@ function replace(root, fresh) {
     const own = player.currentTime > 0 && [...fresh.querySelectorAll("audio")].find((one) => one.getAttribute("src") === player.getAttribute("src"));
     if (own) own.replaceWith(player); // paused in the middle, it goes on from there
   }
+  const told = (node) => node.getAttributeNames().filter((name) => name.startsWith("data-"));
+  for (const name of told(root)) if (!fresh.hasAttribute(name)) root.removeAttribute(name);
+  for (const name of told(fresh)) root.setAttribute(name, fresh.getAttribute(name)); // what it says of itself
   root.replaceChildren(...fresh.childNodes);
   for (const box of root.querySelectorAll("details")) if (open.has(nameOf(box))) box.open = true;
   root.querySelectorAll(".scroll").forEach((box, n) => scrolled[n] && box.scrollTo(...scrolled[n]));
