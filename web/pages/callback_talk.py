@@ -288,8 +288,9 @@ async def begin_for_call(request: web.Request) -> web.StreamResponse:
 
 
 def _ringing(request: web.Request, call: CallNow, last: Sequence[InvalidAttempt] = ()) -> web.Response:
-    context = {"kind": call.kind, "kinds": labels.words(words.KINDS), "last": last}
-    return render(request, "callbacks/ringing.html", context | {"outcomes": labels.words(words.OUTCOMES), "remarks": labels.words(words.REMARKS)})
+    tables = {"outcomes": labels.words(words.OUTCOMES), "remarks": labels.words(words.REMARKS)}
+    context = {"kind": call.kind, "kinds": labels.words(words.KINDS), "last": last, **tables}
+    return render(request, "callbacks/ringing.html", context)
 
 
 def _check_page(request: web.Request) -> None:
