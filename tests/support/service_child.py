@@ -136,10 +136,14 @@ def serve(plan: ServicePlan, told: "Connection") -> None:
 async def _serve(plan: ServicePlan, told: "Connection") -> None:
     from app import container, survey_part, telephony_part
     from app.settings import load_settings
+    from callback_campaigns import surveys
 
     clock, tones = SharedClock(plan.clock), tones_of(plan)
     spoken: Any = survey_part
     spoken.StoreVoice = lambda store: ToneVoice(tones, plan.tones)
+    # Tones need no preparation, call by call.
+    ahead: Any = surveys
+    ahead.AT_ONCE = 1
     logs: Any = telephony_part
     logs.EventLog = ShiftedLog
     ShiftedLog.clock = clock

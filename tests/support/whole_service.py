@@ -53,6 +53,8 @@ def _plan(folder: Path, pbx: Pbx, ami_port: int, redis_url: str, lasts: int) -> 
         },
         "agi": {"port": config.agi_port},
         "pbx": {"node": config.node, "event_log": str(config.paths.event_log)},
+        # Nobody speaks but in tones: prompts of the dialplan stay the ones that were written for it.
+        "voice": {"espeak": str(folder / "no-voice")},
         "dialler": {"ring_seconds": 4, "agent_ring_seconds": 1, "settle_seconds": 12},
     }
     return ServicePlan(
