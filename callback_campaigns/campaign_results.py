@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.campaigns import CampaignBook
-from callback_campaigns.domain.attempt import AttemptState
+from callback_campaigns.domain.attempt import AT_ONCE, AttemptState
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Outcome, Verdict
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
@@ -49,6 +49,7 @@ class ListedAttempt:
 
     Attributes:
         has_call: its call is in the history of calls; one that never left us is not.
+        connect_seconds: how long whoever answered had waited when one of ours took the call.
     """
 
     attempt_id: str
@@ -67,6 +68,12 @@ class ListedAttempt:
     answered_at: datetime | None
     ended_at: datetime | None
     has_call: bool
+    connect_seconds: float | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether somebody came, and too late: it counts as abandoned."""
+        return (self.connect_seconds or 0.0) > AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +246,7 @@ def _attempt(
         answered_at=row.answered_at,
         ended_at=row.ended_at,
         has_call=call_id is not None,
+        connect_seconds=row.connect_seconds,
     )
 
 

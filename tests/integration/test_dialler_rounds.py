@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from callback_campaigns.campaign_results import AttemptFilter
 from callback_campaigns.domain.campaign import CampaignMode, CampaignState
 from callback_campaigns.domain.terms import CallbackType
 from callback_campaigns.exchange import People
@@ -201,7 +202,7 @@ async def test_who_was_connected_late_is_abandoned_in_the_account_in_the_figures
     world = World(sqlite)
     await waiting_customers(sqlite, world.clock, numbers(ANSWERS, 3), channel="agent")
     campaign = await start_campaign(sqlite, world.clock, mode=CampaignMode.PROGRESSIVE, queue="service")
-    figures = (await make_campaigns(sqlite, world.clock)).figures
+    services = await make_campaigns(sqlite, world.clock)
     world.exchange.agents = People(free=3)
     assert await world.round() == 3
     late, in_time, alone = list(world.exchange.calls)
@@ -214,7 +215,7 @@ async def test_who_was_connected_late_is_abandoned_in_the_account_in_the_figures
     await world.listen()
 
     async def shares() -> list[float]:
-        counts = await figures.counts(SUPERVISOR, campaign.campaign_id)
+        counts = await services.figures.counts(SUPERVISOR, campaign.campaign_id)
         learnt = build(sqlite, world.clock, world.exchange, world.exchange, world.bus).dialler.watch
         await learnt.open(campaign)
         now = world.clock.monotonic()
@@ -231,6 +232,8 @@ async def test_who_was_connected_late_is_abandoned_in_the_account_in_the_figures
     rows = {row.id: row for row in await world.dialling.attempts()}
     assert [rows[one].outcome for one in (late, in_time, alone)] == ["answered", "answered", "abandoned"]
     assert [rows[one].connect_seconds for one in (late, in_time, alone)] == [2.4, 1.9, None]
+    listed = await services.results.attempts(SUPERVISOR, AttemptFilter(campaign_id=campaign.campaign_id))
+    assert {one.attempt_id for one in listed.items if one.late} == {late}
 
 
 async def test_calls_in_progress_are_taken_over_by_the_next_process(sqlite: Database) -> None:

@@ -248,6 +248,9 @@ class AttemptOut(Out):
     began_at: SiteTime
     answered_at: SiteTime | None
     ended_at: SiteTime | None
+    connect_seconds: float | None = Field(
+        description="How long whoever answered had waited for an agent; above 2 it counts as abandoned."
+    )
 
 
 class AttemptPageOut(Out):
