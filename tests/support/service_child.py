@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,7 @@ class ServicePlan:
         clock, tones: files and folder, see :class:`SharedClock` and :class:`ToneVoice`.
         codes: whose questionnaires have tones.
         lasts: seconds after which it ends whatever happens.
+        wanted_by: the process without which it ends at once.
     """
 
     settings: Mapping[str, Any]
@@ -49,6 +50,7 @@ class ServicePlan:
     hotline: str
     log: Path
     lasts: int
+    wanted_by: int = field(default_factory=os.getpid)
 
 
 def tones_of(plan: ServicePlan) -> Tones:
@@ -152,4 +154,12 @@ async def _serve(plan: ServicePlan, told: "Connection") -> None:
     async with container.open_centre(settings, roles, clock=clock) as centre:
         await centre.wait_live()
         told.send("live")
-        await asyncio.Event().wait()
+        await _wanted(plan.wanted_by)
+
+
+async def _wanted(by: int) -> None:
+    """Return when whoever started us is gone without having ended us."""
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(by, 0)
+            await asyncio.sleep(1)
