@@ -164,9 +164,9 @@ class CallbackEffects:
         """Put the talk on the customer's time line, with what it came to."""
         result = fact.verdict or fact.ending
         titles = [one.questionnaire.title for one in talk.sets]
-        task = await session.get_one(CallbackTaskRow, talk.task_id)
+        tasks = [await session.get_one(CallbackTaskRow, one.task_id) for one in talk.sets]
         asked_again = await self._revisits.tickets(session, talk.task_id, talk.talk_id)
-        case_id = task.case_id or next((case_id for case_id, _ in asked_again.values()), None)
+        case_id = tasks[0].case_id or next((case_id for case_id, _ in asked_again.values()), None)
         case = await session.get(ServiceCase, case_id) if case_id is not None else None
         await add_line(
             session,
@@ -180,6 +180,7 @@ class CallbackEffects:
             detail={
                 "task_id": talk.task_id,
                 "title": "、".join(titles),
+                "kinds": [task.kind for task in tasks],
                 "score": talk.score,
                 "answers": len(talk.answers),
                 "channel": talk.channel.value,

@@ -41,6 +41,7 @@ async def note_invalid(session: AsyncSession, moved: Moved, rules: PlanRules) ->
             "attempt": True,
             "task_id": task.task_id,
             "title": rules.types[task.kind].name,
+            "kinds": [task.kind.value],
             "channel": record.channel.value,
         },
     )

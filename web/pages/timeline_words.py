@@ -121,6 +121,7 @@ def _about(entry: TimelineEntry) -> str:
         case Channel.PAYMENT:
             return " ".join(str(detail[key]) for key in ("contract_no", "amount") if key in detail)
         case Channel.CALLBACK:
-            return str(detail.get("title", ""))
+            kinds = [labels.word(callback_words.KINDS, kind) for kind in detail.get("kinds", ())]
+            return "、".join(kinds) or str(detail.get("title", ""))
         case _:
             return ""
