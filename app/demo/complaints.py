@@ -21,11 +21,17 @@ from crm.domain.case import Severity, Source
 from crm.domain.complaint import ComplaintClass, Verdict
 from crm.domain.complaint_line import AcceptMode, ProblemStatus
 from crm.domain.forwarded import ReplyWay
+from crm.domain.line_record import RecordKind
 from crm.forwarded import NewReply
 from crm.handoffs import Dispatch
+from crm.line_records import NewRecord
 from kernel.access import Actor
 
 MANAGERS = ("马超群", "刘铁柱", "高志远")
+NOTED = (
+    NewRecord(kind=RecordKind.TELEPHONE, done="和业主约好先看现场,业主要求项目经理一起到场"),
+    NewRecord(kind=RecordKind.MATERIAL, done="所需材料仓库有货,已通知配送到工地"),
+)
 SOURCES = (Source.PHONE, Source.PHONE, Source.PHONE, Source.WECHAT, Source.STORE)
 
 
@@ -154,6 +160,8 @@ async def complaint(scene: Scene, plot: Plot) -> Steps:
     line = await accept(scene, head, line, number)
     yield scene.hours(30, 40) if plot.asleep else scene.hours(1, 8)
     line = await work.verify(head, line.line_id, line.version, facts=f"已电话核实:{grievance.cause}")
+    if number % 3 == 0:
+        await scene.crm.complaints.records.add(head, line.line_id, NOTED[number % len(NOTED)])
     for call in range(plot.calls):
         yield scene.hours(1, 5)
         await complaints.called_again(specialist, case_id, note=f"客户第{call + 2}次来电,催问处理进度")
