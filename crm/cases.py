@@ -305,17 +305,20 @@ class CaseRegister:
         self, session: AsyncSession, actor: Actor, *chosen: ColumnElement[bool], limit: int
     ) -> Sequence[CaseView]:
         """Return headers that fulfil the conditions and that the actor may see, newest first."""
+        newest = (ServiceCase.opened_at.desc(), ServiceCase.id.desc())
+        keys = select(ServiceCase.id).where(*chosen).order_by(*newest).limit(limit)
+        if not actor.can(Permission.CASES_VIEW_ALL):
+            keys = keys.where(_party(actor))
+        # What a page shows is read for its rows alone, not for all that are sorted.
+        page = keys.subquery()
         query = (
             select(ServiceCase, Customer.name, Project.contract_no, Project.address, texts_hidden(actor))
+            .join(page, page.c.id == ServiceCase.id)
             .join(Customer, Customer.id == ServiceCase.customer_id)
             .outerjoin(Project, Project.id == ServiceCase.project_id)
             .options(joinedload(ServiceCase.department))
-            .where(*chosen)
-            .order_by(ServiceCase.opened_at.desc(), ServiceCase.id.desc())
-            .limit(limit)
+            .order_by(*newest)
         )
-        if not actor.can(Permission.CASES_VIEW_ALL):
-            query = query.where(_party(actor))
         return [view_of(actor, *row) for row in (await session.execute(query)).all()]
 
 

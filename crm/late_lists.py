@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select, union_all
+from sqlalchemy import Select, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import MAX_PAGE
@@ -66,24 +66,21 @@ class LateLists:
         """
         actor.need(Permission.CASES_VIEW)
         limit, now = max(1, min(limit, MAX_PAGE)), self._clock.now()
-        late = _late(actor, which, now)
+        chosen = _chosen(_late(actor, which, now), kind, department, specialist_id)
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            since = chosen.selected_columns.since
+            chosen = chosen.where(or_(since > at, (since == at) & (chosen.selected_columns.key > key)))
+        # What a page shows is read for its rows alone, not for all that is late.
+        late = chosen.order_by("since", "key").limit(limit + 1).subquery()
         query = (
             select(late, ServiceCase, texts_hidden(actor), Customer.name, Project.address, Department.name)
             .join(ServiceCase, ServiceCase.id == late.c.case_id)
             .join(Customer, Customer.id == ServiceCase.customer_id)
             .outerjoin(Project, Project.id == ServiceCase.project_id)
             .outerjoin(Department, Department.code == late.c.department)
+            .order_by(late.c.since, late.c.key)
         )
-        if kind is not None:
-            query = query.where(ServiceCase.kind == kind.value)
-        if department is not None:
-            query = query.where(late.c.department == department)
-        if specialist_id is not None:
-            query = query.where(ServiceCase.specialist_id == specialist_id)
-        if cursor is not None:
-            at, key = read_cursor(cursor)
-            query = query.where(or_(late.c.since > at, (late.c.since == at) & (late.c.key > key)))
-        query = query.order_by(late.c.since, late.c.key).limit(limit + 1)
         async with self._database.session() as session:
             rows = (await session.execute(query)).all()
         more = len(rows) > limit
@@ -123,6 +120,22 @@ class LateLists:
 
 def _late(actor: Actor, which: OverdueList, now: datetime) -> Any:
     return union_all(late_complaints(actor, which, now), *late_others(actor, which, now)).subquery()
+
+
+def _chosen(
+    late: Any, kind: CaseKind | None, department: str | None, specialist_id: str | None
+) -> Select[*tuple[Any, ...]]:
+    """Return those that a filter lets through."""
+    query = select(late)
+    if kind is not None or specialist_id is not None:
+        query = query.join(ServiceCase, ServiceCase.id == late.c.case_id)
+    if kind is not None:
+        query = query.where(ServiceCase.kind == kind.value)
+    if department is not None:
+        query = query.where(late.c.department == department)
+    if specialist_id is not None:
+        query = query.where(ServiceCase.specialist_id == specialist_id)
+    return query
 
 
 async def _waiting(session: AsyncSession, actor: Actor) -> dict[str, int]:

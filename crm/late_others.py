@@ -123,7 +123,6 @@ def _repairs(since: Any, *statuses: CaseStatus) -> Late:
         .where(
             _C.kind == CaseKind.REPAIR.value,
             _C.status.in_([status.value for status in statuses]),
-            _C.closed_at.is_(None),
         )
     )
 
@@ -159,7 +158,7 @@ def _only_to_close(now: datetime) -> Late:
     since = _called(ProblemStatus.SOLVED)
     columns = _columns(_C.id, since, person=_C.specialist_name)
     return select(*columns).where(
-        _C.kind == CaseKind.REPAIR.value, _C.status == _S.CALLBACK.value, _C.closed_at.is_(None), since < now
+        _C.kind == CaseKind.REPAIR.value, _C.status == _S.CALLBACK.value, since < now
     )
 
 
@@ -178,7 +177,6 @@ def _parts(status: PartStatus, now: datetime) -> Late:
         .where(
             _C.kind == CaseKind.TICKET.value,
             _C.status.in_((_S.OPEN.value, _S.IN_HAND.value)),
-            _C.closed_at.is_(None),
             TicketPart.status == status.value,
             TicketPart.due_at < now,
         )
@@ -193,7 +191,6 @@ def _tickets_to_close(now: datetime) -> Late:
         .where(
             _C.kind == CaseKind.TICKET.value,
             _C.status == _S.VERIFIED.value,
-            _C.closed_at.is_(None),
             since < now,
         )
     )
