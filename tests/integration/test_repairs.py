@@ -291,7 +291,7 @@ async def test_a_visit_that_ends_before_it_begins_or_lasts_too_long_is_refused(
             expected=repair.version,
             contact=CustomerContact(says="好", appointment=agreed),
         )
-    assert caught.value.field == "until"
+    assert caught.value.field == "visit_until"
     assert (await company.services.reader.get(SPECIALIST, repair.case_id)).version == repair.version
 
 
