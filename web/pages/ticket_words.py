@@ -39,4 +39,6 @@ ACTIONS = {
     "ticket.severity": N_("严重程度变更"),
     "ticket.convert": N_("转为投诉"),
     "ticket.closed": N_("结案"),
+    "ticket.withdrawn": N_("客户更正答案，已撤回"),
+    "ticket.answer_corrected": N_("客户更正了答案"),
 }
