@@ -12,6 +12,7 @@ from crm.events_tickets import TicketClosed
 from crm.handoffs import Handoffs
 from crm.notices.events import NoticeWanted
 from crm.notices.links import case_page
+from crm.ticket_read import live_departments
 from crm.ticket_store import OpenedTicket, TicketStore
 from kernel.access import Actor, Permission
 
@@ -94,6 +95,7 @@ class TicketCorrections:
                 link=case_page(row.converted_to or header.id),
                 owner_department=header.department_code,
                 specialist_user_id=header.specialist_id,
+                also=tuple(f"department:{code}" for code in live_departments(opened.parts)),
             )
         )
 
