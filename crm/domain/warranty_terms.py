@@ -23,6 +23,8 @@ MAX_NAME = 40
 MAX_WHY = 120
 LONGEST = 600
 """Months."""
+LAW = {"decoration": 24, "wiring": 24, "pipes": 24, "waterproof": 60}
+"""Months that the law gives at least, whatever a centre's own file says."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,19}", re.ASCII)
 
 
@@ -74,6 +76,7 @@ def _term(row: Any, place: str) -> Term:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST:
             raise ConfigurationError(f"{place}.{key}: 0 to {LONGEST} months")
     assert isinstance(months, int), "it was looked at"
+    floor = max(floor, LAW.get(code, 0))
     if months < floor or months == 0:
         raise ConfigurationError(f"{place}.months: the law gives at least {floor or 1}")
     return Term(code=code, name=name.strip(), months=months, floor=floor)

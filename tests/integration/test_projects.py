@@ -19,6 +19,7 @@ from crm.stages import NewStage
 from crm.tables import CaseParty, Project, ServiceCase
 from crm.timeline import Timeline
 from crm.warranties import Warranties
+from crm.warranty_items import ends_of
 from kernel.access import Actor, Role
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -115,6 +116,9 @@ class TestStages:
         await desk.reach(key, Stage.IN_WARRANTY, TODAY, warranty_until=until)
         issued = await cards(desk).get(AGENT, key)
         assert (issued.flag, issued.issued_on) == (WarrantyFlag.FULL, TODAY)
+        async with desk.office.database.session() as session:
+            ends = await ends_of(session, await session.get_one(Project, key))
+        assert ends == tuple(sorted({item.ends_on for item in issued.items})), "the days that callbacks go by"
         assert await desk.stages.expire_warranties(Actor.system("timers")) == 0
         clock.advance(timedelta(days=2))
         assert await desk.stages.expire_warranties(Actor.system("timers")) == 1

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.own_files import LONGEST, own_or_shipped
+from app.retention import policy_of
 from app.settings import Settings
 from app.web_settings import web_settings
 from callback_campaigns.domain.frequency import Rate
 from callback_campaigns.rule_files import shipped_dialling
+from crm.domain.retention import shipped_retention
+from crm.domain.warranty_terms import shipped_terms
 from crm.domain.watchwords import About, find_watchword, parse_watchwords, shipped_watchwords
 from kernel.errors import ConfigurationError
 
@@ -64,3 +67,22 @@ def test_what_is_no_text_or_far_too_long_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ConfigurationError):
             own_or_shipped(path, parse_watchwords, shipped_watchwords)
+
+
+def test_pages_and_the_job_that_deletes_go_by_the_same_terms_of_keeping(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert web_settings(settings).retention == policy_of(settings) == shipped_retention()
+    text = (files("crm") / "retention.yaml").read_text(encoding="utf-8").replace("keep: 180d}", "keep: 200d}")
+    (tmp_path / "retention.yaml").write_text(text, encoding="utf-8")
+    assert web_settings(settings).retention == policy_of(settings) != shipped_retention()
+
+
+def test_a_centres_own_terms_of_warranty_are_never_less_than_the_law(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert web_settings(settings).warranty_terms == shipped_terms()
+    path = tmp_path / "warranty_terms.yaml"
+    path.write_text("items: [{code: waterproof, name: 防水, months: 96, floor: 60}]", encoding="utf-8")
+    assert web_settings(settings).warranty_terms["waterproof"].months == 96
+    path.write_text("items: [{code: waterproof, name: 防水, months: 36, floor: 60}]", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"warranty_terms\.yaml: items\[0\]\.months"):
+        web_settings(settings)

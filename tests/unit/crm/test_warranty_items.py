@@ -52,6 +52,7 @@ def test_the_terms_run_from_the_acceptance_and_are_no_less_than_the_law() -> Non
         ("items: []", "1 to 40"),
         ("things: 1", "items"),
         ("items: [{code: a, name: 防水, months: 12, floor: 60}]", "months"),
+        ("items: [{code: waterproof, name: 防水, months: 36}]", "the law gives at least 60"),
         ("items: [{code: A, name: 防水, months: 60}]", "code"),
         ("items: [{code: a, name: '', months: 60}]", "name"),
         ("items: [{code: a, name: 防水, months: true}]", "months"),
