@@ -165,32 +165,37 @@ class EscalationReader:
         """
         actor.need(Permission.CASES_VIEW)
         limit = max(1, min(limit, MAX_PAGE))
-        query = (
-            select(EscalationRow, ServiceCase, Customer.name, Project.address, texts_hidden(actor))
-            .join(ServiceCase, ServiceCase.id == EscalationRow.case_id)
-            .join(Customer, Customer.id == ServiceCase.customer_id)
-            .outerjoin(Project, Project.id == ServiceCase.project_id)
-        )
+        keys = select(EscalationRow.id)
         if wanted.states:
-            query = query.where(EscalationRow.state.in_([state.value for state in wanted.states]))
+            keys = keys.where(EscalationRow.state.in_([state.value for state in wanted.states]))
         if wanted.is_open is not None:
             closed = EscalationRow.closed_at
-            query = query.where(closed.is_(None) if wanted.is_open else closed.is_not(None))
+            keys = keys.where(closed.is_(None) if wanted.is_open else closed.is_not(None))
         if wanted.for_decision:
             waits = (CompensationState.REQUESTED.value, CompensationState.VOUCHERED.value)
-            query = query.where(
+            keys = keys.where(
                 exists().where(
                     CompensationRow.escalation_id == EscalationRow.id, CompensationRow.state.in_(waits)
                 )
             )
         if not actor.can(Permission.CASES_VIEW_ALL):
             party = CaseParty.department_code == (actor.department or "")
-            query = query.where(exists().where(CaseParty.case_id == ServiceCase.id, party))
+            keys = keys.where(exists().where(CaseParty.case_id == EscalationRow.case_id, party))
         if cursor is not None:
             at, key = read_cursor(cursor)
             same = and_(EscalationRow.submitted_at == at, EscalationRow.id < key)
-            query = query.where(or_(EscalationRow.submitted_at < at, same))
-        query = query.order_by(EscalationRow.submitted_at.desc(), EscalationRow.id.desc()).limit(limit + 1)
+            keys = keys.where(or_(EscalationRow.submitted_at < at, same))
+        newest = (EscalationRow.submitted_at.desc(), EscalationRow.id.desc())
+        # What a page shows is read for its rows alone.
+        page = keys.order_by(*newest).limit(limit + 1).subquery()
+        query = (
+            select(EscalationRow, ServiceCase, Customer.name, Project.address, texts_hidden(actor))
+            .join(page, page.c.id == EscalationRow.id)
+            .join(ServiceCase, ServiceCase.id == EscalationRow.case_id)
+            .join(Customer, Customer.id == ServiceCase.customer_id)
+            .outerjoin(Project, Project.id == ServiceCase.project_id)
+            .order_by(*newest)
+        )
         async with self._database.session() as session:
             rows = (await session.execute(query)).all()
             ids = [row.EscalationRow.id for row in rows[:limit]]

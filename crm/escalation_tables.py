@@ -54,7 +54,10 @@ class EscalationRow(Base):
     outcome: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
-    __table_args__ = (Index("ix_escalation_state_submitted_at", "state", "submitted_at"),)
+    __table_args__ = (
+        Index("ix_escalation_state_submitted_at", "state", "submitted_at"),
+        Index("ix_escalation_submitted_at", "submitted_at", "id"),
+    )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 

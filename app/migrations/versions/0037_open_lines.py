@@ -1,4 +1,4 @@
-"""The lines of complaints that are not closed are found without those that are."""
+"""Lines of complaints that are not closed, and the newest major complaints, are found without the rest."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,8 +18,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("status <> 'closed'"),
         postgresql_where=sa.text("status <> 'closed'"),
     )
+    op.create_index("ix_escalation_submitted_at", "escalation", ["submitted_at", "id"])
 
 
 def downgrade() -> None:
     """Take the schema back to the one before."""
+    op.drop_index("ix_escalation_submitted_at", table_name="escalation")
     op.drop_index("ix_complaint_line_open", table_name="complaint_line")
