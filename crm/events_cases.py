@@ -21,7 +21,7 @@ class ComplaintRegistered(Event):
 
 @event
 class ConfidentialRegistered(Event):
-    """A complaint has a line about integrity that nobody was handed off yet: the manager is to know at once."""
+    """A complaint has a line about integrity that nobody was handed off: the manager is to know at once."""
 
     case_id: str
     no: str
