@@ -30,7 +30,6 @@ CASE_WORK: Mapping[Do, str] = {
     Do.KEEP_OPEN: "客户表示问题尚未处理完，请继续跟进并重新约定时间。",
     Do.NEXT_ROUND: "客户对处理结果不满意，请进入下一轮处理。",
     Do.NEW_CASE: "客户反映了新问题，请登记并处理。",
-    Do.REPAIR_ORDER: "客户需要维修，请登记报修并联系客户。",
     Do.REROUTE: "客户表示原施工队没有联系，请改派。",
     Do.VISIT_AGAIN: "客户表示没有修好，请再次上门。",
 }

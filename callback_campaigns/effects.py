@@ -21,6 +21,7 @@ from callback_campaigns.events import AnswerCorrected, CallbackMoved, TalkEnded,
 from callback_campaigns.forms import make_link
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.revisits import Revisits
+from callback_campaigns.talk_repairs import TalkRepairs, repair_orders
 from callback_campaigns.talk_store import Talk, load_talk
 from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.talk_tickets import WHOLE, TalkTickets, wanted
@@ -81,6 +82,7 @@ class CallbackEffects:
         self._tickets = TalkTickets(tickets.tickets)
         self._revisits = Revisits(tickets.end)
         self._changes = TicketChanges(tickets.corrections)
+        self._repairs = TalkRepairs(repairs)
         self._cases = CaseResults(complaints, repairs)
         self._answers = AnswerEffects(office.journal, do_not_call, consents)
         self._refusals = do_not_call
@@ -97,6 +99,8 @@ class CallbackEffects:
                 _, talk = await load_talk(session, self._book, fact.talk_id)
                 step = self._changes.corrected(session, ACTOR, talk, fact)
                 await self._guarded(session, "ticket_corrected", step)
+                step = self._repairs.corrected(session, ACTOR, talk, fact)
+                await self._guarded(session, "repair_corrected", step)
             case TalkEnded():
                 await self._ended(session, fact)
             case CallbackMoved():
@@ -114,6 +118,7 @@ class CallbackEffects:
         if talk.ended is TalkEnding.WRONG_PERSON:
             step = self._changes.not_theirs(session, ACTOR, talk)
             await self._guarded(session, "ticket_taken_back", step)
+            await self._repairs.not_theirs(session, talk, fact.at)
             return
         told: set[str] = set()
         for one in talk.sets:
@@ -149,7 +154,8 @@ class CallbackEffects:
                 # The case goes on by its own rules, and hears of it when the talk has ended: its department
                 # needs no ticket besides. A new problem is another matter.
                 work = tuple(want for want in work if want.question.endswith(f"-{Do.NEW_CASE}"))
-            if work or one.task_id in told:
+            orders = repair_orders(judgement, only=only)
+            if work or orders or one.task_id in told:
                 found = tuple(want for want in found if want.question != WHOLE)
             found += work
             asked_again = await self._revisits.tickets(session, one.task_id, talk.talk_id)
@@ -157,6 +163,12 @@ class CallbackEffects:
                 if want.question in asked_again:
                     continue  # its ticket hears of it when the talk has ended
                 await self._guarded(session, "ticket", self._tickets.open(session, ACTOR, talk, one, [want]))
+            for order in orders:
+                if f"{order.item_id}-{order.do}" in asked_again:
+                    continue  # so did a ticket, before repairs were registered at once
+                await self._guarded(
+                    session, "repair", self._repairs.register(session, ACTOR, talk, one, order)
+                )
 
     async def _on_timeline(
         self, session: AsyncSession, row: CallbackTalkRow, talk: Talk, fact: TalkEnded

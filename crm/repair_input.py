@@ -50,6 +50,7 @@ class NewRepair:
         item: code of the item of the warranty that is broken, where it is known.
         reply_within: what a forwarding hotline's order demands instead of the company's limit.
         route: decides at once who repairs.
+        specialist: user and name of who tracks it, where that is not who registers it.
     """
 
     customer_id: str
@@ -66,6 +67,7 @@ class NewRepair:
     call_id: str | None = None
     reply_within: timedelta | None = None
     route: AskedRoute | None = None
+    specialist: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,86 +64,93 @@ class Repairs:
             NotFound: no such customer or project.
             Invalid: a text is missing or too long; the route's reason is missing or does not hold.
         """
+        async with self._store.database.transaction() as session:
+            case_id = await self.register_in(session, actor, new)
+        return await self._reader.get(actor, case_id)
+
+    async def register_in(self, session: AsyncSession, actor: Actor, new: NewRepair) -> str:
+        """Do :meth:`register` in the caller's transaction; return the case's id. Raises the same."""
         actor.need(Permission.CASES_REGISTER)
         place = tidy_text(new.place, field="place", limit=MAX_PLACE).replace("\n", " ")
         if new.call_id is not None and not is_ulid(new.call_id):
             raise Invalid("no such call", field="call_id")
         now = self._store.clock.now()
-        async with self._store.database.transaction() as session:
-            header = await self._store.register.open(
-                session,
-                actor,
-                NewCase(
-                    kind=CaseKind.REPAIR,
-                    customer_id=new.customer_id,
-                    project_id=new.project_id,
-                    content=_symptoms(new.symptoms),
-                    source=new.source,
-                    severity=new.severity,
-                    nature=new.nature,
-                    urgency=new.urgency,
-                    external_no=line(new.external_no or "", field="external_no", limit=60) or None,
-                    call_id=new.call_id,
-                ),
+        header = await self._store.register.open(
+            session,
+            actor,
+            NewCase(
+                kind=CaseKind.REPAIR,
+                customer_id=new.customer_id,
+                project_id=new.project_id,
+                content=_symptoms(new.symptoms),
+                source=new.source,
+                severity=new.severity,
+                nature=new.nature,
+                urgency=new.urgency,
+                external_no=line(new.external_no or "", field="external_no", limit=60) or None,
+                call_id=new.call_id,
+            ),
+            at=now,
+        )
+        if new.specialist is not None:
+            header.specialist_id, header.specialist_name = new.specialist
+        card, crew = await card_of(session, new.project_id)
+        snapshot = take_snapshot(card, self._reader.today(), new.item or None)
+        if new.item and snapshot.item_state is None:
+            raise Invalid("not an item of the home's warranty", field="item")
+        chosen = new.repair_class or suggested_class(snapshot)
+        begun = rules.begin(
+            at=now,
+            original_crew=crew.id if crew else None,
+            original_left=crew is not None and crew.status != "active",
+        )
+        row = RepairRow(
+            case_id=header.id,
+            place=place,
+            repair_class=chosen.value,
+            warranty=to_json(snapshot),
+            original_crew_id=crew.id if crew else None,
+            original_crew_name=crew.name if crew else None,
+            original_crew_left=begun.repair.original_left,
+            chain_at=now,
+        )
+        put_repair(header, row, begun.repair)
+        session.add(row)
+        opened = OpenedRepair(
+            session=session,
+            actor=actor,
+            now=now,
+            header=header,
+            row=row,
+            visit=None,
+            limits=self._store.limits,
+        )
+        warnings = warnings_of(snapshot, chosen)
+        await opened.move(
+            begun,
+            "repair.registered",
+            no=header.no,
+            repair_class=chosen,
+            warranty=snapshot.flag,
+            warnings=warnings,
+        )
+        opened.tell(
+            RepairRegistered(
                 at=now,
-            )
-            card, crew = await card_of(session, new.project_id)
-            snapshot = take_snapshot(card, self._reader.today(), new.item or None)
-            if new.item and snapshot.item_state is None:
-                raise Invalid("not an item of the home's warranty", field="item")
-            chosen = new.repair_class or suggested_class(snapshot)
-            begun = rules.begin(
-                at=now,
-                original_crew=crew.id if crew else None,
-                original_left=crew is not None and crew.status != "active",
-            )
-            row = RepairRow(
                 case_id=header.id,
-                place=place,
-                repair_class=chosen.value,
-                warranty=to_json(snapshot),
-                original_crew_id=crew.id if crew else None,
-                original_crew_name=crew.name if crew else None,
-                original_crew_left=begun.repair.original_left,
-                chain_at=now,
-            )
-            put_repair(header, row, begun.repair)
-            session.add(row)
-            opened = OpenedRepair(
-                session=session,
-                actor=actor,
-                now=now,
-                header=header,
-                row=row,
-                visit=None,
-                limits=self._store.limits,
-            )
-            warnings = warnings_of(snapshot, chosen)
-            await opened.move(
-                begun,
-                "repair.registered",
                 no=header.no,
-                repair_class=chosen,
-                warranty=snapshot.flag,
-                warnings=warnings,
+                customer_id=header.customer_id,
+                project_id=header.project_id,
+                summary=header.summary,
+                warnings=tuple(warning.value for warning in warnings),
+                specialist_id=header.specialist_id,
             )
-            opened.tell(
-                RepairRegistered(
-                    at=now,
-                    case_id=header.id,
-                    no=header.no,
-                    customer_id=header.customer_id,
-                    project_id=header.project_id,
-                    summary=header.summary,
-                    warnings=tuple(warning.value for warning in warnings),
-                    specialist_id=header.specialist_id,
-                )
-            )
-            await forwarded.received(self._store.limits, session, header, at=now, demanded=new.reply_within)
-            if new.route is not None:
-                await self._route(opened, new.route, crew)
-            await self._store.finish(opened)
-        return await self._reader.get(actor, header.id)
+        )
+        await forwarded.received(self._store.limits, session, header, at=now, demanded=new.reply_within)
+        if new.route is not None:
+            await self._route(opened, new.route, crew)
+        await self._store.finish(opened)
+        return header.id
 
     async def correct(
         self, actor: Actor, case_id: str, *, expected: int, repair_class: RepairClass, place: str

@@ -43,19 +43,42 @@ async def change(done: Followed, **fields: object) -> None:
             setattr(row, name, value)
 
 
-async def test_JG2_a_leak_is_on_the_desk_while_the_call_is_on_and_there_once(done: Followed) -> None:
+async def test_JG2_a_leak_is_a_repair_order_of_severity_2_while_the_call_is_on_and_one_only(
+    done: Followed,
+) -> None:
     await change(done, kind="JG", category="warranty", point="M1")
     talk = await done.centre.press(await done.centre.talk(), JG1="1", JG2="2")
     await done.follow()
-    assert await done.tickets() == {"JG2-repair_order": ("CS",)}
-    (case,) = await done.cases()
+    (repair,) = await done.cases()
+    assert (repair.kind, repair.severity, repair.source) == ("repair", 2, "callback")
+    assert (repair.status, repair.call_id) == ("registered", talk.attempt_id)
     # Lists show what it is about.
-    assert case.summary.startswith("竣工客户回访：有没有漏水、渗水的情况？客户回答：有")
+    assert repair.summary.startswith("竣工客户回访：有没有漏水、渗水的情况？客户回答：有")
     assert (await done.centre.task()).status is TaskStatus.TALKING
     await done.centre.finish(await done.centre.press(talk, JG4="1", JG5="1"))
     await done.follow()
     await done.follow(again=True)
-    assert await done.tickets() == {"JG2-repair_order": ("CS",)}, "the whole result is no second ticket"
+    assert await done.repairs(talk.task_id) == {"JG2": 2}
+    assert len(await done.cases()) == 1, "neither twice, nor a ticket besides"
+    assert await done.tickets() == {}
+
+
+async def test_JG3_JG4_cracks_are_a_repair_and_a_dead_socket_one_of_severity_2(done: Followed) -> None:
+    await change(done, kind="JG", category="warranty", point="M6")
+    talk = await done.centre.press(await done.centre.talk(), JG1="1", JG2="1", JG3="2", JG4="2", JG7="4")
+    await done.centre.finish(talk)
+    await done.follow()
+    assert await done.repairs(talk.task_id) == {"JG3": 1, "JG4": 2}
+
+
+async def test_JG2_who_tracks_the_repair_hears_that_the_answer_is_another_one(done: Followed) -> None:
+    await change(done, kind="JG", category="warranty", point="M1")
+    talk = await done.centre.press(await done.centre.talk(), JG1="1", JG2="2")
+    await done.follow()
+    await done.centre.press(talk, JG2="1")
+    await done.follow()
+    assert await done.repairs(talk.task_id) == {"JG2": 2}
+    assert "ticket.corrected" in await done.notices()
 
 
 async def test_YB7_CB6_an_old_problem_is_fed_back_again_while_the_call_is_on(done: Followed) -> None:

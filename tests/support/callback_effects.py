@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from callback_campaigns.effects import FACTS, CallbackEffects
 from callback_campaigns.rule_files import shipped_plan
+from callback_campaigns.talk_repairs import STEP
+from callback_campaigns.task_tables import CallbackStepRow
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
 from crm.limits import LimitBook
@@ -58,6 +60,17 @@ class Followed:
             )
             for row in rows
         }
+
+    async def repairs(self, task_id: str) -> dict[str, int]:
+        """Return the repairs of a task: question and severity."""
+        steps = select(CallbackStepRow.detail).where(
+            CallbackStepRow.task_id == task_id, CallbackStepRow.step == STEP
+        )
+        async with self.centre.callbacks.database.session() as session:
+            found = (await session.scalars(steps)).all()
+            return {
+                one["item"]: (await session.get_one(ServiceCase, one["case_id"])).severity for one in found
+            }
 
     async def cases(self) -> list[ServiceCase]:
         """Return the headers of every case."""

@@ -63,6 +63,7 @@ class Walked:
     task_status: str
     departments: frozenset[str]
     tickets: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    repairs: dict[str, int] = field(default_factory=dict)
 
     def wrong(self) -> list[str]:
         """Return what is not as the tables have it; empty when everything is."""
@@ -73,6 +74,7 @@ class Walked:
             score=talk.score,
             departments=self.departments,
             tickets=self.tickets,
+            repairs=self.repairs,
         )
         pairs = [(name, getattr(want, name), getattr(found, name)) for name in Expected.__slots__]
         pairs.append(("ending", TalkEnding.FINISHED, talk.ended))
@@ -126,6 +128,7 @@ class WalkLine:
         tickets = await self._tickets()
         for walked in found:
             walked.tickets = tickets.get(walked.talk.task_id, {})
+            walked.repairs = await self.followed.repairs(walked.talk.task_id)
         return [line for walked in found for line in walked.wrong()]
 
     async def _by_machine(self, walk: Walk, number: str, task_id: str) -> tuple[list[str], Talk]:

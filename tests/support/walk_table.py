@@ -14,9 +14,12 @@ from tests.support.questionnaire_table import CASES, CORE, DECISIVE, OVERALL, PO
 RESPONSIBLE: Final = "ENG"
 """The department of the case that a callback is about, or of the problem before."""
 CASE_WORK: Final = frozenset(
-    ["reopen", "return_case", "keep_open", "next_round", "new_case", "repair_order", "reroute", "visit_again"]
+    ["reopen", "return_case", "keep_open", "next_round", "new_case", "reroute", "visit_again"]
 )
 """What a department is asked to do again; a ticket to it where its case does not take the word itself."""
+REPAIR: Final = "repair_order"
+REPAIRS: Final = {"JG2": 2, "JG3": 1, "JG4": 2}
+"""Which bad answers are a repair, and how bad a one (domain.md §3.7)."""
 SERIOUS: Final = 2
 MARKED: Final = {"WG1", "WG3", "WG4", "WG5", "WG6", "WG12", "WG13"}
 """What people ask in four marks 优良中差 instead of three answers (domain.md §3.4)."""
@@ -46,6 +49,7 @@ class Row:
     departments: tuple[str, ...]
     severity: int | None
     work: tuple[str, ...]
+    repair: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +80,17 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a way comes to. ``tickets``: question → departments, and whether it became a complaint."""
+    """What a way comes to.
+
+    ``tickets``: question → departments, and whether it became a complaint; ``repairs``: question → severity.
+    """
 
     stored: Mapping[str, str]
     verdict: str
     score: int | None
     departments: frozenset[str]
     tickets: Mapping[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    repairs: Mapping[str, int] = field(default_factory=dict)
 
 
 def _table() -> dict[tuple[str, str], Row]:
@@ -101,6 +109,7 @@ def _table() -> dict[tuple[str, str], Row]:
             work=tuple(
                 word for word, _, _ in (one.partition(":") for one in effects.split()) if word in CASE_WORK
             ),
+            repair=REPAIR in effects.split(),
         )
     return found
 
@@ -141,14 +150,14 @@ def expected(walk: Walk) -> Expected:
             tickets[item] = (_desks(walk, row.departments), row.severity >= SERIOUS)
         for work in row.work:
             tickets[f"{item}-{work}"] = (_desks(walk, row.departments or ("SPC",)), False)
-        if row.bad and (row.severity is not None or row.work):
+        if row.bad and (row.severity is not None or row.work or row.repair):
             named += row.departments
     neutral = [item for item, row in rows.items() if row.neutral]
     if len(neutral) >= (1 if walk.level == "A" else 2):
         tickets[neutral[0] if len(neutral) == 1 else "neutral"] = (_desks(walk, ("SPC",)), False)
     bad = verdict == "dissatisfied"
     departments = frozenset(named or ("SPC",)) if bad else frozenset()
-    if bad and not any(row.severity or row.work for row in rows.values()):
+    if bad and not any(row.severity or row.work or row.repair for row in rows.values()):
         tickets["result"] = (_desks(walk, tuple(departments)), False)
     return Expected(
         stored={item: row.stored for item, row in rows.items()},
@@ -156,6 +165,7 @@ def expected(walk: Walk) -> Expected:
         score=int(mean) if mean is not None else None,
         departments=departments,
         tickets=tickets,
+        repairs={item: REPAIRS[item] for item, row in rows.items() if row.repair},
     )
 
 

@@ -91,6 +91,7 @@ STEPS = {
     "taken": N_("接下"),
     "given_back": N_("退回"),
     "assigned": N_("指定专人"),
+    "repair": N_("登记报修"),
 }
 REASONS = {
     "in_call": N_("正在通话，请先结束当前通话。"),
