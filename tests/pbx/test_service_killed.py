@@ -17,7 +17,8 @@ from tests.support.dialling import OFFICE_HOUR, start_campaign, waiting_customer
 from tests.support.service_child import ServiceStarter
 from tests.support.talks import make_talks
 from tests.support.tones import Said
-from tests.support.town import FarCall, Town
+from tests.support.town import Town
+from tests.support.town_people import FarCall
 from tests.support.waiting import eventually
 from tests.support.whole_service import whole_line
 

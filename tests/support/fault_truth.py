@@ -19,7 +19,8 @@ from kernel.db import Database
 from kernel.ids import ulid_time
 from tests.support.fault_storm import SITE, ClockSet, Storm
 from tests.support.tones import Said
-from tests.support.town import SILENCE_SECONDS, FarCall
+from tests.support.town import SILENCE_SECONDS
+from tests.support.town_people import FarCall
 
 OPEN = ((time(9, 30), time(12)), (time(14), time(19, 30)))
 APART = timedelta(minutes=20)

@@ -24,7 +24,8 @@ from callback_campaigns.ports import Sound
 from telephony.audio import FRAME_SAMPLES, RATE, write_wav
 
 LENGTH: Final = timedelta(milliseconds=500)
-LOWEST, STEP = 400, 40
+LOWEST, STEP = 407, 40
+"""None of them is near the sound before a recording."""
 LOUD: Final = 8000
 NEAR: Final = 15
 HALF: Final = 5

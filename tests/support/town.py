@@ -12,80 +12,23 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 from app.handset import EVENT_PAYLOAD, KEYS, Packet
 from telephony.audio import FRAME_SAMPLES, Law
 from tests.support.sip_phone import Dialog, SipMessage
 from tests.support.tones import Prompt, Said, ToneEar, Tones
+from tests.support.town_people import MANNERS, WAYS_OUT, FarCall, Press, one_of
 
 AGAIN_SECONDS: Final = 0.5
 FRAME_SECONDS: Final = 0.02
 EVENT_STEPS: Final = 6
 DEAF_SECONDS: Final = 0.9
 """A text is half a second long: whoever hears it longer after their key than this hears it again."""
+QUIET_SECONDS: Final = 2.5
 SILENCE_SECONDS: Final = 25.0
 """Whoever hears nothing for so long hangs up, and it is remembered."""
 SENDS: Final = 8
-
-WAYS_OUT: Final = (
-    ("", 45),
-    ("486 Busy Here", 18),
-    ("603 Decline", 8),
-    ("404 Not Found", 4),
-    ("480 Temporarily Unavailable", 8),
-    ("503 Service Unavailable", 5),
-    ("silence", 12),
-)
-"""What happens to a call, and how often of a hundred; nothing is an answer."""
-MANNERS: Final = (
-    ("patient", 62),
-    ("unhappy", 14),
-    ("hangs_up", 10),
-    ("later", 5),
-    ("no_more", 4),
-    ("mute", 3),
-    ("person", 2),
-)
-"""How whoever answers takes it."""
-
-
-@dataclass(slots=True)
-class Press:
-    """A key, and to what it was pressed. ``heeded``: something else was said after it."""
-
-    prompt: Prompt
-    key: str
-    at: float
-    heeded: bool = False
-
-
-@dataclass(slots=True)
-class FarCall:
-    """A call as it arrived at the customer. Times are of the machine's real clock."""
-
-    number: str
-    nth: int
-    at: float
-    way: str
-    manner: str
-    chance: random.Random
-    dialog: Dialog
-    talked: bool = False
-    ended_by: str = ""
-    ended_at: float | None = None
-    lost: bool = False
-    last: Prompt | None = None
-    presses: list[Press] = field(default_factory=list)
-    wrong_keys: int = 0
-    quiet: float = 0.0
-    """The longest silence while they talked with us."""
-
-    @property
-    def up(self) -> bool:
-        """Whether it goes on."""
-        return self.ended_at is None
 
 
 class Town(asyncio.DatagramProtocol):
@@ -152,7 +95,7 @@ class Town(asyncio.DatagramProtocol):
         self.heard_of[number] += 1
         # How somebody takes their nth call does not depend on what else happens in the run.
         chance = random.Random(f"{self._seed}:{number}:{nth}")
-        way, manner = self.habits.get(number) or (_one_of(chance, WAYS_OUT), _one_of(chance, MANNERS))
+        way, manner = self.habits.get(number) or (one_of(chance, WAYS_OUT), one_of(chance, MANNERS))
         call = FarCall(
             number=number,
             nth=nth,
@@ -342,6 +285,16 @@ class _Line:
         elif key:
             call.presses.append(Press(prompt, key, now))
             self._press(key)
+            if prompt.said is Said.RECORD:
+                self._later(QUIET_SECONDS, self._says_no_more)
+
+    def _says_no_more(self) -> None:
+        """Press the key again: the first may have come into the sound before a recording."""
+        call = self.call
+        if call.last is not None and call.last.said is Said.RECORD:
+            if self._loop.time() - self._heard_at > QUIET_SECONDS / 2:
+                self._press("#")
+            self._later(QUIET_SECONDS, self._says_no_more)
 
     def _key_for(self, prompt: Prompt) -> str:
         """Return what they press to what they hear, nothing for nothing."""
@@ -424,11 +377,6 @@ class _Media(asyncio.DatagramProtocol):
         if self._transport is not None and not self._transport.is_closing():
             with suppress(OSError):
                 self._transport.sendto(data, addr)
-
-
-def _one_of(chance: random.Random, choices: tuple[tuple[str, int], ...]) -> str:
-    names, weights = zip(*choices, strict=True)
-    return str(chance.choices(names, weights)[0])
 
 
 @asynccontextmanager
