@@ -16,6 +16,7 @@ from app.settings import load_settings
 from app.store import bring_up_to_date
 from callback_campaigns.domain.task import CancelWhy, Hold, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Origin
+from callback_campaigns.report_tables import RegularReportRow
 from callback_campaigns.task_desk import TaskFilter
 from callback_campaigns.task_tables import CallbackStepRow, CallbackTaskRow, DialAttemptRow
 from crm.domain.freeze import CallbackKind, FollowUp
@@ -276,5 +277,12 @@ async def test_a_running_centre_plans_and_brings_due_by_itself(
         await eventually(found, timeout=20)
         (task,) = await found()
         assert (task.kind, task.case_id) == ("TS", case_id)
+
+        async def waiting() -> bool:
+            async with database.session() as session:
+                return len((await session.scalars(select(RegularReportRow.code))).all()) == 3
+
+        await eventually(waiting, timeout=20)  # this month's reports
         health = running.base.tasks.health()
+        assert health["regular-reports"].crashes == 0
         assert health["callback-facts"].crashes == health["callback-due"].crashes == 0
