@@ -284,8 +284,8 @@ class CallbackTasks:
         store_id = (project.store_id if project else None) or customer.store_id
         store = await session.get(Store, store_id) if store_id else None
         known = select(CallbackTaskRow.key).where(CallbackTaskRow.origin_ref == trigger.ref)
-        stopped: list[str] = []
-        open_types: list[str] = []
+        severe = select(ServiceCase.severity).where(ServiceCase.id == trigger.case_id)
+        stopped, open_types = list[str](), list[str]()
         if trigger.project_id:
             stops = select(CallbackStopRow.kind).where(CallbackStopRow.project_id == trigger.project_id)
             stopped = list(await session.scalars(stops))
@@ -302,6 +302,7 @@ class CallbackTasks:
             open_types=frozenset(CallbackType(kind) for kind in open_types),
             warranty_ends=await ends_of(session, project) if project else (),
             point_after=point_after,
+            severity=await session.scalar(severe),
         )
 
     async def freezes(self, session: AsyncSession, customer_id: str) -> frozenset[FreezeScope]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from callback_campaigns.domain.rule_reader import Length, RuleReader
 from callback_campaigns.domain.terms import CallbackType, Category, Channel, Gate
+from crm.domain.case import Severity
 from crm.domain.customer import Level
 from crm.domain.project import Stage
 
@@ -69,6 +70,7 @@ class TypeRule:
         first_attempt: how long after the event somebody must have tried.
         sampling: the share of the tasks that is made, 0 to 1.
         longest: how long its longest questionnaire takes.
+        people_from_severity: of a case as severe as this only people ask, whatever ``channel`` says.
         warn_at_stage: whoever registers that stage while it is open is warned.
     """
 
@@ -81,12 +83,20 @@ class TypeRule:
     longest: timedelta
     first_attempt: Mapping[Level, Length]
     channel: Mapping[Level, Channel]
+    people_from_severity: int | None
     levels: frozenset[Level]
     sampling: Fraction
     gate: Gate
     points: tuple[PlanPoint, ...]
     warn_at_stage: int | None
     enabled: bool
+
+    def channel_for(self, level: Level, severity: int | None) -> Channel:
+        """Return how a customer is asked, of a case that is so severe."""
+        channel, least = self.channel[level], self.people_from_severity
+        if channel is Channel.IVR and least is not None and severity is not None and severity >= least:
+            return Channel.AGENT
+        return channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +135,13 @@ class PlanRules:
 _TOP = ("title", "merge", "too_old", "types", "stores")
 _TYPE = (
     *("name", "category", "trigger", "offset", "window", "longest", "first_attempt", "channel", "levels"),
-    *("sampling", "gate", "points", "warn_at_stage", "enabled"),
+    *("people_from_severity", "sampling", "gate", "points", "warn_at_stage", "enabled"),
 )
 _DEFAULTS: Mapping[str, Any] = {
     "offset": "0d",
     "first_attempt": {"A": "24h", "B": "3wd", "C": "3wd"},
     "channel": {"A": "agent", "B": "ivr", "C": "ivr"},
+    "people_from_severity": None,
     "levels": ["A", "B", "C"],
     "sampling": 100,
     "gate": "none",
@@ -193,7 +204,7 @@ def _type(reader: RuleReader, kind: CallbackType, value: Any, place: str) -> Typ
     first, channel = (
         reader.fields(fields[name], f"{place}.{name}", Level) for name in ("first_attempt", "channel")
     )
-    warn = fields["warn_at_stage"]
+    warn, severe = fields["warn_at_stage"], fields["people_from_severity"]
     return TypeRule(
         kind=kind,
         name=reader.text(fields.get("name"), f"{place}.name"),
@@ -209,6 +220,11 @@ def _type(reader: RuleReader, kind: CallbackType, value: Any, place: str) -> Typ
         channel={
             level: reader.choice(channel.get(level), f"{place}.channel.{level}", Channel) for level in Level
         },
+        people_from_severity=None
+        if severe is None
+        else reader.number(
+            severe, f"{place}.people_from_severity", int(Severity.GENERAL), int(Severity.MAJOR)
+        ),
         levels=frozenset(Level(level) for level in levels),
         sampling=Fraction(reader.number(fields["sampling"], f"{place}.sampling", 0, 100), 100),
         gate=reader.choice(fields["gate"], f"{place}.gate", Gate),

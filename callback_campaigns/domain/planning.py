@@ -66,6 +66,7 @@ class PlanContext:
         open_types: types of which the project has an open task, for the warning.
         warranty_ends: days on which items of the home's warranty end, the last one last.
         point_after: the day of the plan's point that is over.
+        severity: of the case that the callback is about.
     """
 
     store: str | None = None
@@ -78,6 +79,7 @@ class PlanContext:
     open_types: frozenset[CallbackType] = frozenset()
     warranty_ends: tuple[date, ...] = ()
     point_after: date | None = None
+    severity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +360,7 @@ def _task(
         window_end=_end_of(rule, trigger, due_on if point else trigger.on, calendar),
         point=point,
         level=context.level,
-        channel=rule.channel[context.level],
+        channel=rule.channel_for(context.level, context.severity),
         origin=Origin.AUTO_EVENT,
         origin_ref=trigger.ref,
         holds=frozenset(holds),

@@ -191,6 +191,31 @@ def test_CB3_what_is_planned_during_a_freeze_is_born_frozen() -> None:
     assert still.holds == frozenset({Hold.PROJECT})
 
 
+@pytest.mark.parametrize(
+    ("level", "severity", "channel"),
+    [
+        (Level.A, 1, Channel.AGENT),
+        (Level.B, 1, Channel.IVR),
+        (Level.C, 1, Channel.IVR),
+        (Level.B, 2, Channel.AGENT),
+        (Level.C, 3, Channel.AGENT),
+    ],
+)
+def test_TS_B_and_C_are_asked_by_IVR_first_and_never_from_severity_2_on(
+    level: Level, severity: int, channel: Channel
+) -> None:
+    resolved = happened(When(TriggerKind.CASE_RESOLVED, case=CaseOf.COMPLAINT), case_id="K1")
+    assert only(plan(resolved, level=level, severity=severity)).task.channel is channel
+
+
+def test_a_site_cannot_have_IVR_ask_about_severe_complaints_by_naming_IVR() -> None:
+    rules = parse_plan(
+        TEXT.replace("stores: {}", "stores: {BJ01: {TS: {channel: {A: ivr, B: ivr, C: ivr}}}}")
+    )
+    resolved = happened(When(TriggerKind.CASE_RESOLVED, case=CaseOf.COMPLAINT), case_id="K1")
+    assert only(plan(resolved, rules, store="BJ01", severity=2)).task.channel is Channel.AGENT
+
+
 def test_a_suspended_project_does_not_hold_back_a_case() -> None:
     when = When(TriggerKind.CASE_RESOLVED, case=CaseOf.COMPLAINT)
     assert only(plan(happened(when), suspended=True)).task.holds == frozenset()
