@@ -11,6 +11,7 @@ from crm.complaint_input import (
     Analysis,
     NewCallback,
     id_of,
+    timeliness_of,
     why_of,
 )
 from crm.complaint_read import ComplaintReader, is_open
@@ -94,6 +95,7 @@ class ComplaintEnd:
                 round_=opened.header.round,
                 compensation_mentioned=new.compensation_mentioned,
             )
+            timeliness = timeliness_of(new)
             leads_to = await self._follow(opened, new, said, note)
             row = ComplaintCallback(
                 id=new_ulid(),
@@ -106,7 +108,7 @@ class ComplaintEnd:
                 verdict=new.verdict.value,
                 lines={line_id: problem.value for line_id, problem in said.lines.items()},
                 satisfaction=(new.satisfaction or new.verdict).value,
-                timeliness=new.timeliness.value,
+                timeliness=timeliness.value if timeliness else None,
                 contacted_in_time=new.contacted_in_time.value,
                 compensation_mentioned=new.compensation_mentioned,
                 note=note,
@@ -165,7 +167,7 @@ class ComplaintEnd:
         row.called_back_at = None if unsolved or dissatisfied else opened.now
         row.waived_at = row.waived_by = row.waived_why = None
         row.satisfaction = (new.satisfaction or new.verdict).value
-        row.timeliness = new.timeliness.value
+        row.timeliness = new.timeliness.value if new.timeliness else None
         row.contacted_in_time = new.contacted_in_time.value
         if said.new_round:
             header.round += 1

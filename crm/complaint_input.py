@@ -142,13 +142,14 @@ class NewCallback:
         problem: of every line that can be asked about, unless ``lines`` says otherwise for one.
         lines: line id → what was said of it.
         satisfaction: the final one; the verdict unless given.
+        timeliness: asked of everybody who was reached; ``unknown`` when they did not say.
     """
 
     verdict: Verdict
     problem: ProblemStatus | None = None
     lines: tuple[tuple[str, ProblemStatus], ...] = ()
     satisfaction: Verdict | None = None
-    timeliness: Timeliness = Timeliness.UNKNOWN
+    timeliness: Timeliness | None = None
     contacted_in_time: Contacted = Contacted.UNKNOWN
     compensation_mentioned: bool = False
     call_id: str | None = None
@@ -207,6 +208,21 @@ def name_of(raw: str | None, field: str, limit: int = MAX_NAME) -> str | None:
         return None
     text = tidy_text(raw, field=field, limit=limit, required=False)
     return " ".join(text.split()) or None
+
+
+def timeliness_of(new: NewCallback) -> Timeliness | None:
+    """Return whether it was quick enough, as each callback that reached the customer says (domain.md §1.3).
+
+    Raises:
+        Invalid: it was not asked, or answered by nobody.
+    """
+    if new.verdict is not Verdict.NOT_REACHED:
+        if new.timeliness is None:
+            raise Invalid("the customer was reached: write down whether it was in time", field="timeliness")
+        return new.timeliness
+    if new.timeliness not in {None, Timeliness.UNKNOWN}:
+        raise Invalid("nobody was reached, so nobody answered", field="timeliness")
+    return None
 
 
 def id_of(raw: str | None, field: str) -> str | None:

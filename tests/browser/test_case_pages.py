@@ -164,6 +164,7 @@ async def test_the_callback_is_written_down_and_the_case_closed(
     await expect(page.locator("#next-title")).to_contain_text("回访客户")
     await page.locator("#step-callback-verdict").select_option("satisfied")
     await page.locator("#step-callback-problem").select_option("solved")
+    await page.locator("#step-callback-timeliness").select_option("timely")
     await page.locator("#step-callback-note").fill("客户说弄清楚了")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".form-done")).to_contain_text("已记录回访")

@@ -90,7 +90,7 @@ async def test_TS_the_complaint_hears_of_it_once_and_moves_by_its_own_rules(
     desk, complaint = await called_back(sqlite, changes)
     found = await desk.get(complaint)
     assert (found.header.status, found.next_step, found.header.round) == (status, leads_to, rounds)
-    assert [one.leads_to for one in found.callbacks] == [leads_to]
+    assert [(one.leads_to, one.timeliness) for one in found.callbacks] == [(leads_to, "timely")]
     async with sqlite.session() as session:
         assert (await session.scalars(select(TicketRow))).all() == []
         (line,) = (await session.scalars(select(Contact).where(Contact.channel == "callback"))).all()

@@ -211,7 +211,7 @@ async def test_the_whole_way_of_a_major_complaint(line: Line) -> None:
     assert share["amount"] == "1000.00"
     await go("hr", "recovery-done", {"recovery_id": share["recovery_id"]})
     found = (await line.ask("agent", "GET", f"/complaints/{case_id}")).body
-    said = {"verdict": "satisfied", "problem": "solved"}
+    said = {"verdict": "satisfied", "problem": "solved", "timeliness": "late"}
     await line.do("agent", f"/complaints/{case_id}/callbacks", said, version=found["version"])
     closed = await go("agent", "close", {"outcome": "客户满意"})
     assert (closed["code"], closed["compensations"][0]["state"]) == ("E10", "paid")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from crm.complaint_input import Timeliness
 from crm.complaint_store import CaseOver
 from crm.complaint_views import LineView
 from crm.domain.case import CaseStatus, Severity, Source
@@ -95,6 +96,23 @@ async def test_not_reached_moves_nothing(desk: Desk) -> None:
         CaseStatus.DONE,
     )
     assert limit(view.lines[0], "TS.T4").state is TimerState.RUNNING
+
+
+async def test_1_3_at_closing_the_callback_must_also_record_timeliness(desk: Desk) -> None:
+    view = await desk.handed_off()
+    await desk.done(view.lines[0])
+    for verdict, problem, timeliness in (
+        (Verdict.SATISFIED, ProblemStatus.SOLVED, None),
+        (Verdict.DISSATISFIED, ProblemStatus.IN_HAND, None),
+        (Verdict.NOT_REACHED, None, Timeliness.LATE),
+    ):
+        with pytest.raises(Invalid) as silent:
+            await desk.call_back(view, verdict=verdict, problem=problem, timeliness=timeliness)
+        assert silent.value.field == "timeliness"
+    view = await desk.call_back(view, verdict=Verdict.NOT_REACHED, problem=None)
+    assert view.callbacks[-1].timeliness is None
+    view = await desk.call_back(view, timeliness=Timeliness.LATE)
+    assert (view.callbacks[-1].timeliness, view.timeliness) == ("late", "late")
 
 
 async def test_TS1_not_contacted_starts_T2_again_and_asks_for_a_call(desk: Desk) -> None:

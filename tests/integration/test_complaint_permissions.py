@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crm.cases import CaseFilter
-from crm.complaint_input import Acceptance, Analysis, NewCallback, NewVisit
+from crm.complaint_input import Acceptance, Analysis, NewCallback, NewVisit, Timeliness
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain.case import Severity
 from crm.domain.complaint import Verdict
@@ -87,7 +87,7 @@ def visit(thing: Thing) -> NewVisit:
     return NewVisit(arrived_at=now, left_at=now, who="刘", record="到场")
 
 
-SAID = NewCallback(verdict=Verdict.SATISFIED, problem=ProblemStatus.SOLVED)
+SAID = NewCallback(verdict=Verdict.SATISFIED, problem=ProblemStatus.SOLVED, timeliness=Timeliness.TIMELY)
 WHY = Analysis(root_cause="a", preventive_step="b", owner="c")
 NOTED = NewRecord(kind=RecordKind.OTHER, done="x")
 ACCEPT = Acceptance(signature=PIN, mode=AcceptMode.PLAN_FIRST)

@@ -10,7 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo.seed import seed_company
 from crm.cases import CaseRegister
-from crm.complaint_input import Acceptance, NewCallback, NewComplaint, NewLine, NewPlan, NewVisit
+from crm.complaint_input import (
+    Acceptance,
+    NewCallback,
+    NewComplaint,
+    NewLine,
+    NewPlan,
+    NewVisit,
+    Timeliness,
+)
 from crm.complaint_services import ComplaintServices
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain.complaint import ComplaintClass, Verdict
@@ -147,6 +155,8 @@ class Desk:
         """Call the customer back; satisfied and solved unless said otherwise."""
         found = await self.get(view)
         what: dict[str, Any] = {"verdict": Verdict.SATISFIED, "problem": ProblemStatus.SOLVED}
+        if said.get("verdict") is not Verdict.NOT_REACHED:
+            what["timeliness"] = Timeliness.UNKNOWN
         return await self.services.end.call_back(
             SPECIALIST, found.case_id, found.version, NewCallback(**(what | said))
         )

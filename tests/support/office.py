@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import select, update
 
 from crm.compensations import NewCompensation
-from crm.complaint_input import Acceptance, NewCallback, NewComplaint, NewLine, NewPlan, NewVisit
+from crm.complaint_input import (
+    Acceptance,
+    NewCallback,
+    NewComplaint,
+    NewLine,
+    NewPlan,
+    NewVisit,
+    Timeliness,
+)
 from crm.complaint_views import ComplaintView, LineView
 from crm.domain.case import Severity
 from crm.domain.compensation import Bearer, LiableParty, LiablePerson, RecoveryShare
@@ -185,6 +193,8 @@ class OfficeStage:
         """Call the customer back."""
         found = await self.fresh(view)
         what: dict[str, Any] = {"verdict": Verdict.SATISFIED, "problem": ProblemStatus.SOLVED}
+        if said.get("verdict") is not Verdict.NOT_REACHED:
+            what["timeliness"] = Timeliness.UNKNOWN
         return await self.crm.complaints.end.call_back(
             self.who("spc"), found.case_id, found.version, NewCallback(**(what | said))
         )

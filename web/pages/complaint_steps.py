@@ -74,7 +74,7 @@ async def _call_back(asked: Asked) -> object:
             verdict=verdict,
             problem=ProblemStatus(values["problem"]) if values["problem"] else None,
             lines=lines,
-            timeliness=Timeliness(values["timeliness"] or Timeliness.UNKNOWN),
+            timeliness=Timeliness(values["timeliness"]) if values["timeliness"] else None,
             contacted_in_time=Contacted(values["contacted_in_time"] or Contacted.UNKNOWN),
             compensation_mentioned=bool(values["compensation"]),
             call_id=values["call_id"] or None,
@@ -161,7 +161,7 @@ CASE_FORMS = (
                 kind="choice",
                 options=words.TIMELINESS,
                 required=False,
-                start="unknown",
+                blank=" ",
             ),
             Field(
                 name="contacted_in_time",

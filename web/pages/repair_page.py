@@ -101,6 +101,10 @@ async def _finish(asked: AskedRepair) -> object:
     )
 
 
+def _in_time(code: str) -> InTime | None:
+    return InTime(code) if code else None
+
+
 async def _call_back(asked: AskedRepair) -> object:
     values = asked.values
     problem = ProblemStatus(values["problem"])
@@ -112,8 +116,8 @@ async def _call_back(asked: AskedRepair) -> object:
         callback=NewCallback(
             problem=problem,
             verdict=Verdict(values["verdict"]) if reached and values["verdict"] else None,
-            contacted_in_time=InTime(values["contacted_in_time"] or InTime.UNKNOWN) if reached else None,
-            timely=InTime(values["timely"] or InTime.UNKNOWN) if reached else None,
+            contacted_in_time=_in_time(values["contacted_in_time"]),
+            timely=_in_time(values["timely"]),
             remark=values["remark"],
             no_visit_reason=values["no_visit_reason"],
             call_id=values["call_id"] or None,
@@ -225,7 +229,7 @@ FORMS = (
                 kind="choice",
                 options=words.CONTACTED,
                 required=False,
-                start="unknown",
+                blank=" ",
             ),
             Field(
                 name="timely",
@@ -233,7 +237,7 @@ FORMS = (
                 kind="choice",
                 options=repair_words.TIMELY,
                 required=False,
-                start="unknown",
+                blank=" ",
             ),
             Field(name="remark", label=N_("客户怎么说"), kind="area", required=False, limit=1000),
             Field(

@@ -254,7 +254,9 @@ class CallbackIn(ComplaintBody):
         {}, max_length=12, description="Of single lines, where it differs."
     )
     satisfaction: Verdict | None = Field(None, description="The final one; the verdict unless given.")
-    timeliness: Timeliness = Timeliness.UNKNOWN
+    timeliness: Timeliness | None = Field(
+        None, description="Whether it was quick enough; must be given unless nobody was reached."
+    )
     contacted_in_time: Contacted = Contacted.UNKNOWN
     compensation_mentioned: bool = False
     call_id: Id | None = None
