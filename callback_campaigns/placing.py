@@ -17,7 +17,7 @@ from kernel.errors import HuifangError
 log = structlog.get_logger(__name__)
 
 ORIGINATES = Counter("huifang_dial_originates_total", "Originates by what is known of them", ["sending"])
-AT_ONCE = timedelta(seconds=5)
+AT_ONCE = timedelta(seconds=10)
 """What was decided longer ago is not written any more: the hour and the refusals may have changed."""
 
 

@@ -128,7 +128,7 @@ async def test_a_call_that_was_decided_long_ago_is_not_made_any_more(sqlite: Dat
     await waiting_customers(sqlite, world.clock, numbers(SILENT, 1))
     await start_campaign(sqlite, world.clock)
     assert await world.dialling.dialler.round() == 1
-    world.clock.advance(timedelta(seconds=6))
+    world.clock.advance(timedelta(seconds=11))
     await world.listen()
     assert not world.exchange.placed
     (attempt,) = await world.dialling.attempts()

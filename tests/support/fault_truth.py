@@ -25,7 +25,7 @@ from tests.support.town_people import FarCall
 OPEN = ((time(9, 30), time(12)), (time(14), time(19, 30)))
 APART = timedelta(minutes=20)
 """Calls to a number keep 30 minutes; the clock that they are kept by is wrong by up to five, either way."""
-GRACE = 10.0
+GRACE = 15.0
 """Seconds between the decision to call and the call: a line that breaks may deliver late."""
 RANG = frozenset({"answered", "machine", "no_answer", "busy", "rejected", "off", "empty", "abandoned"})
 PARTING = frozenset({Said.GOODBYE, Said.SORRY, Said.PARTING})
