@@ -184,6 +184,7 @@ async def measure(folder: Path) -> dict[str, Any]:
         await eventually(
             lambda: Reason.PREDICTIVE.value in live.decisions(campaign), timeout=180, what="it looks ahead"
         )
+        tell("it looks ahead")
         disturbed = await fall_silent(live)
         tell("the manager interface was silent")
         disturbed |= await few_agents(live, campaign)

@@ -321,7 +321,8 @@ async def live_agents(
         clock=clock,
         also=also,
         centre={"hotline": HOTLINE, "ring_no_answer_limit": 0},
-        dialler={"ring_seconds": RING_LIMIT},
+        # Calls are short here, and so is the time after which one that left no trace counts as lost.
+        dialler={"ring_seconds": RING_LIMIT, "settle_seconds": 2 * RING_LIMIT},
         pbx={
             "rtp_start": rtp.start,
             "rtp_end": rtp.stop - 1,
