@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import and_, case, func, not_, or_, select
+from sqlalchemy import and_, case, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_store import to_campaign
@@ -234,11 +234,12 @@ class CampaignFigures:
             mine(campaign, others),
         )
         dialable, all_of_them = (await session.execute(query)).one()
-        tried = select(_TRY.task_id).where(_TRY.campaign_id == campaign.campaign_id)
+        # Open tasks are few beside what was tried: each is looked up, and not the other way round.
+        tried = exists().where(_TRY.task_id == _TASK.id, _TRY.campaign_id == campaign.campaign_id)
         passed = with_stores(select(func.count()).select_from(_TASK), by_store).where(
             _TASK.status.in_([status.value for status in TRIED]),
-            _TASK.id.in_(tried),
             not_(mine(campaign, others)),
+            tried,
         )
         passed_on = int(await session.scalar(passed) or 0)
         return int(dialable or 0), int(all_of_them) - int(dialable or 0), passed_on

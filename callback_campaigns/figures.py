@@ -4,13 +4,13 @@ A record belongs to the store and the people that it named when it was made; see
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.attempt import AttemptState
@@ -24,6 +24,7 @@ from callback_campaigns.domain.figures import (
     Rate,
     delay_of,
     grades,
+    months_between,
     rate,
 )
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind
@@ -111,16 +112,12 @@ class FiguresReader:
             raise Invalid(f"after since, and at most {LONGEST.days} days later", field="until")
         async with self._office.database.session() as session:
             part = _Part(session, asked, self._office, self._plan)
-            good, passed = await part.grades()
             figures = {
                 **await part.coverage(),
                 CallbackFigure.REQUIRED_RATIO: await part.required(),
                 **await part.attempts(),
-                CallbackFigure.SATISFACTION: await part.satisfaction(),
-                CallbackFigure.GOOD: good,
-                CallbackFigure.PASSED: passed,
+                **await part.said(),
                 CallbackFigure.STAGE_SATISFACTION: await part.stage(),
-                CallbackFigure.PM_PRESENCE: await part.presence(),
                 CallbackFigure.SOLVED: await part.solved(),
             }
             return CallbackFigures(
@@ -203,14 +200,33 @@ class _Part:
             CallbackFigure.ATTEMPTS_PER_DONE: rate(calls, finished),
         }
 
-    async def satisfaction(self) -> Rate:
-        top = case((_A.score == 100, 1), else_=0)
-        return rate(*await self._counts(self._answers(select(func.sum(top), func.count()), _scored())))
-
-    async def grades(self) -> tuple[Rate, Rate]:
+    async def said(self) -> dict[CallbackFigure, Rate]:
+        """Return what is told by the answers themselves, in one reading of them."""
         graded = and_(_A.kind.in_(GRADED), _A.code == CallbackType.COMPLETION.value)
-        query = self._answers(select(_A.value, func.count()), graded).group_by(_A.value)
-        return grades({str(value): int(number) for value, number in await self._session.execute(query)})
+        here = _A.measure == PRESENCE
+        query = self._answers(
+            select(
+                case((graded, _A.value), else_="").label("graded_as"),
+                func.count(_A.score),
+                func.sum(case((_A.score == 100, 1), else_=0)),
+                func.sum(case((and_(here, _A.counts), 1), else_=0)),
+                func.sum(case((here, 1), else_=0)),
+                func.sum(case((graded, 1), else_=0)),
+            )
+        ).group_by(literal_column("graded_as"))
+        values: dict[str, int] = {}
+        scored = top = there = asked = 0
+        for value, *numbers in (await self._session.execute(query)).all():
+            some = [int(number or 0) for number in numbers]
+            scored, top, there, asked = scored + some[0], top + some[1], there + some[2], asked + some[3]
+            values[str(value)] = some[4]
+        good, passed = grades({value: number for value, number in values.items() if number})
+        return {
+            CallbackFigure.SATISFACTION: rate(top, scored),
+            CallbackFigure.GOOD: good,
+            CallbackFigure.PASSED: passed,
+            CallbackFigure.PM_PRESENCE: rate(there, asked),
+        }
 
     async def stage(self) -> Rate:
         good = case((_T.verdict == Verdict.SATISFIED.value, 1), else_=0)
@@ -220,11 +236,6 @@ class _Part:
     async def mean_score(self) -> Mean:
         query = self._tasks(select(func.sum(_T.score), func.count(_T.score)), *self._with_result())
         return Mean(*await self._counts(query))
-
-    async def presence(self) -> Rate:
-        there = case((_A.counts, 1), else_=0)
-        query = self._answers(select(func.sum(there), func.count()), _A.measure == PRESENCE)
-        return rate(*await self._counts(query))
 
     async def presence_by_manager(self) -> tuple[tuple[str, Rate], ...]:
         there = func.sum(case((_A.counts, 1), else_=0))
@@ -252,13 +263,11 @@ class _Part:
         return rate(*await self._counts(query))
 
     async def delays(self) -> dict[str, int]:
-        query = self._tasks(
-            select(_T.ended_at, _T.window_end),
-            self._within(_T.ended_at),
-            _T.status == DONE,
-            _T.window_end.is_not(None),
-        )
-        counted: Counter[str] = Counter()
+        made = (self._within(_T.ended_at), _T.status == DONE, _T.window_end.is_not(None))
+        late = _T.ended_at > _T.window_end
+        whole = (await self._counts(self._tasks(select(func.count()), *made, not_(late))))[0]
+        counted: Counter[str] = Counter({DELAYS[0][0]: whole})
+        query = self._tasks(select(_T.ended_at, _T.window_end), *made, late)
         for ended, due in (await self._session.execute(query)).all():
             counted[delay_of(ended.astimezone(self._zone).date(), due.astimezone(self._zone).date())] += 1
         return {name: counted[name] for name in (*(name for name, _ in DELAYS), LATER)}
@@ -297,25 +306,22 @@ class _Part:
         return tuple(_of_items(name or code, total, number) for code, total, number, name in found)
 
     async def _by_result(self, by: GroupBy) -> tuple[GroupRow, ...]:
-        query = self._tasks(
-            select(_T.kind, _T.ended_at, _T.verdict, _T.score, Store.name), *self._with_result()
-        ).outerjoin(Store, Store.id == func.coalesce(Project.store_id, Customer.store_id))
-        lines: dict[str, list[tuple[str | None, int | None]]] = {}
-        for kind, ended, verdict, score, store in (await self._session.execute(query)).all():
-            match by:
-                case GroupBy.STORE:
-                    name = store or ""
-                case GroupBy.MONTH:
-                    name = f"{ended.astimezone(self._zone):%Y-%m}"
-                case _:
-                    name = kind
-            lines.setdefault(name, []).append((verdict, score))
-        return tuple(_of_verdicts(name, lines[name]) for name in self._order(by, lines))
-
-    def _order(self, by: GroupBy, lines: Mapping[str, object]) -> Sequence[str]:
-        if by is GroupBy.KIND:
-            return [kind.value for kind in CallbackType if kind.value in lines]
-        return sorted(lines)
+        good = func.sum(case((_T.verdict == Verdict.SATISFIED.value, 1), else_=0))
+        sums = (func.count(), good, func.sum(_T.score), func.count(_T.score))
+        if by is GroupBy.MONTH:
+            found: list[tuple[Any, ...]] = []
+            for month, since, until in months_between(self._asked.since, self._asked.until, self._zone):
+                part = (_T.status.in_(HAS_RESULT), _T.ended_at >= since, _T.ended_at < until)
+                found.append((month, *await self._counts(self._tasks(select(*sums), *part))))
+            return tuple(_of_results(*row) for row in found if row[1])
+        column: Any = Store.name if by is GroupBy.STORE else _T.kind
+        query = self._asked_for(select(column, *sums).select_from(_T), by_store=by is GroupBy.STORE)
+        if by is GroupBy.STORE:
+            query = query.outerjoin(Store, Store.id == func.coalesce(Project.store_id, Customer.store_id))
+        query = query.where(*self._with_result()).group_by(column)
+        rows = {row[0] or "": row for row in (await self._session.execute(query)).all()}
+        names = [kind.value for kind in CallbackType] if by is GroupBy.KIND else sorted(rows)
+        return tuple(_of_results(name, *rows[name][1:]) for name in names if name in rows)
 
     def _tasks(self, query: Any, *chosen: ColumnElement[bool]) -> Any:
         """Return a query over tasks that were asked for."""
@@ -326,9 +332,10 @@ class _Part:
         joined = query.select_from(_D).join(_T, _T.id == _D.task_id)
         return self._asked_for(joined).where(*chosen)
 
-    def _asked_for(self, query: Any) -> Any:
-        query = query.join(Customer, Customer.id == _T.customer_id)
-        query = query.outerjoin(Project, Project.id == _T.project_id)
+    def _asked_for(self, query: Any, *, by_store: bool = False) -> Any:
+        if by_store or self._asked.store_id is not None:
+            query = query.join(Customer, Customer.id == _T.customer_id)
+            query = query.outerjoin(Project, Project.id == _T.project_id)
         if self._asked.kind is not None:
             query = query.where(_T.kind == self._asked.kind.value)
         if self._asked.store_id is not None:
@@ -372,7 +379,6 @@ def _of_items(name: str | None, total: Any, number: Any) -> GroupRow:
     return GroupRow(name=name or "", results=0, satisfied=0, mean=Mean(int(total or 0), int(number)))
 
 
-def _of_verdicts(name: str, found: Sequence[tuple[str | None, int | None]]) -> GroupRow:
-    scores = [score for _, score in found if score is not None]
-    satisfied = sum(1 for verdict, _ in found if verdict == Verdict.SATISFIED.value)
-    return GroupRow(name=name, results=len(found), satisfied=satisfied, mean=Mean(sum(scores), len(scores)))
+def _of_results(name: str, results: Any, satisfied: Any, total: Any, number: Any) -> GroupRow:
+    mean = Mean(int(total or 0), int(number or 0))
+    return GroupRow(name=name, results=int(results), satisfied=int(satisfied or 0), mean=mean)

@@ -10,6 +10,7 @@ from kernel.db import Base, Json, Ulid, UtcDateTime
 from kernel.due import DueColumns
 
 OPEN_ATTEMPT = "state <> 'ended'"
+OPEN_TASK = "current_key IS NOT NULL"
 READY_TASK = "status || '' = 'ready'"
 """Written so that only the partial index fits: SQLite would take another one of ``status``, and sort."""
 READY_APPOINTED = "status || '' = 'ready' AND appointed"
@@ -95,6 +96,17 @@ class CallbackTaskRow(DueColumns, Base):
             postgresql_where=text(READY_APPOINTED),
         ),
         Index("ix_callback_task_call_at", "call_at", "id"),
+        # The work list: what is open, in order, however much is over.
+        Index(
+            "ix_callback_task_open",
+            "call_at",
+            "id",
+            sqlite_where=text(OPEN_TASK),
+            postgresql_where=text(OPEN_TASK),
+        ),
+        # What campaigns and periods came to; nothing of the row is needed to count.
+        Index("ix_callback_task_result", "id", "status", "verdict", "ended_at"),
+        Index("ix_callback_task_ended_at", "ended_at"),
         Index("ix_callback_task_customer_id", "customer_id"),
         Index("ix_callback_task_project_id_kind", "project_id", "kind"),
         Index("ix_callback_task_case_id", "case_id"),
@@ -206,6 +218,15 @@ class DialAttemptRow(Base):
         Index("ix_dial_attempt_task_id", "task_id"),
         Index("ix_dial_attempt_campaign_id_began_at", "campaign_id", "began_at"),
         Index("ix_dial_attempt_began_at", "began_at", "id"),
+        Index(
+            "ix_dial_attempt_figures",
+            "campaign_id",
+            "state",
+            "outcome",
+            "answered_at",
+            "connect_seconds",
+            "task_id",
+        ),
         Index("ix_dial_attempt_state_since", "state", "since"),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
@@ -228,4 +249,5 @@ class DialRefusalRow(Base):
         Index("ix_dial_refusal_at", "at"),
         Index("ix_dial_refusal_campaign_id_at", "campaign_id", "at"),
         Index("ix_dial_refusal_task_id", "task_id"),
+        Index("ix_dial_refusal_campaign_id_code", "campaign_id", "code"),
     )

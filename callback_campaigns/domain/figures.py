@@ -1,10 +1,11 @@
 """Callbacks in figures (domain.md §5.1): each with its numerator and its denominator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from callback_campaigns.domain.questionnaire import as_g4
 
@@ -134,3 +135,16 @@ def delay_of(done: date, due: date) -> str:
     """Return in which band of the distribution a callback lies, by days after its window ended."""
     days = (done - due).days
     return next((name for name, most in DELAYS if days <= most), LATER)
+
+
+def months_between(
+    since: datetime, until: datetime, zone: ZoneInfo
+) -> Iterator[tuple[str, datetime, datetime]]:
+    """Yield the site's months of a period, each with the part of the period that lies in it."""
+    begins = since
+    while begins < until:
+        day = begins.astimezone(zone).date().replace(day=1)
+        following = (day + timedelta(days=32)).replace(day=1)
+        ends = min(until, datetime.combine(following, time.min, zone).astimezone(UTC))
+        yield f"{day:%Y-%m}", begins, ends
+        begins = ends
