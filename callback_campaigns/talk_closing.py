@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.appointing import check_callable
+from callback_campaigns.contact_hours import ContactHours, asks_hours, keep_hours
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.planning import NextSetting
@@ -44,6 +45,7 @@ class Ending:
     appointed: datetime | None = None
     explanation: str = ""
     setting: NextSetting | None = None
+    hours: ContactHours | None = None
 
 
 class TalkClosing:
@@ -85,6 +87,10 @@ class TalkClosing:
                     kept.append(one.task_id)
                     await self._result(session, talk.talk_id, one, end, channel, talk)
         await session.flush()
+        theirs = ending.how is not TalkEnding.WRONG_PERSON and asks_hours(talk)
+        if theirs and ending.hours is not None and ending.actor is not None:
+            journal, whose = self._office.journal, row.customer_id
+            await keep_hours(session, journal, ending.actor, row.id, whose, ending.hours)
         first = await session.get_one(CallbackTaskRow, talk.task_id)
         if ending.setting is not None:
             made = await set_next(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import select
@@ -45,6 +45,7 @@ class TalkCustomer:
     elder: bool
     community: str
     contract_no: str
+    preferred: tuple[time, time] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +241,7 @@ async def to_set(book: QuestionnaireBook, row: CallbackTalkSetRow) -> TalkSet:
 async def _customer(session: AsyncSession, customer: Customer, task_id: str) -> TalkCustomer:
     task = await session.get_one(CallbackTaskRow, task_id)
     project = await session.get(Project, task.project_id) if task.project_id else None
+    begin, end = customer.preferred_from, customer.preferred_until
     return TalkCustomer(
         customer_id=customer.id,
         name=customer.name,
@@ -248,4 +250,5 @@ async def _customer(session: AsyncSession, customer: Customer, task_id: str) -> 
         elder=customer.elder_mode,
         community=(project.community if project else None) or "",
         contract_no=project.contract_no if project else "",
+        preferred=(begin, end) if begin and end else None,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.contact_hours import ContactHours
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.domain.planning import NextSetting
@@ -283,6 +284,7 @@ class Talks:
         heard_at: datetime | None = None,
         explanation: str = "",
         setting: NextSetting | None = None,
+        hours: ContactHours | None = None,
     ) -> Talk:
         """End a talk; told twice it ends once. What the answers come to moves its tasks.
 
@@ -291,6 +293,7 @@ class Talks:
             heard_at: when they said it, if it is written down later (CB-12).
             explanation: of a problem, besides what the answers say (CB-2).
             setting: what whoever led it decides about the next callback (domain.md §1.1).
+            hours: when the customer likes to be called, where that is asked (domain.md §3.0, level A).
 
         Raises:
             Forbidden: the role works no callbacks; NotYourTalk: somebody else leads it.
@@ -322,7 +325,7 @@ class Talks:
                 row.channel, row.last_at = Channel.AGENT.value, now
                 await session.flush()
                 return await to_talk(session, self._book, row)
-            ending = Ending(how, by, actor, now, heard, appointed, explanation, setting)
+            ending = Ending(how, by, actor, now, heard, appointed, explanation, setting, hours)
             await self._closing.close(session, row, talk, ending)
             return await to_talk(session, self._book, row)
 

@@ -1,10 +1,14 @@
 """An agent leads a questionnaire beside a call: by keys, with the network gone for a while, to its end."""
 
+from datetime import time
+
 import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from callback_campaigns.talk_tables import CallbackAnswerRow
+from callback_campaigns.task_tables import CallbackTaskRow
+from crm.tables import Customer
 from tests.browser.conftest import sign_in
 from tests.support.callback_calls import NUMBER, dial, picked_up, ready_task
 from tests.support.chromium import DESKTOP, Watched
@@ -91,6 +95,16 @@ async def test_a_questionnaire_pops_beside_the_call_and_is_led_by_keys(
     await expect(page.locator("input[name=r-KG1]")).to_have_value("等到十点没有人来")
     await page.keyboard.press("F9")
     await expect(page.locator("#runner-problem")).to_contain_text("再按一次")
+    # When they like to be called has a beginning and an end, and stays with the customer.
+    await page.fill("#hours-from", "18:30")
+    await page.keyboard.press("F9")
+    await expect(page.locator("#runner-problem")).to_contain_text("请把方便的时间填完整")
+    await page.fill("[name=preferred_until]", "20:00")
     await page.keyboard.press("F9")
     await expect(page.locator("#runner .ended")).to_contain_text("已问完")
     await expect(page.locator("#task-facts")).to_contain_text("等待重拨")
+    async with stage.database.session() as session:
+        told = select(Customer.preferred_from).join(
+            CallbackTaskRow, CallbackTaskRow.customer_id == Customer.id
+        )
+        assert await session.scalar(told.where(CallbackTaskRow.id == task_id)) == time(18, 30)

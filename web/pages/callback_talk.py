@@ -6,12 +6,13 @@ before the next is asked; the part that comes back says what is to be asked now.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import AwareDatetime, StringConstraints
 
+from callback_campaigns.contact_hours import asks_hours, hours_of
 from callback_campaigns.domain.planning import NextAction, NextSetting
 from callback_campaigns.domain.questionnaire import DEPARTMENTS, Answer, Item, ItemKind, Option
 from callback_campaigns.domain.talk import TalkEnding, Voice
@@ -63,6 +64,8 @@ class GivenEnd(Body):
     next_action: NextAction | None = None
     next_kind: CallbackType | None = None
     next_on: date | None = None
+    preferred_from: time | None = None
+    preferred_until: time | None = None
 
     @property
     def setting(self) -> NextSetting | None:
@@ -226,6 +229,7 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
         "verdict_tones": words.VERDICT_TONES,
         "next_actions": labels.words(words.NEXT_ACTIONS),
         "next_kinds": {code: label for code, label in labels.words(words.KINDS).items() if code != "VISIT"},
+        "asks_hours": asks_hours(talk),
         "own_kind": talk.sets[0].code,
         "endings": labels.words(words.ENDINGS),
         "authors": labels.words(words.AUTHORS),
@@ -349,5 +353,6 @@ async def end(request: web.Request) -> web.StreamResponse:
         appointed=appointed,
         explanation=given.explanation.strip(),
         setting=given.setting,
+        hours=hours_of(given.preferred_from, given.preferred_until),
     )
     return await _send(request, talk)

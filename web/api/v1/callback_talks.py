@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from callback_campaigns.contact_hours import hours_of
 from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.terms import Channel
 from callback_campaigns.talk_access import NotYourTalk, hidden_items
@@ -185,6 +186,7 @@ async def end_callback_talk(call: Call[NoQuery]) -> TalkOut:
         heard_at=given.heard_at,
         explanation=given.explanation.strip(),
         setting=given.setting,
+        hours=hours_of(given.preferred_from, given.preferred_until),
     )
     return _out(talk, call.actor)
 

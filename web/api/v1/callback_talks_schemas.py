@@ -1,6 +1,6 @@
 """Models of talks: the questions of a callback, and what was answered."""
 
-from datetime import date
+from datetime import date, time
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -66,6 +66,10 @@ class TalkEndIn(_In):
     )
     next_kind: CallbackType | None = None
     next_on: date | None = Field(None, description="The site's day of the next callback.")
+    preferred_from: time | None = Field(
+        None, description="From when the customer likes to be called, where that is asked; kept with them."
+    )
+    preferred_until: time | None = None
 
     @property
     def setting(self) -> NextSetting | None:

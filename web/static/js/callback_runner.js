@@ -251,7 +251,14 @@ document.addEventListener("submit", async (event) => {
     complain({ problem: t("还有回答正在保存，请稍等一下再按。") });
     return;
   }
+  const { preferred_from: from, preferred_until: until } = form.elements;
+  if (from && (Boolean(from.value) !== Boolean(until.value) || (from.value && from.value >= until.value))) {
+    (from.value ? until : from).focus();
+    complain({ problem: t("请把方便的时间填完整，结束要晚于开始。") });
+    return;
+  }
   const body = { how, explanation: form.elements.explanation.value };
+  if (from?.value) Object.assign(body, { preferred_from: from.value, preferred_until: until.value });
   if (how === "appointed") body.appointed = new Date(when.value).toISOString();
   if (how === "finished") Object.assign(body, nextOf(form));
   for (const button of form.querySelectorAll("button")) button.disabled = true;
