@@ -18,6 +18,7 @@ from crm.complaint_tables import ComplaintLine
 from crm.confidential import line_seen
 from crm.domain.case import CaseStatus
 from crm.domain.complaint_line import LINE_FINAL, LineStatus
+from crm.handoff_calls import CallOwed, calls_owed
 from crm.limit_tables import LimitTimerRow
 from crm.limit_views import TimerState, TimerView
 from crm.limits import LimitBook
@@ -85,6 +86,7 @@ class Day:
 
     Attributes:
         returned: lines that departments sent back, and lines that were never handed off.
+        unsigned: hand-offs whose department is to be called: nobody has signed for two hours.
         unfinished: cases about which something is to be done today.
     """
 
@@ -93,6 +95,7 @@ class Day:
     callbacks: tuple[BoardRow, ...]
     returned: tuple[DayLine, ...]
     appointments: tuple[DayLine, ...]
+    unsigned: tuple[CallOwed, ...]
     unfinished: int
 
 
@@ -243,6 +246,7 @@ class CaseLists:
                     ComplaintLine.status.not_in(_FINAL_LINE),
                 ),
             )
+            unsigned = await calls_owed(session, actor, specialist_id, now)
             rows = {row.case.case_id: row for row in await self._rows(session, actor, waiting)}
             ids = {timer.record.record_id for timer in limits} | {
                 row[0].case_id for row in returned + appointments
@@ -254,12 +258,14 @@ class CaseLists:
         known = [DayLimit(case=cases[item.record.record_id], limit=item) for item in limits]
         back = tuple(_line(row, name, cases) for row, name in returned)
         todo = {item.case.case_id for item in known} | set(rows) | {item.case.case_id for item in back}
+        todo |= {item.case_id for item in unsigned}
         return Day(
             overdue=tuple(item for item in known if item.limit.overdue),
             today=tuple(item for item in known if not item.limit.overdue),
             callbacks=tuple(rows[case_id] for case_id in waiting if case_id in rows),
             returned=back,
             appointments=tuple(_line(row, name, cases, visit=True) for row, name in appointments),
+            unsigned=unsigned,
             unfinished=len(todo),
         )
 

@@ -15,6 +15,7 @@ from crm.complaints import Complaints
 from crm.escalation_read import EscalationReader
 from crm.escalation_store import EscalationStore
 from crm.escalations import Escalations
+from crm.handoff_calls import HandoffCalls
 from crm.handoffs import Handoffs
 from crm.journal import Journal
 from crm.late_lists import LateLists
@@ -40,6 +41,7 @@ class ComplaintServices:
     records: LineRecords
     end: ComplaintEnd
     handoffs: Handoffs
+    handoff_calls: HandoffCalls
     overdue: LateLists
     escalations: Escalations
     compensations: Compensations
@@ -81,6 +83,7 @@ class ComplaintServices:
             records=LineRecords(store, reader),
             end=ComplaintEnd(store, reader, handoffs),
             handoffs=handoffs,
+            handoff_calls=HandoffCalls(database, clock, journal),
             overdue=LateLists(database, clock),
             escalations=Escalations(escalation_store, escalation_reader, limits),
             compensations=Compensations(escalation_store, escalation_reader, zone=zone),

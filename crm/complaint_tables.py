@@ -217,6 +217,7 @@ class CaseHandoff(Base):
 
     ``open_key`` is the line while the hand-off waits, so that a line waits for one signature only.
     ``strokes`` are drawn lines; ``verification`` is the hash over all that the receipt says.
+    ``call_at``: from when the department is called if it has not signed; ``called_at``: when it was.
     """
 
     __tablename__ = "case_handoff"
@@ -245,6 +246,9 @@ class CaseHandoff(Base):
     reject_reason: Mapped[str | None] = mapped_column(String(400))
     verification: Mapped[str | None] = mapped_column(String(64))
     open_key: Mapped[str | None] = mapped_column(String(60), unique=True)
+    call_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    called_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    called_by: Mapped[str | None] = mapped_column(String(80))
 
     __table_args__ = (
         Index("ix_case_handoff_department_code_state", "department_code", "state", "sent_at"),

@@ -73,6 +73,7 @@ class HandoffView:
     Attributes:
         due_at: end of the time in which the department accepts.
         overdue: it waits, and that time is over.
+        called_at: when the department was called about its signature.
     """
 
     handoff_id: str
@@ -92,6 +93,8 @@ class HandoffView:
     sent_by_id: str
     due_at: datetime | None
     overdue: bool
+    called_at: datetime | None
+    called_by: str | None
     received_at: datetime | None
     received_by: str | None
     received_ip: str | None

@@ -403,6 +403,7 @@ class Complaints:
                 how,
                 at=opened.now,
                 due_at=line.accept_due_at,
+                call_at=again_at,
             )
             line.handed_off_at = opened.now
             await opened.move(line, moved, "complaint.hand_off", receipt=sent.receipt_no)

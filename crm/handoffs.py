@@ -115,6 +115,7 @@ class Handoffs:
         *,
         at: datetime,
         due_at: datetime | None,
+        call_at: datetime | None = None,
     ) -> CaseHandoff:
         """Hand a line off to its department. Call it with the header locked: receipts are numbered.
 
@@ -142,6 +143,7 @@ class Handoffs:
             sent_by=actor.name,
             sent_by_id=actor.user_id,
             due_at=due_at,
+            call_at=call_at,
             open_key=line.id,
         )
         session.add(row)
@@ -365,6 +367,8 @@ def handoff_view(actor: Actor, found: Any, now: datetime) -> HandoffView:
         sent_by=row.sent_by,
         sent_by_id=row.sent_by_id,
         due_at=row.due_at,
+        called_at=row.called_at,
+        called_by=row.called_by,
         overdue=waits and row.due_at is not None and row.due_at < now,
         received_at=row.received_at,
         received_by=row.received_by,

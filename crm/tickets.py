@@ -298,6 +298,7 @@ class Tickets:
                 Dispatch(),
                 at=opened.now,
                 due_at=due.get(row.id),
+                call_at=again_at,
             )
             opened.tell(
                 TicketHandedOff(

@@ -156,6 +156,9 @@ class NoticeFacts:
 async def _named(session: AsyncSession, given: Mapping[str, object]) -> dict[str, object]:
     """Put names in the place of ids; an id that leads nowhere stays."""
     named = dict(given)
+    headed = await session.get(Department, named["head"]) if named.get("head") else None
+    if headed is not None:
+        named["head"] = headed.head
     for name, table in (("department", Department), ("customer", Customer)):
         key = named.get(name)
         row: Department | Customer | None = await session.get(table, key) if key else None

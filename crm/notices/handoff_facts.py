@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crm.events_cases import HandOffSent, LineRejected
 from crm.events_tickets import TicketHandedOff, TicketRefused
 from crm.notices.domain import Forget, NoticeRequest, Party
-from crm.notices.links import case_page, handoff_page
+from crm.notices.links import case_page, handoff_page, unsigned_page
 from kernel.access import Role
 
 Step = NoticeRequest | Forget
@@ -44,6 +44,15 @@ def sent(fact: HandOffSent | TicketHandedOff, subject: str) -> Iterable[Step]:
             link=told.link,
             party=told.party,
             also=told.also,
+            not_before=fact.again_at,
+            subject=subject,
+        )
+        yield NoticeRequest(
+            code="handoff.call",
+            key=f"handoff.call|{fact.handoff_id}",
+            parameters={**told.parameters, "head": fact.department},
+            link=unsigned_page(),
+            party=told.party,
             not_before=fact.again_at,
             subject=subject,
         )

@@ -14,6 +14,11 @@ def handoff_page(handoff_id: str) -> str:
     return f"/handoffs/{handoff_id}"
 
 
+def unsigned_page() -> str:
+    """Return where a specialist sees whom to call about a signature, and notes it."""
+    return "/my-day#unsigned"
+
+
 def line_page(line_id: str) -> str:
     """Return the page on which a department works on its line of a complaint."""
     return f"/lines/{line_id}"

@@ -1,5 +1,6 @@
 """The board of cases, what is due first on top, and the box of hand-offs."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -42,6 +43,7 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/cases", show_board)
     app.router.add_get("/handoffs", show_box)
     app.router.add_post("/handoffs/{handoff_id}/chase", chase)
+    app.router.add_post("/handoffs/{handoff_id}/called", called)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,3 +243,13 @@ async def chase(request: web.Request) -> web.StreamResponse:
     except Conflict:
         return see_other(f"/handoffs?box={box}")
     return see_other(f"/handoffs?box={box}&done=chased")
+
+
+@requires(Permission.CASES_REGISTER)
+async def called(request: web.Request) -> web.StreamResponse:
+    """Note that a department was called about its signature; whom a colleague called needs no second note."""
+    with suppress(Conflict):
+        await request.app[CRM].complaints.handoff_calls.called(
+            current_actor(request), request.match_info["handoff_id"][:40]
+        )
+    return see_other("/my-day#unsigned")

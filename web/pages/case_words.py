@@ -196,6 +196,7 @@ AUDIT_ACTIONS = {
     "complaint.line_add": N_("增加责任线"),
     "complaint.hand_off": N_("转交部门"),
     "complaint.chase": N_("催签收"),
+    "complaint.phone_chase": N_("电话催收"),
     "complaint.accept": N_("部门签收"),
     "complaint.reject": N_("部门退回"),
     "complaint.reroute": N_("改派"),

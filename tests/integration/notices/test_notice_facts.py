@@ -231,7 +231,9 @@ async def codes(stage: NoticeStage, user_id: str) -> list[str]:
 async def test_an_unsigned_hand_off_is_told_again_after_two_hours(
     stage: NoticeStage, clock: FakeClock
 ) -> None:
-    """domain.md §2.3: new hand-off, again if unsigned at 2 h."""
+    """domain.md §2.3: new hand-off, SMS + call if unsigned at 2 h."""
+    async with stage.database.transaction() as session:
+        session.add(Department(code="ENG", name="工程部", head="陈工"))
     workers = [LaterWorker(stage.database, clock, stage.notices.give, worker=name) for name in ("w1", "w2")]
     await take(stage, sent(stage), sent(stage))
     assert await codes(stage, "u-head") == ["handoff.sent"]
@@ -240,7 +242,9 @@ async def test_an_unsigned_hand_off_is_told_again_after_two_hours(
     clock.advance(timedelta(minutes=1))
     await asyncio.gather(*(worker.run_once() for worker in workers))
     assert await codes(stage, "u-head") == ["handoff.sent", "handoff.unsigned"]
-    assert await codes(stage, "u-agent") == ["handoff.unsigned"]
+    assert await codes(stage, "u-agent") == ["handoff.call"]
+    (told,) = await read(stage, "u-agent")
+    assert (told.link, told.parameters["head"]) == ("/my-day#unsigned", "陈工")
     assert await workers[0].run_once() == 0
 
 

@@ -111,6 +111,8 @@ class HandoffOut(Out):
     sent_by: str
     due_at: SiteTime | None
     overdue: bool
+    called_at: SiteTime | None = Field(description="When the department was called about its signature.")
+    called_by: str | None
     received_at: SiteTime | None
     received_by: str | None
     received_ip: str | None

@@ -4,6 +4,7 @@ from web.api.operation import Call, operation
 from web.api.v1.complaints import TAG, services
 from web.api.v1.complaints_answers import (
     HandoffList,
+    HandoffOut,
     HandoffSheetOut,
     OverdueRows,
     OverdueSummaries,
@@ -14,6 +15,7 @@ from web.api.v1.red_list_schemas import RedLimitOut, RedLimits, RedListQuery
 from web.api.v1.schemas import NoQuery
 from web.crm_part import CRM
 from web.deps import DEPS
+from web.idempotency import Idempotency
 from web.permissions import Permission
 
 
@@ -47,6 +49,24 @@ async def get_handoff_sheet(call: Call[NoQuery]) -> HandoffSheetOut:
     """Return the sheet."""
     sheet = await services(call).handoffs.sheet(call.actor, call.request.match_info["handoff_id"])
     return HandoffSheetOut.model_validate(sheet)
+
+
+@operation(
+    query=NoQuery,
+    response=HandoffOut,
+    permission=Permission.CASES_REGISTER,
+    summary="Note that a department was called about its signature",
+    description="Who has not signed two hours after the hand-off is called; it is noted once.",
+    tag=TAG,
+    path_parameters=(("handoff_id", "Id of the hand-off."),),
+    idempotent=Idempotency.OPTIONAL,
+)
+async def note_handoff_call(call: Call[NoQuery]) -> HandoffOut:
+    """Note the call."""
+    handoff_id = call.request.match_info["handoff_id"]
+    await services(call).handoff_calls.called(call.actor, handoff_id)
+    sheet = await services(call).handoffs.sheet(call.actor, handoff_id, whole_number=False)
+    return HandoffOut.model_validate(sheet.handoff)
 
 
 @operation(
@@ -124,6 +144,7 @@ async def list_withdrawn_breaches(call: Call[WithdrawnQuery]) -> WithdrawnBreach
 ROUTES = (
     ("GET", "/handoffs", list_handoffs),
     ("GET", "/handoffs/{handoff_id}", get_handoff_sheet),
+    ("POST", "/handoffs/{handoff_id}/call", note_handoff_call),
     ("GET", "/overdue-lists", count_overdue),
     ("GET", "/overdue", list_overdue),
     ("GET", "/red-list", list_red),
