@@ -137,6 +137,7 @@ class _Line:
         self._loop = asyncio.get_running_loop()
         self._ear = ToneEar()
         self._heard_at = 0.0
+        self._expected = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._resend: asyncio.TimerHandle | None = None
         self._final: bytes | None = None
@@ -259,10 +260,12 @@ class _Line:
         if packet.payload_type != Law.A.payload_type or not call.up or not call.talked:
             return
         now = self._loop.time()
-        if now - self._heard_at > 5 * FRAME_SECONDS:
-            self._ear.pause()
-            call.quiet = max(call.quiet, now - self._heard_at)
+        call.quiet = max(call.quiet, now - self._heard_at)
         self._heard_at = now
+        # By what is written on the packets, not by when they came: a machine that stalls says nothing new.
+        if packet.marker or packet.sequence != self._expected:
+            self._ear.pause()
+        self._expected = (packet.sequence + 1) & 0xFFFF
         index = self._ear.hear(packet.payload)
         if index is not None and index < len(self._tones.prompts):
             self._understands(self._tones.prompts[index])
