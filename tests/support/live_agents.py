@@ -121,14 +121,11 @@ class LiveAgents:
         dialler = self.centre.service.dialler
         assert dialler is not None
         await eventually(
-            lambda: (
-                not [one for one in self.town.calls if one.ended_at is None]
-                and not dialler.keeper.open_attempts()
-                and not self.writing
-            ),
+            lambda: not dialler.keeper.open_attempts() and free(self.centre) == len(self.agent_ids),
             timeout=60,
             what="the last call is over",
         )
+        self.writing.clear()
 
     def decisions(self, campaign: Campaign) -> tuple[str, ...]:
         """Return what the dialler said of its pace, in order."""
@@ -190,6 +187,7 @@ class LiveAgents:
         """Save what became of a call after the time that its form takes, as agents do."""
         desk, bus = self.centre.service.desk, self.centre.service.base.bus
         saving: set[asyncio.Task[None]] = set()
+        versions: dict[str, int] = {}
 
         async def save(agent_id: str, call_id: str, after: float) -> None:
             await asyncio.sleep(after)
@@ -202,6 +200,9 @@ class LiveAgents:
             async for event in heard:
                 if not isinstance(event, AgentStateChanged) or event.agent_id not in self.agent_ids:
                     continue
+                if event.version <= versions.get(event.agent_id, -1):
+                    continue  # older than what is known
+                versions[event.agent_id] = event.version
                 began = self.writing.pop(event.agent_id, None)
                 if began is not None:
                     self.busy.append((began, self.loop_time))
