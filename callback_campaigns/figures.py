@@ -10,7 +10,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Integer,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.attempt import AttemptState
@@ -138,6 +149,7 @@ class _Part:
         self._session = session
         self._asked = asked
         self._zone = office.zone
+        self._dialect = office.database.dialect_name
         self._now = office.now()
         self._plan = plan
 
@@ -263,14 +275,26 @@ class _Part:
         return rate(*await self._counts(query))
 
     async def delays(self) -> dict[str, int]:
-        made = (self._within(_T.ended_at), _T.status == DONE, _T.window_end.is_not(None))
-        late = _T.ended_at > _T.window_end
-        whole = (await self._counts(self._tasks(select(func.count()), *made, not_(late))))[0]
-        counted: Counter[str] = Counter({DELAYS[0][0]: whole})
-        query = self._tasks(select(_T.ended_at, _T.window_end), *made, late)
-        for ended, due in (await self._session.execute(query)).all():
-            counted[delay_of(ended.astimezone(self._zone).date(), due.astimezone(self._zone).date())] += 1
+        """Return callbacks by done date − due date; the due date is the one they were first planned for."""
+        days = self._day(_T.ended_at) - self._day(_T.planned_for)
+        query = self._tasks(
+            select(days, func.count()),
+            self._within(_T.ended_at),
+            _T.status == DONE,
+            _T.planned_for.is_not(None),
+        ).group_by(days)
+        counted: Counter[str] = Counter()
+        for late, number in (await self._session.execute(query)).all():
+            counted[delay_of(int(late))] += number
         return {name: counted[name] for name in (*(name for name, _ in DELAYS), LATER)}
+
+    def _day(self, moment: Any) -> Any:
+        """Return the number of the site's day of a moment; databases count days from different ones."""
+        if self._dialect == "sqlite":
+            offset = self._asked.since.astimezone(self._zone).utcoffset() or timedelta(0)
+            minutes = int(offset.total_seconds()) // 60
+            return cast(func.julianday(moment, f"{minutes:+d} minutes") + 0.5, Integer)
+        return type_coerce(cast(func.timezone(self._zone.key, moment), Date), Integer)
 
     async def groups(self, by: GroupBy) -> tuple[GroupRow, ...]:
         if by in ROLES:

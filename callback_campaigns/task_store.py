@@ -102,6 +102,7 @@ def new_row(task: Task, *, first_by: datetime | None, now: datetime) -> Callback
         origin=task.origin.value,
         origin_ref=task.origin_ref,
         window_end=task.window_end,
+        planned_for=task.due_at,
         first_by=first_by,
         created_at=now,
         tries=0,

@@ -23,6 +23,7 @@ class CallbackTaskRow(DueColumns, Base):
         key: the same event gives the same, so that it makes one task.
         current_key: of the project and type, or the case and type, while the task is open: one at a time
             (CB-1).
+        planned_for: when it was first to be made; what ``call_at`` became since does not change it.
         holds: what holds it back, joined by commas.
         tried: its attempts, each ``[moment, outcome, channel]``.
         finding: the result as it was given; what is counted by stands in columns of its own.
@@ -51,6 +52,7 @@ class CallbackTaskRow(DueColumns, Base):
     replaced_by: Mapped[str | None] = mapped_column(Ulid)
     revisit_id: Mapped[str | None] = mapped_column(Ulid)
     call_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    planned_for: Mapped[datetime | None] = mapped_column(UtcDateTime)
     first_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
     window_end: Mapped[datetime | None] = mapped_column(UtcDateTime)
     appointed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())

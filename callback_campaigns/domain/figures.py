@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -127,13 +127,12 @@ def grades(values: Mapping[str, int]) -> tuple[Rate, Rate]:
     return rate(good, whole), rate(good + counted["fair"], whole)
 
 
-DELAYS: tuple[tuple[str, int], ...] = (("in_time", 0), ("1", 1), ("2-3", 3), ("4-7", 7))
+DELAYS: tuple[tuple[str, int], ...] = (("0", 0), ("1", 1), ("2-3", 3), ("4-7", 7))
 LATER = "8+"
 
 
-def delay_of(done: date, due: date) -> str:
-    """Return in which band of the distribution a callback lies, by days after its window ended."""
-    days = (done - due).days
+def delay_of(days: int) -> str:
+    """Return in which band a callback lies that was done so many days after the day it was planned for."""
     return next((name for name, most in DELAYS if days <= most), LATER)
 
 

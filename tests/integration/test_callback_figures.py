@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from callback_campaigns.domain.figures import CallbackFigure, GroupBy
 from callback_campaigns.domain.talk import TalkEnding
-from callback_campaigns.domain.terms import CallbackType
+from callback_campaigns.domain.terms import CallbackType, Outcome
 from callback_campaigns.figures import FiguresAsked, FiguresReader
 from callback_campaigns.rule_files import shipped_plan
+from callback_campaigns.task_tables import CallbackTaskRow
 from crm.tables import Project
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -30,6 +31,22 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def centre(database: Database, clock: FakeClock) -> TalkCentre:
     return await centre_with_talks(database, clock)
+
+
+async def test_the_delay_is_done_date_minus_the_due_date_it_was_first_planned_for(centre: TalkCentre) -> None:
+    planned = (await centre.task()).due_at
+    await centre.hang_up(await centre.dial(answer=False), Outcome.NO_ANSWER)
+    # Done on the second day after, the window still open, in the first hour of the site's day.
+    done = at("2026-03-05 00:30")
+    async with centre.callbacks.database.transaction() as session:
+        row = (await session.scalars(select(CallbackTaskRow))).one()
+        assert row.planned_for == planned == at("2026-03-03 09:30")
+        assert row.call_at > planned, "retries move the next call, not the due date"
+        assert row.window_end is not None and row.window_end > done
+        row.status, row.ended_at = "done", done
+    month = FiguresAsked(since=at("2026-03-01 00:00"), until=at("2026-04-01 00:00"))
+    found = await FiguresReader(centre.callbacks.desk.office, shipped_plan()).read(MANAGER, month)
+    assert {band: number for band, number in found.delays.items() if number} == {"2-3": 1}
 
 
 async def test_the_figures_of_a_month(centre: TalkCentre) -> None:
@@ -65,7 +82,7 @@ async def test_the_figures_of_a_month(centre: TalkCentre) -> None:
     }
     assert [(row.name, row.results, row.satisfied) for row in found.groups] == [("KG", 1, 1)]
     assert found.presence == (("刘工", found.figures[CallbackFigure.PM_PRESENCE]),)
-    assert found.delays["in_time"] == 1
+    assert found.delays["0"] == 1
     for by in GroupBy:
         lines = (await reader.read(MANAGER, month, by=by)).groups
         if by is GroupBy.PM:

@@ -80,7 +80,7 @@ OF_ITEMS = frozenset({*ROLES, GroupBy.DEPARTMENT})
 """Breakdowns by the answers themselves; the others are by results of whole callbacks."""
 KINDS = campaign_words.KINDS | {"VISIT": N_("上门回访")}
 DELAYS = {
-    "in_time": N_("期限内"),
+    "0": N_("当天"),
     "1": N_("晚 1 天"),
     "2-3": N_("晚 2–3 天"),
     "4-7": N_("晚 4–7 天"),

@@ -64,7 +64,9 @@ class CallbackResultsOut(Out):
     by: GroupBy
     figures: tuple[CallbackFigureOut, ...]
     mean_score: Number | None
-    delays: dict[str, int] = Field(description="Callbacks by days after the end of their window.")
+    delays: dict[str, int] = Field(
+        description="Callbacks by days from the one first planned for to the one when done."
+    )
     groups: tuple[CallbackGroupOut, ...]
     presence: tuple[PresenceOut, ...]
 
