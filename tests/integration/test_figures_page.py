@@ -48,6 +48,10 @@ def test_every_figure_has_its_words_and_its_place() -> None:
     assert set(LABELS) == set(PARTS) == set(FigureCode)
 
 
+async def test_5_2_the_audit_late_rate_is_said_to_be_missing(stage: Stage) -> None:
+    assert "图纸（合同）审核超期率" in (await get(stage, "boss", "/figures"))[1]
+
+
 async def test_the_figures_are_for_the_manager_and_the_general_manager(stage: Stage) -> None:
     for login, _, _, status in PEOPLE:
         assert (await get(stage, login, "/figures"))[0] == status, login
