@@ -333,4 +333,5 @@ AGENTS = (
 )
 
 SUPERVISOR = ("shenj", "沈静")
+MANAGER = ("mengl", "孟岚")
 ADMINISTRATOR = ("admin", "系统管理员")

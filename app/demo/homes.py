@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from app.demo.company import CREWS
+from app.demo.company import CREWS, MANAGER
 from app.demo.stories import GIVEN, HOMES, SURNAMES
 from crm.domain.project import Stage
 from crm.tables import Crew, Customer, CustomerPhone, Project, Store
@@ -119,6 +119,8 @@ async def seed_homes(database: Database, homes: Sequence[MoreHome], *, now: date
                     "salutation": home.salutation,
                     "level": home.level,
                     "level_reason": home.level_reason,
+                    "level_set_by": MANAGER[1],
+                    "level_set_at": now - timedelta(days=home.started_days + 20),
                     "store_id": stores[home.store],
                     "created_at": now - timedelta(days=home.started_days + 20),
                 }

@@ -107,6 +107,9 @@ async def _customer(
             salutation=found.salutation,
             level=found.level,
             level_reason=found.level_reason,
+            # As the services write it: whoever gives a reason set the level.
+            level_set_by=company.MANAGER[1] if found.level_reason else None,
+            level_set_at=now if found.level_reason else None,
             store_id=stores[found.store],
             do_not_call=found.do_not_call,
             frozen_reason=found.frozen,

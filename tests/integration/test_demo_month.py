@@ -21,7 +21,7 @@ from crm.cases import CaseFilter
 from crm.domain.case import CaseKind, CaseStatus
 from crm.domain.case_figures import FigureCode
 from crm.figure_period import Asked
-from crm.tables import Department
+from crm.tables import Customer, Department
 from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import FakeClock
@@ -105,6 +105,13 @@ async def test_every_department_that_gets_complaints_has_somebody_who_may_sign(p
     async with played.database.session() as session:
         heads = {row.code: row.head_user_id for row in await session.scalars(select(Department))}
     assert heads["ENG"] and heads["CS"]
+
+
+async def test_4_1_a_level_with_a_reason_says_who_set_it_and_when(played: Played) -> None:
+    async with played.database.session() as session:
+        given = (await session.scalars(select(Customer).where(Customer.level_reason.is_not(None)))).all()
+    assert {row.level for row in given} >= {"A", "B"}
+    assert all(row.level_set_by == "孟岚" and row.level_set_at is not None for row in given)
 
 
 async def test_every_day_is_played_and_told_of(played: Played) -> None:
