@@ -326,6 +326,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"lines": [{"class_code": 6, "cause": "x"}]}, "lines.0.department"),
     ({"lines": [{"class_code": 1, "cause": "x", "status": "closed"}]}, "lines.0.status"),
     ({"severity": 9}, "severity"),
+    ({"severity": True}, "severity"),
+    ({"lines": [{"class_code": True, "cause": "空鼓"}]}, "lines.0.class_code"),
     ({"status": "closed"}, "status"),
     ({"source": "hotline_forward"}, "external_no"),
     ({"complained_at": "2026-03-02"}, "complained_at"),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from kernel.access import Actor
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
+from web.api.booleans import as_numbers
 from web.deps import DEPS
 from web.idempotency import HEADER, ONCE, Idempotency
 from web.identity import current_actor
@@ -207,9 +208,12 @@ async def read_body(request: web.Request, model: type[B]) -> B:
     except (ValueError, RecursionError) as error:
         raise Invalid("the body is not JSON", field="body") from error
     try:
-        return model.model_validate(content)
+        asked = model.model_validate(content)
     except ValidationError as error:
         raise InvalidFields(tuple(field_error(item, "body") for item in error.errors())) from error
+    if flags := tuple(as_numbers(model, content)):
+        raise InvalidFields(tuple(FieldError(place[:60], "must be a number") for place in flags))
+    return asked
 
 
 def read_if_match(request: web.Request) -> int:
