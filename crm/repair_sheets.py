@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from crm.domain.repair_terms import Route
 from crm.repair_read import RepairReader
 from crm.repair_store import ENTITY, RepairStore
 from crm.repair_views import RepairView
@@ -17,7 +18,10 @@ from kernel.phone import mask
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairSheet:
-    """What the sheet shows; ``phone`` is the customer's preferred number, whole or masked."""
+    """What the sheet shows; ``phone`` is the customer's preferred number, whole or masked.
+
+    ``crew_head``: of the crew that repairs; none while the captain does it with people of his own.
+    """
 
     view: RepairView
     phone: str | None
@@ -43,7 +47,8 @@ class RepairSheets:
             NotFound: no such repair, or none that the actor may see.
         """
         view = await self._reader.get(actor, case_id)
-        crew_id = view.crew_id or view.original_crew_id
+        # The captain's repairs are not those of the crew that once built the home.
+        crew_id = view.crew_id or (view.original_crew_id if view.route is not Route.CAPTAIN else None)
         async with self._store.database.session() as session:
             numbers = select(CustomerPhone.e164).where(CustomerPhone.customer_id == view.case.customer_id)
             order = (CustomerPhone.preferred.desc(), CustomerPhone.position)

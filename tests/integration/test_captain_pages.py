@@ -163,6 +163,8 @@ async def test_R2_the_sheet_for_whoever_repairs_has_the_reason_in_its_corner(off
     status, page = await get(office, "spc", path)
     assert status == 200
     assert "改派原因" in page and repair.no in page and "售中、售后问题确认单" in page
+    # The captain repairs: the head of the crew that built the home has nothing to do with it.
+    assert "<th>施工负责人</th><td>–</td>" in page
     assert "****" in page  # customer service hands it to a crew: §6.4
     assert path in (await get(office, "captain", f"/captain/{repair.case_id}"))[1]
     assert path in (await get(office, "spc", f"/cases/{repair.case_id}"))[1]
