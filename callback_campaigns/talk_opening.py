@@ -17,6 +17,7 @@ from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.domain.windows import Span
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
+from callback_campaigns.questions_of import questions_of
 from callback_campaigns.talk_facts import carried_to, facts_of
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow, CallbackTalkSetRow
 from callback_campaigns.task_hours import store_of, time_left
@@ -112,7 +113,8 @@ async def others(
     codes, found = {first.published.code}, []
     for task in joined:
         before = await asked_before(session, task.task_id)
-        published = kinds[task.kind]
+        row = await session.get_one(CallbackTaskRow, task.task_id)
+        published = kinds[await questions_of(session, row)]
         # What was begun under an earlier version is gone on with in a call of its own.
         if published.code not in codes and before in {None, (published.code, published.number)}:
             codes.add(published.code)

@@ -22,6 +22,7 @@ from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.events import AnswerCorrected, TalkTicketsWanted
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
+from callback_campaigns.questions_of import questions_of
 from callback_campaigns.talk_access import CallNow, call_now, check_leads, talk_of_call
 from callback_campaigns.talk_closing import OPEN_STATUS, Ending, TalkClosing
 from callback_campaigns.talk_facts import complaints_unaccepted
@@ -84,10 +85,10 @@ class Talks:
             row = await session.get(CallbackTaskRow, task_id) if is_ulid(task_id) else None
             if row is None:
                 raise NotFound("no such callback task", field="task_id")
-            asked = await asked_before(session, task_id)
+            asked, kind = await asked_before(session, task_id), await questions_of(session, row)
         if asked is not None:
             return await self._book.published(*asked)
-        return await self._published(CallbackType(row.kind))
+        return await self._published(kind)
 
     async def get(self, talk_id: str) -> Talk:
         """Return a talk. Raises NotFound."""

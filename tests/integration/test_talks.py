@@ -247,7 +247,8 @@ async def test_CB4_nothing_about_a_case_while_a_complaint_waits_to_be_accepted(c
             )
         )
     with pytest.raises(ComplaintNotAccepted):
-        await centre.talk()
+        # A call of ours is refused before; what is written down without one as well.
+        await centre.talks.open(task.task_id, attempt_id=None, channel=Channel.AGENT, by=BY)
 
 
 async def test_CB12_what_is_written_down_on_a_later_day_is_marked(centre: TalkCentre) -> None:
@@ -337,6 +338,14 @@ async def test_a_customer_who_was_not_reached_is_asked_at_a_visit(centre: TalkCe
     )
     with pytest.raises(IllegalStep):
         await centre.talks.open(task.task_id, attempt_id=None, channel=Channel.VISIT, by="李")
+
+
+async def test_RT_asks_a_customer_whose_work_goes_on_about_the_work(centre: TalkCentre) -> None:
+    async with centre.callbacks.database.transaction() as session:
+        (await session.scalars(select(CallbackTaskRow))).one().kind = "RT"
+        (await session.scalars(select(Project))).one().stage = 60
+    talk = await centre.talk()
+    assert talk.questionnaire.code == "YB"
 
 
 async def test_a_questionnaire_that_was_begun_is_gone_on_with_as_it_was(centre: TalkCentre) -> None:
