@@ -22,6 +22,8 @@ def web_settings(settings: Settings) -> WebSettings:
     own = trunk.caller_ids or (settings.centre.hotline,)
     return WebSettings(
         node=settings.pbx.node,
+        company=settings.centre.company,
+        hotline=settings.centre.hotline,
         greetings={
             "zh-CN": settings.centre.greeting.replace("{company}", settings.centre.company),
             "en": settings.centre.greeting_en.replace("{company}", settings.centre.company),

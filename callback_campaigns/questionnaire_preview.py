@@ -35,11 +35,11 @@ def preview(
     channel: Channel,
     facts: Facts,
     company: str = "",
+    hotline: str = "",
 ) -> tuple[Spoken, ...]:
     """Return the prompts in order. Raises ChannelRefused."""
     values = {"survey": questionnaire.spoken, "minutes": str(questionnaire.minutes)}
-    if company:
-        values["company"] = company
+    values |= {name: said for name, said in (("company", company), ("hotline", hotline)) if said}
 
     def spoken(part: str, text: str, item: Item | None = None) -> Spoken:
         said = fill(text, values)

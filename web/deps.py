@@ -42,6 +42,7 @@ class WebSettings:
 
     Attributes:
         node: the PBX whose live figures this process serves.
+        company, hotline: as customers hear them.
         greetings: language → what agents say first, with ``{name}`` and ``{surname}`` still to fill in.
         timezone: the site's zone; every time that leaves the API is written in it.
         default_area: area code of the numbers that are written without one.
@@ -68,6 +69,8 @@ class WebSettings:
     """
 
     node: str = "pbx1"
+    company: str = ""
+    hotline: str = ""
     greetings: Mapping[str, str] = field(default_factory=dict)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     default_area: str = "010"

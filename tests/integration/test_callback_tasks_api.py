@@ -90,11 +90,16 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
     other = {**new, "project_id": new_ulid()}
     assert (await ask(stage, "agent", "POST", "/callback-tasks", other, Idempotency_Key="k-2"))[0] == 400
     path, version = f"/callback-tasks/{made['task']['task_id']}", f'"{made["version"]}"'
-    night = {"at": f"{day}T23:00:00+08:00"}
-    assert (await ask(stage, "agent", "POST", f"{path}/appoint", night, If_Match=version))[0] == 400
     noon = {"at": f"{day}T12:30:00+08:00"}
-    assert (await ask(stage, "agent", "POST", f"{path}/appoint", noon, If_Match='"77"'))[0] == 412
-    status, made = await ask(stage, "agent", "POST", f"{path}/appoint", noon, If_Match=version)
+    night = {"at": f"{day}T23:00:00+08:00"}
+    appoint = f"{path}/appoint"
+    assert (await ask(stage, "agent", "POST", appoint, noon, If_Match=version))[0] == 428
+    assert (await ask(stage, "agent", "POST", appoint, night, If_Match=version, Idempotency_Key="a"))[
+        0
+    ] == 400
+    assert (await ask(stage, "agent", "POST", appoint, noon, If_Match='"77"', Idempotency_Key="b"))[0] == 412
+    for _ in range(2):
+        status, made = await ask(stage, "agent", "POST", appoint, noon, If_Match=version, Idempotency_Key="c")
     assert status == 200 and (made["task"]["status"], made["task"]["appointed"]) == ("appointed", True)
     version, why = f'"{made["version"]}"', {"reason": "客户不需要"}
     assert (await ask(stage, "agent", "POST", f"{path}/cancel", why, If_Match=version))[0] == 403

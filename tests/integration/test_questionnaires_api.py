@@ -60,6 +60,9 @@ async def test_drafted_published_previewed_and_judged(stage: Stage) -> None:
     status, heard = await ask(stage, "agent", "POST", "/KG/preview", {"level": "B", "channel": "ivr"})
     assert status == 200 and heard["number"] == 2
     assert [item["part"] for item in heard["items"]] == ["opening", *["item"] * 8, "closing"]
+    spoken = [item["text"] for item in heard["items"]]
+    assert spoken[0].startswith("您好，这里是安居装饰客户服务中心"), "the site's own name, not an example"
+    assert "如有问题请拨打01065558800" in spoken[-1]
     assert heard["items"][1]["keys"][0] == ["1", "都到了"] and "请按1" in heard["items"][1]["text"]
     assert (await ask(stage, "agent", "POST", "/KG/preview", {"level": "A", "channel": "ivr"}))[0] == 400
 

@@ -102,6 +102,8 @@ class Stage:
         """Serve on a free port of the loopback."""
         deps = WebDeps(
             settings=WebSettings(
+                company="安居装饰",
+                hotline="01065558800",
                 files_dir=self.files,
                 answers_dir=self.files / "answers",
                 recordings_dir=self.files / "recordings",

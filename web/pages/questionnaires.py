@@ -189,4 +189,12 @@ def _heard(request: web.Request, questionnaire: Questionnaire) -> tuple[Spoken, 
     facts: dict[str, FactValue] = {"plan_point": given.get("point", "m1")}
     if given.get("earlier"):
         facts |= {"earlier_ticket": True, "earlier_repair": True}
-    return preview(questionnaire, level=Level(given["level"]), channel=Channel(given["channel"]), facts=facts)
+    site = request.app[DEPS].settings
+    return preview(
+        questionnaire,
+        level=Level(given["level"]),
+        channel=Channel(given["channel"]),
+        facts=facts,
+        company=site.company,
+        hotline=site.hotline,
+    )

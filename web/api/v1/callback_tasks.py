@@ -109,6 +109,7 @@ async def plan_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
     path_parameters=TASK,
     body=CallbackAppointIn,
     if_match=True,
+    idempotent=Idempotency.REQUIRED,
 )
 async def appoint_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
     """Appoint a callback."""

@@ -22,6 +22,7 @@ from web.api.v1.questionnaires_schemas import (
     QuestionnaireVersions,
 )
 from web.api.v1.schemas import NoQuery
+from web.deps import DEPS
 from web.idempotency import Idempotency
 from web.permissions import Permission
 from web.questionnaire_part import QUESTIONNAIRES
@@ -173,7 +174,15 @@ async def preview_questionnaire(call: Call[NoQuery]) -> PreviewOut:
     """Return the prompts."""
     given = call.body(CircumstancesIn)
     found = await book(call.request).published(_code(call), given.number)
-    prompts = preview(found.questionnaire, level=given.level, channel=given.channel, facts=given.facts)
+    site = call.request.app[DEPS].settings
+    prompts = preview(
+        found.questionnaire,
+        level=given.level,
+        channel=given.channel,
+        facts=given.facts,
+        company=site.company,
+        hotline=site.hotline,
+    )
     return PreviewOut.model_validate(
         {"code": found.code, "number": found.number, "items": prompts}, from_attributes=True
     )
