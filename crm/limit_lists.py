@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.limit_tables import LimitBreachRow, LimitTimerRow
@@ -152,6 +152,25 @@ class LimitLists:
         return await self._page(
             session, actor, query, department, cursor, limit, LimitTimerRow.red_at.is_not(None)
         )
+
+    async def red_counts(self, session: AsyncSession, actor: Actor) -> dict[str | None, int]:
+        """Return how many open limits on the red list are whose, the most first. Raises Forbidden."""
+        actor.need(Permission.RED_LIST_VIEW)
+        red = and_(
+            LimitTimerRow.state == TimerState.RUNNING,
+            LimitTimerRow.deadline_at < self._clock.now(),
+            LimitTimerRow.red_at.is_not(None),
+        )
+        many = func.count()
+        query = (
+            select(LimitTimerRow.department, many)
+            .where(or_(LimitTimerRow.state == TimerState.CALENDAR_MISSING, red))
+            .group_by(LimitTimerRow.department)
+            .order_by(many.desc(), LimitTimerRow.department)
+        )
+        if not actor.can(Permission.CASES_VIEW_ALL):
+            query = query.where(LimitTimerRow.department == (actor.department or ""))
+        return {row[0]: int(row[1]) for row in (await session.execute(query)).all()}
 
     async def withdrawn(
         self,

@@ -1,6 +1,5 @@
 """What is late: the six lists by department and person, and the manager's red list (domain.md §0)."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -9,7 +8,7 @@ from aiohttp import web
 
 from crm.cases import CaseView
 from crm.complaint_views import OverdueRow, OverdueSummary
-from crm.limit_lists import OverdueList, WithdrawnBreach
+from crm.limit_lists import OverdueList, TimerPage, WithdrawnBreach
 from crm.limit_views import TimerView
 from crm.overdue import LIST_LABELS
 from crm.tables import ServiceCase
@@ -26,6 +25,7 @@ from web.pages.shell import render
 from web.permissions import Permission, requires
 
 PAGE = 50
+SHOWN_RED = 100
 SHOWN_BACK = 50
 """Of the breaches that were taken back the page shows the latest; the API has them all."""
 LISTS = {
@@ -183,37 +183,43 @@ class Red:
 
 @requires(Permission.RED_LIST_VIEW)
 async def show_red(request: web.Request) -> web.StreamResponse:
-    """Show the red list, the newest first, with how many are whose."""
+    """Show a page of the red list, the longest late first, with how many are whose."""
     app, actor = request.app, current_actor(request)
     names = await departments(request)
     chosen = request.query.get("department", "")[:10]
-    now = app[DEPS].clock.now()
+    now, problem = app[DEPS].clock.now(), ""
     async with app[DEPS].database.session() as session:
-        page = await app[CRM].limit_lists.red_list(session, actor, limit=200)
-        back = await app[CRM].limit_lists.withdrawn(
-            session, actor, department=chosen or None, limit=SHOWN_BACK
-        )
+        lists = app[CRM].limit_lists
+        counts = await lists.red_counts(session, actor)
+        try:
+            page = await lists.red_list(
+                session, actor, department=chosen or None, cursor=request.query.get("cursor"), limit=SHOWN_RED
+            )
+        except Invalid:
+            page, problem = TimerPage(timers=(), cursor=None), gettext("这一页已经过期，请从第一页开始。")
+        back = await lists.withdrawn(session, actor, department=chosen or None, limit=SHOWN_BACK)
         # A major complaint's limit has the number of its complaint, and an id of its own.
         numbers = sorted({timer.record.no for timer in page.timers})
         views = await app[CRM].cases.views(
             session, actor, ServiceCase.no.in_(numbers), limit=len(numbers) or 1
         )
     cases = {view.no: view for view in views}
-    counts = Counter(timer.owner.department or "" for timer in page.timers)
-    shown = [timer for timer in page.timers if not chosen or timer.owner.department == chosen]
-    shown.sort(key=lambda timer: (timer.red_at or now, timer.timer_id), reverse=True)
+    kept = {"department": chosen} if chosen else {}
     context = {
-        "rows": [_red(timer, cases.get(timer.record.no), names, now) for timer in shown],
+        "rows": [_red(timer, cases.get(timer.record.no), names, now) for timer in page.timers],
         "counts": [
-            (code, names.get(code, "") or gettext("客服"), count) for code, count in counts.most_common()
+            (code or "", names.get(code or "", "") or gettext("客服"), count)
+            for code, count in counts.items()
         ],
         "most": max(counts.values(), default=1),
-        "total": len(page.timers),
-        "more": page.cursor is not None,
+        "total": sum(counts.values()),
+        "problem": problem,
+        "first_href": "/red-list?" + urlencode(kept) if "cursor" in request.query else "",
+        "more": "/red-list?" + urlencode({**kept, "cursor": page.cursor}) if page.cursor else "",
         "withdrawn": [_withdrawn(item, names) for item in back.items],
         "chosen": chosen,
     }
-    return render(request, "office/red_list.html", context)
+    return render(request, "office/red_list.html", context, status=400 if problem else 200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
