@@ -190,15 +190,24 @@ def token_create(
     days: Annotated[
         int | None, typer.Option(min=1, max=36500, help="Days it is good for; for ever by default.")
     ] = None,
+    department: Annotated[
+        str,
+        typer.Option(help="Code of the department whose cases it sees; its roles need one."),
+    ] = "",
 ) -> None:
     """Make a token for the API and print it; it is shown this once."""
-    from app.accounts import parse_role, with_accounts
+    from app.accounts import check_department, parse_role, with_accounts
+
+    chosen = settings()
 
     async def work(accounts: Accounts) -> str:
         expires = timedelta(days=days) if days else None
-        return (await accounts.tokens.create(name, parse_role(role), expires)).plaintext
+        if department:
+            await check_department(chosen, department)
+        made = await accounts.tokens.create(name, parse_role(role), expires, department=department or None)
+        return made.plaintext
 
-    print(run(with_accounts(settings(), work)))
+    print(run(with_accounts(chosen, work)))
 
 
 @tokens.command("list")
@@ -210,7 +219,8 @@ def token_list() -> None:
         ends = f"until {token.expires_at:%Y-%m-%d}" if token.expires_at else "for ever"
         if token.revoked_at:
             ends = f"revoked {token.revoked_at:%Y-%m-%d}"
-        console.print(f"{token.name:<24} {token.role.value:<14} {ends}", markup=False)
+        whose = f"{token.role.value} {token.department or ''}".rstrip()
+        console.print(f"{token.name:<24} {whose:<22} {ends}", markup=False)
 
 
 @tokens.command("revoke")

@@ -16,6 +16,7 @@ from web.identity import CurrentUser, Via
 from web.permissions import Role
 from web.secret import TOKEN_PREFIX, fingerprint, new_api_token
 from web.tables import TokenRow
+from web.users import NEEDS_DEPARTMENT
 
 _TOUCH_EVERY = timedelta(minutes=1)
 
@@ -33,6 +34,7 @@ class Token:
     token_id: str
     name: str
     role: Role
+    department: str | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
@@ -64,13 +66,14 @@ class TokenService:
         role: Role,
         expires: timedelta | None = None,
         *,
+        department: str | None = None,
         actor: str = "cli",
         ip: str = "",
     ) -> IssuedToken:
         """Make a token of ``role`` that lives for ``expires`` (``None``: until revoked).
 
         Raises:
-            Invalid: the name is empty or too long, or ``expires`` is not positive.
+            Invalid: the name or ``expires`` cannot be, or the role needs a department.
             TokenNameTaken: another token has the name.
         """
         name = name.strip()
@@ -78,6 +81,9 @@ class TokenService:
             raise Invalid("name: 1 to 80 characters", field="name")
         if expires is not None and expires <= timedelta(0):
             raise Invalid("expires: must lie in the future", field="expires")
+        if role in NEEDS_DEPARTMENT and not department:
+            # It would see nothing at all.
+            raise Invalid(f"department: the role {role.value} needs one", field="department")
         now = self._clock.now()
         plaintext = new_api_token()
         row = TokenRow(
@@ -85,6 +91,7 @@ class TokenService:
             token_hash=fingerprint(plaintext),
             name=name,
             role=Role(role).value,
+            department=department or None,
             created_at=now,
             expires_at=now + expires if expires is not None else None,
         )
@@ -164,6 +171,7 @@ class TokenService:
             login=f"token:{row.name}",
             display_name=row.name,
             role=Role(row.role),
+            department=row.department,
             via=Via.TOKEN,
         )
 
@@ -173,6 +181,7 @@ def _token(row: TokenRow) -> Token:
         token_id=row.token_id,
         name=row.name,
         role=Role(row.role),
+        department=row.department,
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,

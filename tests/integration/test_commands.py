@@ -124,6 +124,8 @@ def test_a_token_is_shown_once_and_can_be_ended(centre: Huifang) -> None:
         (("agent", "retire", "1009"), "no agent 1009"),
         (("queue", "set", "投诉"), "small letters"),
         (("token", "create", "--name", "x", "--role", "boss"), "role: one of"),
+        (("token", "create", "--name", "x", "--role", "captain"), "the role captain needs one"),
+        (("token", "create", "--name", "x", "--role", "captain", "--department", "NOPE"), "NOPE"),
         (("token", "revoke", "--name", "[/red]"), "no token named [/red]"),
         (("user", "password", "nobody"), "needs at least"),
         (("flow", "check", "nowhere.yaml"), "No such file"),

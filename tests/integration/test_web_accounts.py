@@ -318,6 +318,16 @@ class TestTokens:
         assert (listed.name, listed.last_used_at) == ("报表", clock.now())
         assert await actions(harness) == ["token_created"]
 
+    async def test_a_token_of_a_departments_role_sees_that_department(self, harness: WebHarness) -> None:
+        tokens = harness.accounts.tokens
+        with pytest.raises(Invalid) as refused:
+            await tokens.create("验收", Role.DEPARTMENT_HEAD)
+        assert refused.value.field == "department"
+        issued = await tokens.create("验收", Role.DEPARTMENT_HEAD, department="ENG")
+        caller = await tokens.resolve(issued.plaintext)
+        assert caller is not None and caller.department == "ENG"
+        assert [token.department for token in await tokens.list()] == ["ENG"]
+
     async def test_expiry_and_revocation(self, harness: WebHarness, clock: FakeClock) -> None:
         tokens = harness.accounts.tokens
         short = await tokens.create("short", Role.AGENT, timedelta(days=1))

@@ -327,7 +327,8 @@ class WebHarness:
 
     async def bearer(self, role: Role) -> dict[str, str]:
         """Create a token of ``role`` and return the header that carries it."""
-        issued = await self.accounts.tokens.create(f"tests {role}", role)
+        department = "ENG" if role in NEEDS_DEPARTMENT else None
+        issued = await self.accounts.tokens.create(f"tests {role}", role, department=department)
         return {"Authorization": f"Bearer {issued.plaintext}"}
 
 
