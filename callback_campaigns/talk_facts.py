@@ -23,6 +23,7 @@ from crm.tables import Customer, Project, ServiceCase
 
 PLAN_POINTS = {"D3": "d3", "M1": "m1", "M3": "m3", "M6": "m6", "W30": "warranty"}
 YEARLY = "Y"
+SEASON = "S"
 UNASKED = "phone"
 """How everybody is reached until they say otherwise."""
 MARKETING = (ConsentPurpose.MARKETING_CALL.value, ConsentPurpose.MARKETING_SMS.value)
@@ -56,6 +57,8 @@ def plan_point(code: str) -> str | None:
     """Return a point of a plan as questionnaires call it."""
     if code.startswith(YEARLY) and code[1:].isdigit():
         return "yearly"
+    if code.startswith(SEASON) and code[1:].isdigit():
+        return "season"
     # One of several ends of a warranty has its year and month besides.
     return PLAN_POINTS.get(code.partition("-")[0])
 

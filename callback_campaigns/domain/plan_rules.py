@@ -3,9 +3,9 @@
 ``callback_campaigns/rules/planning.yaml`` has the ones that come with the product; a site may load others.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
@@ -54,11 +54,27 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class PlanPoint:
-    """One of several callbacks after one event; ``before`` counts back from that day instead."""
+    """One of several callbacks after one event; ``before`` counts back from that day instead.
+
+    Attributes:
+        every: month and day of each year; then ``offset`` is for how long after the event.
+        levels: whose customers it is for.
+    """
 
     code: str
     offset: Length
     before: Before | None = None
+    every: tuple[int, int] | None = None
+    levels: frozenset[Level] = frozenset(Level)
+
+    def days(self, since: date) -> Iterator[date]:
+        """Yield the days of a yearly point, those of the event's own year after it."""
+        assert self.every is not None
+        last = self.offset.day_after(since)
+        for year in range(since.year, last.year + 1):
+            day = date(year, *self.every)
+            if since < day <= last:
+                yield day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,10 +213,6 @@ def _over(base: Any, differences: Any) -> Any:
 
 def _type(reader: RuleReader, kind: CallbackType, value: Any, place: str) -> TypeRule:
     fields = {**_DEFAULTS, **reader.fields(value, place, _TYPE)}
-    levels = fields["levels"]
-    if not isinstance(levels, list) or not all(level in list(Level) for level in levels):
-        reader.wrong(f"{place}.levels", "must be a list of A, B and C")
-        levels = list(Level)
     first, channel = (
         reader.fields(fields[name], f"{place}.{name}", Level) for name in ("first_attempt", "channel")
     )
@@ -225,7 +237,7 @@ def _type(reader: RuleReader, kind: CallbackType, value: Any, place: str) -> Typ
         else reader.number(
             severe, f"{place}.people_from_severity", int(Severity.GENERAL), int(Severity.MAJOR)
         ),
-        levels=frozenset(Level(level) for level in levels),
+        levels=_levels(reader, fields["levels"], f"{place}.levels"),
         sampling=Fraction(reader.number(fields["sampling"], f"{place}.sampling", 0, 100), 100),
         gate=reader.choice(fields["gate"], f"{place}.gate", Gate),
         points=_points(reader, fields["points"], f"{place}.points"),
@@ -254,6 +266,22 @@ def _stage(reader: RuleReader, value: Any, place: str) -> int:
         return int(Stage.STARTED)
 
 
+def _levels(reader: RuleReader, value: Any, place: str) -> frozenset[Level]:
+    if not isinstance(value, list) or not all(level in list(Level) for level in value):
+        reader.wrong(place, "must be a list of A, B and C")
+        return frozenset(Level)
+    return frozenset(Level(level) for level in value)
+
+
+def _month_day(reader: RuleReader, value: Any, place: str) -> tuple[int, int]:
+    try:
+        day = date.fromisoformat(f"2001-{value}")  # not a leap year: the day is there every year
+    except ValueError:
+        reader.wrong(place, f"{value!r} is no day of every year, such as 06-01")
+        return 1, 1
+    return day.month, day.day
+
+
 def _points(reader: RuleReader, value: Any, place: str) -> tuple[PlanPoint, ...]:
     if not isinstance(value, list) or len(value) > MAX_POINTS:
         reader.wrong(place, f"must be a list of at most {MAX_POINTS} points")
@@ -261,13 +289,18 @@ def _points(reader: RuleReader, value: Any, place: str) -> tuple[PlanPoint, ...]
     points = []
     for number, item in enumerate(value):
         here = f"{place}[{number}]"
-        fields = reader.fields(item, here, ("code", "offset", "before"))
-        before = fields.get("before")
+        fields = reader.fields(item, here, ("code", "offset", "before", "every", "until", "levels"))
+        before, every = fields.get("before"), fields.get("every")
+        length = "offset" if every is None else "until"
+        if (before is not None or "offset" in fields) if every is not None else "until" in fields:
+            reader.wrong(here, "either offset, or every with until")
         points.append(
             PlanPoint(
-                code=reader.text(fields.get("code"), f"{here}.code", longest=8),
-                offset=reader.length(fields.get("offset"), f"{here}.offset", "d mo y"),
+                code=reader.text(fields.get("code"), f"{here}.code", longest=8 if every is None else 4),
+                offset=reader.length(fields.get(length), f"{here}.{length}", "d mo y"),
                 before=None if before is None else reader.choice(before, f"{here}.before", Before),
+                every=None if every is None else _month_day(reader, every, f"{here}.every"),
+                levels=_levels(reader, fields.get("levels", list(Level)), f"{here}.levels"),
             )
         )
     if len({point.code for point in points}) != len(points):

@@ -19,6 +19,9 @@ from crm.domain.freeze import FreezeScope
 from kernel.business_time import BusinessClocks
 from kernel.errors import Invalid
 
+ASKED_ANYWAY = timedelta(days=14)
+"""So near another point a yearly one is left out: that one asks the same, and nobody is called twice."""
+
 
 class Skipped(StrEnum):
     """Why an event made no callback of a type."""
@@ -158,13 +161,13 @@ def is_sampled(key: str, rule: TypeRule) -> bool:
 
 
 def next_point(
-    rule: TypeRule, since: date, warranty_ends: Sequence[date], *, after: date
+    rule: TypeRule, since: date, warranty_ends: Sequence[date], *, after: date, level: Level | None = None
 ) -> tuple[str, date] | None:
     """Return the first point of a plan that lies after a day, with its day; ``None`` when all are past.
 
     A project has one current task of a type (CB-1): the next point is planned when the one before is over.
     """
-    days = [(day, code) for code, day in days_of(rule, since, warranty_ends).items() if day > after]
+    days = [(day, code) for code, day in days_of(rule, since, warranty_ends, level).items() if day > after]
     if not days:
         return None
     day, code = min(days)
@@ -299,7 +302,7 @@ def _plan_type(
     if rule.points:
         yesterday = today - timedelta(days=1)
         after = max(yesterday, context.point_after or yesterday)
-        found = next_point(rule, trigger.on, context.warranty_ends, after=after)
+        found = next_point(rule, trigger.on, context.warranty_ends, after=after, level=context.level)
         if found is None:
             return Skipped.NO_POINT
         point, due_on = found
@@ -383,22 +386,35 @@ def _from(made: Planned, origin: Origin, task: Task | None) -> Planned:
     return Planned(task=changed, first_by=made.first_by)
 
 
-def days_of(rule: TypeRule, since: date, warranty_ends: Sequence[date]) -> dict[str, date]:
-    """Return the points of a plan whose days are known, each with its day.
+def days_of(
+    rule: TypeRule, since: date, warranty_ends: Sequence[date], level: Level | None = None
+) -> dict[str, date]:
+    """Return the points of a plan whose days are known, each with its day: of all levels, or of one.
 
     A point before the end of a warranty comes for each item that ends (domain.md §3.7): the last one has the
     point's own code, those before it year and month of the end besides.
     """
     days: dict[str, date] = {}
+    yearly: dict[str, date] = {}
     for point in rule.points:
-        if point.before is None:
+        if level is not None and level not in point.levels:
+            continue
+        if point.every is not None:
+            # A season begins every year; year and month tell one from the other.
+            yearly |= {f"{point.code}{day:%y%m}": day for day in point.days(since)}
+        elif point.before is None:
             days[point.code] = point.offset.day_after(since)
         elif point.before is Before.WARRANTY_END and warranty_ends:
             *earlier, last = sorted(warranty_ends)
             days[point.code] = last - point.offset.fixed
             for end in reversed(earlier):
                 days[f"{point.code}-{end:%y%m}"] = end - point.offset.fixed
-    return days
+    near = {
+        code
+        for code, day in yearly.items()
+        if any(abs(day - other) <= ASKED_ANYWAY for other in days.values())
+    }
+    return days | {code: day for code, day in yearly.items() if code not in near}
 
 
 def _midnight(day: date, calendar: Calendar) -> datetime:

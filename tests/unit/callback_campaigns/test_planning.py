@@ -294,7 +294,9 @@ def test_the_points_of_a_finished_customer_come_one_after_the_other() -> None:
     rule = RULES.types[CallbackType.FINISHED]
     delivered, warranty_end = date(2026, 1, 31), date(2028, 1, 31)
     after, days = delivered, []
-    while (found := planning.next_point(rule, delivered, (warranty_end,), after=after)) is not None:
+    while (
+        found := planning.next_point(rule, delivered, (warranty_end,), after=after, level=Level.B)
+    ) is not None:
         days.append((found[0], str(found[1])))
         after = found[1]
     assert days == [
@@ -309,7 +311,10 @@ def test_the_points_of_a_finished_customer_come_one_after_the_other() -> None:
         ("Y4", "2030-01-31"),
         ("Y5", "2031-01-31"),
     ]
-    assert planning.next_point(rule, delivered, (), after=date(2026, 8, 1)) == ("Y1", date(2027, 1, 31))
+    assert planning.next_point(rule, delivered, (), after=date(2026, 8, 1), level=Level.B) == (
+        "Y1",
+        date(2027, 1, 31),
+    )
 
 
 def test_a_call_comes_thirty_days_before_each_item_of_the_warranty_expires() -> None:
