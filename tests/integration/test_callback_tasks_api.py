@@ -15,9 +15,11 @@ from crm.tables import Project
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import new_ulid
+from tests.support.web_stage import PASSWORD
 from tests.support.web_stage import Stage as WebStage
 from web.auth import SESSION_COOKIE
 from web.callback_part import CALLBACKS
+from web.permissions import Role
 
 pytestmark = pytest.mark.integration
 
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.integration
 async def stage(sqlite: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[WebStage]:
     made = WebStage(sqlite, clock, tmp_path)
     await made.seed()
+    await made.accounts.users.create(login="manager", password=PASSWORD, role=Role.MANAGER)
     await made.start()
     yield made
     await made.stop()
@@ -72,11 +75,11 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
         {"kind": "KG", "stopped": True, "reason": "客户要求"},
     )
     assert (await ask(stage, "agent", "PUT", path, stop))[0] == 403
-    assert (await ask(stage, "admin", "PUT", path, stop))[0] == 200
-    assert (await ask(stage, "admin", "PUT", path, stop))[0] == 409
+    assert (await ask(stage, "manager", "PUT", path, stop))[0] == 200
+    assert (await ask(stage, "manager", "PUT", path, stop))[0] == 409
     status, page = await ask(stage, "agent", "GET", f"/callback-tasks?project_id={project.id}")
     assert [item["cancelled_why"] for item in page["items"]] == ["stopped"]
-    assert (await ask(stage, "admin", "PUT", path, {**stop, "stopped": False}))[0] == 200
+    assert (await ask(stage, "manager", "PUT", path, {**stop, "stopped": False}))[0] == 200
 
     # Planned by hand, once however often it is sent; appointed; cancelled.
     day = (clock.now() + timedelta(days=1)).date()
@@ -103,7 +106,7 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
     assert status == 200 and (made["task"]["status"], made["task"]["appointed"]) == ("appointed", True)
     version, why = f'"{made["version"]}"', {"reason": "客户不需要"}
     assert (await ask(stage, "agent", "POST", f"{path}/cancel", why, If_Match=version))[0] == 403
-    status, made = await ask(stage, "admin", "POST", f"{path}/cancel", why, If_Match=version)
+    status, made = await ask(stage, "manager", "POST", f"{path}/cancel", why, If_Match=version)
     assert status == 200 and made["task"]["cancelled_why"] == "by_hand"
 
     # Nobody has called about the mid-term yet; the manager opens its gate all the same.
@@ -111,7 +114,7 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
     assert status == 200 and [gate["why"] for gate in found["items"]] == ["no_callback"] * 2
     gate = f"/projects/{project.id}/callback-gates"
     assert (await ask(stage, "agent", "POST", gate, {"gate": "handover", "reason": "快"}))[0] == 403
-    status, opened = await ask(stage, "admin", "POST", gate, {"gate": "handover", "reason": "客户书面同意"})
+    status, opened = await ask(stage, "manager", "POST", gate, {"gate": "handover", "reason": "客户书面同意"})
     assert status == 200, opened
     assert (opened["open"], opened["why"], opened["reason"]) == (True, "overridden", "客户书面同意")
-    assert (await ask(stage, "admin", "POST", gate, {"gate": "handover", "reason": "再一次"}))[0] == 409
+    assert (await ask(stage, "manager", "POST", gate, {"gate": "handover", "reason": "再一次"}))[0] == 409

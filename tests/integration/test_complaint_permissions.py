@@ -119,17 +119,17 @@ CARED_FOR: dict[str, tuple[set[Role], Call]] = {
 WORKED_ON: dict[str, tuple[set[Role], Call]] = {
     "accept": ({H, C}, lambda t, who: t.desk.services.work.accept(who, *t.on, ACCEPT)),
     "reject": ({H, C}, lambda t, who: t.desk.services.work.reject(who, *t.on, "x")),
-    "assign": ({H, D, C, X}, lambda t, who: t.desk.services.work.assign(who, *t.on, "刘")),
-    "verify": ({H, D, C, X}, lambda t, who: t.desk.services.work.verify(who, *t.on, facts="x")),
+    "assign": ({H, D, C}, lambda t, who: t.desk.services.work.assign(who, *t.on, "刘")),
+    "verify": ({H, D, C}, lambda t, who: t.desk.services.work.verify(who, *t.on, facts="x")),
     "agree_visit": (
-        {H, D, C, X},
+        {H, D, C},
         lambda t, who: t.desk.services.work.agree_visit(
             who, *t.on, visit_from=t.desk.now + HOUR, visit_until=t.desk.now + 2 * HOUR
         ),
     ),
-    "plan": ({H, D, C, X}, lambda t, who: t.desk.services.work.plan(who, *t.on, t.desk.new_plan())),
-    "visit": ({H, D, C, X}, lambda t, who: t.desk.services.work.record_visit(who, *t.on, visit(t))),
-    "done": ({H, D, C, X}, lambda t, who: t.desk.services.work.claim_done(who, *t.on, note="x")),
+    "plan": ({H, D, C}, lambda t, who: t.desk.services.work.plan(who, *t.on, t.desk.new_plan())),
+    "visit": ({H, D, C}, lambda t, who: t.desk.services.work.record_visit(who, *t.on, visit(t))),
+    "done": ({H, D, C}, lambda t, who: t.desk.services.work.claim_done(who, *t.on, note="x")),
     "record": (CARE | {H, D, C}, lambda t, who: t.desk.services.records.add(who, t.on[0], NOTED)),
 }
 SEEN: dict[str, tuple[set[Role], Call]] = {

@@ -397,12 +397,12 @@ async def test_the_services_check_the_role_themselves(sqlite: Database, clock: F
         "get": (SEES, lambda: desk.projects.get(who, key)),
         "register": (EDITS, lambda: desk.stages.register(who, key, step, expected=None)),
         "correct": (
-            MANAGES,
+            {Role.MANAGER},
             lambda: desk.stages.correct(who, key, Stage.SIGNED, reason="", expected=None),
         ),
         "suspend": (EDITS, lambda: desk.stages.suspend(who, key, since=TODAY, reason="", expected=None)),
         "resume": (EDITS, lambda: desk.stages.resume(who, key, until=TODAY, expected=None)),
-        "end": (MANAGES, lambda: desk.stages.end(who, key, Stage.CANCELLED, reason="", expected=None)),
+        "end": ({Role.MANAGER}, lambda: desk.stages.end(who, key, Stage.CANCELLED, reason="", expected=None)),
         "deliver": (
             EDITS,
             lambda: desk.stages.move_delivery(who, key, Delivery.PREPARED, expected=None),
