@@ -10,10 +10,11 @@ from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select, update
 
 from callback_campaigns.domain import attempt as attempts
-from callback_campaigns.domain.questionnaire import Answer
+from callback_campaigns.domain.questionnaire import Answer, answer_by_key
 from callback_campaigns.domain.refusal import Refusal, RefusalCode
 from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.preview import DialRefused
+from callback_campaigns.questionnaire_sets import shipped
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow
 from callback_campaigns.task_tables import CallbackTaskRow
 from kernel.audit import AuditRow
@@ -228,6 +229,28 @@ async def test_a_talk_is_led_over_rest(stage: Stage, agent: ClientSession) -> No
     talk = await ask(agent, "POST", f"{path}/end", 200, {"how": "broken_off"})
     assert talk["ended"] == "broken_off"
     await ask(agent, "PUT", f"{path}/answers/KG1", 409, {"values": ["both_came"]})
+
+
+async def test_WG_a_finished_callback_has_its_completion_sheet(stage: Stage, agent: ClientSession) -> None:
+    task_id = await ready_task(stage)
+    async with stage.database.transaction() as session:
+        (await session.get_one(CallbackTaskRow, task_id)).kind = "WG"
+    sheet = f"/callback-tasks/{task_id}/sheet"
+    await read(agent, sheet, 404)
+    talk = await ask(agent, "POST", f"/callback-tasks/{task_id}/talks", 201, {})
+    path = f"/callback-talks/{talk['talk_id']}"
+    for item in shipped("WG").items:
+        given: dict[str, Any] = {"text": "没有了"}
+        if item.kind.has_options:
+            given = {"values": [answer_by_key(item, "1", Channel.AGENT).values[0]]}
+        await ask(agent, "PUT", f"{path}/answers/{item.id}", 200, given)
+    await ask(agent, "PUT", f"{path}/answers/WG1", 200, {"values": ["poor"], "reason": "瓷砖空鼓"})
+    assert sheet not in await read(agent, f"/callback-tasks/{task_id}"), "it is not over"
+    await ask(agent, "POST", f"{path}/end", 200, {"how": "finished"})
+    assert sheet in await read(agent, f"/callback-tasks/{task_id}")
+    page = await read(agent, sheet)
+    for said in ("完工回访单", "差（瓷砖空鼓）", "不满意", "客户签字"):
+        assert said in page
 
 
 async def test_an_answer_about_integrity_is_for_who_wrote_it_and_the_managers(

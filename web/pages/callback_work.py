@@ -24,7 +24,7 @@ from web.deps import DEPS
 from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.own_phone import own_number
-from web.pages import callback_steps, callback_talk, timeline_words
+from web.pages import callback_sheet, callback_steps, callback_talk, timeline_words
 from web.pages import callback_words as words
 from web.pages.people_forms import read_form, text, version_of
 from web.pages.shell import DIRECTORY, render, see_other
@@ -45,6 +45,7 @@ def setup(app: web.Application) -> None:
     for step in ("call", "talk", "appoint", "next", *callback_steps.HANDLERS):
         app.router.add_get("/callback-tasks/{task_id}/" + step, back)
     callback_talk.setup(app)
+    callback_sheet.setup(app)
     callback_steps.setup(app)
 
 
@@ -265,6 +266,7 @@ async def _page(request: web.Request, problem: str = "", *, status: int = 200) -
         "case_kinds": labels.words(labels.CASE_KINDS),
         "case_statuses": labels.words(labels.CASE_STATUSES),
         "plannable": {code: label for code, label in labels.words(words.KINDS).items() if code != "VISIT"},
+        "has_sheet": callback_sheet.has_sheet(detail.listed.task.kind, talk),
         **runner,
     }
     return render(request, "callbacks/task.html", context, status=status)
