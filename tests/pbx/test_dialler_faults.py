@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from callback_campaigns.domain.terms import Outcome
 from kernel.db import Database, create_database
 from telephony.agi.session import AgiSession
 from tests.support.agi_routes import agi_routes
@@ -243,4 +244,10 @@ async def test_the_clock_jumps(pbx: Pbx, outside: Network, database: Database, t
             await dialled_more(made)
             made.clock.set(made.clock.now() + jump)
         await over(stage, made)
-    assert made.calls() == [1] * len(wanted)
+        rows = await stage.dialling.attempts()
+    # A call that the clock jumped over before it was written is not made; its number is tried again later.
+    unsent = [row.number for row in rows if row.outcome == Outcome.FAILED.value]
+    assert len(unsent) <= 3, "one for each jump"
+    called = dict(zip(made.wanted, made.calls(), strict=True))
+    assert all(count <= 1 for count in called.values())
+    assert {number for number, count in called.items() if count == 0} <= set(unsent)
