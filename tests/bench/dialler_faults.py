@@ -35,7 +35,7 @@ from tests.support.whole_service import whole_line
 
 ATTEMPTS: Final = int(os.environ.get("BENCH_FAULT_ATTEMPTS", "10000"))
 SEED: Final = int(os.environ.get("BENCH_FAULT_SEED", "1"))
-STORM_SECONDS: Final = int(os.environ.get("BENCH_FAULT_SECONDS", "1320"))
+STORM_SECONDS: Final = int(os.environ.get("BENCH_FAULT_SECONDS", "1800"))
 """The storm blows no longer than this, whatever was made of the attempts by then."""
 LIMIT_SECONDS: Final = STORM_SECONDS + 300
 RTP_PORTS: Final = (10_000, 14_998)

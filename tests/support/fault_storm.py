@@ -310,7 +310,7 @@ class Storm:
         for kind, numbers in zip(KINDS, (self.numbers[:half], self.numbers[half:]), strict=True):
             await waiting_customers(self.database, self.clock, numbers, kind=kind.value)
             running = await start_campaign(
-                self.database, self.clock, kinds=frozenset({kind}), lines=40, per_second=15
+                self.database, self.clock, kinds=frozenset({kind}), lines=90, per_second=25
             )
             self.campaigns.append(running)
 
