@@ -10,7 +10,6 @@ from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Outcome
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.complaint_tables import CaseHandoff
-from crm.events_tickets import RevisitWanted
 from crm.limits import LimitBook
 from crm.tables import Contact, CustomerPhone, ServiceCase
 from crm.ticket_tables import TicketPart, TicketRow
@@ -123,23 +122,7 @@ async def test_a_REVISIT_that_reaches_nobody_tells_its_ticket_which_waits_on(don
     await done.centre.hang_up(talk.attempt_id or "")
     await done.follow()
     (ticket,) = await done.cases()
-    now = done.centre.clock.now()
-    async with done.centre.callbacks.database.transaction() as session:
-        for part in await session.scalars(select(TicketPart)):
-            part.status, part.solved_at = "solved", now
-        (await session.get_one(ServiceCase, ticket.id)).status = "solved"
-        (await session.get_one(TicketRow, ticket.id)).solved_at = now
-        fact = RevisitWanted(
-            at=now,
-            case_id=ticket.id,
-            no=ticket.no,
-            customer_id=first.customer_id,
-            project_id=first.project_id,
-            callback_ref=first.task_id,
-            question_id="KG1",
-            specialist_id=None,
-        )
-        await done.centre.callbacks.tasks.take(session, fact)
+    await done.solved(ticket, first)
     clock = done.centre.clock
     for _ in range(8):
         # No number is called twice within half an hour.

@@ -13,10 +13,9 @@ from callback_campaigns.domain.terms import Channel, Outcome, Verdict
 from callback_campaigns.forms import Forms
 from callback_campaigns.talk_tables import CallbackFormRow
 from callback_campaigns.task_tables import CallbackTaskRow
-from crm.events_tickets import RevisitWanted
 from crm.people_tables import DoNotCallRow
-from crm.tables import Contact, CustomerPhone, Project, ServiceCase
-from crm.ticket_tables import TicketPart, TicketRow
+from crm.tables import Contact, CustomerPhone, Project
+from crm.ticket_tables import TicketRow
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import NotFound
@@ -268,23 +267,7 @@ async def test_REVISIT_verifies_the_ticket_or_makes_a_complaint_of_it(
     await done.centre.finish(await done.centre.press(await done.centre.talk(), **(GOOD | {"KG1": "3"})))
     await done.follow()
     (ticket,) = await done.cases()
-    now = done.centre.clock.now()
-    async with done.centre.callbacks.database.transaction() as session:
-        for part in await session.scalars(select(TicketPart)):
-            part.status, part.solved_at = "solved", now
-        (await session.get_one(ServiceCase, ticket.id)).status = "solved"
-        (await session.get_one(TicketRow, ticket.id)).solved_at = now
-        fact = RevisitWanted(
-            at=now,
-            case_id=ticket.id,
-            no=ticket.no,
-            customer_id=first.customer_id,
-            project_id=first.project_id,
-            callback_ref=first.task_id,
-            question_id="KG1",
-            specialist_id=None,
-        )
-        await done.centre.callbacks.tasks.take(session, fact)
+    await done.solved(ticket, first)
     _, again = await done.centre.callbacks.all()
     talk = await done.centre.talks.open(again.task_id, attempt_id=None, channel=Channel.VISIT, by="李")
     talk = await done.centre.press(talk, **(GOOD | {"KG1": key}), KG6="1")

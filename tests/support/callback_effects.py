@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import select
 
+from callback_campaigns.domain.task import Task
 from callback_campaigns.effects import FACTS, CallbackEffects
 from callback_campaigns.rule_files import shipped_plan
 from callback_campaigns.talk_repairs import STEP
 from callback_campaigns.task_tables import CallbackStepRow
 from crm.cases import CaseRegister
 from crm.complaint_services import ComplaintServices
+from crm.events_tickets import RevisitWanted
 from crm.limits import LimitBook
 from crm.notices.events import CustomerMessageWanted, NoticeWanted
 from crm.repair_services import RepairServices
@@ -71,6 +73,26 @@ class Followed:
             return {
                 one["item"]: (await session.get_one(ServiceCase, one["case_id"])).severity for one in found
             }
+
+    async def solved(self, ticket: ServiceCase, task: Task) -> None:
+        """Have the department solve a callback's ticket about KG1, which asks for a REVISIT."""
+        now = self.centre.clock.now()
+        async with self.centre.callbacks.database.transaction() as session:
+            for part in await session.scalars(select(TicketPart)):
+                part.status, part.solved_at = "solved", now
+            (await session.get_one(ServiceCase, ticket.id)).status = "solved"
+            (await session.get_one(TicketRow, ticket.id)).solved_at = now
+            fact = RevisitWanted(
+                at=now,
+                case_id=ticket.id,
+                no=ticket.no,
+                customer_id=task.customer_id,
+                project_id=task.project_id,
+                callback_ref=task.task_id,
+                question_id="KG1",
+                specialist_id=None,
+            )
+            await self.centre.callbacks.tasks.take(session, fact)
 
     async def cases(self) -> list[ServiceCase]:
         """Return the headers of every case."""
