@@ -199,7 +199,7 @@ class Stream(Protocol):
         ...
 
     def heard(self) -> AsyncIterator[Heard]:
-        """Yield pieces as they are heard; ends after ``finish`` once the last final has come, or at ``aclose``.
+        """Yield pieces as they are heard; ends after the last final, or at ``aclose``.
 
         Raises:
             RecogniserLost: it is gone; what was yielded before stays true.
