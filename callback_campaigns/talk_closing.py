@@ -30,6 +30,7 @@ from kernel.errors import Invalid
 from kernel.outbox import add_fact
 
 OPEN_STATUS = WAITING | {TaskStatus.UNREACHED}
+REFUSABLE = WAITING | {TaskStatus.TALKING}
 DECLINED = frozenset({TalkEnding.REFUSED, TalkEnding.DO_NOT_CALL})
 
 
@@ -128,13 +129,28 @@ class TalkClosing:
             await check_callable(session, self._tasks, task, at, field="appointed")
             return await self._move(session, task, "appointed", ending, lambda one: _appoint(one, at, now))
         if how in DECLINED and not whole:
-            never = how is TalkEnding.DO_NOT_CALL
-            return await self._move(session, task, "refused", ending, lambda one: _refuse(one, now, never))
+            return await self._declined(session, task, ending)
         moved = await self._told(session, task, end, ending, channel)
         if how is TalkEnding.DO_NOT_CALL:
             # They answered enough for a result, and want no more calls.
             await self._tasks.follow_up(session, task.task_id, Effect.DO_NOT_CALL)
         return moved
+
+    async def decline(self, session: AsyncSession, row: CallbackTalkRow, ending: Ending) -> None:
+        """Heed a refusal that reached us when the sweep had ended the talk and its task had gone on."""
+        row.ending, row.last_at = ending.how.value, ending.now
+        (task,) = await locked(session, CallbackTaskRow.id == row.task_id)
+        await self._declined(session, to_task(task), ending)
+        await session.flush()
+
+    async def _declined(self, session: AsyncSession, task: Task, ending: Ending) -> Moved | None:
+        """Heed a refusal, whatever became of the task since the customer was asked."""
+        never, now = ending.how is TalkEnding.DO_NOT_CALL, ending.now
+        if task.status in REFUSABLE:
+            return await self._move(session, task, "refused", ending, lambda one: _refuse(one, now, never))
+        if never:
+            await self._tasks.follow_up(session, task.task_id, Effect.DO_NOT_CALL)
+        return None
 
     async def _told(
         self, session: AsyncSession, task: Task, end: TalkEnd, ending: Ending, channel: Channel

@@ -24,7 +24,7 @@ from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
 from callback_campaigns.questions_of import questions_of
 from callback_campaigns.talk_access import CallNow, call_now, check_leads, talk_of_call
-from callback_campaigns.talk_closing import OPEN_STATUS, Ending, TalkClosing
+from callback_campaigns.talk_closing import DECLINED, OPEN_STATUS, Ending, TalkClosing
 from callback_campaigns.talk_facts import complaints_unaccepted
 from callback_campaigns.talk_opening import Wanted, answered, asked_before, others, set_row, talk_there
 from callback_campaigns.talk_rows import Author, checked, is_same, new_answer
@@ -39,7 +39,7 @@ from callback_campaigns.talk_tickets import link_voice
 from callback_campaigns.task_hours import carrier_hours
 from callback_campaigns.task_store import locked, to_task
 from callback_campaigns.task_tables import CallbackTaskRow
-from callback_campaigns.tasks import CallbackTasks
+from callback_campaigns.tasks import TIMERS, CallbackTasks
 from callback_campaigns.voice_mail import wants_person
 from crm.domain.machine import IllegalStep
 from crm.office import Office
@@ -316,7 +316,12 @@ class Talks:
         await self._book.published(FALLBACK)
         async with self._office.database.transaction() as session:
             row, talk = await load_talk(session, self._book, talk_id, for_change=True)
+            if talk.ended is not None and await self._revived(session, row, actor):
+                talk = await to_talk(session, self._book, row)
             if talk.ended is not None:
+                if row.ended_by == TIMERS and how in DECLINED and talk.ended is not how:
+                    await self._closing.decline(session, row, Ending(how, by, actor, now, heard))
+                    return await to_talk(session, self._book, row)
                 if actor is not None and talk.ended is not how:
                     raise TalkOver("the talk has ended", field="talk_id")
                 return talk
@@ -342,10 +347,28 @@ class Talks:
     ) -> tuple[CallbackTalkRow, Talk]:
         row, talk = await load_talk(session, self._book, talk_id, for_change=True)
         if talk.ended is not None:
-            raise TalkOver("the talk has ended", field="talk_id")
+            if not await self._revived(session, row, actor):
+                raise TalkOver("the talk has ended", field="talk_id")
+            talk = await to_talk(session, self._book, row)
         if actor is not None:
             check_leads(actor, row)
         return row, talk
+
+    async def _revived(self, session: AsyncSession, row: CallbackTalkRow, actor: Actor | None) -> bool:
+        """Let a survey go on that the sweep took for over, as long as its task waits for the next call.
+
+        A clock that jumps, or a PBX that is lost for a while, makes a call look ended of which the customer
+        hears the next question.
+        """
+        if actor is not None or row.ended_by != TIMERS or row.ending != TalkEnding.BROKEN_OFF.value:
+            return False
+        (task,) = await locked(session, CallbackTaskRow.id == row.task_id)
+        if to_task(task).status not in OPEN_STATUS:
+            return False
+        row.ending = row.ended_at = row.ended_by = row.heard_at = None
+        row.last_at = self._office.now()
+        await session.flush()
+        return True
 
     async def _keep(
         self,

@@ -75,7 +75,9 @@ def not_reached(
 
 def wrong_person(task: Task, *, now: datetime, agent: str | None = None, node: str = "") -> Moved:
     """Somebody answered who does not know the customer: the number is wrong. Raises IllegalStep."""
-    _check(task, "wrong_person", {TaskStatus.TALKING})
+    _check(task, "wrong_person", (WAITING - {TaskStatus.BAD_NUMBER}) | {TaskStatus.TALKING})
+    if task.status is not TaskStatus.TALKING:
+        return _held(replace(task, status=TaskStatus.BAD_NUMBER), (Effect.NUMBER_FIX,))
     task = _attempt_over(task, Outcome.ANSWERED, now=now, agent=agent, node=node, remark="wrong_person")
     if task.ends_in_call is not None:
         return _with(cancel(task, task.ends_in_call, now=now), (Effect.INVALID_ATTEMPT,))

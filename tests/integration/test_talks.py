@@ -10,13 +10,14 @@ from callback_campaigns.domain.questionnaire import Answer, NoSuchAnswer
 from callback_campaigns.domain.questionnaire_plan import ChannelRefused
 from callback_campaigns.domain.result import ComplaintNotAccepted, ResultCode
 from callback_campaigns.domain.talk import TalkEnding
-from callback_campaigns.domain.task import TaskStatus
+from callback_campaigns.domain.task import Effect, TaskStatus
 from callback_campaigns.domain.terms import Channel, Outcome, Verdict
+from callback_campaigns.events import CallbackMoved
 from callback_campaigns.rule_files import shipped_dialling
 from callback_campaigns.talk_access import NotYourTalk
 from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackVoiceRow
-from callback_campaigns.talks import TalkOver
+from callback_campaigns.talks import Talk, TalkOver
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.machine import IllegalStep
 from crm.tables import Project, ServiceCase
@@ -24,7 +25,9 @@ from kernel.access import Role
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.events import decode
 from kernel.ids import new_ulid
+from kernel.outbox import OutboxRow
 from tests.support.people import AGENT, MANAGER, actor
 from tests.support.talks import BY, GOOD, TalkCentre, centre_with_talks
 from tests.unit.callback_campaigns.times import at, local
@@ -309,6 +312,62 @@ async def test_our_process_died_midway_and_the_sweep_ends_the_talk(centre: TalkC
     assert await sweep(centre).run_once() == 0
     assert (await centre.task()).status is TaskStatus.PARTIAL
     assert (await centre.talks.get(talk.talk_id)).ended is TalkEnding.BROKEN_OFF
+
+
+async def swept(centre: TalkCentre, **pressed: str) -> Talk:
+    """Return a talk that the sweep took for over, though its customer is still on the line."""
+    attempt = await centre.dial()
+    task = await centre.task()
+    talk = await centre.talks.open(task.task_id, attempt_id=attempt.attempt_id, channel=Channel.IVR, by=BY)
+    await centre.press(talk, **pressed)
+    await centre.hang_up(attempt)
+    centre.clock.advance(timedelta(minutes=2))
+    assert await sweep(centre).run_once() == 1
+    return await centre.talks.get(talk.talk_id)
+
+
+async def test_a_survey_goes_on_that_the_sweep_took_for_over(centre: TalkCentre) -> None:
+    talk = await swept(centre, **FEW)
+    assert ((await centre.task()).status, talk.ended) == (TaskStatus.RETRY_WAIT, TalkEnding.BROKEN_OFF)
+    talk = await centre.press(talk, **{name: key for name, key in GOOD.items() if name not in FEW})
+    assert talk.ended is None
+    talk = await centre.finish(talk)
+    assert ((await centre.task()).status, talk.ended) == (TaskStatus.DONE, TalkEnding.FINISHED)
+
+
+@pytest.mark.parametrize(
+    ("pressed", "how", "status", "never"),
+    [
+        (FEW, TalkEnding.DO_NOT_CALL, TaskStatus.REFUSED, True),
+        (FEW, TalkEnding.REFUSED, TaskStatus.REFUSED, False),
+        (ENOUGH, TalkEnding.DO_NOT_CALL, TaskStatus.PARTIAL, True),
+        (FEW, TalkEnding.WRONG_PERSON, TaskStatus.BAD_NUMBER, False),
+    ],
+)
+async def test_a_wish_is_heeded_though_the_sweep_took_the_talk_for_over(
+    centre: TalkCentre, pressed: dict[str, str], how: TalkEnding, status: TaskStatus, never: bool
+) -> None:
+    talk = await swept(centre, **pressed)
+    for _ in range(2):
+        talk = await centre.finish(talk, how)
+    assert ((await centre.task()).status, talk.ended) == (status, how)
+    async with centre.callbacks.database.session() as session:
+        facts = [decode(row.payload) for row in await session.scalars(select(OutboxRow))]
+    told = [word for fact in facts if isinstance(fact, CallbackMoved) for word in fact.effects]
+    assert told.count(Effect.DO_NOT_CALL) == never
+
+
+async def test_a_customer_wants_no_more_calls_while_the_task_was_given_up(centre: TalkCentre) -> None:
+    """As when the doubt about the call was settled under way, and it was the last one allowed."""
+    talk = await centre.press(await centre.talk(), **FEW)
+    async with centre.callbacks.database.transaction() as session:
+        row = await session.get_one(CallbackTaskRow, talk.task_id)
+        row.status, row.result_code, row.current_key, row.attempt_id = "unreached", "not_reached", None, None
+    talk = await centre.finish(talk, TalkEnding.DO_NOT_CALL)
+    assert talk.ended is TalkEnding.DO_NOT_CALL
+    async with centre.callbacks.database.session() as session:
+        facts = [decode(row.payload) for row in await session.scalars(select(OutboxRow))]
+    assert any(Effect.DO_NOT_CALL in fact.effects for fact in facts if isinstance(fact, CallbackMoved))
 
 
 async def test_somebody_answered_and_nobody_asked_so_it_is_tried_again(centre: TalkCentre) -> None:

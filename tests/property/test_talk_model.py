@@ -84,6 +84,7 @@ class Known:
     talks: int = 0
     goes_on: bool = False
     hung_up: bool = False
+    swept: bool = False
     ended: int = 0
     told: int = 0
 
@@ -170,7 +171,7 @@ class TalksOnTheirWay(RuleBasedStateMachine):
         assert self.talk is not None
         assert self.run(opened()).talk_id == self.talk.talk_id
         self.known.talks += 1
-        self.known.goes_on, self.known.hung_up = True, False
+        self.known.goes_on, self.known.hung_up, self.known.swept = True, False, False
         self.known.status = TaskStatus.TALKING
 
     @precondition(lambda self: self.talk is not None)
@@ -182,6 +183,7 @@ class TalksOnTheirWay(RuleBasedStateMachine):
         assert item is not None
         answer = answer_by_key(item, str(key))
         keep = self.world.centre.talks.answer
+        self.goes_on_after_all()
         if not self.known.goes_on:
             with pytest.raises(TalkOver):
                 self.run(keep(talk.talk_id, item_id, answer, by="ivr"))
@@ -204,6 +206,7 @@ class TalksOnTheirWay(RuleBasedStateMachine):
     def end(self, how: TalkEnding) -> None:
         assert self.talk is not None
         when = self.world.centre.clock.now() + timedelta(hours=2)
+        self.goes_on_after_all()
         ended = self.run(self.world.centre.talks.end(self.talk.talk_id, how, by="ivr", appointed=when))
         self.ends(how)
         assert ended.ended is not None
@@ -222,13 +225,20 @@ class TalksOnTheirWay(RuleBasedStateMachine):
         self.run(self.world.sweep.run_once())
         if self.known.goes_on and self.known.hung_up:
             self.ends(TalkEnding.BROKEN_OFF)
+            self.known.swept = True
+
+    def goes_on_after_all(self) -> None:
+        """The sweep was wrong: the customer is still there, and the task only waits for another call."""
+        known = self.known
+        if known.swept and known.status is TaskStatus.RETRY_WAIT:
+            known.goes_on, known.swept = True, False
 
     def ends(self, how: TalkEnding) -> None:
         """End the talk of the model; a second end is none."""
         known = self.known
         if not known.goes_on:
             return
-        known.goes_on, known.ended = False, known.ended + 1
+        known.goes_on, known.swept, known.ended = False, False, known.ended + 1
         enough = len(known.answers) * 100 >= 60 * len(SCORES)
         if how is TalkEnding.WRONG_PERSON:
             # They have a number besides the one that was wrong.

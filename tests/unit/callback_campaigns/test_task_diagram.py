@@ -133,7 +133,7 @@ def test_no_step_leads_out_of_a_final_status_or_past_the_diagram(status: TaskSta
         "dialled": {TaskStatus.READY},
         "answered": {TaskStatus.DIALLING},
         "not_reached": IN_CALL,
-        "wrong_person": {TaskStatus.TALKING},
+        "wrong_person": (WAITING - {TaskStatus.BAD_NUMBER}) | {TaskStatus.TALKING},
         "talked": {TaskStatus.TALKING},
         "number_corrected": {TaskStatus.BAD_NUMBER},
         "refuse": WAITING | {TaskStatus.TALKING},
