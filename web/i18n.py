@@ -20,6 +20,9 @@ SOURCE_LANGUAGE = "zh-CN"
 LANGUAGES: Mapping[str, str] = {"zh-CN": "中文", "en": "English"}
 """Language tag → its name in itself, in the order of the switch."""
 
+PRODUCT_NAMES: Mapping[str, str] = {"zh-CN": "回访", "en": "Huifang"}
+"""What the product is called: a name, so no text to translate (回访 is also the word for a callback)."""
+
 COOKIE = "hf_lang"
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -80,6 +83,11 @@ def N_(message: str) -> str:
 def current_language() -> str:
     """Return the language tag of the request at hand."""
     return _language.get()
+
+
+def product_name() -> str:
+    """Return the name of the product in the language of the request."""
+    return PRODUCT_NAMES[current_language()]
 
 
 def use_language(language: str) -> None:

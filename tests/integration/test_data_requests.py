@@ -193,7 +193,7 @@ async def test_the_manager_holds_a_case_and_lets_it_go_on_a_page(office: OfficeS
     path = f"/cases/{case_id}/legal-hold"
     assert (await get(office, "spc", path))[0] == 403
     assert f'href="{path}"' in (await get(office, "manager", f"/cases/{case_id}"))[1]
-    assert "没有保留记录" in (await get(office, "manager", path))[1]
+    assert "没有保留过" in (await get(office, "manager", path))[1]
     assert (await post(office, "manager", path, {"reason": " "}))[0] == 400
     assert (await post(office, "manager", path, {"reason": "法院来函"}))[0] == 303
     status, _, page = await post(office, "manager", path, {"reason": "再来一次"})

@@ -158,7 +158,7 @@ def _file(body: bytes, content_type: str, name: str) -> web.Response:
 
 def report_titles() -> tuple[str, ...]:
     """Return the titles of a report's columns."""
-    return (gettext("行"), gettext("列"), gettext("内容"), gettext("问题"), gettext("怎样改"))
+    return (gettext("行"), gettext("列"), gettext("原内容"), gettext("问题"), gettext("怎样改"))
 
 
 def states() -> dict[str, str]:

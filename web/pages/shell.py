@@ -21,6 +21,7 @@ from web.i18n import (
     gettext,
     language_middleware,
     ngettext,
+    product_name,
     script_texts,
     set_language_cookie,
 )
@@ -139,6 +140,7 @@ def _frame(request: web.Request) -> dict[str, Any]:
     return {
         "static": lambda name: f"{prefix}/{name}",
         "language": current_language(),
+        "product": product_name(),
         "languages": LANGUAGES,
         "script_texts": script_texts(current_language()),
         "zone": request.app[DEPS].settings.timezone.key,
@@ -170,7 +172,7 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
     if not user.can(Permission.RED_LIST_VIEW):
         items += _late_navigation(user)
     if user.can(Permission.CUSTOMERS_VIEW):
-        items.append(NavigationItem("/customers", gettext("客户")))
+        items.append(NavigationItem("/customers", gettext("客户档案")))
     if user.can(Permission.KNOWLEDGE_VIEW):
         items.append(NavigationItem("/knowledge", gettext("知识库")))
     if user.can(Permission.CAMPAIGNS_VIEW):
@@ -178,9 +180,9 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
     if user.can(Permission.QUESTIONNAIRES_VIEW):
         items.append(NavigationItem("/questionnaires", gettext("回访问卷")))
     if user.can(Permission.RED_LIST_VIEW):
-        items.append(NavigationItem("/figures", gettext("数字")))
+        items.append(NavigationItem("/figures", gettext("统计")))
     if lists := tabs_of(user):
-        items.append(NavigationItem("/lists", lists[0][1] if len(lists) == 1 else gettext("名单")))
+        items.append(NavigationItem("/lists", lists[0][1] if len(lists) == 1 else gettext("清单")))
     if user.can(Permission.STAFF_EDIT):
         items.append(NavigationItem("/organisation", gettext("组织")))
     if user.can(Permission.DATA_IMPORT):

@@ -41,9 +41,9 @@ async function fetchPart(method, url, body) {
     const { status } = answer;
     const final = FOR_EVER.has(code) || (status < 500 && !ASK_AGAIN.has(status));
     const held = !final && status === 403;
-    let problem = t("服务器没有收下，请检查后再试。");
+    let problem = t("没有保存成功，请检查后再试。");
     if (held) problem = t("服务器现在不让保存，回答已留在这台电脑上。请刷新页面或重新登录，会自动补发。");
-    else if (!final) problem = t("服务器暂时没有收下，回答已留在这台电脑上，正在重试…");
+    else if (!final) problem = t("暂时没有保存到服务器，回答已留在这台电脑上，正在重试…");
     throw { final, held, refused: status < 500 && status !== 429, problem: problems[code] || problem };
   }
   return (await pageOf(answer)).getElementById("runner");
