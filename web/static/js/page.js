@@ -15,6 +15,20 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Steps that open below their name: opened by hand, the first field is ready to be filled in; Escape closes.
+const STEP = "details.step, details.campaign-step";
+document.addEventListener("toggle", (event) => {
+  const box = event.target;
+  if (!box.open || !box.matches(STEP) || box.querySelector("summary") !== document.activeElement) return;
+  box.querySelector("textarea, select, input:not([type=hidden]):not([type=checkbox])")?.focus();
+}, true);
+document.addEventListener("keydown", (event) => {
+  const box = event.key === "Escape" ? event.target.closest?.(STEP) : null;
+  if (!box?.open) return;
+  box.open = false;
+  box.querySelector("summary").focus();
+});
+
 const problems = pageData("page").labels?.problems || {};
 let toastTimer = 0;
 
