@@ -1,0 +1,493 @@
+"""A recogniser's process as the service sees it: started, watched, and the streams it has.
+
+The process may die or hang at any moment; then each of its streams gets :class:`RecogniserLost`, and the pool
+makes a new one.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from kernel.errors import HuifangError
+from speech.engines import ENGINES
+from speech.ports import (
+    BYTES_PER_SECOND,
+    SAMPLE_BYTES,
+    AudioInvalid,
+    EngineMissing,
+    Heard,
+    ModelDamaged,
+    RecogniserBehind,
+    RecogniserLost,
+)
+from speech.wire import AUDIO_BYTES, Decoder, Frame, Kind, WireBroken, encode, encode_json, heard_from_json
+
+log = structlog.get_logger(__name__)
+
+STREAMS = Gauge("huifang_speech_streams", "Speakers being listened to", ["engine"])
+LOST = Counter("huifang_speech_recognisers_lost_total", "Recognisers that died or hung", ["engine"])
+SOUND = Counter("huifang_speech_sound_seconds_total", "Sound that was listened to", ["engine"])
+
+BACKLOG_SECONDS = 10.0
+"""So much sound may wait for a recogniser; then ``feed`` waits."""
+
+UNREAD_PIECES = 500
+"""So many pieces may wait to be read; then ``feed`` waits."""
+
+READ_BYTES = 64 * 1024
+WATCH_SECONDS = 1.0
+END_SECONDS = 5.0
+PAGE = resource.getpagesize()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPlan:
+    """How to start a recogniser's process.
+
+    Attributes:
+        folder: the model's files.
+        threads: how many streams it listens to at the same moment.
+        warm: recognisers made ready before the first stream.
+        nice: how much it yields to everything else, 0 to 19.
+        memory_bytes: more, and it is ended.
+        load_within: the model is loaded by then, or the process is ended.
+    """
+
+    engine: str
+    model: str
+    folder: Path
+    threads: int = 2
+    warm: int = 2
+    nice: int = 5
+    memory_bytes: int = 4 << 30
+    load_within: timedelta = timedelta(seconds=120)
+
+    def command(self) -> tuple[str, ...]:
+        """Return the command line."""
+        return (
+            *(sys.executable, "-m", "speech.worker", self.engine, str(self.folder)),
+            *("--threads", str(self.threads), "--warm", str(self.warm), "--nice", str(self.nice)),
+        )
+
+
+class ProcessStream:
+    """Implements :class:`speech.ports.Stream`."""
+
+    def __init__(self, process: "RecogniserProcess", number: int, at: float, patience: timedelta) -> None:
+        self._process = process
+        self._number = number
+        self._at = at
+        self._patience = patience.total_seconds()
+        self._half = b""
+        self._given = 0  # bytes
+        self._taken = 0
+        self._pieces: deque[Heard] = deque()
+        self._change = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._error: HuifangError | None = None
+        self._finished = self._ended = self._closed = False
+        self.opened = asyncio.Event()
+
+    @property
+    def fed(self) -> float:
+        """Seconds on the stream's clock up to which sound was given."""
+        return self._at + self._given / BYTES_PER_SECOND
+
+    @property
+    def lag(self) -> float:
+        """Seconds of sound that were given and not yet listened to."""
+        return max(self._given - self._taken, 0) / BYTES_PER_SECOND
+
+    @property
+    def waits(self) -> bool:
+        """Whether the process owes it something."""
+        if self._ended or self._closed:
+            return False
+        return not self.opened.is_set() or self._finished or self.lag > 1.0
+
+    async def feed(self, pcm: bytes) -> None:
+        """Give the next piece of sound; see the port."""
+        if not isinstance(pcm, bytes | bytearray | memoryview):
+            raise AudioInvalid(f"sound is bytes, not {type(pcm).__name__}", field="pcm")
+        if self._finished or self._closed:
+            raise AudioInvalid("the stream was finished: open another", field="pcm")
+        data = self._half + bytes(pcm)
+        self._half = b""
+        whole = len(data) // SAMPLE_BYTES * SAMPLE_BYTES
+        for start in range(0, whole, AUDIO_BYTES):
+            await self._wait_for_room()
+            part = data[start : min(start + AUDIO_BYTES, whole)]
+            self._given += len(part)
+            self._look_for_room()
+            self._process.send(encode(Kind.AUDIO, self._number, part))
+        self._half = data[whole:]
+        if self._error is not None:
+            raise self._error
+
+    async def _wait_for_room(self) -> None:
+        if self._error is None and not self._room.is_set():
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._room.wait()
+            except TimeoutError as error:
+                raise RecogniserBehind(
+                    f"the recogniser has been behind for {self._patience:.0f} s", lag=round(self.lag, 1)
+                ) from error
+        if self._error is not None:
+            raise self._error
+
+    def _look_for_room(self) -> None:
+        if self.lag < BACKLOG_SECONDS and len(self._pieces) < UNREAD_PIECES:
+            self._room.set()
+        else:
+            self._room.clear()
+
+    async def heard(self) -> AsyncIterator[Heard]:
+        """Yield pieces as they are heard; see the port."""
+        while True:
+            while self._pieces:
+                piece = self._pieces.popleft()
+                self._look_for_room()
+                yield piece
+            if self._closed or self._ended:
+                return
+            if self._error is not None:
+                raise self._error
+            self._change.clear()
+            await self._change.wait()
+
+    async def finish(self) -> None:
+        """Say that no more sound comes."""
+        if not (self._finished or self._closed):
+            self._finished = True
+            self._half = b""
+            self._process.send(encode(Kind.FINISH, self._number))
+
+    async def aclose(self) -> None:
+        """Let go of the stream now."""
+        if not self._closed:
+            self._closed = True
+            self._pieces.clear()
+            self._process.forget(self._number, ended=self._ended)
+            self._wake()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of the stream."""
+        await self.aclose()
+
+    def take(self, frame: Frame) -> None:
+        """Take what the process says to this stream."""
+        if frame.kind is Kind.OPENED:
+            self.opened.set()
+        elif frame.kind is Kind.HEARD:
+            self._add(
+                heard_from_json(
+                    frame.json(),
+                    at=self._at,
+                    engine=self._process.plan.engine,
+                    model=self._process.plan.model,
+                )
+            )
+        elif frame.kind is Kind.TAKEN:
+            count = int.from_bytes(frame.payload, "big")
+            self._taken += count
+            SOUND.labels(self._process.plan.engine).inc(count / BYTES_PER_SECOND)
+        elif frame.kind is Kind.FINISHED:
+            self._ended = True
+            self._process.forget(self._number, ended=True)
+        self._wake()
+
+    def _add(self, piece: Heard) -> None:
+        # A partial that nobody has read is no longer true.
+        if self._pieces and not self._pieces[-1].is_final:
+            self._pieces.pop()
+        self._pieces.append(piece)
+
+    def lose(self, error: HuifangError) -> None:
+        """End with an error."""
+        self._error = error
+        self.opened.set()
+        self._wake()
+        self._room.set()
+
+    def _wake(self) -> None:
+        self._look_for_room()
+        self._change.set()
+
+    async def wait_open(self, within: timedelta) -> None:
+        """Return when the recogniser is ready for the stream.
+
+        Raises:
+            RecogniserLost: it died, or was not ready in time.
+        """
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self.opened.wait()
+        except TimeoutError as error:
+            await self.aclose()
+            raise RecogniserLost("the recogniser did not open a stream in time") from error
+        if self._error is not None:
+            raise self._error
+
+
+class RecogniserProcess:
+    """One process with one model in its memory."""
+
+    def __init__(self, plan: ProcessPlan) -> None:
+        self.plan = plan
+        self._process: asyncio.subprocess.Process | None = None
+        self._streams: dict[int, ProcessStream] = {}
+        self._next = 1
+        self._ready = asyncio.Event()
+        self._failed: HuifangError | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._progress = time.monotonic()
+        self._last_words: deque[str] = deque(maxlen=20)
+        self.served = False
+        self.idle_since = time.monotonic()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, while it runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether streams can be opened."""
+        return self._failed is None and self._task is not None and not self._task.done()
+
+    @property
+    def streams(self) -> int:
+        """How many streams it has."""
+        return len(self._streams)
+
+    async def start(self) -> None:
+        """Start the process and return when the model is loaded.
+
+        Raises:
+            ModelDamaged: the engine cannot read the model.
+            EngineMissing: the engine's library does not start.
+            RecogniserLost: it died, or took longer than ``plan.load_within``.
+        """
+        self._task = asyncio.create_task(self._live(), name=f"recogniser-{self.plan.model}")
+        try:
+            async with asyncio.timeout(self.plan.load_within.total_seconds()):
+                await self._ready.wait()
+        except TimeoutError as error:
+            await self.aclose()
+            raise RecogniserLost(
+                f"{self.plan.model} was not loaded within {self.plan.load_within.total_seconds():.0f} s"
+            ) from error
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
+        if self._failed is not None:
+            raise self._failed
+
+    async def open(
+        self, language: str, *, at: float, phrases: Sequence[str], patience: timedelta
+    ) -> ProcessStream:
+        """Open a stream; see the port."""
+        if not self.alive:
+            raise self._failed or RecogniserLost("the recogniser has ended")
+        number, self._next = self._next, self._next + 1
+        stream = ProcessStream(self, number, at, patience)
+        self._streams[number] = stream
+        STREAMS.labels(self.plan.engine).inc()
+        if len(self._streams) == 1:
+            self._progress = time.monotonic()
+        self.send(encode_json(Kind.OPEN, number, {"language": language, "phrases": list(phrases)}))
+        try:
+            await stream.wait_open(ENGINES[self.plan.engine].silent_for)
+        except BaseException:
+            await stream.aclose()
+            raise
+        self.served = True
+        return stream
+
+    def send(self, data: bytes) -> None:
+        """Write to the process; what was written to a dead one is lost with it."""
+        if self._process is None or self._process.stdin is None or self._process.stdin.is_closing():
+            return
+        self._process.stdin.write(data)
+
+    def forget(self, number: int, *, ended: bool) -> None:
+        """Let go of a stream."""
+        if self._streams.pop(number, None) is None:
+            return
+        STREAMS.labels(self.plan.engine).dec()
+        self.idle_since = time.monotonic()
+        if not ended:
+            self.send(encode(Kind.CLOSE, number))
+
+    async def aclose(self) -> None:
+        """End the process; its streams are lost."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _live(self) -> None:
+        """Run the process until it ends, then say so to every stream."""
+        error: HuifangError = RecogniserLost("the recogniser was ended")
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.plan.command(),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=_environment(),
+            )
+            error = await self._listen(self._process)
+            LOST.labels(self.plan.engine).inc()
+            log.warning(
+                "recogniser_lost",
+                engine=self.plan.engine,
+                model=self.plan.model,
+                error=error.message,
+                streams=len(self._streams),
+                said=" | ".join(self._last_words)[-500:],
+            )
+        except OSError as failure:
+            error = RecogniserLost(f"a recogniser could not be started: {failure.strerror}")
+        except Exception:  # the border: whatever it is, the streams must hear of it
+            log.exception("recogniser_watch_failed", engine=self.plan.engine, model=self.plan.model)
+            error = RecogniserLost("the recogniser could not be followed any more")
+        finally:
+            self._failed = error
+            self._ready.set()
+            for number, stream in list(self._streams.items()):
+                self.forget(number, ended=True)
+                stream.lose(error)
+            if self._process is not None:
+                await asyncio.shield(_end(self._process))
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> HuifangError:
+        """Take what the process says; return why it is of no more use."""
+        jobs = [
+            asyncio.create_task(self._read(process)),
+            asyncio.create_task(self._watch(process)),
+        ]
+        words = asyncio.create_task(self._read_errors(process))
+        try:
+            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for job in (*jobs, words):
+                job.cancel()
+            await asyncio.gather(*jobs, words, return_exceptions=True)
+
+    async def _read(self, process: asyncio.subprocess.Process) -> HuifangError:
+        assert process.stdout is not None
+        decoder = Decoder()
+        try:
+            while data := await process.stdout.read(READ_BYTES):
+                for frame in decoder.feed(data):
+                    failure = self._take(frame)
+                    if failure is not None:
+                        return failure
+        except WireBroken as error:
+            return RecogniserLost(f"the recogniser said what makes no sense: {error}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await process.wait()
+        return self._why(process.returncode)
+
+    def _take(self, frame: Frame) -> HuifangError | None:
+        self._progress = time.monotonic()
+        if frame.kind is Kind.READY:
+            self._ready.set()
+        elif frame.kind is Kind.FAILED:
+            failure = frame.json()
+            return self._refused(str(failure.get("code")), str(failure.get("message")))
+        else:
+            stream = self._streams.get(frame.stream)
+            if stream is not None:
+                stream.take(frame)
+        return None
+
+    def _refused(self, code: str, message: str) -> HuifangError:
+        if code == "engine_missing":
+            return EngineMissing(f"{message}; install the product's packages again")
+        if code == "model_damaged":
+            return ModelDamaged(f"{self.plan.model}: {message}; {_mend(self.plan.model)}")
+        return RecogniserLost(f"the recogniser gave up: {message}")
+
+    def _why(self, status: int | None) -> HuifangError:
+        said = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+        if not self._ready.is_set() and status not in {-9, -15}:
+            # It fell over the model: the library ends its process rather than say so.
+            return ModelDamaged(
+                f"{self.plan.model}: the engine died of it ({said}); {_mend(self.plan.model)}"
+            )
+        return RecogniserLost(f"the recogniser died ({said})")
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> HuifangError:
+        """Return when the process hangs or grows too large."""
+        silent_for = ENGINES[self.plan.engine].silent_for.total_seconds()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            size = _resident(process.pid)
+            if size > self.plan.memory_bytes:
+                return RecogniserLost(f"the recogniser took {size >> 20} MB of memory")
+            if not any(stream.waits for stream in self._streams.values()):
+                self._progress = time.monotonic()
+            elif time.monotonic() - self._progress > silent_for:
+                return RecogniserLost(f"the recogniser said nothing for {silent_for:.0f} s")
+
+    async def _read_errors(self, process: asyncio.subprocess.Process) -> None:
+        """Keep the last lines that the engine's library printed."""
+        assert process.stderr is not None
+        while data := await process.stderr.read(READ_BYTES):
+            self._last_words.extend(data.decode("utf-8", "replace").splitlines()[-20:])
+
+
+def _mend(model: str) -> str:
+    return (
+        f"«huifang speech check {model}» says what is wrong, «huifang speech install {model}» brings it back"
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Without the libraries' own threads: how many there are is ours to say."""
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(threads, "1"), "PYTHONUNBUFFERED": "1"}
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE
+    except (OSError, IndexError, ValueError):
+        return 0  # gone, or a system that does not tell
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the process for good: its input is closed, then it is killed."""
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
+    # The pipes' transports are closed with the last read; waiting here keeps nothing behind.
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()

@@ -1,0 +1,168 @@
+"""Vosk: words while they are spoken.
+
+Hazards of its library, each kept away from: it kills its process when it dislikes something (so it runs in
+one of its own), hangs on a sample rate below zero, goes to the network for a model it was only given the name
+of, raises on anything but ``bytes``, and says «» again and again in silence.
+"""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from speech.engines import Engine, Listener, ModelUnfit
+from speech.ports import SAMPLE_BYTES, SAMPLE_RATE, PieceKind, Word
+from speech.wire import Said
+
+NEEDED = ("am/final.mdl", "conf/mfcc.conf")
+WARM_UP = bytes(SAMPLE_RATE * SAMPLE_BYTES)
+"""A second of silence: the first sound stalls a recogniser that has heard nothing for 0.6 s."""
+
+FLUSH = bytes(SAMPLE_BYTES * SAMPLE_RATE // 50)
+
+
+def load(folder: Path, *, threads: int, warm: int) -> Engine:
+    """Load the model; see :class:`speech.engines.LoadEngine`."""
+    check_files(folder)
+    import vosk
+
+    vosk.SetLogLevel(-1)
+    try:
+        model = vosk.Model(model_path=str(folder))
+    except Exception as error:  # the library knows one exception only
+        raise ModelUnfit(f"Vosk cannot read the model: {error}") from error
+    return VoskEngine(vosk, model, warm=warm)
+
+
+def check_files(folder: Path) -> None:
+    """Refuse what would end the process or be heard wrongly.
+
+    Raises:
+        ModelUnfit: a file is missing, or the model is made for less than telephone sound.
+    """
+    for name in NEEDED:
+        if not (folder / name).is_file():
+            raise ModelUnfit(f"{name} is missing: this is no model for Vosk")
+    options = _options(folder / "conf" / "mfcc.conf")
+    rate = float(options.get("sample-frequency", "16000"))
+    if rate > SAMPLE_RATE and options.get("allow-upsample") != "true":
+        raise ModelUnfit(f"the model takes sound at {rate:.0f} Hz only, a telephone's has {SAMPLE_RATE} Hz")
+
+
+def _options(path: Path) -> dict[str, str]:
+    found = {}
+    for line in path.read_text("utf-8", "replace").splitlines():
+        name, _, value = line.partition("#")[0].strip().removeprefix("--").partition("=")
+        if name:
+            found[name.strip()] = value.strip() or "true"
+    return found
+
+
+class VoskEngine:
+    """Implements :class:`speech.engines.Engine`; keeps used recognisers, since new ones are slow."""
+
+    def __init__(self, library: Any, model: Any, *, warm: int) -> None:
+        self._library = library
+        self._model = model
+        self._idle: list[VoskListener] = []
+        self._keep = max(warm, 1)
+        self._lock = threading.Lock()
+        for _ in range(warm):
+            fresh = self._new()
+            fresh.warm_up()
+            self._idle.append(fresh)
+
+    def listener(self, language: str, phrases: Sequence[str]) -> Listener:
+        """Return an ear that has heard nothing, a used one if there is one."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._new()
+
+    def release(self, listener: Listener) -> None:
+        """Make the ear forget what it heard and keep it."""
+        assert isinstance(listener, VoskListener)
+        listener.forget()
+        with self._lock:
+            if len(self._idle) < self._keep:
+                self._idle.append(listener)
+
+    def _new(self) -> "VoskListener":
+        recogniser = self._library.KaldiRecognizer(self._model, float(SAMPLE_RATE))
+        recogniser.SetWords(True)
+        return VoskListener(recogniser)
+
+
+class VoskListener:
+    """Implements :class:`speech.engines.Listener`."""
+
+    def __init__(self, recogniser: Any) -> None:
+        self._recogniser = recogniser
+        self._taken = 0  # samples, since the recogniser was made: its clock never starts again
+        self._began = 0
+        self._partial = ""
+
+    def warm_up(self) -> None:
+        """Let it hear silence, so that the first speaker does not wait."""
+        self._accept(WARM_UP)
+        self.forget()
+
+    def hear(self, pcm: bytes) -> Iterator[Said]:
+        """Yield the final that ended in this sound, or the partial that changed."""
+        if self._accept(pcm):
+            self._partial = ""
+            yield from self._final(self._recogniser.Result())
+            return
+        text = json.loads(self._recogniser.PartialResult()).get("partial", "")
+        if text and text != self._partial:
+            now = (self._taken - self._began) / SAMPLE_RATE
+            yield Said(kind=PieceKind.PARTIAL, text=text, start=self._partial_start(now), end=now)
+        self._partial = text
+
+    def finish(self) -> Iterator[Said]:
+        """Yield the last final."""
+        yield from self._final(self._recogniser.FinalResult())
+
+    def forget(self) -> None:
+        """Start as if new: the adaptation to the last voice goes too, since the next is another's."""
+        # Only a final result makes it drop everything, and only in the middle of an utterance.
+        self._accept(FLUSH)
+        self._recogniser.FinalResult()
+        self._began = self._taken
+        self._partial = ""
+        self._spoken_since = None
+
+    _spoken_since: float | None = None
+
+    def _partial_start(self, now: float) -> float:
+        if not self._partial or self._spoken_since is None:
+            self._spoken_since = now
+        return self._spoken_since
+
+    def _accept(self, pcm: bytes) -> bool:
+        self._taken += len(pcm) // SAMPLE_BYTES
+        return bool(self._recogniser.AcceptWaveform(pcm))
+
+    def _final(self, said: str) -> Iterator[Said]:
+        result = json.loads(said)
+        text = result.get("text", "").strip()
+        if not text:
+            return
+        offset = self._began / SAMPLE_RATE
+        words = []
+        for word in result.get("result", ()):
+            with contextlib.suppress(KeyError):
+                words.append(
+                    Word(
+                        text=word["word"],
+                        start=max(word["start"] - offset, 0.0),
+                        end=max(word["end"] - offset, 0.0),
+                        confidence=round(float(word["conf"]), 3),
+                    )
+                )
+        heard_to = (self._taken - self._began) / SAMPLE_RATE
+        start = words[0].start if words else heard_to
+        end = words[-1].end if words else heard_to
+        yield Said(kind=PieceKind.FINAL, text=text, start=start, end=max(start, end), words=tuple(words))

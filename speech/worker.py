@@ -1,0 +1,216 @@
+"""The recogniser's own process: ``python -m speech.worker ENGINE FOLDER``, spoken to on its standard input.
+
+It ends when its standard input does, so it never outlives the service. Whatever kills it (the engine's
+library, the system's memory, a person) costs the streams it has, and nothing else.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from speech.engines import ENGINES, Engine, EngineKind, Listener, ModelUnfit
+from speech.ports import BYTES_PER_SECOND
+from speech.wire import Decoder, Frame, Kind, WireBroken, encode, encode_json, piece_to_json
+
+READ_BYTES = 64 * 1024
+TURN_PIECES = 4
+"""A stream that is behind is listened to for so many pieces before the next one gets its turn."""
+
+
+@dataclass(slots=True)
+class Ear:
+    """One stream: what is to be listened to, and how far it has come."""
+
+    number: int
+    language: str
+    phrases: tuple[str, ...]
+    listener: Listener | None = None
+    waiting: bytearray = field(default_factory=bytearray)
+    finished: bool = False
+    closed: bool = False
+    at_work: bool = False
+
+
+class Desk:
+    """Shares the streams out among the threads, one thread at a time for each, in turn."""
+
+    def __init__(self, engine: Engine, kind: EngineKind, out: "Out", threads: int) -> None:
+        self._engine = engine
+        self._piece = max(int(kind.piece_seconds * BYTES_PER_SECOND) // 2 * 2, 2)
+        self._out = out
+        self._ears: dict[int, Ear] = {}
+        self._ready: deque[Ear] = deque()
+        self._change = threading.Condition()
+        for number in range(threads):
+            threading.Thread(target=self._work, name=f"ear-{number}", daemon=True).start()
+
+    def take(self, frame: Frame) -> None:
+        """Do what a frame says; a frame of a stream that is gone is nothing."""
+        with self._change:
+            if frame.kind is Kind.OPEN:
+                wish = frame.json()
+                ear = Ear(frame.stream, str(wish["language"]), tuple(wish["phrases"]))
+                self._ears[frame.stream] = ear
+                self._queue(ear)
+                return
+            found = self._ears.get(frame.stream)
+            if found is None:
+                return
+            if frame.kind is Kind.AUDIO:
+                found.waiting += frame.payload
+            elif frame.kind is Kind.FINISH:
+                found.finished = True
+            elif frame.kind is Kind.CLOSE:
+                found.closed = True
+                found.waiting.clear()
+                del self._ears[found.number]
+            if self._has_work(found):
+                self._queue(found)
+
+    def _has_work(self, ear: Ear) -> bool:
+        return ear.closed or ear.finished or ear.listener is None or len(ear.waiting) >= self._piece
+
+    def _queue(self, ear: Ear) -> None:
+        if not ear.at_work:
+            ear.at_work = True
+            self._ready.append(ear)
+            self._change.notify()
+
+    def _work(self) -> None:
+        try:
+            while True:
+                with self._change:
+                    while not self._ready:
+                        self._change.wait()
+                    ear = self._ready.popleft()
+                self._turn(ear)
+                with self._change:
+                    ear.at_work = False
+                    if self._again(ear):
+                        self._queue(ear)
+        except BaseException:
+            # With a thread less, streams would stand still: the service makes a new process instead.
+            with contextlib.suppress(Exception):
+                sys.excepthook(*sys.exc_info())
+                sys.stderr.flush()
+            os._exit(70)
+
+    def _again(self, ear: Ear) -> bool:
+        if ear.listener is None:
+            return False  # it has ended
+        return self._has_work(ear)
+
+    def _turn(self, ear: Ear) -> None:
+        if ear.listener is None:
+            if ear.closed:
+                return
+            ear.listener = self._engine.listener(ear.language, ear.phrases)
+            self._out.send(encode(Kind.OPENED, ear.number))
+        for _ in range(TURN_PIECES):
+            with self._change:
+                closed = ear.closed
+                piece = bytes(ear.waiting[: self._piece])
+                whole = len(piece) == self._piece
+                last = ear.finished and not whole
+                if whole or last:
+                    del ear.waiting[: len(piece)]
+            if closed:
+                self._end(ear, ear.listener)
+                return
+            if not (whole or last):
+                return
+            if piece:
+                self._say(ear, ear.listener.hear(piece))
+                self._out.send(encode(Kind.TAKEN, ear.number, len(piece).to_bytes(4, "big")))
+            if last:
+                self._say(ear, ear.listener.finish())
+                self._out.send(encode(Kind.FINISHED, ear.number))
+                with self._change:
+                    self._ears.pop(ear.number, None)
+                self._end(ear, ear.listener)
+                return
+
+    def _say(self, ear: Ear, pieces: "object") -> None:
+        for piece in pieces:  # type: ignore[attr-defined]
+            self._out.send(encode_json(Kind.HEARD, ear.number, piece_to_json(piece)))
+
+    def _end(self, ear: Ear, listener: Listener) -> None:
+        ear.listener = None
+        ear.finished = ear.closed = False
+        ear.waiting.clear()
+        self._engine.release(listener)
+
+
+class Out:
+    """The way back to the service; several threads write."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def send(self, data: bytes) -> None:
+        """Write a whole frame; ends the process if nobody reads any more."""
+        try:
+            with self._lock:
+                self._file.write(data)
+                self._file.flush()
+        except OSError:
+            os._exit(0)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Load the engine and listen until the standard input ends."""
+    # What a library prints must not get between the frames.
+    out = Out(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)
+    with contextlib.suppress(OSError):
+        os.nice(arguments.nice)
+    kind = ENGINES[arguments.engine]
+    try:
+        engine = kind.load(arguments.folder, threads=arguments.threads, warm=arguments.warm)
+    except ImportError as error:
+        return _failed(out, "engine_missing", f"the Python package {kind.library} does not start: {error}")
+    except (ModelUnfit, OSError) as error:
+        return _failed(out, "model_damaged", str(error))
+    desk = Desk(engine, kind, out, arguments.threads)
+    out.send(encode(Kind.READY))
+    decoder = Decoder()
+    while data := os.read(0, READ_BYTES):
+        try:
+            for frame in decoder.feed(data):
+                desk.take(frame)
+        except (WireBroken, KeyError, TypeError) as error:
+            return _failed(out, "wire_broken", str(error))
+    return 0
+
+
+def _failed(out: Out, code: str, message: str) -> int:
+    out.send(encode_json(Kind.FAILED, 0, {"code": code, "message": message[:500]}))
+    return 1
+
+
+def main() -> None:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engine", choices=sorted(ENGINES))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--warm", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=0)
+    # Ctrl-C at the terminal is for the service, which then closes our standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    status = serve(parser.parse_args())
+    # The engine's threads may be at work, and a library's own end may wait for them.
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
