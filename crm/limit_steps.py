@@ -181,7 +181,7 @@ async def withdraw(session: AsyncSession, row: LimitTimerRow, now: datetime) -> 
             state="dropped",
             decided_by="system",
             decided_at=now,
-            note="按时完成,补录后撤销超时",
+            note="按时完成，补录后撤销超时",
             version=AppraisalProposalRow.version + 1,
         )
     )

@@ -48,9 +48,9 @@ class NoticeWhy(StrEnum):
 
 
 NOTICE_LABELS = {
-    NoticeWhy.AGAIN: "再次反馈,上次未按时解决",
-    NoticeWhy.LATE: "再次反馈,本次又超时",
-    NoticeWhy.UNSOLVED: "再次反馈,客户仍表示未解决",
+    NoticeWhy.AGAIN: "再次反馈，上次未按时解决",
+    NoticeWhy.LATE: "再次反馈，本次又超时",
+    NoticeWhy.UNSOLVED: "再次反馈，客户仍表示未解决",
 }
 
 

@@ -134,7 +134,7 @@ CUSTOMERS = (
         "欧阳雪",
         "女士",
         "A",
-        "曾有重大投诉,由经理指定",
+        "曾有重大投诉，由经理指定",
         ("13800138004",),
         "海淀店",
         "ZX-2025-0388",
@@ -144,7 +144,7 @@ CUSTOMERS = (
         "高志远",
         "许菲",
         412000,
-        problem="上次橱柜返工三次,沟通时请先致歉",
+        problem="上次橱柜返工三次，沟通时请先致歉",
     ),
     DemoCustomer(
         "刘洋",
@@ -165,7 +165,7 @@ CUSTOMERS = (
         "刘敏",
         "女士",
         "B",
-        "与刘洋为一家,共用一个号码",
+        "与刘洋为一家，共用一个号码",
         ("13800138005",),
         "通州店",
         "ZX-2026-0141",
@@ -180,7 +180,7 @@ CUSTOMERS = (
         "陈桂兰",
         "女士",
         "B",
-        "普通家装,老年客户",
+        "普通家装，老年客户",
         ("13800138006",),
         "朝阳店",
         "ZX-2024-0256",
@@ -223,7 +223,7 @@ CUSTOMERS = (
         "刘铁柱",
         "许菲",
         175000,
-        frozen="正在协商增项费用,暂停回访",
+        frozen="正在协商增项费用，暂停回访",
     ),
     DemoCustomer(
         "赵丽颖",
@@ -280,16 +280,16 @@ CASES = (
         CaseKind.COMPLAINT,
         CaseStatus.ACCEPTED,
         "ENG",
-        "项目经理三天没有到工地,水电改造停工",
+        "项目经理三天没有到工地，水电改造停工",
         20,
     ),
     DemoCase(
-        "ZX-2025-0388", CaseKind.COMPLAINT, CaseStatus.PLANNED, "DES", "橱柜台面与图纸尺寸不符,要求更换", 52
+        "ZX-2025-0388", CaseKind.COMPLAINT, CaseStatus.PLANNED, "DES", "橱柜台面与图纸尺寸不符，要求更换", 52
     ),
     DemoCase(
-        "ZX-2024-0256", CaseKind.REPAIR, CaseStatus.REGISTERED, "CS", "卫生间漏水,楼下邻居反映顶面渗水", 2
+        "ZX-2024-0256", CaseKind.REPAIR, CaseStatus.REGISTERED, "CS", "卫生间漏水，楼下邻居反映顶面渗水", 2
     ),
-    DemoCase("ZX-2026-0117", CaseKind.COMPLAINT, CaseStatus.DONE, "MAT", "瓷砖色差明显,已更换两箱", 96),
+    DemoCase("ZX-2026-0117", CaseKind.COMPLAINT, CaseStatus.DONE, "MAT", "瓷砖色差明显，已更换两箱", 96),
     DemoCase("ZX-2026-0066", CaseKind.REPAIR, CaseStatus.CLOSED, "CS", "客厅插座没有电", 400),
 )
 
@@ -301,16 +301,16 @@ CONTACTS = (
         "周晓梅",
         "ANSWERED",
         "complaint_logged",
-        "客户很着急,已登记投诉并转工程部",
+        "客户很着急，已登记投诉并转工程部",
     ),
     DemoContact(
-        "ZX-2026-0101", 190, "service", "吴思远", "ANSWERED", "answered_enquiry", "询问水电验收时间,已告知"
+        "ZX-2026-0101", 190, "service", "吴思远", "ANSWERED", "answered_enquiry", "询问水电验收时间，已告知"
     ),
     DemoContact("ZX-2026-0101", 700, "service", "周晓梅", "ANSWERED", "answered_enquiry", "确认开工日期"),
     DemoContact(
-        "ZX-2025-0388", 52, "complaint", "郑海燕", "ANSWERED", "complaint_logged", "台面尺寸不符,要求换新"
+        "ZX-2025-0388", 52, "complaint", "郑海燕", "ANSWERED", "complaint_logged", "台面尺寸不符，要求换新"
     ),
-    DemoContact("ZX-2024-0256", 2, "repair", "吴思远", "ANSWERED", "repair_logged", "卫生间漏水,请尽快上门"),
+    DemoContact("ZX-2024-0256", 2, "repair", "吴思远", "ANSWERED", "repair_logged", "卫生间漏水，请尽快上门"),
     DemoContact("ZX-2026-0117", 96, "complaint", "周晓梅", "ANSWERED", "complaint_logged", "瓷砖色差"),
     DemoContact(
         "ZX-2026-0140", 30, "service", "郑海燕", "ANSWERED", "answered_enquiry", "询问开工前需要准备什么"

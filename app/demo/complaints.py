@@ -29,8 +29,8 @@ from kernel.access import Actor
 
 MANAGERS = ("马超群", "刘铁柱", "高志远")
 NOTED = (
-    NewRecord(kind=RecordKind.TELEPHONE, done="和业主约好先看现场,业主要求项目经理一起到场"),
-    NewRecord(kind=RecordKind.MATERIAL, done="所需材料仓库有货,已通知配送到工地"),
+    NewRecord(kind=RecordKind.TELEPHONE, done="和业主约好先看现场，业主要求项目经理一起到场"),
+    NewRecord(kind=RecordKind.MATERIAL, done="所需材料仓库有货，已通知配送到工地"),
 )
 SOURCES = (Source.PHONE, Source.PHONE, Source.PHONE, Source.WECHAT, Source.STORE)
 
@@ -149,7 +149,9 @@ async def complaint(scene: Scene, plot: Plot) -> Steps:
     case_id, line = view.header.case_id, view.lines[0]
     yield scene.hours(5, 8) if plot.late else scene.hours(0.2, 2.2)
     if plot.refused:
-        line = await work.reject(head, line.line_id, line.version, reason="经核对不是本部门责任,请转相关部门")
+        line = await work.reject(
+            head, line.line_id, line.version, reason="经核对不是本部门责任，请转相关部门"
+        )
         yield scene.hours(0.3, 1)
         other = "MAT" if line.department == "ENG" else "ENG"
         line = await complaints.reroute(
@@ -164,12 +166,12 @@ async def complaint(scene: Scene, plot: Plot) -> Steps:
         await scene.crm.complaints.records.add(head, line.line_id, NOTED[number % len(NOTED)])
     for call in range(plot.calls):
         yield scene.hours(1, 5)
-        await complaints.called_again(specialist, case_id, note=f"客户第{call + 2}次来电,催问处理进度")
+        await complaints.called_again(specialist, case_id, note=f"客户第{call + 2}次来电，催问处理进度")
     unhappy, asks = plot.unhappy, plot.asks
     if plot.order:
         yield scene.hours(0.5, 2)
         view = await complaints.get(specialist, case_id)
-        told = NewReply(way=ReplyWay.ORDER_SYSTEM, text="已核实并联系客户,正在处理。", told="工单系统")
+        told = NewReply(way=ReplyWay.ORDER_SYSTEM, text="已核实并联系客户，正在处理。", told="工单系统")
         await scene.crm.forwarded.reply(specialist, case_id, view.version, told)
     while True:
         yield scene.hours(1, 14)
@@ -221,10 +223,10 @@ async def _on_site(scene: Scene, head: Actor, line: LineView, *, slow: bool) -> 
     yield line.visit_from - scene.clock.now() + timedelta(hours=1)
     now = scene.clock.now()
     arrived = now - timedelta(minutes=45)
-    seen = NewVisit(arrived_at=arrived, left_at=now, who="项目经理、班组长", record="已到现场,按方案施工")
+    seen = NewVisit(arrived_at=arrived, left_at=now, who="项目经理、班组长", record="已到现场，按方案施工")
     line = await work.record_visit(head, line.line_id, line.version, seen)
     yield scene.hours(60, 90) if slow else scene.hours(1, 10)
-    await work.claim_done(head, line.line_id, line.version, note="已按方案处理完毕,客户在场")
+    await work.claim_done(head, line.line_id, line.version, note="已按方案处理完毕，客户在场")
     yield scene.hours(2, 20)
 
 
@@ -274,7 +276,7 @@ async def unvisited(scene: Scene, plot: Plot) -> Steps:
         scene, head, view.lines[0], plot.number, visit_at=visit, plan_at=visit + timedelta(hours=3)
     )
     yield now + timedelta(hours=1)
-    await scene.crm.complaints.work.verify(head, line.line_id, line.version, facts="已联系客户,约定上门查看")
+    await scene.crm.complaints.work.verify(head, line.line_id, line.version, facts="已联系客户，约定上门查看")
     yield scene.until
 
 
@@ -308,7 +310,7 @@ async def unsolved(scene: Scene, plot: Plot) -> Steps:
         arrived_at=line.visit_from,
         left_at=scene.clock.now(),
         who="班组长",
-        record="材料不齐,约客户改日再来",
+        record="材料不齐，约客户改日再来",
     )
     await work.record_visit(head, line.line_id, line.version, seen)
     yield scene.until

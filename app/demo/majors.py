@@ -66,7 +66,7 @@ async def major(scene: Scene, given: Major) -> Steps:
     line = await work.verify(head, line.line_id, line.version, facts=f"已到现场核实:{plot.grievance.cause}")
     yield scene.hours(1, 2)
     view = await scene.crm.complaints.complaints.called_again(
-        specialist, case_id, note="客户要求赔偿,情绪激动"
+        specialist, case_id, note="客户要求赔偿，情绪激动"
     )
     new = NewEscalation(
         cause=plot.grievance.cause, process_so_far=given.process, demand=plot.grievance.demand
@@ -76,7 +76,7 @@ async def major(scene: Scene, given: Major) -> Steps:
         yield scene.until
     yield scene.hours(1, 4)
     found = await escalations.review(
-        office.manager, found.escalation_id, found.version, visit_needed=True, note="已致电客户,安抚并约上门"
+        office.manager, found.escalation_id, found.version, visit_needed=True, note="已致电客户，安抚并约上门"
     )
     if given.until is Until.VISIT_DUE:
         yield scene.until
@@ -107,13 +107,13 @@ async def major(scene: Scene, given: Major) -> Steps:
         found.escalation_id,
         found.version,
         visited_at=visit + timedelta(minutes=90),
-        record=f"与{head.name}、客户三方现场查看,情况属实,已拍照留存",
+        record=f"与{head.name}、客户三方现场查看，情况属实，已拍照留存",
     )
     seen = NewVisit(
         arrived_at=visit,
         left_at=visit + timedelta(minutes=100),
         who=f"{head.name}、客服经理",
-        record="三方现场查看并拍照,方案已当面说明",
+        record="三方现场查看并拍照，方案已当面说明",
     )
     line = await work.record_visit(head, line.line_id, line.version, seen)
     if given.until is Until.VISITED:
@@ -127,7 +127,7 @@ async def major(scene: Scene, given: Major) -> Steps:
     if given.until is Until.PLANNED:
         yield scene.until
     yield scene.hours(2, 8)
-    await work.claim_done(head, line.line_id, line.version, note="返工完毕,客户在场验收")
+    await work.claim_done(head, line.line_id, line.version, note="返工完毕，客户在场验收")
     yield scene.hours(1, 8)
     view = await scene.crm.complaints.complaints.get(specialist, case_id)
     await call_back(scene, specialist, view, satisfied=True)
@@ -135,7 +135,7 @@ async def major(scene: Scene, given: Major) -> Steps:
         yield pause
     found = await escalations.get(specialist, found.escalation_id)
     await escalations.close(
-        specialist, found.escalation_id, found.version, outcome="赔付到位,返工验收合格,客户满意"
+        specialist, found.escalation_id, found.version, outcome="赔付到位，返工验收合格，客户满意"
     )
     view = await scene.crm.complaints.complaints.get(specialist, case_id)
     await close(scene, specialist, view, plot.grievance, head)
@@ -148,7 +148,7 @@ async def _settle(scene: Scene, given: Major, found: EscalationView, head: Actor
         scene.office.manager,
         found.escalation_id,
         found.version,
-        Liability(shares=shares, with_head=head.name, persons=persons, note="现场界定,责任双方已确认"),
+        Liability(shares=shares, with_head=head.name, persons=persons, note="现场界定，责任双方已确认"),
     )
 
 

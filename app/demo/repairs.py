@@ -72,7 +72,7 @@ async def repair(scene: Scene, given: Repair) -> Steps:
     yield scene.hours(1, 6) if number % 8 else scene.hours(26, 30)
     visit = scene.at_work(scene.clock.now() + scene.hours(4, 18))
     agreed = NewAppointment(from_=visit, until=visit + timedelta(hours=2), plan=given.fault.plan)
-    contact = CustomerContact(says="描述与登记一致,约定时间在家", appointment=agreed)
+    contact = CustomerContact(says="描述与登记一致，约定时间在家", appointment=agreed)
     view = await work.contact(worker, view.case_id, expected=view.version, contact=contact)
     if given.order:
         yield scene.hours(0.1, 0.5)

@@ -18,19 +18,19 @@ from crm.materials import MaterialText
 from crm.voices import NewVoice
 
 SAID = (
-    ("", "希望能在手机上看到每天的施工照片,不用总打电话问"),
-    ("", "建议把增项价格表提前给客户,签字前心里有数"),
-    ("宜居装饰", "邻居在宜居装饰签的约,整包每平方米便宜一百二,送全屋窗帘"),
-    ("", "水电验收能不能约周末,平时要上班"),
-    ("美家天下", "美家天下在小区做样板间,承诺延期一天赔三百"),
-    ("", "安装前一天发短信提醒就好了,总怕忘"),
+    ("", "希望能在手机上看到每天的施工照片，不用总打电话问"),
+    ("", "建议把增项价格表提前给客户，签字前心里有数"),
+    ("宜居装饰", "邻居在宜居装饰签的约，整包每平方米便宜一百二，送全屋窗帘"),
+    ("", "水电验收能不能约周末，平时要上班"),
+    ("美家天下", "美家天下在小区做样板间，承诺延期一天赔三百"),
+    ("", "安装前一天发短信提醒就好了，总怕忘"),
 )
 """What customers said: of which competitor, if of any, and what."""
 
 LOGGED = (
-    "夜里一点业主报阳台漏水,电话教其关总阀,早上转维修队长",
-    "热线停电十分钟,已切备用电源,无漏接",
-    "12345 转来一件,已当场登记并转工程部",
+    "夜里一点业主报阳台漏水，电话教其关总阀，早上转维修队长",
+    "热线停电十分钟，已切备用电源，无漏接",
+    "12345 转来一件，已当场登记并转工程部",
 )
 
 MATERIALS = (
@@ -63,7 +63,7 @@ async def measures(scene: Scene) -> Steps:
         office.manager,
         NewMeasure(
             problem="墙砖空鼓连续两个月居投诉首位",
-            measure="贴砖前基层验收拍照,质检员签字后才能铺贴;每周抽查两户",
+            measure="贴砖前基层验收拍照，质检员签字后才能铺贴;每周抽查两户",
             department="ENG",
             due_on=improvements.today() + 14 * DAY,
             class_code=ComplaintClass.WORKMANSHIP,
@@ -74,7 +74,7 @@ async def measures(scene: Scene) -> Steps:
         office.manager,
         NewMeasure(
             problem="主材晚到没有人提前通知客户",
-            measure="到货前三天由材料部电话确认,改期当天通知",
+            measure="到货前三天由材料部电话确认，改期当天通知",
             department="MAT",
             due_on=improvements.today() + 20 * DAY,
             class_code=ComplaintClass.DELAY,
@@ -85,13 +85,13 @@ async def measures(scene: Scene) -> Steps:
         office.heads["ENG"],
         tiles.measure.measure_id,
         expected=tiles.measure.version,
-        evidence="在施工地已全部按新办法验收,抽查六户无空鼓",
+        evidence="在施工地已全部按新办法验收，抽查六户无空鼓",
     )
     await improvements.set(
         office.manager,
         NewMeasure(
             problem="图纸漏画燃气表和地暖分水器",
-            measure="出图前按核对表逐项检查,核对表随图存档",
+            measure="出图前按核对表逐项检查，核对表随图存档",
             department="DES",
             due_on=improvements.today() + 30 * DAY,
             class_code=ComplaintClass.DESIGN,
@@ -129,7 +129,7 @@ async def duty(scene: Scene) -> Steps:
         yield morning + 6 * HOUR
         if number % 9 != 4:
             sound = number % 7 != 3
-            found = "" if sound else "二号楼样板间门口堆放垃圾,已请工程部当天清运"
+            found = "" if sound else "二号楼样板间门口堆放垃圾，已请工程部当天清运"
             await book.patrol(
                 people[(number + 1) % len(people)], PatrolSlot.AFTERNOON, sound=sound, found=found
             )

@@ -68,7 +68,7 @@ async def ticket(
         head = scene.office.head_of(part.department)
         assert head is not None, "the demo's departments have heads"
         if fate is Fate.REFUSED:
-            await tickets.work.refuse(head, part.part_id, part.version, "非本部门施工内容,请转材料部")
+            await tickets.work.refuse(head, part.part_id, part.version, "非本部门施工内容，请转材料部")
             return
         await tickets.work.sign(head, part.part_id, part.version, SIGNED)
     view = await tickets.tickets.get(specialist, view.case_id)
@@ -89,7 +89,7 @@ async def ticket(
             view.case_id,
             view.version,
             ConvertWhy.CUSTOMER,
-            note="客户表示问题反复,要求按投诉处理",
+            note="客户表示问题反复，要求按投诉处理",
         )
         return
     view = await tickets.end.revisit(

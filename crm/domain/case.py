@@ -132,28 +132,28 @@ STATUS_LABELS = {
     CaseStatus.CONVERTED: "已转投诉",
 }
 
-_WITH_DEPARTMENT = "负责部门已经受理,会尽快与您联系"
+_WITH_DEPARTMENT = "负责部门已经受理，会尽快与您联系"
 _AT_WORK = "工作人员正在处理"
 SPOKEN_STATUS = {
-    CaseStatus.REGISTERED: "已经登记,正在转交负责部门",
-    CaseStatus.HANDED_OFF: "已经转交负责部门,正在等待受理",
+    CaseStatus.REGISTERED: "已经登记，正在转交负责部门",
+    CaseStatus.HANDED_OFF: "已经转交负责部门，正在等待受理",
     CaseStatus.ACCEPTED: _WITH_DEPARTMENT,
-    CaseStatus.REJECTED: "正在重新核实负责部门,会尽快给您答复",
-    CaseStatus.VERIFIED: "已经向您核实过情况,正在制定处理方案",
-    CaseStatus.PLANNED: "已经安排好处理方案,工作人员会按约定时间上门",
+    CaseStatus.REJECTED: "正在重新核实负责部门，会尽快给您答复",
+    CaseStatus.VERIFIED: "已经向您核实过情况，正在制定处理方案",
+    CaseStatus.PLANNED: "已经安排好处理方案，工作人员会按约定时间上门",
     CaseStatus.ON_SITE: _AT_WORK,
-    CaseStatus.DONE: "已经处理完毕,我们会给您回访确认",
-    CaseStatus.CALLBACK: "已经给您回访过,正在办理结案",
+    CaseStatus.DONE: "已经处理完毕，我们会给您回访确认",
+    CaseStatus.CALLBACK: "已经给您回访过，正在办理结案",
     CaseStatus.CLOSED: "已经结案",
     CaseStatus.NOT_FILED: "已经处理完毕",
     CaseStatus.ROUTED: "已经安排维修人员",
-    CaseStatus.NOTIFIED: "已经通知维修人员,会尽快与您联系",
-    CaseStatus.CONTACTED: "维修人员已经与您联系过,正在安排上门时间",
+    CaseStatus.NOTIFIED: "已经通知维修人员，会尽快与您联系",
+    CaseStatus.CONTACTED: "维修人员已经与您联系过，正在安排上门时间",
     CaseStatus.APPOINTED: "已经约好上门维修时间",
-    CaseStatus.VISITED: "维修人员已经上门,我们会给您回访确认",
-    CaseStatus.OPEN: "已经登记,正在转交负责部门",
+    CaseStatus.VISITED: "维修人员已经上门，我们会给您回访确认",
+    CaseStatus.OPEN: "已经登记，正在转交负责部门",
     CaseStatus.IN_HAND: _AT_WORK,
-    CaseStatus.SOLVED: "已经处理完毕,我们会给您回访确认",
+    CaseStatus.SOLVED: "已经处理完毕，我们会给您回访确认",
     CaseStatus.CONVERTED: "已经作为投诉处理",
 }
 """A sentence that may be read to the caller."""

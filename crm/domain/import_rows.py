@@ -340,9 +340,10 @@ def _stage(reader: CellReader) -> Stage | None:
     value = reader.text("stage", 20)
     if value is None:
         return None
+    plain = value.replace(",", "，")  # tables from elsewhere write 方案已定,未签约
     for stage in Stage:
         # Nobody would know where suspended work goes on.
-        if stage is not Stage.SUSPENDED and value in {str(int(stage)), STAGE_LABELS[stage]}:
+        if stage is not Stage.SUSPENDED and plain in {str(int(stage)), STAGE_LABELS[stage]}:
             return stage
     reader.wrong("stage", "not_a_choice", value)
     return None

@@ -36,7 +36,7 @@ STAGE_LABELS: dict[Stage, str] = {
     Stage.TERMINATED: "合同异常终止",
     Stage.SUSPENDED: "停工",
     Stage.CANCELLED: "已退单",
-    Stage.PROPOSAL: "方案已定,未签约",
+    Stage.PROPOSAL: "方案已定，未签约",
     Stage.AUDIT: "图纸审核中",
     Stage.SIGNED: "已签约",
     Stage.REGISTERED: "档案登记",

@@ -77,7 +77,7 @@ REASON_LABELS = {
 }
 OUTCOME_LABELS = {
     VisitOutcome.FIXED: "已修好",
-    VisitOutcome.UNFINISHED: "未修完,需再次上门",
+    VisitOutcome.UNFINISHED: "未修完，需再次上门",
     VisitOutcome.NOT_HOME: "客户不在家",
     VisitOutcome.REFUSED: "客户不同意维修方案",
 }
