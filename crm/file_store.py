@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crm.attachment_tables import AttachmentRow
 from crm.improvement_tables import ImprovementFile
+from crm.repair_point_tables import PointFile
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.ids import new_ulid
@@ -31,7 +32,7 @@ HOURS = 24
 """Each hour of the day has its share of the folders."""
 AT_ONCE = 1000
 """Files that one run removes."""
-NAMING = (AttachmentRow, ImprovementFile)
+NAMING = (AttachmentRow, ImprovementFile, PointFile)
 """Tables whose rows name files."""
 
 

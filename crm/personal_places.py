@@ -11,6 +11,7 @@ import crm.forwarded_tables
 import crm.line_record_tables
 import crm.notices.tables
 import crm.people_tables
+import crm.repair_point_tables
 import crm.repair_tables
 import crm.request_tables
 import crm.tables
@@ -82,6 +83,7 @@ _CASES = (
     _case("repair_visit", "result"),
     _case("repair_callback", "remark", "no_visit_reason"),
     _case("repair_routing", "note"),
+    _case("repair_point_job", "note", "end_reason"),
     _case("repair_cost", "reason"),
     _case("problem_ticket", "question", "answer", "revisit_note", "converted_note", "waived_why"),
     _case("ticket_part", "cause", "solution", "refuse_reason", "settled_why"),
@@ -181,7 +183,7 @@ PERSONAL = Personal(
         ),
         "what the company knows of itself": (
             *("department.*", "store.*", "staff.*", "crew.*", "material.*", "repair_point.*", "duty_shift.*"),
-            "repair_point_visit.*",
+            *("repair_point_visit.*", "repair_point_file.*", "repair_point_job.ended_how"),
             *("knowledge_*", "calendar_*", "case_number.prefix", "quality_feedback.*", "improvement_*"),
             *("patrol.*", "repair_order.original_crew_name", "limit_*", "appraisal_proposal.*"),
         ),

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+import crm.repair_tables  # noqa: F401 - a job names its repair
 from kernel.db import Base, Json, Ulid, UtcDateTime
 
 
@@ -130,3 +131,49 @@ class PointVisit(Base):
 
     __table_args__ = (Index("ix_repair_point_visit_point_id", "point_id", "planned_on"),)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
+
+
+class PointFile(Base):
+    """A page of a point's agreement, a photo or a PDF; it lies under its hash, as files of cases do."""
+
+    __tablename__ = "repair_point_file"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    point_id: Mapped[str] = mapped_column(ForeignKey("repair_point.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    media_type: Mapped[str] = mapped_column(String(20))
+    size: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(String(64))
+    thumb_sha256: Mapped[str | None] = mapped_column(String(64))
+    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    uploaded_by: Mapped[str] = mapped_column(String(80))
+
+    __table_args__ = (Index("ix_repair_point_file_point_id", "point_id"),)
+
+
+class PointJob(Base):
+    """A repair that a point has, from when until when; what it did in between is its own.
+
+    Attributes:
+        open_key: the repair, while the point has it: no two points have it at the same time.
+        ended_how: :class:`crm.point_jobs.JobEnd`.
+    """
+
+    __tablename__ = "repair_point_job"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("repair_order.case_id"))
+    point_id: Mapped[str] = mapped_column(ForeignKey("repair_point.id"))
+    open_key: Mapped[str | None] = mapped_column(Ulid, unique=True)
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    given_by: Mapped[str] = mapped_column(String(80))
+    note: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_by: Mapped[str | None] = mapped_column(String(80))
+    ended_how: Mapped[str | None] = mapped_column(String(12))
+    end_reason: Mapped[str] = mapped_column(String(200), default="", server_default="")
+
+    __table_args__ = (
+        Index("ix_repair_point_job_case_id", "case_id"),
+        Index("ix_repair_point_job_point_id", "point_id", "given_at"),
+    )

@@ -16,6 +16,7 @@ from crm.domain.repair_point import (
     CENT,
     LARGEST,
     PartKind,
+    agreement_holds,
     amount,
     check_approval,
     check_stock,
@@ -427,8 +428,7 @@ class RepairPoints:
         return row
 
     def _point(self, row: RepairPoint) -> PointView:
-        today = self.today()
-        holds = row.valid_from <= today and (row.valid_to is None or today <= row.valid_to)
+        holds = agreement_holds(row.valid_from, row.valid_to, self.today())
         return PointView(
             point_id=row.id,
             name=row.name,

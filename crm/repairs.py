@@ -23,6 +23,7 @@ from crm.events_repairs import (
     RepairRouted,
 )
 from crm.limit_tables import LimitTimerRow
+from crm.point_jobs import end_on_reroute
 from crm.repair_input import (
     MAX_NOTE,
     MAX_PLACE,
@@ -201,6 +202,7 @@ class Repairs:
         moved = step(opened.domain(), routing, now=opened.now)
         if opened.visit is not None:
             opened.visit.cancelled_at, opened.visit.open_key = opened.now, None
+        await end_on_reroute(opened)
         department = await self._store.give_to(opened, asked.route)
         await opened.move(
             moved,

@@ -30,6 +30,10 @@ from crm.notices.desk import OutgoingDesk
 from crm.notices.service import NoticeBoard
 from crm.office import Office
 from crm.people_services import PeopleServices
+from crm.point_figures import PointFigureReader
+from crm.point_files import PointFiles
+from crm.point_jobs import PointJobs
+from crm.point_ledger import PointLedger
 from crm.point_visits import PointVisits
 from crm.problem_customers import ProblemCustomers
 from crm.repair_points import RepairPoints
@@ -101,6 +105,10 @@ class CrmServices:
     knowledge: Knowledge
     repair_points: RepairPoints
     point_visits: PointVisits
+    point_files: PointFiles
+    point_jobs: PointJobs
+    point_figures: PointFigureReader
+    point_ledger: PointLedger
     follow_ups: FollowUps
     figures: CaseFiguresReader
     repeats: RepeatComplaints
@@ -211,6 +219,10 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),
         repair_points=RepairPoints(deps.database, deps.clock, journal, zone=settings.timezone),
         point_visits=PointVisits(deps.database, deps.clock, journal, zone=settings.timezone),
+        point_files=PointFiles(deps.database, deps.clock, journal, FileStore(settings.files_dir)),
+        point_jobs=PointJobs(repairs.store, repairs.reader, zone=settings.timezone),
+        point_figures=PointFigureReader(deps.database, zone=settings.timezone),
+        point_ledger=PointLedger(deps.database, journal, zone=settings.timezone),
         follow_ups=FollowUps(deps.database, deps.clock, cases, journal),
         figures=CaseFiguresReader(deps.database, deps.clock, zone=settings.timezone),
         repeats=RepeatComplaints(deps.database, deps.clock, cases),

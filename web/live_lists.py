@@ -30,6 +30,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "forwarded": ("source_reply",),
     "points": (
         *("repair_point", "part_issue", "monthly_repair_account", "quality_feedback", "repair_point_visit"),
+        *("repair_point_file", "repair_point_job"),
     ),
     "costs": ("repair_cost", "deposit_posting", "crew_receivable"),
     "appraisals": ("appraisal_proposal",),

@@ -49,6 +49,11 @@ def month_of(raw: str, today: date, *, field: str = "month") -> str:
     return raw
 
 
+def agreement_holds(valid_from: date, valid_to: date | None, today: date) -> bool:
+    """Tell whether an agreement holds on a day; its first and its last day belong to it."""
+    return valid_from <= today and (valid_to is None or today <= valid_to)
+
+
 def check_stock(issued: Decimal, returned: Decimal, back: Decimal) -> None:
     """Refuse to take back more of a part than a point has got. Raises Invalid."""
     if returned + back > issued:

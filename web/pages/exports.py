@@ -27,6 +27,7 @@ from web.pages import case_board, case_words, figures
 from web.pages.case_parts import CASE_LISTS, departments
 from web.pages.lists import repeats, voices
 from web.pages.lists.appraisal_file import appraisal_row, appraisal_titles
+from web.pages.lists.point_ledger import ledger_row, ledger_titles
 from web.pages.office.overdue import LISTS
 from web.permissions import Permission, requires, streaming
 
@@ -67,6 +68,7 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/exports/voices.{form}", send_voices)
     app.router.add_get("/exports/crew-repairs.{form}", send_crew_repairs)
     app.router.add_get("/exports/appraisals.{form}", send_appraisals)
+    app.router.add_get("/exports/repair-points.{form}", send_ledger)
 
 
 @requires(Permission.EXPORT)
@@ -141,6 +143,19 @@ async def send_appraisals(request: web.Request) -> web.StreamResponse:
         return await send_file(
             request, form, f"appraisals-{month}", appraisal_titles(), found, await appraisal_row(request)
         )
+
+
+@requires(Permission.EXPORT)
+@streaming
+async def send_ledger(request: web.Request) -> web.StreamResponse:
+    """Send a month's ledger of the repair points, of all or of one."""
+    form, month = form_of(request), request.query.get("month", "")[:7]
+    point_id = request.query.get("point", "")[:40] or None
+    with request.app[SLOTS].one():
+        found = await request.app[CRM].point_ledger.take_out(
+            current_actor(request), month, form=form, point_id=point_id
+        )
+        return await send_file(request, form, f"repair-points-{month}", ledger_titles(), found, ledger_row)
 
 
 def form_of(request: web.Request) -> FileForm:

@@ -7,6 +7,7 @@ from aiohttp import web
 from crm.repair_point_views import PointText
 from crm.repair_points import RepairPoints
 from web.api.operation import Call, operation
+from web.api.v1.point_records import ROUTES as RECORD_ROUTES
 from web.api.v1.point_visits import ROUTES as VISIT_ROUTES
 from web.api.v1.repair_points_schemas import (
     AccountIn,
@@ -325,6 +326,7 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("GET", "/quality-feedback", list_quality_feedback),
     ("POST", "/quality-feedback", add_quality_feedback),
     *VISIT_ROUTES,
+    *RECORD_ROUTES,
     ("GET", "/follow-ups", list_follow_ups),
     ("GET", "/follow-up-ratios", list_follow_up_ratios),
     ("POST", "/follow-ups/{case_id}", note_follow_up),

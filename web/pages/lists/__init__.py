@@ -13,6 +13,7 @@ from web.pages.lists import (
     forwarded,
     improvements,
     materials,
+    point_file,
     points,
     problem,
     repeats,
@@ -40,6 +41,7 @@ def setup(app: web.Application) -> None:
         follow_ups,
         appraisals,
         points,
+        point_file,
     ):
         part.setup(app)
 

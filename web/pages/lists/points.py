@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from crm.domain.repair_point import PartKind
+from crm.point_figures import PointFigures
 from crm.repair_point_views import AccountView, PartView, PointView
 from kernel.access import Actor
 from kernel.errors import Invalid, NotFound
@@ -40,6 +41,8 @@ from web.pop import readable
 
 HERE = "/lists/repair-points"
 NEW = "new"
+FILES = "files"
+"""The form that takes files of the agreement."""
 
 
 def setup(app: web.Application) -> None:
@@ -63,7 +66,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 @requires(Permission.PROJECTS_VIEW)
 async def show_point(request: web.Request) -> web.StreamResponse:
     """Show a point."""
-    return await _one(request, RowAttempt())
+    return await one(request, RowAttempt())
 
 
 @requires(Permission.PROJECTS_VIEW)
@@ -89,7 +92,7 @@ async def take_of_point(request: web.Request) -> web.StreamResponse:
     step = _allowed(request, {"put", "move", "account", "plan", "finish"})
     key = request.query.get("key", point_id)[:60]
     given = _given(request, point_id) | {"visit_id": key}
-    return await take_row(request, step, key, given, _one, here=f"{HERE}/{point_id}")
+    return await take_row(request, step, key, given, one, here=f"{HERE}/{point_id}")
 
 
 @requires(Permission.COSTS_SIGN_SERVICE)
@@ -97,7 +100,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
     """Approve a month of a point."""
     point_id, account_id = (request.match_info[name][:40] for name in ("point_id", "account_id"))
     given = _given(request, point_id) | {"account_id": account_id}
-    return await take_row(request, APPROVE, account_id, given, _one, here=f"{HERE}/{point_id}")
+    return await take_row(request, APPROVE, account_id, given, one, here=f"{HERE}/{point_id}")
 
 
 def _allowed(request: web.Request, names: set[str]) -> Step:
@@ -133,7 +136,10 @@ async def _with_choices(request: web.Request, step: Step) -> Step:
 
 
 def _done(request: web.Request) -> str:
-    step = STEPS.get(request.query.get("done", ""))
+    name = request.query.get("done", "")
+    if name == FILES:
+        return gettext("协议文件已保存。")
+    step = STEPS.get(name)
     return gettext(step.done) if step else ""
 
 
@@ -149,6 +155,7 @@ async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     month = month or f"{today:%Y-%m}"
     accounts = await network.accounts(actor, month=month)
     points = await network.points(actor)
+    sees_costs = actor.can(Permission.DEPOSITS_VIEW)
     groups: dict[str, list[PointView]] = defaultdict(list)
     for point in points:
         groups[point.district].append(point)
@@ -174,6 +181,10 @@ async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -
         "budget": sum((account.budget for account in accounts), Decimal(0)),
         "actual": sum((account.actual or Decimal(0) for account in accounts), Decimal(0)),
         "month": month,
+        "figures": shown_figures(await request.app[CRM].point_figures.month(actor, month))
+        if sees_costs
+        else None,
+        "may_export": sees_costs and actor.can(Permission.EXPORT),
         "feedback": feedback,
         "names": await departments(request),
         "points": {point.point_id: point.name for point in points},
@@ -184,7 +195,8 @@ async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     return render(request, "lists/points.html", context, status=status)
 
 
-async def _one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
+async def one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
+    """Return a point's page, after a refused form with what was written."""
     point_id = request.match_info["point_id"][:40]
     actor, network = current_actor(request), request.app[CRM].repair_points
     point = next((one for one in await network.points(actor) if one.point_id == point_id), None)
@@ -205,7 +217,10 @@ async def _one(request: web.Request, tried: RowAttempt, *, status: int = 200) ->
     if actor.can(PERMISSIONS["plan"]):
         start = {"planned_on": today.isoformat()}
         steps.append(_step(PLAN, tried, point_id, key=f"plan-{NEW}", start=start))
-    visits = await request.app[CRM].point_visits.of_point(actor, point_id)
+    crm = request.app[CRM]
+    visits = await crm.point_visits.of_point(actor, point_id)
+    sees_costs = actor.can(Permission.DEPOSITS_VIEW)
+    month = f"{today:%Y-%m}"
     finishes = actor.can(PERMISSIONS["finish"])
     done = {"done_on": today.isoformat()}
     context = {
@@ -220,6 +235,13 @@ async def _one(request: web.Request, tried: RowAttempt, *, status: int = 200) ->
             for one in visits
         ],
         "visit_kinds": labels.words(VISIT_KINDS),
+        "files": await crm.point_files.of_point(actor, point_id) if sees_costs else None,
+        "adds_files": actor.can(Permission.STAFF_EDIT),
+        "file_problem": tried.attempt.problem if tried.key == FILES else "",
+        "figures": shown_figures(await crm.point_figures.of_point(actor, point_id, until=month))
+        if sees_costs
+        else None,
+        "may_export": sees_costs and actor.can(Permission.EXPORT),
         "point": point,
         "phone": readable(point.phone),
         "stock": _stock(parts),
@@ -277,6 +299,39 @@ def _start(point: PointView) -> dict[str, str]:
         "note": point.note,
         "active": "1" if point.active else "",
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFigures:
+    """A point's month: the figures, shares in percent (``None`` of nothing), bars out of the longest."""
+
+    of: PointFigures
+    on_time: int | None
+    first_time: int | None
+    satisfied: int | None
+    most_visits: int
+    most_cost: Decimal
+
+
+def shown_figures(found: Sequence[PointFigures]) -> list[ShownFigures]:
+    """Return figures as the tables show them."""
+    visits = max((one.visits for one in found), default=0)
+    cost = max((one.cost for one in found), default=Decimal(0))
+    return [
+        ShownFigures(
+            of=one,
+            on_time=_percent(one.on_time, one.appointed),
+            first_time=_percent(one.first_time, one.closed),
+            satisfied=_percent(one.satisfied, one.answered),
+            most_visits=visits,
+            most_cost=cost,
+        )
+        for one in found
+    ]
+
+
+def _percent(part: int, whole: int) -> int | None:
+    return round(100 * part / whole) if whole else None
 
 
 def _stock(parts: Sequence[PartView]) -> list[tuple[str, Decimal]]:

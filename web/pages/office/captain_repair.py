@@ -1,7 +1,7 @@
 """One repair on the captain's telephone: call, appointment, on the way, there, done; photos; re-route."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from crm.attachments import Purpose
 from crm.domain.case import CaseStatus
 from crm.domain.repair import Route, RouteReason, VisitOutcome
+from crm.point_jobs import GIVEN_IN, JobEnd, PointJobs, PointJobView
 from crm.repair_input import AskedRoute, CustomerContact, NewAppointment
 from crm.repair_services import RepairServices
 from crm.repair_views import RepairView, VisitView
@@ -42,6 +43,7 @@ from web.pages.office.parts import (
 from web.pages.shell import render, see_other
 from web.pages.step_taken import try_step
 from web.permissions import Permission, requires
+from web.pop import readable
 
 
 def setup(app: web.Application) -> None:
@@ -56,6 +58,7 @@ class Taken:
     """A step that somebody takes."""
 
     services: RepairServices
+    points: PointJobs
     actor: Actor
     case_id: str
     expected: int
@@ -134,6 +137,23 @@ async def _reroute(taken: Taken) -> object:
     )
 
 
+async def _give(taken: Taken) -> object:
+    values = taken.values
+    return await taken.points.give(
+        taken.actor,
+        taken.case_id,
+        expected=taken.expected,
+        point_id=values["point_id"],
+        note=values["note"],
+    )
+
+
+async def _take_back(taken: Taken) -> object:
+    return await taken.points.take_back(
+        taken.actor, taken.case_id, expected=taken.expected, why=taken.values["why"]
+    )
+
+
 async def _photos(taken: Taken) -> object:
     """The photos were stored before: nothing else is to be done."""
     return None
@@ -197,6 +217,26 @@ STEPS = (
         photos=True,
     ),
     Step(
+        name="point",
+        title=N_("交给维修点"),
+        button=N_("交给维修点"),
+        done=N_("已交给维修点。"),
+        hint=N_("上门、费用照样在这里登记，算作这个维修点的。"),
+        run=_give,
+        fields=(
+            Field(name="point_id", label=N_("哪个维修点"), kind="choice", blank=N_("请选择")),
+            Field(name="note", label=N_("说明（换维修点时必填）"), required=False, limit=200),
+        ),
+    ),
+    Step(
+        name="take_back",
+        title=N_("从维修点收回"),
+        button=N_("收回"),
+        done=N_("已从维修点收回。"),
+        run=_take_back,
+        fields=(Field(name="why", label=N_("原因"), limit=200),),
+    ),
+    Step(
         name="reroute",
         title=N_("改派"),
         button=N_("改派"),
@@ -227,7 +267,13 @@ STEPS = (
 OWED = frozenset({"BX.R2", "BX.R3", "BX.K0"})
 """Limits of whoever repairs; the callback is customer service's to make."""
 BY_NAME = {step.name: step for step in STEPS}
-_PERMISSION = {"reroute": Permission.REPAIRS_ROUTE}
+_PERMISSION = {
+    "reroute": Permission.REPAIRS_ROUTE,
+    "point": Permission.REPAIRS_ROUTE,
+    "take_back": Permission.REPAIRS_ROUTE,
+}
+JOB_ENDS = {"taken_back": N_("已收回"), "given_on": N_("转给别的维修点"), "rerouted": N_("已改派")}
+assert set(JOB_ENDS) == {end.value for end in JobEnd}
 
 
 @requires(Permission.REPAIRS_WORK)
@@ -243,7 +289,8 @@ async def page(
     app, actor = request.app, current_actor(request)
     view = await app[CRM].repairs.reader.get(actor, case_id)
     now = app[DEPS].clock.now()
-    steps = await _steps(request, view, attempt)
+    jobs = await app[CRM].point_jobs.of_case(actor, case_id)
+    steps = await _steps(request, view, attempt, jobs)
     files = await app[CRM].repairs.attachments.of_case(actor, case_id)
     done = BY_NAME.get(request.query.get("done", ""))
     owed = [timer for timer in view.timers if timer.code in OWED]
@@ -262,6 +309,9 @@ async def page(
         "dues": [due for due in (due_of(timer, now) for timer in owed) if due is not None],
         "phones": await masked_phones(app, actor, view.case),
         "open_visit": open_visit,
+        "jobs": jobs,
+        "job_ends": labels.words(JOB_ENDS),
+        "readable": readable,
         "steps": steps,
         "attempt": attempt,
         "kept": attempt.kept(STEPS, steps),
@@ -273,22 +323,31 @@ async def page(
     return render(request, "office/repair.html", context, status=status)
 
 
-async def _steps(request: web.Request, view: RepairView, attempt: Attempt) -> list[ShownStep]:
+async def _steps(
+    request: web.Request, view: RepairView, attempt: Attempt, jobs: Sequence[PointJobView]
+) -> list[ShownStep]:
     actor = current_actor(request)
     works = view.route is not Route.ORIGINAL and view.route is not None
     possible = {step.value for step in view.steps} if works else {"reroute"} & {s.value for s in view.steps}
     if works and view.case.closed_at is None:
         possible.add("photos")
+    if view.route is Route.CAPTAIN and view.status in GIVEN_IN:
+        possible |= {"point", "take_back"} if jobs and jobs[0].ended_at is None else {"point"}
     under_way = next((item for item in view.visits if not item.done_at and not item.cancelled_at), None)
+    if under_way is not None:
+        possible -= {"point", "take_back"}
     rank = {name: place for place, name in enumerate(_order(view.status, there=_is_there(under_way)))}
     ranked = sorted(STEPS, key=lambda step: rank.get(step.name, len(rank)))
     found: list[ShownStep] = []
     for step in ranked:
         if step.name not in possible or not actor.can(_PERMISSION.get(step.name, Permission.REPAIRS_WORK)):
             continue
+        chosen = await _with_choices(request, step)
+        if step.name == "point" and not chosen.fields[0].options:
+            continue  # No point has an agreement that holds.
         found.append(
             show_step(
-                await _with_crews(request, step),
+                chosen,
                 attempt,
                 action=f"/captain/{view.case_id}/steps/{step.name}",
                 version=view.version,
@@ -308,7 +367,11 @@ def _order(status: CaseStatus, *, there: bool) -> tuple[str, ...]:
     return ("depart", "arrive", "finish", "appoint") if status is CaseStatus.APPOINTED else ()
 
 
-async def _with_crews(request: web.Request, step: Step) -> Step:
+async def _with_choices(request: web.Request, step: Step) -> Step:
+    if step.name == "point":
+        points = await request.app[CRM].repair_points.points(current_actor(request), valid_only=True)
+        names = {point.point_id: f"{point.district} · {point.name}" for point in points}
+        return replace(step, fields=(replace(step.fields[0], options=names), *step.fields[1:]))
     if step.name != "reroute":
         return step
     query = select(Crew.id, Crew.name).where(Crew.status == "active").order_by(Crew.name)
@@ -325,7 +388,7 @@ async def take_step(request: web.Request) -> web.StreamResponse:
     known = BY_NAME.get(request.match_info["step"])
     if known is None:
         raise NotFound("no such step", field="step")
-    step = await _with_crews(request, known)
+    step = await _with_choices(request, known)
     view = await app[CRM].repairs.reader.get(actor, case_id)
     form = await read_form(request)
     reader = reader_of(request, form)
@@ -338,6 +401,7 @@ async def take_step(request: web.Request) -> web.StreamResponse:
         return await step.run(
             Taken(
                 services=app[CRM].repairs,
+                points=app[CRM].point_jobs,
                 actor=actor,
                 case_id=case_id,
                 expected=reader.number("version"),
