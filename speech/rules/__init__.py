@@ -1,0 +1,1 @@
+"""What matters in a conversation, found by rules that people can read and change."""
