@@ -25,11 +25,19 @@ class InstalledRecognition:
     Args:
         languages: those that calls are held in; the first one is kept warm.
         engine: only models of this engine, "" for any.
+        enabled: if not, nothing is installed as far as anybody here can tell.
     """
 
     def __init__(
-        self, store: ModelStore, limits: PoolLimits, *, languages: Sequence[str] = (), engine: str = ""
+        self,
+        store: ModelStore,
+        limits: PoolLimits,
+        *,
+        languages: Sequence[str] = (),
+        engine: str = "",
+        enabled: bool = True,
     ) -> None:
+        self.enabled = enabled
         self._store = store
         self._limits = limits
         self._wanted = tuple(languages)
@@ -97,6 +105,8 @@ class InstalledRecognition:
         self._transcribers.clear()
 
     def _usable(self) -> list[Entry]:
+        if not self.enabled:
+            return []
         return [
             entry
             for entry in self._store.installed()
@@ -117,6 +127,8 @@ class InstalledRecognition:
         return found
 
     def _advice(self, language: str) -> str:
+        if not self.enabled:
+            return "speech recognition is switched off: speech.enabled"
         fitting = [
             one.entry
             for one in self._store.standings()

@@ -147,18 +147,14 @@ class ModelStore:
         pinned = {file.path: file.sha256 for file in self.entry(name).files}
         total, ready = sum(size for size, _ in listed.values()), 0
         for path, (size, digest) in listed.items():
-            before = ready
             try:
-                found = await asyncio.to_thread(
-                    file_sha256,
-                    self._folder / name / path,
-                    lambda part, before=before: progress("checking", before + part, total),
-                )
+                found = await asyncio.to_thread(file_sha256, self._folder / name / path)
             except OSError as error:
                 raise _damaged(name, f"{path} cannot be read ({error.strerror})") from error
             if found != digest or pinned.get(path, digest) != digest:
                 raise _damaged(name, f"{path} is not what was installed")
             ready += size
+            progress("checking", ready, total)
         return len(listed)
 
     async def install(

@@ -127,9 +127,11 @@ class ProcessTranscriber:
             raise LanguageUnknown(
                 f"{self._model} does not know {language!r}: it knows {known}", field="language"
             )
-        hints = checked_phrases(phrases) if self.capabilities.phrases else ()
+        hints = checked_phrases(phrases)
         process = await self._process(background)
-        return await process.open(language, at=at, phrases=hints, patience=patience)
+        return await process.open(
+            language, at=at, phrases=hints if self.capabilities.phrases else (), patience=patience
+        )
 
     async def warm(self) -> None:
         """Have a process ready for live text. Raises what ``open`` raises."""
@@ -188,7 +190,7 @@ class ProcessTranscriber:
             load_within=limits.load_within,
         )
         if background:
-            plan = replace(plan, threads=1, warm=0, nice=BACKGROUND_NICE)
+            plan = replace(plan, threads=1, warm=0, nice=BACKGROUND_NICE, thorough=True)
             self._watch_idle()
         process = RecogniserProcess(plan)
         began = time.monotonic()

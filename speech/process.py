@@ -11,12 +11,10 @@ import resource
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -24,28 +22,17 @@ from prometheus_client import Counter, Gauge
 from kernel.errors import HuifangError
 from speech.engines import ENGINES
 from speech.ports import (
-    BYTES_PER_SECOND,
-    SAMPLE_BYTES,
-    AudioInvalid,
     EngineMissing,
-    Heard,
     ModelDamaged,
-    RecogniserBehind,
     RecogniserLost,
 )
-from speech.wire import AUDIO_BYTES, Decoder, Frame, Kind, WireBroken, encode, encode_json, heard_from_json
+from speech.process_stream import ProcessStream
+from speech.wire import Decoder, Frame, Kind, WireBroken, encode, encode_json
 
 log = structlog.get_logger(__name__)
 
 STREAMS = Gauge("huifang_speech_streams", "Speakers being listened to", ["engine"])
 LOST = Counter("huifang_speech_recognisers_lost_total", "Recognisers that died or hung", ["engine"])
-SOUND = Counter("huifang_speech_sound_seconds_total", "Sound that was listened to", ["engine"])
-
-BACKLOG_SECONDS = 10.0
-"""So much sound may wait for a recogniser; then ``feed`` waits."""
-
-UNREAD_PIECES = 500
-"""So many pieces may wait to be read; then ``feed`` waits."""
 
 READ_BYTES = 64 * 1024
 WATCH_SECONDS = 1.0
@@ -63,6 +50,7 @@ class ProcessPlan:
         warm: recognisers made ready before the first stream.
         nice: how much it yields to everything else, 0 to 19.
         memory_bytes: more, and it is ended.
+        thorough: nobody waits for the text: better is worth more than sooner.
         load_within: the model is loaded by then, or the process is ended.
     """
 
@@ -72,6 +60,7 @@ class ProcessPlan:
     threads: int = 2
     warm: int = 2
     nice: int = 5
+    thorough: bool = False
     memory_bytes: int = 4 << 30
     load_within: timedelta = timedelta(seconds=120)
 
@@ -81,172 +70,6 @@ class ProcessPlan:
             *(sys.executable, "-m", "speech.worker", self.engine, str(self.folder)),
             *("--threads", str(self.threads), "--warm", str(self.warm), "--nice", str(self.nice)),
         )
-
-
-class ProcessStream:
-    """Implements :class:`speech.ports.Stream`."""
-
-    def __init__(self, process: "RecogniserProcess", number: int, at: float, patience: timedelta) -> None:
-        self._process = process
-        self._number = number
-        self._at = at
-        self._patience = patience.total_seconds()
-        self._half = b""
-        self._given = 0  # bytes
-        self._taken = 0
-        self._pieces: deque[Heard] = deque()
-        self._change = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._error: HuifangError | None = None
-        self._finished = self._ended = self._closed = False
-        self.opened = asyncio.Event()
-
-    @property
-    def fed(self) -> float:
-        """Seconds on the stream's clock up to which sound was given."""
-        return self._at + self._given / BYTES_PER_SECOND
-
-    @property
-    def lag(self) -> float:
-        """Seconds of sound that were given and not yet listened to."""
-        return max(self._given - self._taken, 0) / BYTES_PER_SECOND
-
-    @property
-    def waits(self) -> bool:
-        """Whether the process owes it something."""
-        if self._ended or self._closed:
-            return False
-        return not self.opened.is_set() or self._finished or self.lag > 1.0
-
-    async def feed(self, pcm: bytes) -> None:
-        """Give the next piece of sound; see the port."""
-        if not isinstance(pcm, bytes | bytearray | memoryview):
-            raise AudioInvalid(f"sound is bytes, not {type(pcm).__name__}", field="pcm")
-        if self._finished or self._closed:
-            raise AudioInvalid("the stream was finished: open another", field="pcm")
-        data = self._half + bytes(pcm)
-        self._half = b""
-        whole = len(data) // SAMPLE_BYTES * SAMPLE_BYTES
-        for start in range(0, whole, AUDIO_BYTES):
-            await self._wait_for_room()
-            part = data[start : min(start + AUDIO_BYTES, whole)]
-            self._given += len(part)
-            self._look_for_room()
-            self._process.send(encode(Kind.AUDIO, self._number, part))
-        self._half = data[whole:]
-        if self._error is not None:
-            raise self._error
-
-    async def _wait_for_room(self) -> None:
-        if self._error is None and not self._room.is_set():
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._room.wait()
-            except TimeoutError as error:
-                raise RecogniserBehind(
-                    f"the recogniser has been behind for {self._patience:.0f} s", lag=round(self.lag, 1)
-                ) from error
-        if self._error is not None:
-            raise self._error
-
-    def _look_for_room(self) -> None:
-        if self.lag < BACKLOG_SECONDS and len(self._pieces) < UNREAD_PIECES:
-            self._room.set()
-        else:
-            self._room.clear()
-
-    async def heard(self) -> AsyncIterator[Heard]:
-        """Yield pieces as they are heard; see the port."""
-        while True:
-            while self._pieces:
-                piece = self._pieces.popleft()
-                self._look_for_room()
-                yield piece
-            if self._closed or self._ended:
-                return
-            if self._error is not None:
-                raise self._error
-            self._change.clear()
-            await self._change.wait()
-
-    async def finish(self) -> None:
-        """Say that no more sound comes."""
-        if not (self._finished or self._closed):
-            self._finished = True
-            self._half = b""
-            self._process.send(encode(Kind.FINISH, self._number))
-
-    async def aclose(self) -> None:
-        """Let go of the stream now."""
-        if not self._closed:
-            self._closed = True
-            self._pieces.clear()
-            self._process.forget(self._number, ended=self._ended)
-            self._wake()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of the stream."""
-        await self.aclose()
-
-    def take(self, frame: Frame) -> None:
-        """Take what the process says to this stream."""
-        if frame.kind is Kind.OPENED:
-            self.opened.set()
-        elif frame.kind is Kind.HEARD:
-            self._add(
-                heard_from_json(
-                    frame.json(),
-                    at=self._at,
-                    engine=self._process.plan.engine,
-                    model=self._process.plan.model,
-                )
-            )
-        elif frame.kind is Kind.TAKEN:
-            count = int.from_bytes(frame.payload, "big")
-            self._taken += count
-            SOUND.labels(self._process.plan.engine).inc(count / BYTES_PER_SECOND)
-        elif frame.kind is Kind.FINISHED:
-            self._ended = True
-            self._process.forget(self._number, ended=True)
-        self._wake()
-
-    def _add(self, piece: Heard) -> None:
-        # A partial that nobody has read is no longer true.
-        if self._pieces and not self._pieces[-1].is_final:
-            self._pieces.pop()
-        self._pieces.append(piece)
-
-    def lose(self, error: HuifangError) -> None:
-        """End with an error."""
-        self._error = error
-        self.opened.set()
-        self._wake()
-        self._room.set()
-
-    def _wake(self) -> None:
-        self._look_for_room()
-        self._change.set()
-
-    async def wait_open(self, within: timedelta) -> None:
-        """Return when the recogniser is ready for the stream.
-
-        Raises:
-            RecogniserLost: it died, or was not ready in time.
-        """
-        try:
-            async with asyncio.timeout(within.total_seconds()):
-                await self.opened.wait()
-        except TimeoutError as error:
-            await self.aclose()
-            raise RecogniserLost("the recogniser did not open a stream in time") from error
-        if self._error is not None:
-            raise self._error
 
 
 class RecogniserProcess:
@@ -264,6 +87,16 @@ class RecogniserProcess:
         self._last_words: deque[str] = deque(maxlen=20)
         self.served = False
         self.idle_since = time.monotonic()
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine."""
+        return self.plan.engine
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.plan.model
 
     @property
     def pid(self) -> int | None:
@@ -315,7 +148,8 @@ class RecogniserProcess:
         STREAMS.labels(self.plan.engine).inc()
         if len(self._streams) == 1:
             self._progress = time.monotonic()
-        self.send(encode_json(Kind.OPEN, number, {"language": language, "phrases": list(phrases)}))
+        wish = {"language": language, "phrases": list(phrases), "thorough": self.plan.thorough}
+        self.send(encode_json(Kind.OPEN, number, wish))
         try:
             await stream.wait_open(ENGINES[self.plan.engine].silent_for)
         except BaseException:

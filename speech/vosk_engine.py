@@ -74,7 +74,7 @@ class VoskEngine:
             fresh.warm_up()
             self._idle.append(fresh)
 
-    def listener(self, language: str, phrases: Sequence[str]) -> Listener:
+    def listener(self, language: str, phrases: Sequence[str], *, thorough: bool) -> Listener:
         """Return an ear that has heard nothing, a used one if there is one."""
         with self._lock:
             if self._idle:
@@ -103,6 +103,7 @@ class VoskListener:
         self._taken = 0  # samples, since the recogniser was made: its clock never starts again
         self._began = 0
         self._partial = ""
+        self._spoken_since: float | None = None
 
     def warm_up(self) -> None:
         """Let it hear silence, so that the first speaker does not wait."""
@@ -133,8 +134,6 @@ class VoskListener:
         self._began = self._taken
         self._partial = ""
         self._spoken_since = None
-
-    _spoken_since: float | None = None
 
     def _partial_start(self, now: float) -> float:
         if not self._partial or self._spoken_since is None:

@@ -16,11 +16,8 @@ SPECIAL_FROM = 50257
 
 LANGUAGES = {"en": 50259, "zh": 50260, "ko": 50264, "ja": 50266, "yue": 50358}
 START_OF_TEXT = 50258
-START_OF_PREVIOUS = 50361
 TRANSCRIBE = 50359
 NO_TIMESTAMPS = 50363
-
-LONGEST_TOKEN = 24
 
 
 def _table() -> dict[str, int]:
@@ -36,7 +33,6 @@ def _table() -> dict[str, int]:
 
 
 TABLE = _table()
-BYTES_TO_CHARACTERS = {byte: character for character, byte in TABLE.items()}
 
 
 class Vocabulary:
@@ -46,7 +42,6 @@ class Vocabulary:
         self._bytes = [
             bytes(TABLE.get(character, 0x3F) for character in token) for token in tokens[:SPECIAL_FROM]
         ]
-        self._numbers = {piece: number for number, piece in enumerate(self._bytes)}
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":
@@ -60,23 +55,6 @@ class Vocabulary:
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text; bytes that make no character are left out."""
         return b"".join(self.bytes_of(token) for token in tokens).decode("utf-8", "ignore")
-
-    def encode(self, text: str) -> list[int]:
-        """Return tokens that spell ``text``, the longest first.
-
-        Not always those that the model learnt to split it into, but they read the same.
-        """
-        data, found, place = text.encode(), [], 0
-        while place < len(data):
-            for length in range(min(LONGEST_TOKEN, len(data) - place), 0, -1):
-                number = self._numbers.get(data[place : place + length])
-                if number is not None:
-                    found.append(number)
-                    place += length
-                    break
-            else:
-                place += 1
-        return found
 
     def words(self, tokens: Sequence[int], starts: Sequence[float], ends: Sequence[float],
               probabilities: Sequence[float]) -> tuple[Word, ...]:  # fmt: skip
@@ -164,12 +142,8 @@ class Guess:
     seconds: float
 
 
-def imagined(guess: Guess, phrases: Sequence[str] = ()) -> str | None:
-    """Return why the text was not heard but imagined, or ``None``.
-
-    Args:
-        phrases: hints given to the model; it may say them back in silence.
-    """
+def imagined(guess: Guess) -> str | None:
+    """Return why the text was not heard but imagined, or ``None``."""
     bare = PUNCTUATION.sub("", guess.text)
     if not bare:
         return "empty"
@@ -182,14 +156,7 @@ def imagined(guess: Guess, phrases: Sequence[str] = ()) -> str | None:
     most = MOST_CHARACTERS_A_SECOND if any(map(_is_han, bare)) else MOST_LETTERS_A_SECOND
     if len(bare) > most * max(guess.seconds, 0.5) + 4:
         return "too_fast"
-    if len(phrases) > 2 and bare and _says_hints_back(bare, phrases):
-        return "hints"
     return None
-
-
-def _says_hints_back(bare: str, phrases: Sequence[str]) -> bool:
-    joined = "".join(PUNCTUATION.sub("", phrase) for phrase in phrases)
-    return len(bare) >= 8 and bare in joined
 
 
 def loops(text: str) -> bool:

@@ -24,7 +24,7 @@ AUDIO_BYTES = 64 * 1024
 class Kind(IntEnum):
     """What a frame is."""
 
-    OPEN = 1  # to the recogniser: {language, phrases}
+    OPEN = 1  # to the recogniser: {language, phrases, thorough}
     AUDIO = 2
     FINISH = 3
     CLOSE = 4

@@ -31,6 +31,7 @@ class Ear:
     number: int
     language: str
     phrases: tuple[str, ...]
+    thorough: bool
     listener: Listener | None = None
     waiting: bytearray = field(default_factory=bytearray)
     finished: bool = False
@@ -56,7 +57,7 @@ class Desk:
         with self._change:
             if frame.kind is Kind.OPEN:
                 wish = frame.json()
-                ear = Ear(frame.stream, str(wish["language"]), tuple(wish["phrases"]))
+                ear = Ear(frame.stream, str(wish["language"]), tuple(wish["phrases"]), bool(wish["thorough"]))
                 self._ears[frame.stream] = ear
                 self._queue(ear)
                 return
@@ -111,7 +112,7 @@ class Desk:
         if ear.listener is None:
             if ear.closed:
                 return
-            ear.listener = self._engine.listener(ear.language, ear.phrases)
+            ear.listener = self._engine.listener(ear.language, ear.phrases, thorough=ear.thorough)
             self._out.send(encode(Kind.OPENED, ear.number))
         for _ in range(TURN_PIECES):
             with self._change:
