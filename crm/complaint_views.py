@@ -73,7 +73,7 @@ class HandoffView:
     Attributes:
         due_at: end of the time in which the department accepts.
         overdue: it waits, and that time is over.
-        called_at: when the department was called about its signature.
+        call_at: from when the department is called if it has not signed; ``called_at``: when it was.
     """
 
     handoff_id: str
@@ -93,6 +93,7 @@ class HandoffView:
     sent_by_id: str
     due_at: datetime | None
     overdue: bool
+    call_at: datetime | None
     called_at: datetime | None
     called_by: str | None
     received_at: datetime | None

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from crm.complaint_store import LINE_ENTITY
 from crm.complaint_tables import CaseHandoff
@@ -24,15 +25,25 @@ MAX_OWED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallOwed:
-    """A hand-off whose department is to be called.
+class CallWhom:
+    """Somebody who may sign for a department.
 
     Attributes:
-        head: whom to call.
         phone: their number, masked for who may not see whole ones.
         whole: whether it is whole, so that it can be dialled from the page.
         agent_no: their telephone in the company.
     """
+
+    name: str
+    is_deputy: bool
+    phone: str | None
+    whole: bool
+    agent_no: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOwed:
+    """A hand-off whose department is to be called; ``whom``: its head, then the deputy, where known."""
 
     handoff_id: str
     receipt_no: str
@@ -40,10 +51,7 @@ class CallOwed:
     case_no: str
     line_id: str
     department_name: str
-    head: str | None
-    phone: str | None
-    whole: bool
-    agent_no: str | None
+    whom: tuple[CallWhom, ...]
     sent_at: datetime
     due_at: datetime | None
 
@@ -90,11 +98,13 @@ async def calls_owed(
     session: AsyncSession, actor: Actor, specialist_id: str, now: datetime
 ) -> tuple[CallOwed, ...]:
     """Return whom a specialist has to call, the longest unsigned first."""
+    head, deputy = aliased(StaffRow), aliased(StaffRow)
     query = (
-        select(CaseHandoff, ServiceCase.no, Department, StaffRow.phone, StaffRow.agent_no)
+        select(CaseHandoff, ServiceCase.no, Department, head, deputy)
         .join(ServiceCase, ServiceCase.id == CaseHandoff.case_id)
         .join(Department, Department.code == CaseHandoff.department_code)
-        .outerjoin(StaffRow, and_(StaffRow.user_id == Department.head_user_id, StaffRow.active))
+        .outerjoin(head, and_(head.user_id == Department.head_user_id, head.active))
+        .outerjoin(deputy, and_(deputy.user_id == Department.deputy_user_id, deputy.active))
         .where(
             CaseHandoff.state == HandoffState.WAITING.value,
             CaseHandoff.called_at.is_(None),
@@ -110,7 +120,11 @@ async def calls_owed(
     )
     whole = actor.can(Permission.PHONES_FULL)
     found: dict[str, CallOwed] = {}
-    for row, no, department, phone, agent_no in (await session.execute(query)).all():
+    for row, no, department, staff, second in (await session.execute(query)).all():
+        whom = (
+            _whom(department.head, staff, whole=whole),
+            _whom(department.deputy, second, whole=whole, is_deputy=True),
+        )
         found.setdefault(
             row.id,
             CallOwed(
@@ -120,12 +134,25 @@ async def calls_owed(
                 case_no=no,
                 line_id=row.line_id,
                 department_name=department.name,
-                head=department.head,
-                phone=phone if whole or not phone else mask(phone),
-                whole=whole and bool(phone),
-                agent_no=agent_no,
+                whom=tuple(one for one in whom if one is not None),
                 sent_at=row.sent_at,
                 due_at=row.due_at,
             ),
         )
     return tuple(found.values())
+
+
+def _whom(
+    name: str | None, staff: StaffRow | None, *, whole: bool, is_deputy: bool = False
+) -> CallWhom | None:
+    name = name or (staff.name if staff else None)
+    if name is None:
+        return None
+    phone = staff.phone if staff else None
+    return CallWhom(
+        name=name,
+        is_deputy=is_deputy,
+        phone=phone if whole or not phone else mask(phone),
+        whole=whole and bool(phone),
+        agent_no=staff.agent_no if staff else None,
+    )

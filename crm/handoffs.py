@@ -367,6 +367,7 @@ def handoff_view(actor: Actor, found: Any, now: datetime) -> HandoffView:
         sent_by=row.sent_by,
         sent_by_id=row.sent_by_id,
         due_at=row.due_at,
+        call_at=row.call_at,
         called_at=row.called_at,
         called_by=row.called_by,
         overdue=waits and row.due_at is not None and row.due_at < now,

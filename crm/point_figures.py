@@ -233,6 +233,13 @@ class _Count:
             one.first_time += bool(row.first_time_fix)
 
     async def _repeats(self) -> None:
+        had = (
+            select(ServiceCase.customer_id)
+            .join(PointJob, PointJob.case_id == ServiceCase.id)
+            .where(ServiceCase.opened_at >= self._since - AGAIN)
+        )
+        if self._only is not None:
+            had = had.where(PointJob.point_id == self._only)
         query = (
             select(
                 ServiceCase.project_id,
@@ -246,6 +253,8 @@ class _Count:
             .outerjoin(PointJob, and_(PointJob.case_id == ServiceCase.id, PointJob.ended_at.is_(None)))
             .where(
                 ServiceCase.kind == CaseKind.REPAIR.value,
+                # Homes that no point had anything of need not be read.
+                ServiceCase.customer_id.in_(had),
                 ServiceCase.opened_at >= self._since - AGAIN,
                 ServiceCase.opened_at < self._until,
             )

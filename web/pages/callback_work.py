@@ -286,8 +286,10 @@ def _call_hint(request: web.Request, detail: TaskDetail) -> str:
     """Return why whoever looks cannot place the call now; empty where they can, or where it is over."""
     listed, now = detail.listed, request.app[DEPS].clock.now()
     task, agent = listed.task, current_user(request).agent_id
-    if not task.status.is_open or task.status in IN_CALL or agent is None or may_call(request, detail):
+    if not task.status.is_open or task.status in IN_CALL or may_call(request, detail):
         return ""
+    if agent is None:
+        return gettext("您没有分机，不能从这里拨打；需要的话请管理员给您的账户分配话机号码。")
     if not may_call_about(current_actor(request), listed.assignee_id):
         return gettext("这条回访由%(who)s负责，接下后才能拨打。") % {"who": listed.assignee_name}
     if task.holds:

@@ -65,6 +65,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "people": people,
         "who": who,
         "mine": who == actor.user_id,
+        "has_telephone": user.agent_id is not None,
         "overdue": [_limit(item, now) for item in day.overdue],
         "today": [_limit(item, now) for item in day.today],
         "callbacks": [row_of(item, now) for item in day.callbacks],

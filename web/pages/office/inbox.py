@@ -33,10 +33,11 @@ def setup(app: web.Application) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToSign:
-    """A hand-off that waits for a signature."""
+    """A hand-off that waits for a signature; ``waits_long``: so long that customer service calls."""
 
     handoff: HandoffView
     due: Due | None
+    waits_long: bool
     severity: str
     severity_tone: str
     href: str
@@ -101,6 +102,7 @@ def _to_sign(item: HandoffView, now: datetime) -> ToSign:
     return ToSign(
         handoff=item,
         due=due_at(item.due_at, item.sent_at, now, gettext("签收")),
+        waits_long=item.call_at is not None and item.call_at <= now,
         severity=labels.word(words.SEVERITIES, item.severity),
         severity_tone=words.SEVERITY_TONES.get(str(item.severity), ""),
         href=f"/handoffs/{item.handoff_id}",
