@@ -269,7 +269,8 @@ class _Connection(asyncio.Protocol):
         self._give(sound)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.end(Ended.LOST)
+        # A channel that is hung up is told by the end of the connection, not by a frame.
+        self.end(Ended.HANGUP if error is None else Ended.LOST)
 
     # -- within --------------------------------------------------------------------------------------
 

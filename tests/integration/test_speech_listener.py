@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -170,13 +172,27 @@ async def test_a_stream_that_goes_wrong_keeps_what_came_before(wrong: bytes) -> 
         assert (sink.pcm, sink.ended) == (PCM, [Ended.INVALID])
 
 
-async def test_a_cut_connection() -> None:
+async def test_a_connection_that_ends_is_a_channel_that_was_hung_up() -> None:
     async with listening() as listener:
         sink = Taken()
         stream = listener.expect(sink)
         async with connected(listener) as peer:
             peer.say(StreamId(stream), Audio(PCM))
             await eventually(lambda: sink.is_open, timeout=20)
+        await eventually(lambda: sink.ended == [Ended.HANGUP], timeout=20)
+
+
+async def test_a_connection_that_is_cut() -> None:
+    async with listening() as listener:
+        sink = Taken()
+        stream = listener.expect(sink)
+        async with connected(listener) as peer:
+            peer.say(StreamId(stream), Audio(PCM))
+            await eventually(lambda: sink.is_open, timeout=20)
+            peer.writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            peer.writer.transport.abort()
         await eventually(lambda: sink.ended == [Ended.LOST], timeout=20)
 
 
