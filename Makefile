@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
 
 .DEFAULT_GOAL := help
-.PHONY: help run call doctor test test-tools check lint types imports bench vendor docs clean
+.PHONY: help run call doctor test test-tools test-models check lint types imports bench vendor docs clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,7 +64,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "The Python packages could not be installed: check the network and the free space, then run make again."; exit 1; }
 	@touch $@
 
-test-tools: $(STAMP)
+test-tools: $(STAMP) test-models
 	@missing=""; \
 	command -v sipp >/dev/null || missing="$$missing sip-tester"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
@@ -77,3 +77,8 @@ test-tools: $(STAMP)
 	    $(SUDO) env $(APT) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || \
 	  { echo "These packages could not be installed: check the network, or run  apt-get install$$missing"; exit 1; }; \
 	fi
+
+test-models: $(STAMP)
+	@for model in whisper-base vosk-ko; do \
+	  [ -d .runtime/models/$$model ] || $(BIN)/huifang speech install $$model --to .runtime/models || exit 1; \
+	done

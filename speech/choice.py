@@ -44,6 +44,7 @@ class InstalledRecognition:
         self._engine = engine
         self._transcribers: dict[str, ProcessTranscriber] = {}
         self._trouble = ""
+        self._closed = False
 
     @property
     def languages(self) -> frozenset[str]:
@@ -82,7 +83,7 @@ class InstalledRecognition:
     async def keep_warm(self) -> None:
         """Have a recogniser ready for the first language, again and again; runs until it is cancelled."""
         while True:
-            if self._wanted:
+            if self._wanted and not self._closed:
                 await self._warm(self._wanted[0])
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -99,13 +100,14 @@ class InstalledRecognition:
             self._trouble = ""
 
     async def aclose(self) -> None:
-        """End every stream and every process."""
+        """End every stream and every process; nobody is listened to any more."""
+        self._closed = True
         for transcriber in self._transcribers.values():
             await transcriber.aclose()
         self._transcribers.clear()
 
     def _usable(self) -> list[Entry]:
-        if not self.enabled:
+        if not self.enabled or self._closed:
             return []
         return [
             entry

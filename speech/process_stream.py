@@ -161,14 +161,8 @@ class ProcessStream:
         if frame.kind is Kind.OPENED:
             self.opened.set()
         elif frame.kind is Kind.HEARD:
-            self._add(
-                heard_from_json(
-                    frame.json(),
-                    at=self._at,
-                    engine=self._process.engine,
-                    model=self._process.plan.model,
-                )
-            )
+            home = self._process
+            self._add(heard_from_json(frame.json(), at=self._at, engine=home.engine, model=home.model))
         elif frame.kind is Kind.TAKEN:
             count = int.from_bytes(frame.payload, "big")
             self._taken += count
