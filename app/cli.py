@@ -14,7 +14,9 @@ from app.cli_notices import notices
 from app.cli_retention import retention
 from app.cli_search import search
 from app.cli_simulate import simulate
+from app.cli_speech import speech
 from app.cli_staff import agents, audit, queues, tokens, users
+from app.cli_voices import voices
 from app.command_line import group, run, settings
 from app.console import console, done, fail
 from kernel.errors import HuifangError
@@ -40,6 +42,8 @@ for _name, _commands in (
     ("facts", facts),
     ("deposits", deposits),
     ("search", search),
+    ("speech", speech),
+    ("voices", voices),
     ("notice", notices),
     ("limits", limits),
     ("calendar", calendar),

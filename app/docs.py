@@ -20,6 +20,7 @@ import callback_campaigns
 import crm
 import ivr
 import kernel
+import speech
 import telephony
 import web
 from app.setting_sections import Section
@@ -36,7 +37,7 @@ from web.app import create_app
 from web.deps import WebDeps, WebSettings
 from web.permissions import GRANTS, Access, Permission, Role, access_of, routes_of
 
-PACKAGES = (kernel, telephony, crm, ivr, callback_campaigns, web)
+PACKAGES = (kernel, telephony, speech, crm, ivr, callback_campaigns, web)
 GENERATED = "<!-- Written by `huifang docs`; change the code, not this file. -->\n"
 
 

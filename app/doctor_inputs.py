@@ -9,6 +9,7 @@ from app.notice_wiring import build_senders
 from app.pbx import ami_secret, prompts_dir
 from app.ports import LOCK, port_uses
 from app.settings import Settings
+from app.speech_part import build_recognition, model_store
 from ivr.prompts.studio import DIALPLAN_PROMPTS
 from kernel.clock import SystemClock
 from kernel.errors import ConfigurationError
@@ -42,6 +43,9 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
         timezone=settings.centre.timezone,
         espeak=settings.voice.espeak,
         missing_prompts=missing_prompts,
+        recognition=build_recognition(settings),
+        models=model_store(settings),
+        languages=settings.speech.languages,
         channels=channels,
         mail_server=(settings.notices.smtp_host, settings.notices.smtp_port)
         if settings.notices.smtp_host

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from speech.engines import ENGINES
 from telephony.asterisk.model import Codec
 
 
@@ -44,6 +45,19 @@ def _clock(value: str) -> str:
     return value
 
 
+def _languages(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"[a-z]{2,3}", value):
+            raise ValueError(f"{value!r} is no code of a language such as zh")
+    return values
+
+
+def _engine(value: str) -> str:
+    if value and value not in ENGINES:
+        raise ValueError(f"{value!r} is no engine: there are {', '.join(sorted(ENGINES))}")
+    return value
+
+
 def _page_url(value: str) -> str:
     if value and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", value):
         raise ValueError("an address such as https://cc.example.com")
@@ -52,6 +66,8 @@ def _page_url(value: str) -> str:
 
 Codecs = Annotated[tuple[str, ...], pydantic.AfterValidator(_codecs)]
 OwnNumbers = Annotated[tuple[str, ...], pydantic.AfterValidator(_numbers)]
+Languages = Annotated[tuple[str, ...], pydantic.AfterValidator(_languages)]
+EngineName = Annotated[str, pydantic.AfterValidator(_engine)]
 ClockTime = Annotated[str, pydantic.AfterValidator(_clock)]
 PageUrl = Annotated[str, pydantic.AfterValidator(_page_url)]
 
@@ -91,6 +107,56 @@ class DiallerSettings(Section):
     )
     carrier: str = Field(
         "own", description="Whose rules hold for agents' calls outside of campaigns (rules/dialling.yaml)."
+    )
+
+
+class SpeechSettings(Section):
+    """Speech to text. Without an installed model («huifang speech list») there is none; all else works."""
+
+    enabled: bool = Field(True, description="Turn speech into text where a model is installed.")
+    languages: Languages = Field(
+        ("zh",),
+        description="Languages that calls are held in (`zh`, `en`); a recogniser is ready for the first.",
+    )
+    engine: EngineName = Field(
+        "", description="Only models of this engine (`vosk`, `whisper`); empty: the best one for a language."
+    )
+    models_dir: str = Field("", description="Folder of the models; empty: `models` in `data_dir`.")
+    warm: bool = Field(
+        True, description="Have a recogniser ready; if not, the first call waits until the model is loaded."
+    )
+    processes: int = Field(
+        1, ge=1, le=16, description="Processes for live text; each has the model in its memory once."
+    )
+    threads: int = Field(
+        2, ge=1, le=64, description="Speakers that a process listens to at the same moment: processor cores."
+    )
+    streams: int = Field(
+        16, ge=1, le=500, description="Speakers of a process; of others there is no live text."
+    )
+    memory_mb: int = Field(
+        4096, ge=256, le=262144, description="A process that takes more memory is started again."
+    )
+    load_seconds: float = Field(120, ge=5, le=1800, description="Deadline of loading a model.")
+
+
+class LiveTextSettings(Section):
+    """Live text of calls: Asterisk brings the sound of each speaker over AudioSocket.
+
+    Which queues and campaigns have it is theirs to say («huifang queue set NAME --live-text»).
+    """
+
+    enabled: bool = Field(True, description="Show what is said while a call goes on, where speech is there.")
+    host: str = Field("127.0.0.1", description="Address that sound is brought to.")
+    port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one, and Asterisk is told.")
+    reached_at: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9.:-]{0,80}$",
+        description="Address under which Asterisk reaches it; empty: `live_text.host`.",
+    )
+    allow: Networks = Field(("127.0.0.1", "::1"), description="Addresses that sound is taken from.")
+    streams: int = Field(
+        8, ge=2, le=500, description="Speakers listened to at once, two a call; further ones have no text."
     )
 
 

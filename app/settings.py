@@ -22,10 +22,12 @@ from app.runtime.sockets import socket_folder
 from app.setting_sections import (
     Codecs,
     DiallerSettings,
+    LiveTextSettings,
     Networks,
     NoticeSettings,
     OwnNumbers,
     Section,
+    SpeechSettings,
 )
 from kernel.business_time import HolidayClosing, ServiceHours
 from kernel.errors import ConfigurationError, HuifangError
@@ -91,6 +93,7 @@ class TrunkSettings(Section):
 
     name: str = Field("main", pattern=r"^[a-z0-9-]{1,20}$", description="Name of the trunk.")
     host: str = Field("", description="SIP server of the carrier; empty: calls are taken from `match` only.")
+    port: int = Field(5060, ge=1, le=65535, description="SIP port of the carrier.")
     match: Networks = Field(
         ("127.0.0.2/32",),
         description="Networks that calls are taken from; agents' phones must register from others.",
@@ -224,6 +227,8 @@ class Settings(Section):
     agi: AgiSettings = Field(default_factory=AgiSettings, description="FastAGI server.")
     pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
     dialler: DiallerSettings = Field(default_factory=DiallerSettings, description="The dialler.")
+    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech to text.")
+    live_text: LiveTextSettings = Field(default_factory=LiveTextSettings, description="Live text of calls.")
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
     notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")
 

@@ -19,6 +19,7 @@ from app.doctor.machine import (
 from app.doctor.messages import check_messages
 from app.doctor.pbx import check_manager
 from app.doctor.services import check_database, check_espeak, check_fastagi, check_prompts, check_redis
+from app.doctor.speech import check_speech
 
 __all__ = [
     "DoctorInputs",
@@ -50,6 +51,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("FastAGI", check_fastagi),
     ("prompts", check_prompts),
     ("messages", check_messages),
+    ("speech", check_speech),
 )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from kernel.clock import Clock, SystemClock
+from speech.choice import InstalledRecognition
+from speech.model_store import ModelStore
 
 # What a call needs from Asterisk. Modules that only newer ones have, and conveniences, are not here.
 NEEDED_MODULES = (
@@ -73,6 +75,7 @@ class DoctorInputs:
         own_pids: processes of the centre, whose ports are rightly taken.
         espeak: the program named to speak the menus; "" looks for one.
         missing_prompts: returns the names of prompts that flows need and no file has.
+        recognition, models, languages: who listens to which language, and those that calls are held in.
         channels: those that messages may go out by; ``messages_wrong`` says why they cannot.
         deadline: for each single question to a server.
     """
@@ -91,6 +94,9 @@ class DoctorInputs:
     espeak: str = ""
     missing_prompts: Callable[[], Awaitable[Sequence[str]]] | None = None
     modules: tuple[str, ...] = NEEDED_MODULES
+    recognition: InstalledRecognition | None = None
+    models: ModelStore | None = None
+    languages: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     mail_server: tuple[str, int] | None = None
     messages_wrong: str = ""
