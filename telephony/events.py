@@ -145,6 +145,22 @@ class CallEnded(Event):
 
 
 @event
+class ListeningPaused(Event):
+    """Nobody and nothing may listen to the call until :class:`ListeningResumed`: no live text is made of it."""
+
+    call_id: str
+    by: str = ""
+
+
+@event
+class ListeningResumed(Event):
+    """The call may be listened to again."""
+
+    call_id: str
+    by: str = ""
+
+
+@event
 class DispositionSaved(Event):
     """An agent closed the wrap-up form of a call (fact)."""
 
