@@ -31,8 +31,8 @@ from speech.wire import Decoder, Frame, Kind, WireBroken, encode, encode_json
 
 log = structlog.get_logger(__name__)
 
-STREAMS = Gauge("huifang_speech_streams", "Speakers being listened to", ["engine"])
-LOST = Counter("huifang_speech_recognisers_lost_total", "Recognisers that died or hung", ["engine"])
+STREAMS = Gauge("huifang_recogniser_streams", "Speakers being listened to", ["engine"])
+LOST = Counter("huifang_recognisers_lost_total", "Recognisers that died or hung", ["engine"])
 
 READ_BYTES = 64 * 1024
 WATCH_SECONDS = 1.0

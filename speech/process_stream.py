@@ -20,7 +20,7 @@ from speech.ports import (
 )
 from speech.wire import AUDIO_BYTES, Frame, Kind, encode, heard_from_json
 
-SOUND = Counter("huifang_speech_sound_seconds_total", "Sound that was listened to", ["engine"])
+SOUND = Counter("huifang_recogniser_sound_seconds_total", "Sound that was listened to", ["engine"])
 
 BACKLOG_SECONDS = 10.0
 """So much sound may wait for a recogniser; then ``feed`` waits."""
