@@ -84,10 +84,11 @@ class EngineKind:
     piece_seconds: float
     silent_for: timedelta
 
-    def load(self, folder: Path, *, threads: int, warm: int) -> Engine:
-        """Load the model; see :class:`LoadEngine`."""
-        load = cast("LoadEngine", importlib.import_module(self.module).load)
-        return load(folder, threads=threads, warm=warm)
+
+def load_engine(module: str, folder: Path, *, threads: int, warm: int) -> Engine:
+    """Load a model with the engine in ``module``; see :class:`LoadEngine`."""
+    load = cast("LoadEngine", importlib.import_module(module).load)
+    return load(folder, threads=threads, warm=warm)
 
 
 ENGINES: dict[str, EngineKind] = {

@@ -29,7 +29,10 @@ IDLE = timedelta(minutes=2)
 """A process for text after the call ends when it has had nothing to do for so long."""
 
 TOO_OFTEN = 3
-"""So many processes in a row that died before they had a stream: the next one waits."""
+"""So many processes in a row that died young: the next one waits."""
+
+SHORT_LIFE = timedelta(seconds=10)
+"""Younger, and something kills them; older, and the count begins anew."""
 
 REST_SECONDS = 30.0
 
@@ -82,6 +85,7 @@ class ProcessTranscriber:
         self._starting = asyncio.Lock()
         self._deaths = 0
         self._rest_until = 0.0
+        self._last: HuifangError | None = None
         self._idle_watch: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -154,7 +158,7 @@ class ProcessTranscriber:
             if self._closed:
                 raise RecogniserLost("the transcriber was closed")
             pool = self._background if background else self._live
-            pool[:] = [process for process in pool if process.alive]
+            self._bury(pool)
             most = 1 if background else self._limits.processes
             streams = BACKGROUND_STREAMS if background else self._limits.streams
             free = [process for process in pool if process.streams < streams]
@@ -174,10 +178,27 @@ class ProcessTranscriber:
             pool.append(process)
             return process
 
+    def _bury(self, pool: list[RecogniserProcess]) -> None:
+        """Take the dead out; several in a row that did not live long mean that the next one waits."""
+        for process in [process for process in pool if not process.alive]:
+            pool.remove(process)
+            if process.lived < SHORT_LIFE:
+                self._died()
+            else:
+                self._deaths = 0
+
+    def _died(self) -> None:
+        self._deaths += 1
+        if self._deaths >= TOO_OFTEN:
+            self._rest_until = time.monotonic() + REST_SECONDS
+            self._deaths = 0
+
     async def _start(self, background: bool) -> RecogniserProcess:
         rest = self._rest_until - time.monotonic()
         if rest > 0:
-            raise RecogniserLost(f"the recogniser died {TOO_OFTEN} times; it is tried again in {rest:.0f} s")
+            raise self._last or RecogniserLost(
+                f"the recogniser died {TOO_OFTEN} times; it is tried again in {rest:.0f} s"
+            )
         limits = self._limits
         plan = ProcessPlan(
             engine=self._engine,
@@ -196,13 +217,11 @@ class ProcessTranscriber:
         began = time.monotonic()
         try:
             await process.start()
-        except HuifangError:
-            self._deaths += 1
-            if self._deaths >= TOO_OFTEN:
-                self._rest_until = time.monotonic() + REST_SECONDS
-                self._deaths = 0
+        except HuifangError as error:
+            self._last = error
+            self._died()
             raise
-        self._deaths = 0
+        self._last = None
         took = time.monotonic() - began
         log.info("recogniser_started", engine=self._engine, model=self._model, seconds=round(took, 1))
         return process

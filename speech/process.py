@@ -66,8 +66,10 @@ class ProcessPlan:
 
     def command(self) -> tuple[str, ...]:
         """Return the command line."""
+        kind = ENGINES[self.engine]
         return (
-            *(sys.executable, "-m", "speech.worker", self.engine, str(self.folder)),
+            *(sys.executable, "-m", "speech.worker", kind.module, str(self.folder)),
+            *("--piece", str(kind.piece_seconds)),
             *("--threads", str(self.threads), "--warm", str(self.warm), "--nice", str(self.nice)),
         )
 
@@ -85,7 +87,7 @@ class RecogniserProcess:
         self._task: asyncio.Task[None] | None = None
         self._progress = time.monotonic()
         self._last_words: deque[str] = deque(maxlen=20)
-        self.served = False
+        self._born = self._ended = 0.0
         self.idle_since = time.monotonic()
 
     @property
@@ -107,6 +109,13 @@ class RecogniserProcess:
     def alive(self) -> bool:
         """Whether streams can be opened."""
         return self._failed is None and self._task is not None and not self._task.done()
+
+    @property
+    def lived(self) -> timedelta:
+        """How long it was ready, up to now or its end."""
+        if not self._born:
+            return timedelta(0)
+        return timedelta(seconds=(self._ended or time.monotonic()) - self._born)
 
     @property
     def streams(self) -> int:
@@ -155,7 +164,6 @@ class RecogniserProcess:
         except BaseException:
             await stream.aclose()
             raise
-        self.served = True
         return stream
 
     def send(self, data: bytes) -> None:
@@ -207,6 +215,7 @@ class RecogniserProcess:
             error = RecogniserLost("the recogniser could not be followed any more")
         finally:
             self._failed = error
+            self._ended = time.monotonic()
             self._ready.set()
             for number, stream in list(self._streams.items()):
                 self.forget(number, ended=True)
@@ -248,6 +257,7 @@ class RecogniserProcess:
     def _take(self, frame: Frame) -> HuifangError | None:
         self._progress = time.monotonic()
         if frame.kind is Kind.READY:
+            self._born = time.monotonic()
             self._ready.set()
         elif frame.kind is Kind.FAILED:
             failure = frame.json()
@@ -260,7 +270,10 @@ class RecogniserProcess:
 
     def _refused(self, code: str, message: str) -> HuifangError:
         if code == "engine_missing":
-            return EngineMissing(f"{message}; install the product's packages again")
+            library = ENGINES[self.engine].library
+            return EngineMissing(
+                f"the Python package {library} does not start ({message}): install the product again"
+            )
         if code == "model_damaged":
             return ModelDamaged(f"{self.plan.model}: {message}; {_mend(self.plan.model)}")
         return RecogniserLost(f"the recogniser gave up: {message}")

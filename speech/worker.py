@@ -1,4 +1,4 @@
-"""The recogniser's own process: ``python -m speech.worker ENGINE FOLDER``, spoken to on its standard input.
+"""The recogniser's own process: ``python -m speech.worker MODULE FOLDER``, spoken to on its standard input.
 
 It ends when its standard input does, so it never outlives the service. Whatever kills it (the engine's
 library, the system's memory, a person) costs the streams it has, and nothing else.
@@ -11,13 +11,14 @@ import signal
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from speech.engines import ENGINES, Engine, EngineKind, Listener, ModelUnfit
+from speech.engines import Engine, Listener, ModelUnfit, load_engine
 from speech.ports import BYTES_PER_SECOND
-from speech.wire import Decoder, Frame, Kind, WireBroken, encode, encode_json, piece_to_json
+from speech.wire import Decoder, Frame, Kind, Said, WireBroken, encode, encode_json, piece_to_json
 
 READ_BYTES = 64 * 1024
 TURN_PIECES = 4
@@ -42,9 +43,9 @@ class Ear:
 class Desk:
     """Shares the streams out among the threads, one thread at a time for each, in turn."""
 
-    def __init__(self, engine: Engine, kind: EngineKind, out: "Out", threads: int) -> None:
+    def __init__(self, engine: Engine, piece_seconds: float, out: "Out", threads: int) -> None:
         self._engine = engine
-        self._piece = max(int(kind.piece_seconds * BYTES_PER_SECOND) // 2 * 2, 2)
+        self._piece = max(int(piece_seconds * BYTES_PER_SECOND) // 2 * 2, 2)
         self._out = out
         self._ears: dict[int, Ear] = {}
         self._ready: deque[Ear] = deque()
@@ -138,8 +139,8 @@ class Desk:
                 self._end(ear, ear.listener)
                 return
 
-    def _say(self, ear: Ear, pieces: "object") -> None:
-        for piece in pieces:  # type: ignore[attr-defined]
+    def _say(self, ear: Ear, pieces: Iterable[Said]) -> None:
+        for piece in pieces:
             self._out.send(encode_json(Kind.HEARD, ear.number, piece_to_json(piece)))
 
     def _end(self, ear: Ear, listener: Listener) -> None:
@@ -173,14 +174,15 @@ def serve(arguments: argparse.Namespace) -> int:
     os.dup2(2, 1)
     with contextlib.suppress(OSError):
         os.nice(arguments.nice)
-    kind = ENGINES[arguments.engine]
     try:
-        engine = kind.load(arguments.folder, threads=arguments.threads, warm=arguments.warm)
+        engine = load_engine(
+            arguments.module, arguments.folder, threads=arguments.threads, warm=arguments.warm
+        )
     except ImportError as error:
-        return _failed(out, "engine_missing", f"the Python package {kind.library} does not start: {error}")
+        return _failed(out, "engine_missing", str(error))
     except (ModelUnfit, OSError) as error:
         return _failed(out, "model_damaged", str(error))
-    desk = Desk(engine, kind, out, arguments.threads)
+    desk = Desk(engine, arguments.piece, out, arguments.threads)
     out.send(encode(Kind.READY))
     decoder = Decoder()
     while data := os.read(0, READ_BYTES):
@@ -200,8 +202,9 @@ def _failed(out: Out, code: str, message: str) -> int:
 def main() -> None:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("engine", choices=sorted(ENGINES))
+    parser.add_argument("module", help="where the engine's function load is")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--piece", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--warm", type=int, default=1)
     parser.add_argument("--nice", type=int, default=0)
