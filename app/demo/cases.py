@@ -10,6 +10,7 @@ from app.demo.complaints import Plot
 from app.demo.homes import Home
 from app.demo.majors import Major, Until, major
 from app.demo.playing import Scene, Turn
+from app.demo.points import network
 from app.demo.repairs import Repair, deposits, repair
 from app.demo.routine import routine
 from app.demo.stories import FAULTS, GRIEVANCES, Grievance
@@ -259,6 +260,7 @@ def stories(scene: Scene, homes: Sequence[Home], crews: dict[str, str], amount: 
     turns = [
         Turn(scene.clock.now(), 0, deposits(scene, crews)),
         Turn(scene.clock.now(), 1, look_again(scene, NOTES)),
+        Turn(scene.clock.now(), 6, network(scene)),
         *routine(scene),
     ]
     turns += _usual(scene, building, finished, amount)

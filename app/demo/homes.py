@@ -23,6 +23,8 @@ FINISHED = (Stage.DELIVERED, Stage.IN_WARRANTY)
 FIRST_PHONE = 13_801_380_200
 CONTRACTS = "ZX-2026-1"
 """Contracts of these homes begin like that, followed by three digits."""
+WORK_DAYS = 95
+"""From the begin of the work to its end."""
 _STAYS = {Stage.STARTED: 12, Stage.CONCEALED: 34, Stage.MIDTERM: 55, Stage.MID_PAID: 68}
 """Stage → days since the work began."""
 
@@ -76,7 +78,7 @@ def more_homes(count: int = HOMES_WANTED) -> list[MoreHome]:
         given = (number // len(SURNAMES) * 5 + number) % len(GIVEN)
         finished = number % 6 == 5
         stage = FINISHED[number // 6 % len(FINISHED)] if finished else BUILT[number % len(BUILT)]
-        started = 150 + number % 240 if finished else _STAYS[stage] + number % 14
+        started = _finished_for(number) if finished else _STAYS[stage] + number % 14
         made.append(
             MoreHome(
                 name=SURNAMES[number % len(SURNAMES)] + GIVEN[given],
@@ -101,6 +103,24 @@ def more_homes(count: int = HOMES_WANTED) -> list[MoreHome]:
             )
         )
     return made
+
+
+def _finished_for(number: int) -> int:
+    """Return how many days ago, when the month begins, the work on a finished home began.
+
+    At its end, of ten one has fittings whose warranty ends within weeks, one whose fittings are warranted no more, and
+    one that is warranted for little but what is concealed.
+    """
+    place = number // 6
+    match place % 10:
+        case 3:
+            return WORK_DAYS + 305 - place // 10 % 12
+        case 6:
+            return WORK_DAYS + 340 + place
+        case 8:
+            return WORK_DAYS + 710 + place
+        case _:
+            return 150 + number % 240
 
 
 async def seed_homes(database: Database, homes: Sequence[MoreHome], *, now: datetime) -> None:
@@ -146,7 +166,7 @@ async def seed_homes(database: Database, homes: Sequence[MoreHome], *, now: date
 
 def _project(home: MoreHome, owner: str, store_id: str, crew_id: str, now: datetime) -> dict[str, Any]:
     started = (now - timedelta(days=home.started_days)).date()
-    finished = started + timedelta(days=95) if home.stage >= Stage.COMPLETED else None
+    finished = started + timedelta(days=WORK_DAYS) if home.stage >= Stage.COMPLETED else None
     return {
         "id": new_ulid(),
         "contract_no": home.contract_no,

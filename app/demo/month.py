@@ -16,6 +16,7 @@ from app.demo.cases import Amount, stories
 from app.demo.homes import HOMES_WANTED, homes_of, more_homes, seed_homes
 from app.demo.people import open_office
 from app.demo.playing import Progress, Scene, StoryClock, play
+from app.demo.warranty import seed_warranties, tell_of_ends
 from crm.limit_worker import LimitWorker
 from crm.search import Kind
 from crm.search_feed import SearchFeed
@@ -65,6 +66,7 @@ async def fill_month(
     """
     clock = StoryClock(until - timedelta(days=DAYS))
     await seed_homes(database, more_homes(homes), now=clock.now())
+    await seed_warranties(database, now=clock.now(), zone=settings.timezone)
     office = await open_office(database)
     crm = build_crm(Ground(settings=settings, database=database, clock=clock, bus=Bus()), feed=_RestingFeed())
     dice = random.Random(7)  # noqa: S311 - a play, the same one each time
@@ -77,5 +79,6 @@ async def fill_month(
     async with database.transaction() as session:
         # Everybody has long been told of what happened before yesterday.
         await session.execute(delete(OutboxRow).where(OutboxRow.created_at < until - timedelta(days=1)))
+    await tell_of_ends(database, now=until, zone=settings.timezone)
     await crm.feed.rebuild(database)
     return refused

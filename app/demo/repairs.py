@@ -8,6 +8,7 @@ from app.demo.company import CREWS
 from app.demo.complaints import specialist_of
 from app.demo.homes import Home
 from app.demo.playing import Scene, Steps
+from app.demo.points import to_the_point
 from app.demo.stories import Fault
 from crm.domain.case import Source
 from crm.domain.complaint import Verdict
@@ -45,6 +46,11 @@ class Repair:
         """Whether the captain's people do it instead of the crew that built the home."""
         return self.home.crew_departed or self.number % 3 == 1
 
+    @property
+    def to_point(self) -> bool:
+        """Whether the captain has a repair point do it."""
+        return self.to_captain and self.number % 2 == 1
+
 
 async def repair(scene: Scene, given: Repair) -> Steps:
     """Play a repair to its end, and its settlement when the captain did it."""
@@ -58,6 +64,7 @@ async def repair(scene: Scene, given: Repair) -> Steps:
             project_id=given.home.project_id,
             symptoms=given.fault.symptoms,
             place=given.fault.place,
+            item=given.fault.item,
             source=Source.HOTLINE_FORWARD if given.order else Source.PHONE,
             external_no=given.order,
             route=AskedRoute(route=Route.CAPTAIN, reason=reason)
@@ -70,6 +77,8 @@ async def repair(scene: Scene, given: Repair) -> Steps:
     told = ToldRepairer(way=NoticeWay.PHONE, whom=worker.name if given.to_captain else "施工负责人")
     view = await repairs.notify(specialist, view.case_id, expected=view.version, told=told)
     yield scene.hours(1, 6) if number % 8 else scene.hours(26, 30)
+    if given.to_point:
+        view = await to_the_point(scene, worker, view)
     visit = scene.at_work(scene.clock.now() + scene.hours(4, 18))
     agreed = NewAppointment(from_=visit, until=visit + timedelta(hours=2), plan=given.fault.plan)
     contact = CustomerContact(says="描述与登记一致，约定时间在家", appointment=agreed)

@@ -1,5 +1,6 @@
 """The demo company's month: believable, whole, and written by the real services. It is played once."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
         )
     refused = await fill_month(
         database,
-        WebSettings(),
+        WebSettings(files_dir=folder / "files"),
         until=NOW,
         homes=120,
         amount=FEW,
@@ -205,3 +206,26 @@ async def test_every_case_of_the_demo_can_be_opened_and_found(played: Played) ->
             assert (await played.crm.tickets.tickets.get(manager, case.case_id)).parts
     async with played.database.session() as session:
         assert all(found.complete for found in await played.crm.feed.check(session))
+
+
+async def test_warranties_say_what_has_run_out_and_what_was_left_out(played: Played) -> None:
+    flags = await played.counts("warranty", "flag")
+    assert set(flags) == {"pre", "full", "partial"}
+    repairs = [json.loads(stored) for (stored,) in await played.rows("SELECT warranty FROM repair_order")]
+    known = [one for one in repairs if one.get("items")]
+    assert known and all(one["item"] for one in known)
+    facts = await played.rows("SELECT payload FROM outbox")
+    told = [payload for (payload,) in facts if b"StageReached" in payload]
+    assert told, "callbacks about warranties that end soon are planned when the centre starts"
+
+
+async def test_the_repair_point_has_an_agreement_books_and_repairs(played: Played) -> None:
+    manager, points = played.office.manager, played.crm.repair_points
+    (point,) = await points.points(manager)
+    (agreement,) = await played.crm.point_files.of_point(manager, point.point_id)
+    assert agreement.name.endswith(".pdf")
+    months = await played.crm.point_figures.of_point(manager, point.point_id, until=f"{points.today():%Y-%m}")
+    assert sum(one.repairs for one in months) > 0 and sum(one.visits for one in months) > 0
+    assert sum(one.parts for one in months) > 0
+    approved = [one for one in await points.accounts(manager) if one.approved_by]
+    assert approved and approved[0].actual is not None
