@@ -190,7 +190,7 @@ async def measure(folder: Path) -> dict[str, Any]:
         cpu = (time.process_time() - cpu) / (time.perf_counter() - began)
         campaign = await live.start(CampaignMode.PREDICTIVE, agents_least=LEAST)
         ahead = await within(WARM_SECONDS, lambda: Reason.PREDICTIVE.value in live.decisions(campaign))
-        tell("it looks ahead" if ahead else "it does not look ahead: the machine is too slow for it")
+        tell("it looks ahead" if ahead else "it does not look ahead yet")
         disturbed = await fall_silent(live)
         tell("the manager interface was silent")
         disturbed |= await few_agents(live, campaign)

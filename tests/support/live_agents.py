@@ -45,6 +45,8 @@ from tests.support.waiting import eventually
 QUEUE = "callbacks"
 FIRST_AGENT = 2001
 PASSWORD = "phone12345"
+REGISTERED_SECONDS = 100.0
+"""As telephones do that the PBX lets register for 300 seconds at most."""
 PICKS_UP = 0.1
 """Seconds after which an agent's telephone answers by itself."""
 HEARD_WITHIN = 0.15
@@ -221,6 +223,13 @@ class LiveAgents:
                 await self.centre.service.desk.heartbeat(agent_id)
             await asyncio.sleep(5)
 
+    async def keep_registered(self) -> None:
+        """Telephones say again that they are there, before the PBX takes them for gone."""
+        while True:
+            await asyncio.sleep(REGISTERED_SECONDS)
+            for agent in agent_numbers(self.shape):
+                await self.desks.register(agent, PASSWORD)
+
     async def follow(self) -> None:
         """Note what the campaigns' pages are told."""
         async with self.centre.service.base.bus.subscribe(CampaignPulse, name="live-pulses") as heard:
@@ -296,7 +305,7 @@ async def live_agents(
         wire: put one between the service and the manager interface that may be frozen.
     """
     clock, ids = ShiftedClock(), list[str]()
-    numbers = [str(FIRST_AGENT + index) for index in range(shape.agents)]
+    numbers = agent_numbers(shape)
 
     async def also(database: Database) -> None:
         roster = Roster(database, SystemClock(), Bus())
@@ -349,7 +358,7 @@ async def live_agents(
                 await desks.register(number, PASSWORD)
             for agent_id in ids:
                 await centre.service.desk.sign_in(agent_id)
-            works = [found.write_forms, found.keep_pages, found.follow]
+            works = [found.write_forms, found.keep_pages, found.keep_registered, found.follow]
             tasks = [asyncio.create_task(work()) for work in works]
             try:
                 await eventually(lambda: free(centre) == shape.agents, timeout=30, what="all are free")
@@ -361,6 +370,11 @@ async def live_agents(
                     assert isinstance(result, (asyncio.CancelledError, type(None))), result
                 if wire:
                     await centre.stop_service()  # before the wire goes
+
+
+def agent_numbers(shape: Centre) -> list[str]:
+    """Return the numbers of the agents' telephones."""
+    return [str(FIRST_AGENT + index) for index in range(shape.agents)]
 
 
 def free(centre: RunningCentre) -> int:
