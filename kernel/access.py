@@ -115,6 +115,10 @@ class Permission(StrEnum):
     """Write drafts of questionnaires."""
     QUESTIONNAIRES_PUBLISH = "questionnaires.publish"
     """Put a draft in force."""
+    SPEECH_RULES_VIEW = "speech_rules.view"
+    """What is listened for in conversations."""
+    SPEECH_RULES_EDIT = "speech_rules.edit"
+    """Change what is listened for, put it in force, add the company's own words."""
     LIMITS_VIEW = "limits.view"
     LIMITS_CONFIGURE = "limits.configure"
     NOTICES_ADMINISTER = "notices.administer"
@@ -163,6 +167,7 @@ _SUPERVISOR = _AGENT | {
     _P.CAMPAIGNS_VIEW,
     _P.CAMPAIGNS_RUN,
     _P.DUTY_PLAN,
+    _P.SPEECH_RULES_VIEW,
 }
 _MANAGER = _SUPERVISOR | {
     _P.CUSTOMERS_MERGE,
@@ -181,6 +186,7 @@ _MANAGER = _SUPERVISOR | {
     _P.DEPOSITS_VIEW,
     _P.QUESTIONNAIRES_EDIT,
     _P.QUESTIONNAIRES_PUBLISH,
+    _P.SPEECH_RULES_EDIT,
     _P.LIMITS_CONFIGURE,
     _P.EXPORT,
 }

@@ -74,6 +74,8 @@ EXPECTED = {
     Permission.QUESTIONNAIRES_VIEW: DESK | DEPARTMENT | {G},
     Permission.QUESTIONNAIRES_EDIT: {M, X},
     Permission.QUESTIONNAIRES_PUBLISH: {M, X},
+    Permission.SPEECH_RULES_VIEW: {S, M, X},
+    Permission.SPEECH_RULES_EDIT: {M, X},
     Permission.LIMITS_VIEW: DESK | DEPARTMENT | {G},
     Permission.LIMITS_CONFIGURE: {M, X},
     Permission.NOTICES_ADMINISTER: {X},

@@ -1,0 +1,140 @@
+"""Words of the company's own that recognisers should expect: crews, districts, materials, added ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+
+from kernel.access import Actor, Permission
+from kernel.audit import AuditLog
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.ids import is_ulid, new_ulid
+from speech.ports import MAX_PHRASE_CHARS, MAX_PHRASES, checked_phrases
+from speech.rule_tables import PhraseRow
+
+MAX_OWN = 300
+LANGUAGES = ("zh", "en")
+ENTITY = "speech_phrase"
+
+
+class Phrases(Protocol):
+    """Where a recogniser's hints come from."""
+
+    async def for_language(self, language: str) -> tuple[str, ...]:
+        """Return the hints for a language, each once, as many as a recogniser takes."""
+        ...
+
+
+class Names(Protocol):
+    """Names that the company's records hold."""
+
+    async def names(self) -> Sequence[str]:
+        """Return names of crews, districts and materials, the likeliest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseView:
+    """A word that was added by hand."""
+
+    phrase_id: str
+    language: str
+    text: str
+    added_at: datetime
+    added_by: str
+
+
+class PhraseBook:
+    """Keeps the words added by hand, and gives them out together with the names of the records."""
+
+    def __init__(
+        self, database: Database, clock: Clock, audit: AuditLog, *, names: Names | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._audit = audit
+        self._names = names
+
+    async def for_language(self, language: str) -> tuple[str, ...]:
+        """Return the hints for a language: words added by hand first. For services; no person asks."""
+        query = select(PhraseRow.text).where(PhraseRow.language == language).order_by(PhraseRow.text)
+        async with self._database.session() as session:
+            own = list(await session.scalars(query.limit(MAX_OWN)))
+        names = await self._names.names() if self._names is not None and language == "zh" else ()
+        fit = [name.strip() for name in (*own, *names)]
+        fit = [name for name in fit if 2 <= len(name) <= MAX_PHRASE_CHARS and name.isprintable()]
+        return checked_phrases(tuple(dict.fromkeys(fit))[:MAX_PHRASES])
+
+    async def of_hand(self, actor: Actor) -> tuple[PhraseView, ...]:
+        """Return the words added by hand. Raises Forbidden."""
+        actor.need(Permission.SPEECH_RULES_VIEW)
+        async with self._database.session() as session:
+            rows = await session.scalars(select(PhraseRow).order_by(PhraseRow.text).limit(MAX_OWN))
+            return tuple(_view(row) for row in rows)
+
+    async def add(self, actor: Actor, text: str, *, language: str = "zh") -> PhraseView:
+        """Add a word.
+
+        Raises:
+            Forbidden: the role writes no rules.
+            Invalid: too short or too long, with a control character, or another language.
+            Conflict: it is there already, or there are :data:`MAX_OWN`.
+        """
+        actor.need(Permission.SPEECH_RULES_EDIT)
+        text = " ".join(text.split())
+        if not 2 <= len(text) <= MAX_PHRASE_CHARS or not text.isprintable():
+            raise Invalid(f"a word has 2 to {MAX_PHRASE_CHARS} characters", field="text")
+        if language not in LANGUAGES:
+            raise Invalid(f"language: one of {', '.join(LANGUAGES)}", field="language")
+        row = PhraseRow(
+            id=new_ulid(), language=language, text=text, added_at=self._clock.now(), added_by=actor.name
+        )
+        shown = _view(row)
+        try:
+            async with self._database.transaction() as session:
+                if (await session.scalar(select(func.count()).select_from(PhraseRow)) or 0) >= MAX_OWN:
+                    raise Conflict(f"there are {MAX_OWN} words: take one out first", field="text")
+                session.add(row)
+                await session.flush()
+                await self._audit.record(
+                    "speech_phrase.added",
+                    actor=actor.name,
+                    ip=actor.ip,
+                    entity=ENTITY,
+                    entity_id=shown.phrase_id,
+                    detail={"user_id": actor.user_id, "text": text, "language": language},
+                    session=session,
+                )
+        except IntegrityError as error:
+            raise Conflict("this word is there already", field="text") from error
+        return shown
+
+    async def remove(self, actor: Actor, phrase_id: str) -> None:
+        """Take a word out. Raises Forbidden, NotFound."""
+        actor.need(Permission.SPEECH_RULES_EDIT)
+        async with self._database.transaction() as session:
+            row = await session.get(PhraseRow, phrase_id) if is_ulid(phrase_id) else None
+            if row is None:
+                raise NotFound("no such word", field="phrase_id")
+            detail = {"user_id": actor.user_id, "text": row.text}
+            await session.execute(delete(PhraseRow).where(PhraseRow.id == phrase_id))
+            await self._audit.record(
+                "speech_phrase.removed",
+                actor=actor.name,
+                ip=actor.ip,
+                entity=ENTITY,
+                entity_id=phrase_id,
+                detail=detail,
+                session=session,
+            )
+
+
+def _view(row: PhraseRow) -> PhraseView:
+    return PhraseView(
+        phrase_id=row.id, language=row.language, text=row.text, added_at=row.added_at, added_by=row.added_by
+    )
