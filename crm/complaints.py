@@ -166,19 +166,30 @@ class Complaints:
         return header
 
     async def called_again(
-        self, actor: Actor, case_id: str, *, call_id: str | None = None, note: str = ""
+        self,
+        actor: Actor,
+        case_id: str,
+        *,
+        expected: int | None = None,
+        call_id: str | None = None,
+        note: str = "",
     ) -> ComplaintView:
         """Count another call of the customer on an open complaint; no new one is opened.
 
         Two calls within 30 days make it serious. The same call counts once.
 
+        Args:
+            expected: the version that whoever notes it has read; ``None`` beside a call, which counts
+                whoever has changed the case meanwhile.
+
         Raises:
             CaseOver: it is closed; the customer's matter is a new complaint then.
+            StaleVersion: somebody changed it since.
         """
         actor.need(Permission.CASES_REGISTER)
         id_of(call_id, "call_id")
         note = tidy_text(note, field="note", limit=MAX_NOTE, required=False)
-        async with self._store.changing(actor, case_id, expected=None) as opened:
+        async with self._store.changing(actor, case_id, expected=expected) as opened:
             await count_call(opened, call_id, note)
         return await self.get(actor, case_id)
 

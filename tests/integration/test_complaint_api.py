@@ -223,7 +223,10 @@ async def test_the_whole_way_of_a_major_complaint(line: Line) -> None:
 async def test_the_steps_of_customer_service(line: Line) -> None:
     made = await line.do("agent", "/complaints", complaint(line, hand_off=None))
     path = f"/complaints/{made['header']['case_id']}"
-    made = await line.do("agent", f"{path}/calls", {"note": "催办"})
+    for version, refused in ((None, 428), (made["version"] + 1, 412)):
+        answer = await line.ask("agent", "POST", f"{path}/calls", {"note": "催办"}, version=version)
+        assert answer.status == refused
+    made = await line.do("agent", f"{path}/calls", {"note": "催办"}, version=made["version"])
     assert (made["header"]["call_count"], made["header"]["severity"]) == (2, 2)
     extra = {"line": {"class_code": 4, "cause": "瓷砖色差"}}
     made = await line.do("agent", f"{path}/lines", extra, version=made["version"])

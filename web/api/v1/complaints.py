@@ -126,14 +126,10 @@ async def get_complaint(call: Call[NoQuery]) -> ComplaintDetail:
     return ComplaintDetail.model_validate(view)
 
 
-@operation(
-    query=NoQuery,
-    response=ComplaintDetail,
+@complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Count another call of the customer",
-    description="No new complaint is opened; two calls within 30 days make it serious.",
-    tag=TAG,
-    path_parameters=CASE,
+    description="No new complaint is opened; two calls within 30 days make it serious, so it changes the case.",
     body=CalledAgainIn,
     idempotent=Idempotency.OPTIONAL,
 )
@@ -142,7 +138,7 @@ async def called_again(call: Call[NoQuery]) -> ComplaintDetail:
     given = call.body(CalledAgainIn)
     case_id = call.request.match_info["case_id"]
     view = await services(call).complaints.called_again(
-        call.actor, case_id, call_id=given.call_id, note=given.note
+        call.actor, case_id, expected=call.expected, call_id=given.call_id, note=given.note
     )
     return ComplaintDetail.model_validate(view)
 
