@@ -5,9 +5,8 @@ from pathlib import Path
 
 from app.pbx import prompts_dir
 from app.settings import Settings
-from app.voice import Voice
+from app.voice import Voice, prompt_store
 from ivr.domain import flow
-from ivr.prompts.store import PromptStore
 
 
 class Speaker:
@@ -15,7 +14,7 @@ class Speaker:
 
     def __init__(self, settings: Settings) -> None:
         self._voice = Voice(settings, None)
-        self._store = PromptStore(prompts_dir(settings), self._voice)
+        self._store = prompt_store(prompts_dir(settings), self._voice)
         self._opening = asyncio.Lock()
         self._opened = False
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.callback_tasks import Ground, survey_spool
 from app.pbx import prompts_dir
 from app.settings import Settings
+from app.voice import Voice, prompt_store
 from app.web_settings import web_settings
 from callback_campaigns.answer_files import AnswerFiles
 from callback_campaigns.entries import EntryRecall
@@ -18,7 +19,7 @@ from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.surveys import SurveyRules, Surveys
 from ivr.domain import flow
-from ivr.ports import Synthesiser, SynthesisFailed
+from ivr.ports import SynthesisFailed
 from ivr.prompts.store import PromptStore
 from kernel.bus import Bus
 from kernel.business_time import OpeningHours
@@ -94,13 +95,13 @@ class SurveyPart:
         await self.store.close()
 
 
-def survey_store(settings: Settings, voice: Synthesiser) -> PromptStore:
+def survey_store(settings: Settings, voice: Voice) -> PromptStore:
     """Return the audio of surveys; ``open`` it before use."""
-    return PromptStore(survey_prompts(settings), voice)
+    return prompt_store(survey_prompts(settings), voice)
 
 
 async def build_survey(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Synthesiser
+    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
 ) -> SurveyPart:
     """Return the surveys of this process."""
     ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)

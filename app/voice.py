@@ -1,6 +1,7 @@
-"""The voice of the menus: an espeak-ng that may not be there yet, or may go away."""
+"""The voices of the menus: an espeak-ng that may not be there yet, or may go away; Kokoro if installed."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -11,10 +12,13 @@ from app.runtime.errors import RuntimeSetupError
 from app.runtime.espeak import find_espeak
 from app.runtime.tool import Tool
 from app.settings import Settings
+from app.speech_part import models_dir
 from ivr.ports import VoiceMissing
 from ivr.prompts.audio import Samples
 from ivr.prompts.espeak import EspeakSynthesiser
-from ivr.prompts.store import write_whole
+from ivr.prompts.kokoro import MODEL_FILE, KokoroSynthesiser
+from ivr.prompts.stock import shipped
+from ivr.prompts.store import PromptStore, write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +44,35 @@ def espeak_voice(tool: Tool) -> EspeakSynthesiser:
     return EspeakSynthesiser(tool.command(), version=tool.version, environment=tool.env())
 
 
+KOKORO_MODEL = "voice-zh"
+"""Its name in the store of models."""
+
+
+def kokoro_model(settings: Settings) -> Path:
+    """Return where Kokoro's weights are, once they are installed."""
+    return models_dir(settings) / KOKORO_MODEL / MODEL_FILE
+
+
+async def kokoro_voice(settings: Settings, *, model: Path | None, timeout: timedelta) -> KokoroSynthesiser:
+    """Return Kokoro for a command, with an espeak-ng to read English for it where there is one.
+
+    Args:
+        model: its weights, in place of those that are installed.
+    """
+    espeak = await find_espeak(settings.voice.espeak, settings.runtime_dir)
+    english = espeak_voice(espeak).ipa if espeak else None
+    return KokoroSynthesiser(model or kokoro_model(settings), english=english, timeout=timeout)
+
+
+def prompt_store(folder: Path, voice: "Voice") -> PromptStore:
+    """Return the audio in a folder: the program's own, else by the best voice; ``open`` it before use."""
+    return PromptStore(folder, voice, best=voice.best, stock=shipped())
+
+
 class Voice:
     """Implements :class:`ivr.ports.Synthesiser` with the espeak-ng that is there at the moment.
+
+    ``best`` is Kokoro, which speaks once its model is installed.
 
     Which one spoke last is remembered in the prompts' folder: what it made is found again even while it is
     missing.
@@ -57,6 +88,7 @@ class Voice:
         self._last_identity = "none"
         self._told = False
         self._fetched = bool(settings.voice.espeak)
+        self.best = KokoroSynthesiser(kokoro_model(settings), english=self._ipa)
 
     @property
     def identity(self) -> str:
@@ -90,6 +122,15 @@ class Voice:
                 self._engine, self._last_identity = None, engine.identity
             self._tell(error)
             raise
+
+    async def _ipa(self, text: str, voice: str) -> str:
+        if self._engine is None:
+            raise VoiceMissing("English needs espeak-ng")
+        return await self._engine.ipa(text, voice)
+
+    async def close(self) -> None:
+        """End the better voice's process."""
+        await self.best.close()
 
     def _tell(self, error: VoiceMissing) -> None:
         if not self._told:

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.audio import NotAudio, Samples, samples_of_wav
+from ivr.prompts.reading import VERSION as READING
+from ivr.prompts.reading import as_read
 
 READS_CHARACTERS = (1, 52)
 MAX_TEXT = 500
@@ -18,6 +20,14 @@ _CHINESE = re.compile(r"[\u3400-\u9fff]")
 # [[…]] is phoneme input and <…> markup for espeak-ng; neither belongs into a spoken text.
 _MARKUP = re.compile(r"[\[\]<>&]|[\x00-\x1f\x7f]")
 _VOICE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}")
+_MARKS = re.compile(r"([.,;:!?]+(?=\s|$))")
+# Another engine's speakers, for a flow that names one where only this is there: zf_xiaobei, af_heart.
+_SPEAKERS = {"zf_": "cmn", "zm_": "cmn", "af_": "en-us", "am_": "en-us", "bf_": "en-gb", "bm_": "en-gb"}
+
+
+def _language(voice: str) -> str:
+    """Return espeak-ng's voice for a flow's."""
+    return _SPEAKERS.get(voice[:3], "en-us" if voice == "en" else voice)
 
 
 class EspeakSynthesiser:
@@ -47,7 +57,7 @@ class EspeakSynthesiser:
         self._timeout = timeout
         found = _VERSION.search(version)
         known = found[0] if found else "0"
-        self._identity = f"espeak-ng {known}"
+        self._identity = f"espeak-ng {known} reading {READING}"
         numbers = tuple(int(part) for part in known.split("."))
         self._reads_characters = numbers >= READS_CHARACTERS
         self._slots = asyncio.Semaphore(2)
@@ -68,13 +78,35 @@ class EspeakSynthesiser:
         """
         if len(text) > MAX_TEXT or not _VOICE.fullmatch(voice):
             raise SynthesisFailed("text is too long or the voice has no such name", voice=voice[:32])
-        spoken, voice = self._spelled(_MARKUP.sub(" ", text), voice)
+        voice = _language(voice)
+        plain = _MARKUP.sub(" ", text)
+        spoken, voice = self._spelled(as_read(plain) if voice == "cmn" else plain, voice)
         async with self._slots:
-            raw = await self._run(spoken, voice, speed)
+            raw = await self._run(spoken, ("-v", voice, "-s", str(speed), "-b", "1", "--stdin", "--stdout"))
         try:
             return await asyncio.to_thread(samples_of_wav, raw)
         except NotAudio as error:
             raise SynthesisFailed(f"espeak-ng gave no audio: {error}", voice=voice) from error
+
+    async def ipa(self, text: str, voice: str) -> str:
+        """Return how a text is pronounced, with ties (``e^ɪ``): for a voice that has no tongue for it itself.
+
+        Raises:
+            VoiceMissing, SynthesisFailed: see :meth:`synthesise`.
+        """
+        if len(text) > MAX_TEXT or not _VOICE.fullmatch(voice):
+            raise SynthesisFailed("text is too long or the voice has no such name", voice=voice[:32])
+        # espeak-ng ends a line at each of these and does not say which it was.
+        parts = [part for part in _MARKS.split(_MARKUP.sub(" ", text)) if part.strip()]
+        said = ""
+        for part in parts:
+            if _MARKS.fullmatch(part):
+                said = said.rstrip() + part[0] + " "
+                continue
+            async with self._slots:
+                raw = await self._run(part, ("-q", "-v", voice, "--ipa", "--tie=^", "-b", "1", "--stdin"))
+            said += " ".join(raw.decode(errors="replace").split()) + " "
+        return said.strip()
 
     def _spelled(self, text: str, voice: str) -> tuple[str, str]:
         if self._reads_characters or voice != "cmn" or not _CHINESE.search(text):
@@ -85,9 +117,8 @@ class EspeakSynthesiser:
         syllables = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True)
         return " ".join(syllables), "cmn-latn-pinyin"
 
-    async def _run(self, text: str, voice: str, speed: int) -> bytes:
+    async def _run(self, text: str, options: tuple[str, ...]) -> bytes:
         # The text goes through standard input: as an argument «-h» would be an option.
-        options = ("-v", voice, "-s", str(speed), "-b", "1", "--stdin", "--stdout")
         try:
             process = await asyncio.create_subprocess_exec(
                 *self.command,
@@ -116,5 +147,5 @@ class EspeakSynthesiser:
             self.running -= 1
         if process.returncode != 0:
             said = complaint.decode(errors="replace").strip()[:200]
-            raise SynthesisFailed(f"espeak-ng failed: {said or process.returncode}", voice=voice)
+            raise SynthesisFailed(f"espeak-ng failed: {said or process.returncode}")
         return raw

@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from ivr.domain.flow import Voice
 from ivr.ports import Synthesiser, SynthesisFailed
 from ivr.prompts.audio import NotAudio, Samples, length_of, prepared, samples_of_wav, wav_bytes
+from ivr.prompts.stock import Stock, StockClip, StockDamaged
 from telephony.audio import RATE
 
 log = structlog.get_logger(__name__)
 
 # Part of every key: a change of the preparation makes every prompt anew.
-PREPARATION = 1
+PREPARATION = 2
 MAX_RECORDING = 20 * 1024 * 1024
+_A_MOMENT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,43 @@ class SoundFile:
     length: timedelta
 
 
+class BetterVoice(Synthesiser, Protocol):
+    """A voice that may be there."""
+
+    def speaks(self, voice: str) -> bool:
+        """Whether it is there, and knows a flow's voice."""
+        ...
+
+
 class PromptStore:
     """Clips of published prompts, kept for ever, and texts spoken during calls, the least used dropped.
 
+    What comes with the program is taken as it is; the best voice speaks the rest, and the quick one what the
+    best cannot say, or not in time for a call.
+
     Args:
         folder: where the files are; Asterisk must be able to read it.
-        synthesiser: the voice.
+        synthesiser: the voice that is always there, and quick.
+        best: a better one that may not be there, and takes its time.
+        stock: audio that came with the program.
         spoken_limit: how many texts of calls are kept.
     """
 
-    def __init__(self, folder: Path, synthesiser: Synthesiser, *, spoken_limit: int = 2000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        synthesiser: Synthesiser,
+        *,
+        best: BetterVoice | None = None,
+        stock: Stock | None = None,
+        spoken_limit: int = 2000,
+    ) -> None:
         self._clips = folder / "clips"
         self._spoken_folder = folder / "spoken"
         self._synthesiser = synthesiser
+        self._best = best
+        self._stock = stock
+        self._stocked: dict[str, SoundFile] = {}
         self._spoken_limit = spoken_limit
         self._spoken: OrderedDict[str, SoundFile] = OrderedDict()
         self._making: dict[str, asyncio.Task[SoundFile]] = {}
@@ -74,7 +101,17 @@ class PromptStore:
         Raises:
             SynthesisFailed: it is not there yet and cannot be made.
         """
-        return await self._made(self._clips, self._key(text, voice), lambda: self._speak(text, voice))
+        stocked = await self._from_stock(text, voice)
+        if stocked is not None:
+            return stocked
+        best = self._better(voice)
+        if best is not None:
+            try:
+                return await self._by(best, self._clips, text, voice)
+            except SynthesisFailed as error:
+                # A plain voice is better than none; the next try asks the better one again.
+                log.warning("ivr_better_voice_failed", error=error.message)
+        return await self._by(self._synthesiser, self._clips, text, voice)
 
     async def recording(self, source: Path) -> SoundFile:
         """Return a recording made fit for the telephone.
@@ -96,37 +133,57 @@ class PromptStore:
             raise SynthesisFailed(f"recording {source.name} cannot be used: {error}") from error
 
     def ready(self, text: str, voice: Voice) -> SoundFile | None:
-        """Return the audio of a call's text if it was spoken before."""
-        key = self._key(text, voice)
+        """Return the audio of a call's text if it was spoken before, by the best voice there is."""
+        return self._known(self._key(text, voice, self._better(voice) or self._synthesiser))
+
+    def _known(self, key: str) -> SoundFile | None:
         known = self._spoken.get(key)
         if known is not None:
             self._spoken.move_to_end(key)
         return known
 
-    async def spoken(self, text: str, voice: Voice, *, deadline: timedelta) -> SoundFile:
+    async def spoken(
+        self, text: str, voice: Voice, *, deadline: timedelta, one_voice: bool = False
+    ) -> SoundFile:
         """Return the audio of a text that is known only during the call.
 
         What is not ready in time is finished all the same, for the next call.
 
+        Args:
+            one_voice: rather nothing than the quick voice, where there is a better one.
+
         Raises:
             SynthesisFailed: not there in time.
         """
-        known = self.ready(text, voice)
+        known = self.ready(text, voice) or await self._from_stock(text, voice)
         if known is not None:
             return known
-        key = self._key(text, voice)
+        ends = asyncio.get_running_loop().time() + deadline.total_seconds()
+        best = self._better(voice)
+        voices = [best or self._synthesiser, *([self._synthesiser] if best and not one_voice else [])]
+        # Both begin at once: while the better one is late, the quick one has long been ready.
+        making = [self._begun(one, text, voice) for one in voices]
+        failed: SynthesisFailed | None = None
+        for one in making:
+            try:
+                async with asyncio.timeout_at(ends if one is making[0] else ends + _A_MOMENT):
+                    return await asyncio.shield(one)
+            except TimeoutError:
+                continue
+            except SynthesisFailed as error:
+                failed = error
+        raise failed or SynthesisFailed("the text was not spoken in time")
+
+    def _begun(self, by: Synthesiser, text: str, voice: Voice) -> "asyncio.Task[SoundFile]":
+        key = self._key(text, voice, by)
         making = self._making.get(key)
         if making is None:
             if len(self._making) >= 50:
                 raise SynthesisFailed("too many texts are being spoken at once")
-            making = asyncio.create_task(self._speak_spoken(key, text, voice), name="ivr speak")
+            making = asyncio.create_task(self._speak_spoken(by, key, text, voice), name="ivr speak")
             self._making[key] = making
             making.add_done_callback(lambda task: self._finished(key, task))
-        try:
-            async with asyncio.timeout(deadline.total_seconds()):
-                return await asyncio.shield(making)
-        except TimeoutError as error:
-            raise SynthesisFailed("the text was not spoken in time") from error
+        return making
 
     async def close(self) -> None:
         """End what is still being spoken."""
@@ -141,8 +198,8 @@ class PromptStore:
         if not task.cancelled() and task.exception() is not None:
             log.warning("ivr_text_not_spoken", error=str(task.exception()))
 
-    async def _speak_spoken(self, key: str, text: str, voice: Voice) -> SoundFile:
-        sound = await self._made(self._spoken_folder, key, lambda: self._speak(text, voice))
+    async def _speak_spoken(self, by: Synthesiser, key: str, text: str, voice: Voice) -> SoundFile:
+        sound = self._known(key) or await self._by(by, self._spoken_folder, text, voice)
         self._spoken[key] = sound
         await self._drop_least_used()
         return sound
@@ -152,13 +209,48 @@ class PromptStore:
             _, sound = self._spoken.popitem(last=False)
             await asyncio.to_thread(sound.path.with_suffix(".wav").unlink, missing_ok=True)
 
-    def _key(self, text: str, voice: Voice) -> str:
-        return _digest(text, voice.name, voice.speed, self._synthesiser.identity)
+    def _better(self, voice: Voice) -> BetterVoice | None:
+        return self._best if self._best is not None and self._best.speaks(voice.name) else None
 
-    async def _speak(self, text: str, voice: Voice) -> Samples:
-        return await self._synthesiser.synthesise(text, voice=voice.name, speed=voice.speed)
+    def _key(self, text: str, voice: Voice, by: Synthesiser) -> str:
+        return _digest(text, voice.name, voice.speed, by.identity)
 
-    async def _made(self, folder: Path, key: str, make: Callable[[], Awaitable[Samples]]) -> SoundFile:
+    async def _by(self, by: Synthesiser, folder: Path, text: str, voice: Voice) -> SoundFile:
+        async def speak() -> Samples:
+            return await by.synthesise(text, voice=voice.name, speed=voice.speed)
+
+        return await self._made(folder, self._key(text, voice, by), speak)
+
+    async def _from_stock(self, text: str, voice: Voice) -> SoundFile | None:
+        """Return the program's own audio, copied to where Asterisk can read it."""
+        clip = self._stock.find(text, voice) if self._stock is not None else None
+        if clip is None:
+            return None
+        known = self._stocked.get(clip.sha256)
+        if known is None:
+            try:
+                name = f"stock-{clip.sha256[:26]}"
+                known = await self._made(self._clips, name, lambda: self._copy(clip), fit=_as_it_is)
+            except (StockDamaged, SynthesisFailed) as error:
+                log.error("ivr_stock_prompt_unusable", file=clip.file, error=str(error)[:200])
+                return None
+            self._stocked[clip.sha256] = known
+        return known
+
+    async def _copy(self, clip: StockClip) -> Samples:
+        stock = self._stock
+        if stock is None:
+            raise StockDamaged("there is no stock")
+        return await asyncio.to_thread(stock.samples, clip)
+
+    async def _made(
+        self,
+        folder: Path,
+        key: str,
+        make: Callable[[], Awaitable[Samples]],
+        *,
+        fit: Callable[[Samples], Samples] = prepared,
+    ) -> SoundFile:
         path = folder / key
         known = await asyncio.to_thread(_read, path)
         if known is not None:
@@ -166,14 +258,19 @@ class PromptStore:
         samples = await make()
 
         def write() -> SoundFile:
-            fit = prepared(samples)
-            write_whole(path.with_suffix(".wav"), wav_bytes(fit))
-            return SoundFile(path, length_of(fit))
+            made = fit(samples)
+            write_whole(path.with_suffix(".wav"), wav_bytes(made))
+            return SoundFile(path, length_of(made))
 
         try:
             return await asyncio.to_thread(write)
         except (OSError, NotAudio) as error:
             raise SynthesisFailed(f"no audio could be kept: {error}") from error
+
+
+def _as_it_is(samples: Samples) -> Samples:
+    """Stock is fit for the telephone already."""
+    return samples
 
 
 @lru_cache(maxsize=4096)

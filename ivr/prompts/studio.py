@@ -16,12 +16,14 @@ from ivr.prompts.store import PromptStore, SoundFile, write_whole
 
 log = structlog.get_logger(__name__)
 
-# Spoken by the dialplan itself when this service does not answer.
+# Spoken by the dialplan itself: when this service does not answer, and to staff who call a customer.
 DIALPLAN_PROMPTS: Mapping[str, str] = {
     "huifang-fallback": "非常抱歉，系统繁忙，正在为您转接人工客服，请稍候。",
     "huifang-apology": "非常抱歉，现在没有客服人员可以接听您的电话，请您稍后再拨。感谢您的来电，再见。",
     "huifang-call-again": "您好，非常抱歉，现在暂时无法为您接通，我们稍后再与您联系。打扰您了，再见。",
     "huifang-goodbye": "感谢您的接听，再见。",
+    "huifang-connecting": "您好，正在为您接通客户，请稍候。",
+    "huifang-no-customer": "客户的电话没有接通，请稍后再拨。",
 }
 
 
@@ -106,7 +108,12 @@ class Studio:
         if not piece.text:
             return ()
         try:
-            return (await self._store.spoken(piece.text, voiced.flow.voice, deadline=self._deadline),)
+            # Two voices in one sentence are worse than a name left out or digits one by one.
+            apart = piece.optional or bool(piece.digits)
+            sound = await self._store.spoken(
+                piece.text, voiced.flow.voice, deadline=self._deadline, one_voice=apart
+            )
+            return (sound,)
         except SynthesisFailed:
             if piece.digits:
                 return tuple(

@@ -166,7 +166,8 @@ async def test_what_the_lost_program_made_is_still_played(tmp_path: Path) -> Non
             await voice.synthesise("您好", voice="cmn", speed=165)
     started_without = Voice(settings, None)
     await started_without.recall()
-    assert started_without.identity == voice.identity == f"espeak-ng {tool.version}"
+    assert started_without.identity == voice.identity
+    assert voice.identity.startswith(f"espeak-ng {tool.version} ")
     await install(settings)
     await voice.look()
     assert len(await voice.synthesise("您好", voice="cmn", speed=165)) > 0

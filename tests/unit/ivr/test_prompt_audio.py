@@ -4,10 +4,19 @@ import io
 import math
 import wave
 from array import array
+from datetime import timedelta
 
 import pytest
 
-from ivr.prompts.audio import TARGET_LEVEL, NotAudio, length_of, prepared, samples_of_wav, wav_bytes
+from ivr.prompts.audio import (
+    TARGET_LEVEL,
+    NotAudio,
+    length_of,
+    prepared,
+    samples_of_wav,
+    true_peak,
+    wav_bytes,
+)
 from telephony.audio import RATE, loudness
 
 pytestmark = pytest.mark.unit
@@ -35,7 +44,8 @@ def wav(samples: "array[int]", *, rate: int = RATE, channels: int = 1, width: in
 
 @pytest.mark.parametrize("level", [600, 5000, 30_000])
 def test_quiet_and_loud_recordings_come_to_one_loudness(level: float) -> None:
-    assert loudness(prepared(tone(1, level))) == pytest.approx(TARGET_LEVEL, rel=0.1)
+    middle = prepared(tone(1, level))[RATE // 4 : -RATE // 4]
+    assert loudness(middle) == pytest.approx(TARGET_LEVEL, rel=0.1)
 
 
 def test_a_whisper_is_not_blown_up_without_bound() -> None:
@@ -78,3 +88,18 @@ def test_other_files_are_refused(raw: bytes) -> None:
 def test_round_trip() -> None:
     samples = tone(0.2, 3000)
     assert samples_of_wav(wav_bytes(samples)) == samples
+
+
+def test_quiet_before_and_behind_is_always_the_same_and_nothing_clicks() -> None:
+    made = prepared(tone(1, 3000) + silence(3))
+    assert length_of(made) == timedelta(seconds=1.12)
+    assert max(map(abs, made[:300])) == 0
+    assert max(map(abs, made[-600:])) == 0
+    assert made[0] == made[-1] == 0
+
+
+def test_peaks_between_the_samples_count() -> None:
+    # At a quarter of the rate and 45°, every sample is 3 dB below the wave's top.
+    wave = array("h", [round(20_000 * math.sin(math.pi / 2 * at + math.pi / 4)) for at in range(400)])
+    assert true_peak(wave) == pytest.approx(20_000, rel=0.05)
+    assert max(map(abs, wave)) < 14_200
