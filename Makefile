@@ -79,6 +79,6 @@ test-tools: $(STAMP) test-models
 	fi
 
 test-models: $(STAMP)
-	@for model in whisper-base vosk-ko; do \
+	@for model in whisper-base vosk-ko voice-zh; do \
 	  [ -d .runtime/models/$$model ] || $(BIN)/huifang speech install $$model --to .runtime/models || exit 1; \
 	done
