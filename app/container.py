@@ -35,7 +35,7 @@ from app.settings import Settings
 from app.speaker import Speaker
 from app.survey_part import build_survey
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
-from app.voice import Voice
+from app.voice import Voice, prompt_store
 from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from callback_campaigns.effects import FACTS as EFFECT_FACTS
@@ -53,8 +53,6 @@ from crm.limits import LimitBook
 from crm.opinion_notices import OpinionNotices
 from crm.service import CallbackRequests, CustomerDirectory
 from ivr.keeper import VoiceKeeper
-from ivr.ports import Synthesiser
-from ivr.prompts.store import PromptStore
 from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
@@ -290,6 +288,7 @@ async def _open_ivr(
 ) -> tuple[FlowLibrary, int]:
     settings = base.settings
     voice = Voice(settings, espeak)
+    stack.push_async_callback(voice.close)
     await voice.recall()
     flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, voice)
     await flows.load_active()
@@ -326,11 +325,11 @@ async def _open_ivr(
 
 
 async def build_flows(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Synthesiser
+    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
 ) -> tuple[FlowLibrary, Studio]:
     """Return the flows and their studio, with the dialplan's own prompts in place if there is a voice."""
     folder = pbx.prompts_dir(settings)
-    store = PromptStore(folder, voice)
+    store = prompt_store(folder, voice)
     await store.open()
     studio = Studio(store, folder / "recordings")
     await studio.write_dialplan_prompts(folder)

@@ -126,7 +126,7 @@ REFUSALS = {
     "link_down": N_("与电话系统的连接断开"),
     "stale_state": N_("坐席和线路的状态不是最新"),
     "no_agents": N_("没有空闲坐席"),
-    "abandonment": N_("放弃率已到上限"),
+    "abandonment": N_("逐个拨打也没人接，暂停拨打"),
     "concurrency": N_("线路已用满"),
     "calls_per_second": N_("每秒拨打数已到上限"),
 }
@@ -138,6 +138,7 @@ DECISIONS = {
     "budget_used": N_("放弃率额度用完，先逐个拨打"),
     "little_data": N_("通话数据还少，先逐个拨打"),
     "few_agents": N_("坐席太少，逐个拨打"),
+    "trial": N_("坐席没接起，先试拨几个"),
     "state_ageing": N_("电话系统消息变慢，逐个拨打"),
     "state_stale": N_("电话系统没有消息，停止拨打"),
     "no_agents": N_("没有坐席，不拨打"),
