@@ -158,7 +158,7 @@ class ProcessTranscriber:
             if self._closed:
                 raise RecogniserLost("the transcriber was closed")
             pool = self._background if background else self._live
-            self._bury(pool)
+            await self._bury(pool)
             most = 1 if background else self._limits.processes
             streams = BACKGROUND_STREAMS if background else self._limits.streams
             free = [process for process in pool if process.streams < streams]
@@ -178,10 +178,11 @@ class ProcessTranscriber:
             pool.append(process)
             return process
 
-    def _bury(self, pool: list[RecogniserProcess]) -> None:
+    async def _bury(self, pool: list[RecogniserProcess]) -> None:
         """Take the dead out; several in a row that did not live long mean that the next one waits."""
         for process in [process for process in pool if not process.alive]:
             pool.remove(process)
+            await process.aclose()
             if process.lived < SHORT_LIFE:
                 self._died()
             else:

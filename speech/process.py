@@ -143,6 +143,7 @@ class RecogniserProcess:
             await self.aclose()
             raise
         if self._failed is not None:
+            await self.aclose()
             raise self._failed
 
     async def open(
@@ -184,8 +185,10 @@ class RecogniserProcess:
     async def aclose(self) -> None:
         """End the process; its streams are lost."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            if self._failed is None:
+                self._task.cancel()
+            # Not gathered: who is cancelled while waiting must not interrupt its end.
+            await asyncio.wait({self._task})
 
     async def _live(self) -> None:
         """Run the process until it ends, then say so to every stream."""
