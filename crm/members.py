@@ -4,6 +4,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.domain.staff import Telephones
 from kernel.access import Actor
 from kernel.errors import Invalid
 from kernel.ids import is_ulid
@@ -37,6 +38,10 @@ class AgentNumbers(Protocol):
         """Return the number of a user's telephone; ``None`` for a user without one."""
         ...
 
+    async def telephones(self, session: AsyncSession) -> Telephones:
+        """Return all telephones that are in use."""
+        ...
+
 
 class NoNumbers:
     """Knows no telephones."""
@@ -44,6 +49,10 @@ class NoNumbers:
     async def number_of(self, session: AsyncSession, user_id: str) -> str | None:
         """Nobody has a telephone."""
         return None
+
+    async def telephones(self, session: AsyncSession) -> Telephones:
+        """There are none."""
+        return Telephones()
 
 
 class Nobody:

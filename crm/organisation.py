@@ -207,8 +207,10 @@ class Organisation:
             query = query.where(StaffRow.active.is_(active))
         async with self._office.database.session() as session:
             rows = (await session.execute(query)).scalars().all()
+            telephones = await self._numbers.telephones(session)
         # Some hundred people at most; the databases look into lists in ways of their own.
-        return tuple(staff_view(row) for row in rows if skill is None or skill in (row.skills or ()))
+        mine = (row for row in rows if skill is None or skill in (row.skills or ()))
+        return tuple(staff_view(row, telephones) for row in mine)
 
     async def put_staff(
         self, actor: Actor, staff_id: str | None, given: Mapping[str, Any], *, expected: int | None
@@ -243,7 +245,7 @@ class Organisation:
             raise Invalid("say what they do", field="role")
         await self._check_number(session, row, values)
         await self._store(session, actor, "staff", row.id, row, values)
-        return staff_view(row)
+        return staff_view(row, await self._numbers.telephones(session))
 
     def _staff_values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         known = {"name", "role", "department_code", "store_id", "phone", "user_id", "active"}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from crm.domain.staff import NumberTrouble, Telephones
 from crm.people_tables import StaffRow
 from crm.tables import Crew, Department, Store
 from kernel.phone import mask
@@ -88,6 +89,8 @@ class StaffView:
 
     Attributes:
         agent_no: the number of their telephone, where they take calls 工号.
+        telephone_no: the number that their user's telephone has now.
+        agent_no_trouble: how ``agent_no`` differs from the telephones that there are; of who left, nothing.
         skills: what they can do, in the centre's own words.
     """
 
@@ -99,6 +102,8 @@ class StaffView:
     phone_masked: str | None
     user_id: str | None
     agent_no: str | None
+    telephone_no: str | None
+    agent_no_trouble: NumberTrouble | None
     skills: tuple[str, ...]
     active: bool
     version: int
@@ -148,7 +153,7 @@ def crew_view(row: Crew, running: int) -> CrewView:
     )
 
 
-def staff_view(row: StaffRow) -> StaffView:
+def staff_view(row: StaffRow, telephones: Telephones) -> StaffView:
     """Return somebody who works for the company as they are shown."""
     return StaffView(
         staff_id=row.id,
@@ -159,6 +164,8 @@ def staff_view(row: StaffRow) -> StaffView:
         phone_masked=mask(row.phone) if row.phone else None,
         user_id=row.user_id,
         agent_no=row.agent_no,
+        telephone_no=telephones.of_user.get(row.user_id or ""),
+        agent_no_trouble=telephones.trouble(row.agent_no, row.user_id) if row.active else None,
         skills=tuple(row.skills or ()),
         active=row.active,
         version=row.version,

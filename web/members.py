@@ -1,8 +1,9 @@
 """Tells the CRM who of the users works in a department."""
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.domain.staff import Telephones
 from kernel.access import Actor, Role
 from telephony.agent_tables import AgentRow
 from web.pins import FIELD, Pins, WrongPin
@@ -44,4 +45,17 @@ class UserMembers:
     async def number_of(self, session: AsyncSession, user_id: str) -> str | None:
         """Return the number of a user's telephone."""
         query = select(AgentRow.number).join(UserRow, UserRow.agent_id == AgentRow.agent_id)
-        return await session.scalar(query.where(UserRow.user_id == user_id))
+        return await session.scalar(query.where(UserRow.user_id == user_id, AgentRow.active))
+
+    async def telephones(self, session: AsyncSession) -> Telephones:
+        """Return the telephones of agents who work here, and whose they are."""
+        query = (
+            select(AgentRow.number, UserRow.user_id)
+            .outerjoin(UserRow, and_(UserRow.agent_id == AgentRow.agent_id, UserRow.active))
+            .where(AgentRow.active)
+        )
+        rows = (await session.execute(query)).all()
+        return Telephones(
+            of_user={row.user_id: row.number for row in rows if row.user_id is not None},
+            numbers=frozenset(row.number for row in rows),
+        )

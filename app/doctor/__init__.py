@@ -20,6 +20,7 @@ from app.doctor.messages import check_messages
 from app.doctor.pbx import check_manager
 from app.doctor.services import check_database, check_espeak, check_fastagi, check_prompts, check_redis
 from app.doctor.speech import check_speech
+from app.doctor.staff import check_staff
 
 __all__ = [
     "DoctorInputs",
@@ -46,6 +47,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("ports", check_ports),
     ("database", check_database),
     ("calendar", check_calendar),
+    ("staff numbers", check_staff),
     ("Redis", check_redis),
     ("AMI", check_manager),
     ("FastAGI", check_fastagi),

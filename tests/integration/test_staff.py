@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.doctor.findings import Level
+from app.doctor.staff import staff_findings
+from crm.domain.staff import NumberTrouble, Telephones
 from crm.importing.staff import StaffImport, StaffReport
 from crm.organisation import NameTaken, Organisation, OtherNumber
 from crm.organisation_views import StaffRole, StaffView
@@ -29,6 +33,9 @@ class OneNumber:
 
     async def number_of(self, session: AsyncSession, user_id: str) -> str | None:
         return "1001" if user_id == USER else None
+
+    async def telephones(self, session: AsyncSession) -> Telephones:
+        return Telephones({USER: "1001"}, frozenset({"1001", "1003"}))
 
 
 @pytest.fixture
@@ -171,3 +178,52 @@ async def test_the_users_of_the_web_shell_have_telephones(sqlite: Database, cloc
         await session.flush()
         assert await UserMembers().number_of(session, USER) == "1007"
         assert await UserMembers().number_of(session, new_ulid()) is None
+
+
+async def test_a_number_that_is_no_more_the_telephones_is_shown(sqlite: Database, clock: FakeClock) -> None:
+    organisation = Organisation(make_desk(sqlite, clock).office, UserMembers())
+    async with sqlite.transaction() as session:
+        for number in ("1001", "1002", "1003"):
+            agent = AgentRow(
+                agent_id=f"agent{number}",
+                number=number,
+                name=number,
+                sip_password="x" * 12,
+                created_at=clock.now(),
+            )
+            session.add(agent)
+            session.add(
+                UserRow(
+                    user_id=new_ulid(),
+                    login=f"u{number}",
+                    display_name=number,
+                    role="agent",
+                    password_hash="x",
+                    agent_id=f"agent{number}",
+                    created_at=clock.now(),
+                    password_changed_at=clock.now(),
+                )
+            )
+    async with sqlite.session() as session:
+        users = {row.login: row.user_id for row in await session.scalars(select(UserRow))}
+    mine = await put(organisation, "周晓梅", user_id=users["u1001"])
+    await put(organisation, "王芳", agent_no="1002")
+    await put(organisation, "马师傅", agent_no="1109")
+    left = await put(organisation, "老李", agent_no="1110", active=False)
+    assert (mine.agent_no, mine.telephone_no, mine.agent_no_trouble) == ("1001", "1001", None)
+    assert left.agent_no_trouble is None
+    async with sqlite.transaction() as session:
+        (await session.get_one(AgentRow, "agent1001")).number = "1008"
+    found = {one.name: one for one in await organisation.staff(MANAGER)}
+    assert {name: one.agent_no_trouble for name, one in found.items()} == {
+        "周晓梅": NumberTrouble.OTHER,
+        "王芳": NumberTrouble.TAKEN,
+        "马师傅": NumberTrouble.UNKNOWN,
+    }
+    assert found["周晓梅"].telephone_no == "1008"
+    async with sqlite.session() as session:
+        (finding,) = await staff_findings(session)
+    assert finding.level is Level.WARNING and "周晓梅 1001 (1008 now)" in finding.message
+    await organisation.put_staff(MANAGER, mine.staff_id, {"agent_no": "1008"}, expected=1)
+    mended = {one.name: one.agent_no_trouble for one in await organisation.staff(MANAGER)}
+    assert mended["周晓梅"] is None

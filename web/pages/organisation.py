@@ -15,7 +15,7 @@ from web.identity import current_actor
 from web.pages import people_forms as forms
 from web.pages import staff_import
 from web.pages.customer import services
-from web.pages.organisation_kinds import KINDS, STAFF_ROLES, Field, Kind, advice
+from web.pages.organisation_kinds import KINDS, NUMBER_TROUBLES, STAFF_ROLES, Field, Kind, advice
 from web.pages.people_forms import EXPECTED, Changed, Form, Refused
 from web.pages.shell import render, see_other
 from web.permissions import Permission, Role, requires
@@ -70,6 +70,8 @@ async def show(request: web.Request) -> web.StreamResponse:
         "stores": {one.store_id: one.name for one in await organisation.stores(actor)},
         "departments": {one.code: one.name for one in await organisation.departments(actor)},
         "may_edit": actor.can(EDIT),
+        "number_troubles": labels.words(NUMBER_TROUBLES),
+        "troubled": sum(1 for one in views if getattr(one, "agent_no_trouble", None) is not None),
     }
     return render(request, "people/organisation.html", context)
 
@@ -187,8 +189,18 @@ async def _form(request: web.Request, kind: Kind, view: Any | None, shown: Shown
         "refused": shown.refused,
         "named": any(box.problem for box in boxes),
         "running": getattr(view, "running", 0),
+        "trouble": _trouble(view),
     }
     return render(request, "people/organisation_form.html", context, status=shown.status)
+
+
+def _trouble(view: Any | None) -> str:
+    """Return how somebody's number differs from the telephones that there are; "" where it does not."""
+    found = getattr(view, "agent_no_trouble", None)
+    if found is None:
+        return ""
+    said = labels.word(NUMBER_TROUBLES, found.value).replace("{no}", getattr(view, "telephone_no", "") or "")
+    return gettext("工号对不上：%(why)s。") % {"why": said}
 
 
 @requires(EDIT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm.domain.staff import split_skills
+from crm.domain.staff import NumberTrouble, split_skills
 from web.i18n import N_, gettext
 from web.labels import PROBLEMS, word
 from web.pages.people_forms import Form, day, maybe
@@ -18,6 +18,13 @@ STAFF_ROLES = {
     "RCP": N_("维修队长"),
     "DPP": N_("部门经办人"),
 }
+
+NUMBER_TROUBLES = {
+    "other": N_("话机现在是 {no}"),
+    "taken": N_("这个话机现在是别人的"),
+    "unknown": N_("呼叫中心没有这个话机"),
+}
+assert set(NUMBER_TROUBLES) == {trouble.value for trouble in NumberTrouble}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, Field
 
+from crm.domain.staff import NumberTrouble
 from crm.organisation import Organisation
 from crm.organisation_views import CrewStatus, StaffRole
 from web.api.operation import Call, operation
@@ -160,6 +161,10 @@ class StaffOut(Out):
     phone_masked: str | None
     user_id: str | None
     agent_no: str | None
+    telephone_no: str | None = Field(description="Number that their user's telephone has now.")
+    agent_no_trouble: NumberTrouble | None = Field(
+        description="How `agent_no` differs from the telephones that there are."
+    )
     skills: tuple[str, ...]
     active: bool
     version: int
