@@ -129,7 +129,7 @@ async def get_complaint(call: Call[NoQuery]) -> ComplaintDetail:
 @complaint_change(
     permission=Permission.CASES_REGISTER,
     summary="Count another call of the customer",
-    description="No new complaint is opened; two calls within 30 days make it serious, so it changes the case.",
+    description="No new complaint is opened; two calls within 30 days make it serious.",
     body=CalledAgainIn,
     idempotent=Idempotency.OPTIONAL,
 )
