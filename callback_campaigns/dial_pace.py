@@ -11,14 +11,14 @@ from callback_campaigns.domain.campaign import Campaign, CampaignMode
 from callback_campaigns.domain.refusal import RefusalCode
 from callback_campaigns.exchange import People
 from callback_campaigns.pacing.history import History
+from callback_campaigns.pacing.one_each import OneEach
 from callback_campaigns.pacing.pacer import Pacer
 from callback_campaigns.pacing.terms import Mode, Policy, Reason, Snapshot
 
 SECOND = 1.0
 BURST = 0.4
 """Calls that begin in one moment are no more than so many seconds' worth."""
-OVERDRAWN = 3.0
-"""Abandoned calls beyond the cap after which nobody is dialled for agents any more."""
+AHEAD = frozenset({Reason.POWER, Reason.PREDICTIVE})
 MODES: Mapping[CampaignMode, Mode] = {
     CampaignMode.PROGRESSIVE: Mode.PROGRESSIVE,
     CampaignMode.POWER: Mode.POWER,
@@ -53,10 +53,12 @@ class Dial:
     """A dial for agents, while nobody knows yet who answers.
 
     Attributes:
+        one_each: it was dialled for an agent who was free, not ahead of those who would be.
         picked_up: when the telephone was answered; who did is known when the machines are sorted out.
     """
 
     since: float
+    one_each: bool = False
     picked_up: float | None = None
     answered: float | None = None
     person: bool = False
@@ -92,6 +94,8 @@ class CampaignPace:
     starts: Starts = field(default_factory=Starts)
     dials: dict[str, Dial] = field(default_factory=dict)
     _pacer: Pacer | None = None
+    _trust: OneEach = field(default_factory=lambda: OneEach(Policy().cap))
+    _one_each: bool = False
 
     @classmethod
     def of(cls, campaign: Campaign, before: "CampaignPace | None" = None) -> "CampaignPace":
@@ -110,8 +114,9 @@ class CampaignPace:
             made._pacer = Pacer(
                 mode if campaign.abandon_cap else Mode.PROGRESSIVE, policy=policy, history=made.history
             )
+            made._trust = OneEach(policy.cap)
             if before is not None and before._pacer is not None and before.cap == made.cap:
-                made._pacer.budget = before._pacer.budget
+                made._pacer.budget, made._trust = before._pacer.budget, before._trust
         return made
 
     def fits(self, campaign: Campaign) -> bool:
@@ -125,7 +130,7 @@ class CampaignPace:
         """A dial was begun."""
         self.starts.add(now)
         if self._pacer is not None:
-            self.dials[attempt_id] = Dial(now)
+            self.dials[attempt_id] = Dial(now, self._one_each)
 
     def picked_up(self, attempt_id: str, now: float) -> None:
         """The telephone was answered, by a person or a machine: from now on somebody may be waiting."""
@@ -146,15 +151,20 @@ class CampaignPace:
         Args:
             waited: seconds since the telephone was answered; listening for a machine is part of them.
         """
-        self.person(attempt_id, now)
-        if self.dials.pop(attempt_id, None) is not None and self._pacer is not None:
-            self._pacer.budget.record(now, abandoned=waited > AT_ONCE)
+        self._over(attempt_id, now, abandoned=waited > AT_ONCE)
 
     def abandoned(self, attempt_id: str, now: float) -> None:
         """Nobody of ours was there in time."""
+        self._over(attempt_id, now, abandoned=True)
+
+    def _over(self, attempt_id: str, now: float, *, abandoned: bool) -> None:
+        """Count a live answer, once."""
         self.person(attempt_id, now)
-        if self.dials.pop(attempt_id, None) is not None and self._pacer is not None:
-            self._pacer.budget.record(now, abandoned=True)
+        dial = self.dials.pop(attempt_id, None)
+        if dial is not None and self._pacer is not None:
+            self._pacer.budget.record(now, abandoned=abandoned)
+            if dial.one_each:
+                self._trust.record(now, abandoned=abandoned)
 
     def failed(self, attempt_id: str, now: float) -> None:
         """The dial is over, and was no business of the agents."""
@@ -165,7 +175,7 @@ class CampaignPace:
     def resume(self, attempt_id: str, since: float, picked_up: float | None) -> None:
         """A dial of before our start goes on, and nobody of ours has taken it yet."""
         if self._pacer is not None:
-            self.dials[attempt_id] = Dial(since, picked_up)
+            self.dials[attempt_id] = Dial(since, picked_up=picked_up)
 
     def remember(self, now: float, *, abandoned: bool) -> None:
         """Count a live answer of before our start; ``now`` is its moment, perhaps below 0."""
@@ -212,7 +222,8 @@ class CampaignPace:
         self, campaign: Campaign, people: People, most: int, heard_ago: float, wall: datetime, now: float
     ) -> Room:
         assert self._pacer is not None
-        if self._pacer.budget.credit(now) < -OVERDRAWN:
+        at_once = self._trust.at_once(now)
+        if at_once == 0:
             return Room(dials=0, reason=RefusalCode.ABANDONMENT.value, against=RefusalCode.ABANDONMENT)
         waiting = max(people.waiting, sum(dial.person for dial in self.dials.values()))
         decision = self._pacer.decide(
@@ -236,9 +247,14 @@ class CampaignPace:
         ahead = dials > one_each
         if ahead and people.signed_in < campaign.agents_least:
             dials, ahead = min(dials, one_each), False
+        reason = decision.reason
+        if at_once is not None:
+            dials, ahead = min(dials, one_each, max(0, at_once - len(self.dials))), False
+            reason = reason if reason in _REFUSALS else Reason.TRIAL
+        self._one_each = reason not in AHEAD
         return Room(
             dials=dials,
-            reason=decision.reason.value,
+            reason=reason.value,
             ahead=ahead,
             against=_REFUSALS.get(decision.reason) if not dials else None,
         )

@@ -52,7 +52,7 @@ class RefusalCode(StrEnum):
     STALE_STATE = "stale_state"
     NO_AGENTS = "no_agents"
     ABANDONMENT = "abandonment"
-    """The budget of abandoned calls is used up."""
+    """Agents do not even take the calls that are dialled one for each of them."""
     CONCURRENCY = "concurrency"
     CALLS_PER_SECOND = "calls_per_second"
 

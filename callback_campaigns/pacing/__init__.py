@@ -2,6 +2,7 @@
 
 from callback_campaigns.pacing.budget import AbandonmentBudget
 from callback_campaigns.pacing.history import History
+from callback_campaigns.pacing.one_each import OneEach
 from callback_campaigns.pacing.pacer import Pacer, decide
 from callback_campaigns.pacing.terms import Decision, Mode, Policy, Reason, Snapshot
 
@@ -10,6 +11,7 @@ __all__ = [
     "Decision",
     "History",
     "Mode",
+    "OneEach",
     "Pacer",
     "Policy",
     "Reason",

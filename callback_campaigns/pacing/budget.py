@@ -4,7 +4,7 @@ Only what people answered counts, answering machines neither above nor below the
 64.1200(a)(7), Ofcom's statement on persistent misuse). The budget is an account: each live answer pays
 ``cap`` in, each abandoned call takes one out. It starts empty, so a campaign that only dials with a
 positive balance is never above its cap, from its first call on. What can be saved up is limited:
-a quiet morning does not pay for an afternoon of silent calls.
+a quiet morning does not pay for an afternoon of silent calls. A debt is forgotten with its window.
 """
 
 from collections import deque
@@ -60,3 +60,5 @@ class AbandonmentBudget:
             _, live, abandoned = self._slices.popleft()
             self._live -= live
             self._abandoned -= abandoned
+            if self._balance < 0:
+                self._balance = min(0.0, self._balance + abandoned)

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     """Progressive: the centre's own times are not known well enough."""
     FEW_AGENTS = "few_agents"
     """Progressive: fewer agents than the campaign asks for."""
+    TRIAL = "trial"
+    """Progressive, a few at a time: agents let calls ring in vain; it is tried out whether they answer."""
     STATE_AGEING = "state_ageing"
     """Progressive: the PBX has not been heard for a while."""
     STATE_STALE = "state_stale"

@@ -11,6 +11,7 @@ from callback_campaigns.domain.campaign import Campaign, CampaignMode
 from callback_campaigns.domain.refusal import RefusalCode
 from callback_campaigns.domain.terms import CallbackType
 from callback_campaigns.exchange import People
+from callback_campaigns.pacing.terms import Reason
 from tests.unit.callback_campaigns.tasks import MONDAY
 
 pytestmark = pytest.mark.unit
@@ -104,16 +105,58 @@ def test_predictive_dials_ahead_of_its_agents_only_with_enough_of_them() -> None
     assert (held.dials, held.ahead) == (TALKING.free, False)
 
 
-def test_without_a_budget_it_is_progressive_and_overdrawn_it_is_nothing() -> None:
+def test_without_a_budget_it_is_progressive_however_much_is_overdrawn() -> None:
     one = campaign(CampaignMode.PREDICTIVE)
-    used = CampaignPace.of(one)
-    _busy(used, abandoned=12)
-    assert room(used, one, TALKING).dials == TALKING.free
-    overdrawn = CampaignPace.of(one)
-    _busy(overdrawn, abandoned=60)
-    held = room(overdrawn, one, TALKING)
-    assert (held.dials, held.against) == (0, RefusalCode.ABANDONMENT)
-    assert overdrawn.share(NOW) == pytest.approx(60 / 400)
+    for abandoned in (12, 60):
+        pace = CampaignPace.of(one)
+        _busy(pace, abandoned=abandoned)
+        held = room(pace, one, TALKING)
+        assert (held.dials, held.reason) == (TALKING.free, Reason.BUDGET_USED.value)
+        assert pace.share(NOW) == pytest.approx(abandoned / 400)
+
+
+def _answered(pace: CampaignPace, of: Campaign, now: float, *, taken: bool) -> None:
+    """Dial as many as may be, each of whom answers; an agent takes the call, or nobody does."""
+    for number in range(room(pace, of, People(free=2), now=now).dials):
+        pace.began(f"{now}-{number}", now)
+        if taken:
+            pace.connected(f"{now}-{number}", now + 3, 1.0)
+        else:
+            pace.abandoned(f"{now}-{number}", now + 4)
+
+
+def test_it_stands_still_when_not_even_one_call_for_each_free_agent_is_taken() -> None:
+    one = campaign(CampaignMode.PREDICTIVE)
+    pace = CampaignPace.of(one)
+    _busy(pace, abandoned=60)
+    _answered(pace, one, NOW, taken=False)
+    _answered(pace, one, NOW + 10, taken=False)
+    still = room(pace, one, People(free=2), now=NOW + 20)
+    assert (still.dials, still.against) == (0, RefusalCode.ABANDONMENT)
+    # A minute later one call tells whether agents answer again; it finds nobody, and twice as long is waited.
+    tried = room(pace, one, People(free=2), now=NOW + 80)
+    assert (tried.dials, tried.reason) == (1, Reason.TRIAL.value)
+    _answered(pace, one, NOW + 80, taken=False)
+    assert room(pace, one, People(free=2), now=NOW + 180).dials == 0
+    assert room(pace, one, People(free=2), now=NOW + 210).dials == 1
+    # Now they do: one more at a time for each that is taken, then as before.
+    for step in range(5):
+        _answered(pace, one, NOW + 210 + 10 * step, taken=True)
+    again = room(pace, one, People(free=2), now=NOW + 300)
+    assert (again.dials, again.reason) == (2, Reason.FEW_AGENTS.value)
+
+
+def test_calls_dialled_ahead_stop_dialling_ahead_and_nothing_else() -> None:
+    one = campaign(CampaignMode.PREDICTIVE)
+    pace = CampaignPace.of(one)
+    _busy(pace)
+    ahead = room(pace, one, TALKING)
+    assert ahead.ahead
+    for number in range(40):
+        pace.began(f"a{number}", NOW)
+        pace.abandoned(f"a{number}", NOW + 5)
+    fallen = room(pace, one, TALKING, now=NOW + 6)
+    assert (fallen.dials, fallen.reason) == (TALKING.free, Reason.BUDGET_USED.value)
 
 
 def test_power_never_exceeds_its_ratio() -> None:

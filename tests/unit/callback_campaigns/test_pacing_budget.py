@@ -45,3 +45,11 @@ def test_a_quiet_morning_does_not_pay_for_an_afternoon_of_silent_calls() -> None
     for second in range(1_000):
         one.record(float(second), abandoned=False)
     assert one.credit(1_000.0) == 5.0
+
+
+def test_a_debt_goes_with_the_window_that_it_was_made_in() -> None:
+    one = budget(window_seconds=3_600.0)
+    for second in range(5):
+        one.record(float(second), abandoned=True)
+    assert one.credit(10.0) < -4
+    assert one.credit(3_700.0) == 0.0
