@@ -52,7 +52,7 @@ from ivr.domain.flow import (
 from ivr.domain.text import Literal, SlotFormat
 from ivr.domain.variables import filled
 from kernel.phone import Phone
-from kernel.spoken import spoken_digits
+from kernel.spoken import spoken_count, spoken_digits
 
 # A caller in no hurry may press this many keys; then a person takes over.
 MAX_INPUTS = 120
@@ -272,6 +272,8 @@ class FlowRun:
                 value = self.variables.get(piece.variable, "")
                 if piece.format is SlotFormat.DIGITS:
                     pieces.append(Spoken(spoken_digits(value), piece.optional, digits=value))
+                elif piece.format is SlotFormat.COUNT and value.isascii() and value.isdecimal():
+                    pieces.append(Spoken(spoken_count(int(value[:9])), piece.optional))
                 elif value or not piece.optional:
                     pieces.append(Spoken(value, piece.optional))
         return tuple(pieces)

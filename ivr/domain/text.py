@@ -1,7 +1,8 @@
 """Texts of prompts: literal speech with slots for what is known only during the call.
 
 ``{greeting?},您好`` — a slot is a variable's name; ``?`` lets it be left out when it is empty or cannot be
-spoken in time; ``{callback_number:digits}`` reads it digit by digit.
+spoken in time; ``{callback_number:digits}`` reads it digit by digit,
+``{case_count:count}`` as a count before its measure word (两项).
 """
 
 import re
@@ -20,6 +21,7 @@ class SlotFormat(StrEnum):
 
     TEXT = "text"
     DIGITS = "digits"
+    COUNT = "count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def _slot(found: re.Match[str]) -> Slot:
     try:
         form = SlotFormat(found[2] or "text")
     except ValueError as error:
-        raise BadTemplate(f"unknown format “{found[2]}” in {found[0]}; use text or digits") from error
+        raise BadTemplate(f"unknown format “{found[2]}” in {found[0]}; use text, digits or count") from error
     return Slot(found[1], form, found[3] is not None)
 
 

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 PREPARATION = 2
 MAX_RECORDING = 20 * 1024 * 1024
 _A_MOMENT = 0.05
+_STOCK = "stock-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,10 @@ class PromptStore:
             _, sound = self._spoken.popitem(last=False)
             await asyncio.to_thread(sound.path.with_suffix(".wav").unlink, missing_ok=True)
 
+    def sounds_like_stock(self, voice: Voice, beside: SoundFile) -> bool:
+        """Whether a text spoken now would sound like ``beside``, and not like another person."""
+        return not beside.path.name.startswith(_STOCK) or self._better(voice) is not None
+
     def _better(self, voice: Voice) -> BetterVoice | None:
         return self._best if self._best is not None and self._best.speaks(voice.name) else None
 
@@ -229,7 +234,7 @@ class PromptStore:
         known = self._stocked.get(clip.sha256)
         if known is None:
             try:
-                name = f"stock-{clip.sha256[:26]}"
+                name = f"{_STOCK}{clip.sha256[:26]}"
                 known = await self._made(self._clips, name, lambda: self._copy(clip), fit=_as_it_is)
             except (StockDamaged, SynthesisFailed) as error:
                 log.error("ivr_stock_prompt_unusable", file=clip.file, error=str(error)[:200])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from ivr.domain.effects import Clip, Piece
+from ivr.domain.effects import Clip, Piece, Spoken
 from ivr.domain.flow import Flow, Voice
 from ivr.domain.text import Literal
 from ivr.ports import SynthesisFailed, VoiceMissing
@@ -107,20 +107,19 @@ class Studio:
             return (voiced.clips[piece],)
         if not piece.text:
             return ()
+        digits = _digits(voiced, piece)
+        if digits and not self._store.sounds_like_stock(voiced.flow.voice, digits[0]):
+            return digits
         try:
             # Two voices in one sentence are worse than a name left out or digits one by one.
-            apart = piece.optional or bool(piece.digits)
+            apart = piece.optional or bool(digits)
             sound = await self._store.spoken(
                 piece.text, voiced.flow.voice, deadline=self._deadline, one_voice=apart
             )
             return (sound,)
         except SynthesisFailed:
-            if piece.digits:
-                return tuple(
-                    voiced.clips[Clip(f"stock_digit_{digit}", 0)]
-                    for digit in piece.digits
-                    if digit.isdecimal()
-                )
+            if digits:
+                return digits
             if piece.optional:
                 return ()
             raise
@@ -152,6 +151,11 @@ class Studio:
             except SynthesisFailed as error:
                 log.warning("ivr_recording_unusable", flow="dialplan", prompt=name, error=error.message)
         return await self._store.clip(text, voice)
+
+
+def _digits(voiced: VoicedFlow, piece: Spoken) -> tuple[SoundFile, ...]:
+    """The audio of a number digit by digit."""
+    return tuple(voiced.clips[Clip(f"stock_digit_{digit}", 0)] for digit in piece.digits if digit.isdecimal())
 
 
 def _copy(sound: SoundFile, target: Path) -> None:
