@@ -35,9 +35,18 @@ R = TypeVar("R", bound=DueColumns)
 
 
 async def claim_due(
-    session: AsyncSession, table: type[R], *, worker: str, now: datetime, lease: timedelta, limit: int
+    session: AsyncSession,
+    table: type[R],
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    first: Sequence[Any] = (),
 ) -> Sequence[R]:
     """Claim up to ``limit`` due rows, oldest first, inside the caller's transaction.
+
+    ``first``: columns that count for more than age.
 
     A claim that reaches further than two leases was made before the clock was set back, and is over; one
     lease of difference is left to the clocks of several machines.
@@ -47,7 +56,7 @@ async def claim_due(
     query = (
         select(table)
         .where(table.due_at.is_not(None), table.due_at <= now, free)
-        .order_by(table.due_at)
+        .order_by(*first, table.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -67,6 +76,7 @@ class DueWorker(Generic[R]):
             (``due_at = None``, a new ``due_at``, or a delete) in its own transaction. Rows that it leaves
             due are taken again after the lease; when it fails, at the next poll.
         poll: how long to wait when nothing is due; :meth:`wake` ends the wait early.
+        first: columns that count for more than age, such as a priority.
     """
 
     def __init__(
@@ -80,6 +90,7 @@ class DueWorker(Generic[R]):
         lease: timedelta = timedelta(seconds=30),
         poll: timedelta = timedelta(seconds=1),
         batch: int = 100,
+        first: Sequence[Any] = (),
     ) -> None:
         self._database = database
         self._clock = clock
@@ -89,6 +100,7 @@ class DueWorker(Generic[R]):
         self._lease = lease
         self._poll = poll.total_seconds()
         self._batch = batch
+        self._first = tuple(first)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -112,6 +124,7 @@ class DueWorker(Generic[R]):
                 now=self._clock.now(),
                 lease=self._lease,
                 limit=self._batch,
+                first=self._first,
             )
         if rows:
             try:

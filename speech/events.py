@@ -86,3 +86,15 @@ class SpeechState(Event):
     state: str
     delay_seconds: float = 0.0
     reason: str = ""
+
+
+@event
+class TranscriptMade(Event):
+    """The text of an ended call is as complete as it becomes by itself.
+
+    Attributes:
+        state: a :class:`speech.after.JobState`.
+    """
+
+    call_id: str
+    state: str

@@ -1,5 +1,6 @@
 """What the tables of speech hold of people (:mod:`kernel.personal`)."""
 
+import speech.after_tables
 import speech.tables  # noqa: F401 - whoever empties them needs them mapped
 from kernel.personal import Personal, Place, Record
 
@@ -7,7 +8,7 @@ PERSONAL = Personal(
     places=(
         Place(
             table="transcript_segment",
-            columns=("raw", "text", "words"),
+            columns=("raw", "text", "words", "corrected"),
             of=Record.CALL,
             by="call_id",
             keeps="ROUTINE",
@@ -18,6 +19,8 @@ PERSONAL = Personal(
         "how a text was made, not what it says": (
             *("transcript_segment.speaker", "transcript_segment.agent_number", "transcript_segment.engine"),
             *("transcript_segment.model", "transcript_segment.source", "transcript_segment.gap"),
+            *("transcript_job.state", "transcript_job.language", "transcript_job.agent_number"),
+            *("transcript_job.reason", "transcript_job.claimed_by"),
         ),
     },
 )

@@ -23,6 +23,8 @@ class SegmentRow(Base):
         source: ``live``, or ``after`` for text made from the recording.
         gap: why sound is missing here (:class:`speech.buffer.GapReason`); ``None`` for text.
         lost_ms: of a gap: sound that came and was dropped.
+        corrected: what a person made of it; ``raw`` and ``text`` stay.
+        replaced_at: when a better text, or the recording of a gap, took its place; it is kept, not shown.
     """
 
     __tablename__ = "transcript_segment"
@@ -42,4 +44,6 @@ class SegmentRow(Base):
     source: Mapped[str] = mapped_column(String(8))
     gap: Mapped[str | None] = mapped_column(String(20))
     lost_ms: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    corrected: Mapped[str | None] = mapped_column(Text)
+    replaced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

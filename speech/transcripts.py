@@ -43,6 +43,7 @@ class Segment:
     source: str = "live"
     gap: str | None = None
     lost: float = 0.0
+    corrected: str | None = None
     created_at: datetime
 
 
@@ -118,16 +119,20 @@ class TranscriptWriter:
         return True
 
 
+async def store_segments(session: AsyncSession, batch: Sequence[Segment]) -> None:
+    """Store segments; those that are there already stay as they are."""
+    if not batch:
+        return
+    ids = [segment.segment_id for segment in batch]
+    # A batch whose commit was not heard of is there already.
+    known = set(await session.scalars(select(SegmentRow.segment_id).where(SegmentRow.segment_id.in_(ids))))
+    rows = [_row(segment) for segment in batch if segment.segment_id not in known]
+    if rows:
+        await session.execute(insert(SegmentRow), rows)
+
+
 async def _store(session: AsyncSession, batch: Sequence[Segment], merged: Sequence[tuple[str, str]]) -> None:
-    if batch:
-        ids = [segment.segment_id for segment in batch]
-        # A batch whose commit was not heard of is there already.
-        known = set(
-            await session.scalars(select(SegmentRow.segment_id).where(SegmentRow.segment_id.in_(ids)))
-        )
-        rows = [_row(segment) for segment in batch if segment.segment_id not in known]
-        if rows:
-            await session.execute(insert(SegmentRow), rows)
+    await store_segments(session, batch)
     for call_id, into in merged:
         await session.execute(
             update(SegmentRow).where(SegmentRow.call_id == call_id).values(call_id=into),
@@ -166,16 +171,17 @@ class Transcripts:
         """Return the segments of a call in the order of time, gaps among them; the last of too many."""
         query = (
             select(SegmentRow)
-            .where(SegmentRow.call_id == call_id)
+            .where(SegmentRow.call_id == call_id, SegmentRow.replaced_at.is_(None))
             .order_by(SegmentRow.started_ms.desc(), SegmentRow.segment_id.desc())
             .limit(limit)
         )
         async with self._database.session() as session:
             rows = (await session.scalars(query)).all()
-        return tuple(_segment(row) for row in reversed(rows))
+        return tuple(to_segment(row) for row in reversed(rows))
 
 
-def _segment(row: SegmentRow) -> Segment:
+def to_segment(row: SegmentRow) -> Segment:
+    """Return a stored segment."""
     return Segment(
         segment_id=row.segment_id,
         call_id=row.call_id,
@@ -191,5 +197,6 @@ def _segment(row: SegmentRow) -> Segment:
         source=row.source,
         gap=row.gap,
         lost=row.lost_ms / 1000,
+        corrected=row.corrected,
         created_at=row.created_at,
     )
