@@ -147,6 +147,11 @@ class WhisperListener:
         self._kept_from = 0  # frame
         self._rest = np.zeros(0, np.float32)
 
+    @property
+    def kept_seconds(self) -> float:
+        """How much sound it holds: never more than one utterance."""
+        return (len(self._kept) + len(self._rest)) / SAMPLE_RATE
+
     def hear(self, pcm: bytes) -> Iterator[Said]:
         """Yield the finals of the utterances that ended in this sound."""
         samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
