@@ -235,7 +235,10 @@ class _Listening:
     async def _feed(self) -> None:
         while (item := await self._ear.next()) is not None:
             if isinstance(item, Gap):
-                self._ear.miss(item)
+                # A telephone that sends nothing while nobody speaks leaves a hole, in the recording as well:
+                # what Asterisk had has come. Only what came and was dropped is missing.
+                if item.reason is not GapReason.STOPPED or item.lost:
+                    self._ear.miss(item)
                 await self._pause()
                 continue
             self._track.note(self._stream.fed, item.start)  # before: its text may come at once

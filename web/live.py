@@ -1,10 +1,11 @@
 """``GET /live``: the pages' live connection, as server-sent events.
 
 A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
-``board``: the supervisor's board, ``notices``: one's own notices, ``cases``: which cases changed, of those
-one may see, ``campaigns``: how each is doing this moment, ``list:NAME``: that a list changed). It gets a
-snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A heartbeat carries the
-server's time; by it the page sees a connection that is open but dead.
+``words``: what is said in one's own call, ``text:CALL``: what is said in one, ``board``: the supervisor's
+board, ``notices``: one's own notices, ``cases``: which cases changed, of those one may see, ``campaigns``:
+how each is doing this moment, ``list:NAME``: that a list changed). It gets a snapshot first, or what it missed
+since its ``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page sees a
+connection that is open but dead.
 """
 
 import asyncio
@@ -16,7 +17,9 @@ from aiohttp import ClientConnectionResetError, web
 
 from crm.notices.service import NoticeBoard
 from kernel.errors import Forbidden, Invalid
+from kernel.ids import is_ulid
 from kernel.supervise import Supervisor
+from speech.transcripts import Transcripts
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import BoardFeed
 from web.campaign_feed import KIND as CAMPAIGNS
@@ -35,6 +38,9 @@ from web.notice_feed import KIND, NoticeFeed, Reader
 from web.permissions import Permission, signed_in, streaming
 from web.pop import iso
 from web.screen_pop import ScreenPops
+from web.speech_rules_part import SPEECH_RULES
+from web.suggestion_feed import SuggestionFeed
+from web.text_feed import OF_AGENT, OF_CALL, TextFeed
 from web.waiting_feed import KIND as WAITING
 from web.waiting_feed import WaitingFeed
 
@@ -49,6 +55,7 @@ RETRY_MS = 1000
 NEEDED = {
     "agent": Permission.DESK_USE,
     WAITING: Permission.DESK_USE,
+    OF_AGENT: Permission.DESK_USE,
     "board": Permission.BOARD_VIEW,
     "notices": None,
     "cases": Permission.CASES_VIEW,
@@ -73,6 +80,8 @@ class Live:
     imports: ImportFeed
     campaigns: CampaignFeed
     lists: ListFeed
+    suggestions: SuggestionFeed
+    texts: TextFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
 
@@ -93,16 +102,17 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
     """Return the live services over the application's dependencies."""
     deps = app[DEPS]
     hub = LiveHub(deps.clock)
+    pops = ScreenPops(
+        bus=deps.bus,
+        clock=deps.clock,
+        hub=hub,
+        desk=deps.desk,
+        calls=deps.history,
+        customers=CustomerLookup(deps.customers, deps.clock),
+    )
     return Live(
         hub=hub,
-        pops=ScreenPops(
-            bus=deps.bus,
-            clock=deps.clock,
-            hub=hub,
-            desk=deps.desk,
-            calls=deps.history,
-            customers=CustomerLookup(deps.customers, deps.clock),
-        ),
+        pops=pops,
         board=BoardFeed(bus=deps.bus, hub=hub, board=deps.board),
         waiting=WaitingFeed(bus=deps.bus, clock=deps.clock, hub=hub, board=deps.board),
         notices=NoticeFeed(
@@ -115,6 +125,14 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
         imports=ImportFeed(bus=deps.bus, hub=hub),
         campaigns=CampaignFeed(bus=deps.bus, hub=hub),
         lists=ListFeed(bus=deps.bus, hub=hub),
+        suggestions=SuggestionFeed(bus=deps.bus, hub=hub, suggester=app[SPEECH_RULES].suggester),
+        texts=TextFeed(
+            bus=deps.bus,
+            clock=deps.clock,
+            hub=hub,
+            pops=pops,
+            transcripts=Transcripts(deps.database),
+        ),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
     )
@@ -131,6 +149,8 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("import_feed", live.imports.run)
     live.tasks.spawn("campaign_feed", live.campaigns.run)
     live.tasks.spawn("list_feed", live.lists.run)
+    live.tasks.spawn("suggestion_feed", live.suggestions.run)
+    live.tasks.spawn("text_feed", live.texts.run)
     yield
     await live.tasks.close()
 
@@ -149,12 +169,15 @@ def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
     """
     topics: list[str] = []
     for kind in dict.fromkeys(request.query.get("topics", "").split(",")):
+        if kind.startswith(f"{OF_CALL}:"):
+            topics.append(_text_topic(request, user, kind))
+            continue
         if kind not in NEEDED:
             raise Invalid(f"topics: {', '.join(NEEDED)}", field="topics")
         needed = NEEDED[kind]
         if needed is not None and not user.can(needed):
             raise Forbidden(f"needs the permission {needed}")
-        if kind in {"agent", WAITING}:
+        if kind in {"agent", WAITING, OF_AGENT}:
             if user.agent_id is None:
                 raise Forbidden("this user takes no calls")
             topics.append(f"{kind}:{user.agent_id}")
@@ -165,6 +188,17 @@ def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
         else:
             topics.append(kind)
     return tuple(topics)
+
+
+def _text_topic(request: web.Request, user: CurrentUser, topic: str) -> str:
+    """Return the topic of what is said in a call, for its agent and for who may hear every call."""
+    call_id = topic.partition(":")[2]
+    if not is_ulid(call_id):
+        raise Invalid(f"topics: {OF_CALL}: and the id of a call", field="topics")
+    own = user.agent_id is not None and request.app[LIVE].pops.shows(user.agent_id, call_id)
+    if not own and not user.can(Permission.RECORDINGS_PLAY):
+        raise Forbidden("agents read along in their own calls", field="topics")
+    return topic
 
 
 def _reader(request: web.Request) -> Reader:
@@ -183,6 +217,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     reader = _reader(request)
     if reader.topic in topics:
         await live.notices.prepare(reader)
+    await live.texts.prepare(topics)
     last_id = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
     connection = live.hub.open(topics, user_id=user.user_id, last_event_id=last_id[:60])
     response = web.StreamResponse(

@@ -180,6 +180,15 @@ class ScreenPops:
         pop = self._screen(agent_id).pop
         return pop is not None and pop.call_id == call_id
 
+    def agents_on(self, call_id: str) -> list[str]:
+        """Return the agents on whose page the call is."""
+        return [screen.agent_id for screen, _ in self._on_call(call_id)]
+
+    def call_of(self, agent_id: str) -> str | None:
+        """Return the call on an agent's page."""
+        pop = self._screen(agent_id).pop
+        return pop.call_id if pop is not None else None
+
     def draft_kept(self, agent_id: str, call_id: str) -> None:
         """Take that the agent wrote about a call; of the one on the page, the form itself knows."""
         if not self.shows(agent_id, call_id):

@@ -8,6 +8,7 @@ import { byId, el, fill, isTyping, pageData, setText } from "./dom.js";
 import { openLive } from "./live.js";
 import { banner, send } from "./page.js";
 import { t } from "./texts.js";
+import { addWords, aimWords, drawWords } from "./words_pane.js";
 import * as wrapUp from "./wrap_up.js";
 
 const { labels } = pageData("page");
@@ -39,6 +40,7 @@ function onPop(pop) {
   desk.pop = pop;
   if (pop) desk.notice = null;
   if (pop?.call_id !== before?.call_id) window.scrollTo({ top: 0 });
+  aimWords(pop?.call_id ?? null);
   aimForm(); // before drawing: the newcomer form shows what the draft holds
   draw();
   follow(pop);
@@ -157,9 +159,11 @@ function drawBanner(status) {
 
 let liveStatus = "live";
 const live = openLive({
-  topics: ["agent", "waiting"],
+  topics: ["agent", "waiting", "words"],
   handlers: {
     waiting: drawWaiting,
+    text_all: drawWords,
+    text: addWords,
     state: (state) => {
       desk.state = state;
       draw();
