@@ -178,6 +178,7 @@ async def show_call(request: web.Request) -> web.StreamResponse:
         "row": _row(call, queues),
         "call": call,
         "recording": may_hear(user, found) and await _recording(request, call.call_id) is not None,
+        "reads_along": found.ended_at is None and user.can(Permission.RECORDINGS_PLAY),
         "customer": customer,
         "agent_name": names.get(call.agent or "", ""),
         "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
