@@ -41,12 +41,14 @@ def _all() -> Iterator[Wanted]:
         yield from _of_flow(flow)
     yield from _of_calls()
     wording = Wording(company=centre.company, hotline=centre.hotline)
-    for voice in (BRISK, SLOW):
+    for voice, slower_than in ((BRISK, None), (SLOW, BRISK)):
         for line in stock_lines(wording):
-            yield Wanted(line.plain or line.text, voice, "survey")
+            yield Wanted(line.plain or line.text, voice, "survey", slower_than)
         for questionnaire in filter(lambda one: one.ivr, map(shipped, SHIPPED)):
             for line in known_lines(questionnaire, wording):
-                yield Wanted(line.plain or line.text, voice, f"questionnaire {questionnaire.code}")
+                yield Wanted(
+                    line.plain or line.text, voice, f"questionnaire {questionnaire.code}", slower_than
+                )
 
 
 def _of_flow(flow: Flow) -> Iterator[Wanted]:

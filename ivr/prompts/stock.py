@@ -34,11 +34,13 @@ class Wanted:
 
     Attributes:
         source: where it is spoken, for messages.
+        slower_than: the same text is wanted at this pace too, and is only slowed down.
     """
 
     text: str
     voice: Voice
     source: str = ""
+    slower_than: Voice | None = None
 
     @property
     def key(self) -> str:

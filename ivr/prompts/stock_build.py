@@ -8,10 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ivr.ports import SynthesisFailed
-from ivr.prompts.audio import prepared
-from ivr.prompts.kokoro import KokoroSynthesiser, speaker_of
-from ivr.prompts.stock import MANIFEST, SUFFIX, Stock, StockClip, StockDamaged, Wanted, manifest_text
+from ivr.prompts.audio import Samples, prepared
+from ivr.prompts.kokoro import KokoroSynthesiser, pace, speaker_of
+from ivr.prompts.stock import (
+    MANIFEST,
+    SUFFIX,
+    Stock,
+    StockClip,
+    StockDamaged,
+    Wanted,
+    key_of,
+    manifest_text,
+)
 from ivr.prompts.store import write_whole
+from ivr.prompts.stretch import stretched
 from telephony.audio import RATE, Law, encode
 
 SAVED_EVERY = 10
@@ -55,7 +65,11 @@ async def build(
             if key in ready:
                 continue
             progress(one.text, number, len(texts))
-            ready[key] = await _made(folder, one, voice)
+            spoken = ready.get(key_of(one.text, one.slower_than)) if one.slower_than else None
+            if spoken is not None:
+                ready[key] = await asyncio.to_thread(_slowed, folder, one, spoken)
+            else:
+                ready[key] = await _made(folder, one, voice)
             if len(ready) % SAVED_EVERY == 0:
                 await asyncio.to_thread(_save, folder, [*_unmade(stock, ready, texts), *ready.values()])
     finally:
@@ -85,21 +99,29 @@ async def _made(folder: Path, one: Wanted, voice: KokoroSynthesiser) -> StockCli
     except SynthesisFailed as error:
         raise SynthesisFailed(f"{one.source}: “{one.text}”: {error.message}") from error
 
-    def write() -> StockClip:
-        payload = encode(prepared(samples), Law.MU)
-        name = f"{one.voice.name}-{one.voice.speed}/{one.key}{SUFFIX}"
-        write_whole(folder / name, payload)
-        return StockClip(
-            text=one.text,
-            voice=one.voice,
-            file=name,
-            sha256=hashlib.sha256(payload).hexdigest(),
-            seconds=round(len(payload) / RATE, 2),
-            speaker=speaker_of(one.voice.name) or "",
-            engine=voice.identity,
-        )
+    return await asyncio.to_thread(_written, folder, one, samples, voice.identity)
 
-    return await asyncio.to_thread(write)
+
+def _slowed(folder: Path, one: Wanted, spoken: StockClip) -> StockClip:
+    """Slow down what was spoken at another pace; the ends are prepared anew."""
+    factor = pace(spoken.voice.speed) / pace(one.voice.speed)
+    samples = stretched(Stock(folder).samples(spoken), factor)
+    return _written(folder, one, samples, f"{spoken.engine} slowed {factor:.3f}")
+
+
+def _written(folder: Path, one: Wanted, samples: Samples, engine: str) -> StockClip:
+    payload = encode(prepared(samples), Law.MU)
+    name = f"{one.voice.name}-{one.voice.speed}/{one.key}{SUFFIX}"
+    write_whole(folder / name, payload)
+    return StockClip(
+        text=one.text,
+        voice=one.voice,
+        file=name,
+        sha256=hashlib.sha256(payload).hexdigest(),
+        seconds=round(len(payload) / RATE, 2),
+        speaker=speaker_of(one.voice.name) or "",
+        engine=engine,
+    )
 
 
 def _save(folder: Path, clips: Iterable[StockClip]) -> None:

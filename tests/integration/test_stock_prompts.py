@@ -83,6 +83,18 @@ class TestBuild:
         await build(tmp_path, [HELLO], hummer)
         assert Stock.read(tmp_path).problems([Wanted("您好,", Voice(), "test")]) == []
 
+    async def test_an_unhurried_pace_is_the_brisk_one_slowed_down(
+        self, hummer: KokoroSynthesiser, tmp_path: Path
+    ) -> None:
+        brisk, slow = Voice(speed=225), Voice(speed=165)
+        wanted = [Wanted("再见。", brisk, "test"), Wanted("再见。", slow, "test", slower_than=brisk)]
+        await build(tmp_path, wanted, hummer)
+        quick, calm = (Stock.read(tmp_path).find("再见。", one) for one in (brisk, slow))
+        assert quick is not None
+        assert calm is not None
+        assert calm.seconds > quick.seconds * 1.15
+        assert calm.engine.endswith("slowed 1.235")
+
     async def test_every_difference_is_named(self, hummer: KokoroSynthesiser, tmp_path: Path) -> None:
         await build(tmp_path, [HELLO, BYE, LATER], hummer)
         stock = Stock.read(tmp_path)

@@ -1,7 +1,7 @@
 """A whole IVR for tests: library, studio with a tone for a voice, runner, FastAGI server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ivr.ports import Synthesiser
+from ivr.prompts.stock import Stock
 from ivr.prompts.store import PromptStore
 from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
@@ -123,12 +124,20 @@ def library(
     voice: Synthesiser | None = None,
     bus: Bus | None = None,
     zone: ZoneInfo = SHANGHAI,
+    stock: Stock | None = None,
+    constants: Mapping[str, str] | None = None,
 ) -> Library:
     """Return a library over a database; the voice is a tone unless one is given."""
-    store = PromptStore(folder / "prompts", voice or ToneVoice())
+    store = PromptStore(folder / "prompts", voice or ToneVoice(), stock=stock)
     studio = Studio(store, folder / "recordings")
     flows = FlowLibrary(
-        FlowRepository(database), studio, queues=FakeQueues(), clock=clock, bus=bus or Bus(), zone=zone
+        FlowRepository(database),
+        studio,
+        queues=FakeQueues(),
+        clock=clock,
+        bus=bus or Bus(),
+        zone=zone,
+        constants=constants,
     )
     return Library(flows, studio, store)
 

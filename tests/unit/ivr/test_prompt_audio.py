@@ -5,6 +5,7 @@ import math
 import wave
 from array import array
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -17,6 +18,7 @@ from ivr.prompts.audio import (
     true_peak,
     wav_bytes,
 )
+from ivr.prompts.stretch import stretched
 from telephony.audio import RATE, loudness
 
 pytestmark = pytest.mark.unit
@@ -103,3 +105,12 @@ def test_peaks_between_the_samples_count() -> None:
     wave = array("h", [round(20_000 * math.sin(math.pi / 2 * at + math.pi / 4)) for at in range(400)])
     assert true_peak(wave) == pytest.approx(20_000, rel=0.05)
     assert max(map(abs, wave)) < 14_200
+
+
+def test_speech_is_slowed_down_at_its_own_pitch() -> None:
+    slow = stretched(tone(1, 5000), 1.25)
+    assert length_of(slow) == timedelta(seconds=1.25)
+    middle = slow[RATE // 4 : RATE]
+    turns = sum(1 for before, after in pairwise(middle) if before < 0 <= after)
+    assert turns / (len(middle) / RATE) == pytest.approx(300, rel=0.02)
+    assert loudness(middle) == pytest.approx(loudness(tone(1, 5000)), rel=0.05)
