@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
 
-from callback_campaigns.domain.survey_words import known_lines, stock_lines
+from callback_campaigns.domain.survey_words import Line, known_lines, stock_lines
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.surveys import Surveys
@@ -57,16 +58,21 @@ class PromptKeeper:
     async def look(self) -> bool:
         """Make what is missing; return whether everything is there."""
         wording = self._surveys.wording
-        self._stock = self._stock or await self._voice.make(stock_lines(wording))
+        self._stock = self._stock or await self._both_paces(stock_lines(wording))
         whole = self._stock
         for one in await self._book.in_force():
             if (one.code, one.number) in self._spoken or not one.questionnaire.ivr:
                 continue
-            if await self._voice.make(known_lines(one.questionnaire, wording)):
+            if await self._both_paces(known_lines(one.questionnaire, wording)):
                 self._spoken.add((one.code, one.number))
             else:
                 whole = False
         return await self._customers() and whole
+
+    async def _both_paces(self, lines: Iterable[Line]) -> bool:
+        """During a call with an elderly customer nobody waits for a voice either."""
+        wanted = tuple(lines)
+        return all([await self._voice.make(wanted, slow=slow) for slow in (False, True)])
 
     async def _customers(self) -> bool:
         whole = True

@@ -3,8 +3,8 @@
 Whisper base, the recogniser that any machine can install, listens to stock prompts drawn by a fixed seed, to
 espeak-ng speaking the same texts, and to a caller's earpiece in a real call through Asterisk. Errors are
 counted in characters (traditional and simplified ones are the same, figures as they are read) and in
-syllables with their tones, because the recogniser guesses among characters that sound alike. Its own mistakes are in
-all figures alike; the difference is the voice's.
+syllables with their tones, because the recogniser guesses among characters that sound alike. Its own
+mistakes are in all figures alike; the difference is the voice's.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from tests.support.sipp import customer
 from tests.support.waiting import eventually
 
 SEED = 5
-PROMPTS = 40
+PROMPTS = 20
 SHORTEST = 2.0
 """Seconds; a recogniser makes nothing of a single word."""
 LIMIT_SECONDS = 900
