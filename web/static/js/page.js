@@ -29,6 +29,11 @@ document.addEventListener("keydown", (event) => {
   box.querySelector("summary").focus();
 });
 
+// On a narrow screen the bar of pages scrolls: the page one is on is in sight.
+const bar = document.querySelector(".top > nav");
+const here = bar?.querySelector("[aria-current]");
+if (here) bar.scrollLeft = here.offsetLeft - bar.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2;
+
 const problems = pageData("page").labels?.problems || {};
 let toastTimer = 0;
 
