@@ -1,27 +1,24 @@
 """How a campaign is doing, from what is stored: tasks, attempts, refusals, and when it will be done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, exists, func, not_, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import and_, func, or_, select
 
+from callback_campaigns import campaign_counting as counting
 from callback_campaigns.campaign_store import to_campaign
 from callback_campaigns.campaign_tables import CampaignRow
-from callback_campaigns.campaign_tasks import mine, with_stores
 from callback_campaigns.campaigns import CampaignBook, running_in
-from callback_campaigns.dial_queries import live_answer
-from callback_campaigns.domain.attempt import AT_ONCE
 from callback_campaigns.domain.campaign import Campaign
 from callback_campaigns.domain.campaign_end import LEAST_TASKS, hours_open, projected_end
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.domain.refusal import RefusalCode
-from callback_campaigns.domain.task import FINAL, TaskStatus
+from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Outcome, Verdict
 from callback_campaigns.domain.windows import CallingWindows, CallWish
-from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow, DialRefusalRow
+from callback_campaigns.task_tables import CallbackTaskRow, DialRefusalRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.office import Office
 from crm.tables import Customer
@@ -32,10 +29,8 @@ from kernel.holidays import CalendarYearMissing
 from kernel.ids import is_ulid
 
 MAX_PAGE = 200
-ABANDONMENT_OVER = timedelta(hours=24)
 PACE_OVER = timedelta(hours=24)
-TRIED = (TaskStatus.PLANNED, TaskStatus.READY, TaskStatus.RETRY_WAIT, TaskStatus.APPOINTED)
-_TASK, _TRY, _NO = CallbackTaskRow, DialAttemptRow, DialRefusalRow
+_TASK, _NO = CallbackTaskRow, DialRefusalRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +41,7 @@ class CampaignCounts:
         ready: may be dialled as soon as a line is free; ``later``: their time comes before its last day.
         passed_on: tasks that it tried, still open, and that it calls no more: a person does.
         dialling, talking: attempts that are not over, before and after the answer.
-        ended: tasks that it tried and that came to their end, by status.
+        ended: tasks that it was the last campaign to try and that came to their end, by status.
         verdicts: what those that were done came to.
         attempts: by outcome; those that are not over count nowhere here.
         live, abandoned: answered by a person, and those of them who had nobody of ours within two seconds,
@@ -85,6 +80,21 @@ class CampaignCounts:
     def done(self) -> int:
         """Tasks of its that came to their end, whichever."""
         return sum(self.ended.values())
+
+    @property
+    def abandoned_share(self) -> float:
+        """Abandoned among those whom a person answered; 0 over nothing."""
+        return self.abandoned / self.live if self.live else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignBrief:
+    """What a list shows of a campaign; as in :class:`CampaignCounts`."""
+
+    waiting: int
+    done: int
+    live: int
+    abandoned: int
 
     @property
     def abandoned_share(self) -> float:
@@ -135,33 +145,55 @@ class CampaignFigures:
             if row is None:
                 raise NotFound("no such campaign", field="campaign_id")
             campaign = to_campaign(row)
-            ready, later, passed_on = await self._waiting(session, campaign, now)
-            calls = await _calls(session, campaign_id, now)
-            ended, verdicts, recent, first = await _ended(session, campaign_id, now - PACE_OVER)
+            others = await running_in(session, self._office.today())
+            waits = await counting.waiting(session, campaign, others, now, self._office.zone)
+            calls = await counting.calls(session, campaign_id)
+            answered = (await counting.live(session, [campaign_id], now)).get(campaign_id, counting.Live())
+            ended = await counting.ended(session, campaign_id, now - PACE_OVER)
             refused = await session.execute(
                 select(_NO.code, func.count()).where(_NO.campaign_id == campaign_id).group_by(_NO.code)
             )
             windows = (await self._tasks.calendar(session)).windows
-        pace, opens, closes, ends = self._times(campaign, windows, now, ready + later, recent, first)
+        left = waits.ready + waits.later
+        pace, opens, closes, ends = self._times(campaign, windows, now, left, ended.recent, ended.first)
         return CampaignCounts(
             campaign_id=campaign_id,
             as_of=now,
-            ready=ready,
-            later=later,
-            passed_on=passed_on,
+            ready=waits.ready,
+            later=waits.later,
+            passed_on=waits.passed_on,
             dialling=calls.dialling,
             talking=calls.talking,
-            ended=ended,
-            verdicts=verdicts,
+            ended=ended.statuses,
+            verdicts=ended.verdicts,
             attempts=calls.outcomes,
-            live=calls.live,
-            abandoned=calls.abandoned,
+            live=answered.answered,
+            abandoned=answered.abandoned,
             refused={RefusalCode(code): count for code, count in refused},
             pace=pace,
             opens=opens,
             closes=closes,
             ends=ends,
         )
+
+    async def briefs(self, actor: Actor, campaigns: Sequence[Campaign]) -> Mapping[str, CampaignBrief]:
+        """Return what a list shows of campaigns, by id. Raises Forbidden."""
+        actor.need(Permission.CAMPAIGNS_VIEW)
+        now, zone, ids = self._office.now(), self._office.zone, [one.campaign_id for one in campaigns]
+        found: dict[str, CampaignBrief] = {}
+        async with self._office.database.session() as session:
+            others = await running_in(session, self._office.today())
+            done, live = await counting.done(session, ids), await counting.live(session, ids, now)
+            for one in campaigns:
+                waits = await counting.waiting(session, one, others, now, zone, with_passed_on=False)
+                answered = live.get(one.campaign_id, counting.Live())
+                found[one.campaign_id] = CampaignBrief(
+                    waiting=waits.ready + waits.later,
+                    done=done.get(one.campaign_id, 0),
+                    live=answered.answered,
+                    abandoned=answered.abandoned,
+                )
+        return found
 
     async def window(self, actor: Actor) -> tuple[datetime | None, datetime | None]:
         """Return when ordinary calls may be made next, or now, and then until when. Raises Forbidden."""
@@ -218,32 +250,6 @@ class CampaignFigures:
         last = rows[limit - 1][0] if len(rows) > limit else None
         return RefusedPage(items=items, next_cursor=write_cursor(last.at, last.id) if last else None)
 
-    async def _waiting(
-        self, session: AsyncSession, campaign: Campaign, now: datetime
-    ) -> tuple[int, int, int]:
-        """Return how many tasks may be dialled, how many will be before the last day ends, and passed on."""
-        if campaign.state.value in {"stopped", "ended"}:
-            return 0, 0, 0
-        others = await running_in(session, self._office.today())
-        by_store = bool(campaign.store_ids) or any(one.store_ids for one in others)
-        last = datetime.combine(campaign.ends_on + timedelta(days=1), time.min, self._office.zone)
-        ready = case((and_(_TASK.status == TaskStatus.READY.value, _TASK.call_at <= now), 1), else_=0)
-        query = with_stores(select(func.sum(ready), func.count()).select_from(_TASK), by_store).where(
-            _TASK.status.in_([status.value for status in TRIED]),
-            _TASK.call_at < last,
-            mine(campaign, others),
-        )
-        dialable, all_of_them = (await session.execute(query)).one()
-        # Open tasks are few beside what was tried: each is looked up, and not the other way round.
-        tried = exists().where(_TRY.task_id == _TASK.id, _TRY.campaign_id == campaign.campaign_id)
-        passed = with_stores(select(func.count()).select_from(_TASK), by_store).where(
-            _TASK.status.in_([status.value for status in TRIED]),
-            not_(mine(campaign, others)),
-            tried,
-        )
-        passed_on = int(await session.scalar(passed) or 0)
-        return int(dialable or 0), int(all_of_them) - int(dialable or 0), passed_on
-
     def _times(
         self,
         campaign: Campaign,
@@ -278,63 +284,3 @@ def _window(
         return None, None
     day = windows.on(windows.day_of(opens), wish)
     return opens, next((ends for begins, ends in day if begins <= opens < ends), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Calls:
-    dialling: int
-    talking: int
-    outcomes: Mapping[Outcome, int]
-    live: int
-    abandoned: int
-
-
-async def _calls(session: AsyncSession, campaign_id: str, now: datetime) -> _Calls:
-    lately = _TRY.answered_at > now - ABANDONMENT_OVER
-    late = or_(_TRY.outcome == Outcome.ABANDONED.value, _TRY.connect_seconds > AT_ONCE)
-    query = (
-        select(
-            _TRY.state,
-            _TRY.outcome,
-            func.count(),
-            func.sum(case((and_(lately, live_answer()), 1), else_=0)),
-            func.sum(case((and_(lately, live_answer(), late), 1), else_=0)),
-        )
-        .where(_TRY.campaign_id == campaign_id)
-        .group_by(_TRY.state, _TRY.outcome)
-    )
-    dialling = talking = live = abandoned = 0
-    outcomes: dict[Outcome, int] = {}
-    for state, outcome, count, answered, alone in await session.execute(query):
-        if state == "answered":
-            talking += count
-        elif state != "ended":
-            dialling += count
-        elif outcome is not None:
-            outcomes[Outcome(outcome)] = outcomes.get(Outcome(outcome), 0) + count
-        live += int(answered or 0)
-        abandoned += int(alone or 0)
-    return _Calls(dialling, talking, outcomes, live, abandoned)
-
-
-async def _ended(
-    session: AsyncSession, campaign_id: str, since: datetime
-) -> tuple[dict[TaskStatus, int], dict[Verdict, int], int, datetime | None]:
-    """Return what came to its end, the verdicts, how much of it lately, and when the first attempt began."""
-    tried = select(_TRY.task_id).where(_TRY.campaign_id == campaign_id)
-    lately = case((_TASK.ended_at > since, 1), else_=0)
-    query = (
-        select(_TASK.status, _TASK.verdict, func.count(), func.sum(lately))
-        .where(_TASK.id.in_(tried), _TASK.status.in_([status.value for status in FINAL]))
-        .group_by(_TASK.status, _TASK.verdict)
-    )
-    ended: dict[TaskStatus, int] = {}
-    verdicts: dict[Verdict, int] = {}
-    recent = 0
-    for status, verdict, count, fresh in await session.execute(query):
-        ended[TaskStatus(status)] = ended.get(TaskStatus(status), 0) + count
-        recent += int(fresh or 0)
-        if verdict is not None:
-            verdicts[Verdict(verdict)] = verdicts.get(Verdict(verdict), 0) + count
-    first = await session.scalar(select(func.min(_TRY.began_at)).where(_TRY.campaign_id == campaign_id))
-    return ended, verdicts, recent, first

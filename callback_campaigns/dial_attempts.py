@@ -122,6 +122,7 @@ class DialAttempts:
                 attempt = rules.begin(attempt_id, phone.e164, now=check.now).attempt
                 session.add(_new_row(attempt, wanted, task))
                 await self._tasks.apply_to(
+                row.tried_campaign_id = wanted.campaign_id or row.tried_campaign_id
                     session,
                     row,
                     "dialled",
@@ -382,6 +383,7 @@ def _new_row(attempt: Attempt, wanted: DialRequest, task: Task) -> DialAttemptRo
         agent=wanted.agent,
         survey=task.category is not Category.CASE,
         began_at=attempt.began_at,
+        carrier=wanted.carrier,
     )
     _put(row, attempt)
     return row

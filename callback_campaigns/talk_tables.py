@@ -171,6 +171,15 @@ class CallbackAnswerRow(Reviewed, Base):
         ),
         Index("ix_callback_answer_talk_id", "talk_id"),
         Index("ix_callback_answer_at", "at"),
+        # What a period came to; nothing of the row is needed to count.
+        Index(
+            "ix_callback_answer_figures",
+            "at",
+            *("code", "kind", "value", "score", "measure", "counts", "department", "rated"),
+            *("project_manager", "designer", "inspector", "crew_id", "store_id", "replaced_at"),
+            sqlite_where=words(CURRENT_ANSWER),
+            postgresql_where=words(CURRENT_ANSWER),
+        ),
         Index(
             "ix_callback_answer_in_words",
             "at",

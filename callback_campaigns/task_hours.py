@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_tables import CampaignRow
@@ -27,9 +27,14 @@ async def store_of(session: AsyncSession, task: Task) -> str | None:
 async def carrier_hours(
     session: AsyncSession, dialling: DialFile, attempt_id: str
 ) -> tuple[Span, ...] | None:
-    """Return when the carrier of a campaign's call lets calls through; ``None`` for no limit of its own."""
-    query = select(CampaignRow.carrier).join(DialAttemptRow, DialAttemptRow.campaign_id == CampaignRow.id)
-    name = await session.scalar(query.where(DialAttemptRow.id == attempt_id))
+    """Return when the carrier of a call lets calls through, a campaign's or not; ``None`` for always."""
+    query = (
+        select(func.coalesce(DialAttemptRow.carrier, CampaignRow.carrier))
+        .select_from(DialAttemptRow)
+        .outerjoin(CampaignRow, CampaignRow.id == DialAttemptRow.campaign_id)
+        .where(DialAttemptRow.id == attempt_id)
+    )
+    name = await session.scalar(query)
     found = dialling.carriers.get(name) if name is not None else None
     return found.hours if found is not None else None
 

@@ -11,6 +11,8 @@ from kernel.due import DueColumns
 
 OPEN_ATTEMPT = "state <> 'ended'"
 OPEN_TASK = "current_key IS NOT NULL"
+WAITING_TASK = "coalesce(current_key, '') <> ''"
+"""The same, written so that SQLite does not take the index of ``current_key`` for it."""
 READY_TASK = "status || '' = 'ready'"
 """Written so that only the partial index fits: SQLite would take another one of ``status``, and sort."""
 READY_APPOINTED = "status || '' = 'ready' AND appointed"
@@ -28,6 +30,7 @@ class CallbackTaskRow(DueColumns, Base):
         tried: its attempts, each ``[moment, outcome, channel]``.
         finding: the result as it was given; what is counted by stands in columns of its own.
         campaign_id: the campaign whose list brought it; no other campaign works on it.
+        tried_campaign_id: the last campaign that called about it, in whose figures its end counts.
         assignee_id, assignee_name: the agent who is to call, so that a project hears the same voice;
             ``None`` for whoever is free.
     """
@@ -70,6 +73,7 @@ class CallbackTaskRow(DueColumns, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     campaign_id: Mapped[str | None] = mapped_column(Ulid)
+    tried_campaign_id: Mapped[str | None] = mapped_column(Ulid)
     assignee_id: Mapped[str | None] = mapped_column(Ulid)
     assignee_name: Mapped[str] = mapped_column(String(80), default="", server_default="")
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
@@ -106,8 +110,35 @@ class CallbackTaskRow(DueColumns, Base):
             sqlite_where=text(OPEN_TASK),
             postgresql_where=text(OPEN_TASK),
         ),
-        # What campaigns and periods came to; nothing of the row is needed to count.
-        Index("ix_callback_task_result", "id", "status", "verdict", "ended_at"),
+        # What campaigns came to, and what waits for them; nothing of the row is needed to count.
+        Index("ix_callback_task_tried", "tried_campaign_id", "status", "verdict", "ended_at"),
+        Index(
+            "ix_callback_task_waiting",
+            "campaign_id",
+            "kind",
+            "channel",
+            "level",
+            "status",
+            "call_at",
+            # SQLite looks at what the condition names, although all of them fulfil it.
+            "current_key",
+            sqlite_where=text(WAITING_TASK),
+            postgresql_where=text(WAITING_TASK),
+        ),
+        # What a period came to.
+        Index("ix_callback_task_result", "id", "kind", "status", "ended_at"),
+        Index("ix_callback_task_window", "kind", "window_end", "status", "ended_at"),
+        Index(
+            "ix_callback_task_ended",
+            "kind",
+            "ended_at",
+            "status",
+            "verdict",
+            "score",
+            "planned_for",
+            "customer_id",
+            "project_id",
+        ),
         Index("ix_callback_task_ended_at", "ended_at"),
         Index("ix_callback_task_customer_id", "customer_id"),
         Index("ix_callback_task_project_id_kind", "project_id", "kind"),
@@ -182,6 +213,7 @@ class DialAttemptRow(Base):
     The index on ``number`` is what keeps two campaigns, processes or people from calling a number at once.
 
     Attributes:
+        carrier: whose rules it was dialled by; attempts from before this was kept have none.
         connect_seconds: from the answer to the first of ours who took the call, where somebody was to.
     """
 
@@ -197,6 +229,7 @@ class DialAttemptRow(Base):
     trunk: Mapped[str] = mapped_column(String(40))
     agent: Mapped[str | None] = mapped_column(String(80))
     state: Mapped[str] = mapped_column(String(12))
+    carrier: Mapped[str | None] = mapped_column(String(40))
     outcome: Mapped[str | None] = mapped_column(String(12))
     survey: Mapped[bool] = mapped_column(Boolean)
     began_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -217,9 +250,9 @@ class DialAttemptRow(Base):
         ),
         Index("ix_dial_attempt_number_began_at", "number", "began_at"),
         Index("ix_dial_attempt_customer_id_answered_at", "customer_id", "answered_at"),
-        Index("ix_dial_attempt_task_id", "task_id"),
+        Index("ix_dial_attempt_task_id", "task_id", "began_at"),
         Index("ix_dial_attempt_campaign_id_began_at", "campaign_id", "began_at"),
-        Index("ix_dial_attempt_began_at", "began_at", "id"),
+        Index("ix_dial_attempt_began_at", "began_at", "id", "state", "outcome", "task_id"),
         Index(
             "ix_dial_attempt_figures",
             "campaign_id",

@@ -12,6 +12,7 @@ from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign, CampaignState
 from callback_campaigns.domain.refusal import RefusalCode, Switch
+from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import Outcome
 from callback_campaigns.events import CampaignChanged
 from callback_campaigns.task_tables import CallbackTaskRow
@@ -276,6 +277,12 @@ async def test_figures_of_calls_and_refusals(here: CampaignCentre) -> None:
     over = await here.figures.counts(SUPERVISOR, running.campaign_id)
     assert over.attempts == {Outcome.BUSY: 1, Outcome.ABANDONED: 1}
     assert (over.live, over.abandoned, over.abandoned_share, over.waiting) == (1, 1, 1.0, 0)
+    async with here.centre.database.transaction() as session:
+        row = await session.get_one(CallbackTaskRow, first)
+        row.status, row.current_key, row.ended_at = TaskStatus.DONE.value, None, clock.now()
+    brief = (await here.figures.briefs(SUPERVISOR, [ended]))[ended.campaign_id]
+    assert (brief.waiting, brief.done, brief.live, brief.abandoned) == (0, 1, 1, 1)
+    assert (await here.figures.counts(SUPERVISOR, running.campaign_id)).ended == {TaskStatus.DONE: 1}
     page = await here.results.attempts(SUPERVISOR, AttemptFilter(campaign_id=running.campaign_id))
     assert [item.attempt_id for item in page.items] == [two.attempt_id, one.attempt_id]
     busy = await here.results.attempts(SUPERVISOR, AttemptFilter(outcome=Outcome.BUSY, open=False))

@@ -77,9 +77,8 @@ async def show_all(request: web.Request) -> web.StreamResponse:
     state = request.query.get("state", "")
     states = [choice(CampaignState, state, field="state")] if state else ()
     page = await part.campaigns.page(actor, states=states, cursor=request.query.get("cursor"), limit=20)
-    rows = [
-        (view, await part.campaign_figures.counts(actor, view.campaign.campaign_id)) for view in page.items
-    ]
+    briefs = await part.campaign_figures.briefs(actor, [view.campaign for view in page.items])
+    rows = [(view, briefs[view.campaign.campaign_id]) for view in page.items]
     more = page.next_cursor
     context = {
         "rows": rows,
