@@ -32,6 +32,9 @@ import ivr.tables
 import kernel.audit
 import kernel.failed_facts
 import kernel.outbox
+import speech.after_tables
+import speech.rule_tables
+import speech.tables
 import telephony.agent_tables
 import telephony.tables
 import web.tables
@@ -69,6 +72,9 @@ MODULES = (
     kernel.audit,
     kernel.failed_facts,
     kernel.outbox,
+    speech.after_tables,
+    speech.rule_tables,
+    speech.tables,
     telephony.agent_tables,
     telephony.tables,
     web.tables,

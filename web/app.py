@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from web import callback_part, crm_part, health, live, pages, questionnaire_part
+from web import callback_part, crm_part, health, live, pages, questionnaire_part, speech_rules_part
 from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
 from web.deps import DEPS, WebDeps
@@ -45,7 +45,7 @@ def create_app(
     )
     app[ONCE] = Once(deps.database, deps.clock)
     app.on_response_prepare.append(add_security_headers)
-    areas = (crm_part.setup, callback_part.setup, questionnaire_part.setup)
+    areas = (crm_part.setup, callback_part.setup, questionnaire_part.setup, speech_rules_part.setup)
     for setup in (*areas, health.setup, routes.setup, *parts):
         setup(app)
     check_routes(app)

@@ -44,6 +44,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "campaigns": ("campaign", "dial_attempt", "dial_refusal"),
     "campaign-lists": ("import_job",),
     "questionnaires": ("questionnaire", "questionnaire_version"),
+    "speech-rules": ("speech_rule_set", "speech_rule_version", "speech_phrase"),
+    "suggestions": (),
     "messages": ("outgoing_message",),
 }
 """What a page names in ``data-live-list`` → the tables whose rows it shows."""

@@ -179,6 +179,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/campaigns", gettext("外呼任务")))
     if user.can(Permission.QUESTIONNAIRES_VIEW):
         items.append(NavigationItem("/questionnaires", gettext("回访问卷")))
+    if user.can(Permission.SPEECH_RULES_VIEW):
+        items.append(NavigationItem("/speech-rules", gettext("听什么")))
     if user.can(Permission.RED_LIST_VIEW):
         items.append(NavigationItem("/figures", gettext("统计")))
     if lists := tabs_of(user):

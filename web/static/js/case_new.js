@@ -2,6 +2,7 @@
 import { keepDraft } from "./case_draft.js";
 import "./case_form.js";
 import { followForm } from "./case_known.js";
+import { proposeFromSpeech } from "./case_suggest.js";
 import { byId, pageData, setText } from "./dom.js";
 import "./page.js";
 import { t } from "./texts.js";
@@ -132,3 +133,4 @@ number();
 rows().forEach(propose);
 proposeMajor();
 followForm(form);
+proposeFromSpeech(form);

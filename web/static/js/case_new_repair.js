@@ -2,6 +2,7 @@
 import { keepDraft } from "./case_draft.js";
 import "./case_form.js";
 import { followForm } from "./case_known.js";
+import { proposeFromSpeech } from "./case_suggest.js";
 import { byId, setText } from "./dom.js";
 import "./page.js";
 
@@ -9,6 +10,7 @@ const form = byId("new-case");
 form.dataset.tended = "yes";
 keepDraft(form);
 followForm(form);
+proposeFromSpeech(form);
 
 // What is broken may not be warranted: that is said loudly, and the class follows until somebody chose it.
 const item = form.elements.namedItem("item"); // «elements.item» is a method
