@@ -50,6 +50,7 @@ from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.repeat_calls import ROUTES as REPEAT_CALL_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
+from web.api.v1.speech_rules import ROUTES as SPEECH_RULE_ROUTES
 from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
 from web.api.v1.voices import ROUTES as VOICE_ROUTES
@@ -75,6 +76,7 @@ ROUTES: tuple[Route, ...] = (
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
+    *SPEECH_RULE_ROUTES,
     *STAFFING_ROUTES,
     *DEPOSIT_RULE_ROUTES,
     *MATERIAL_ROUTES,

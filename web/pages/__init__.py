@@ -17,6 +17,7 @@ from web.pages import (
     case_board,
     case_new,
     case_parts,
+    case_suggest,
     case_upload,
     cases,
     exports,
@@ -33,6 +34,7 @@ from web.pages import (
     search,
     shell,
     sign_in,
+    speech_rules,
     supervisor,
 )
 
@@ -56,6 +58,8 @@ def setup(app: web.Application) -> None:
     notices.setup(app)
     search.setup(app)
     case_parts.setup(app)
+    case_suggest.setup(app)
+    speech_rules.setup(app)
     case_board.setup(app)
     case_new.setup(app)  # before single cases: «new» is no id
     case_advice.setup(app)
