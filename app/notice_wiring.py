@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.setting_sections import NoticeSettings
 from app.settings import Settings
+from callback_campaigns.regular_reports import RegularReports
+from crm.journal import Journal
 from crm.notices.domain import Channel, QuietHours, Rate, Scope, Target
 from crm.notices.facts import NoticeFacts
 from crm.notices.later import LaterWorker
 from crm.notices.messages import MessageQueue
-from crm.notices.ports import MessageSender, Person
+from crm.notices.ports import FilesOf, MessageSender, Person
 from crm.notices.senders.outside import Outside
 from crm.notices.senders.smtp import SmtpConfig, SmtpSender
 from crm.notices.senders.webhook import HttpPoster, SmsSender, WebhookSender, WecomSender
@@ -22,12 +24,14 @@ from crm.notices.sending import MessageWorker, SendingRules
 from crm.notices.service import Notices, seed_rules
 from crm.notices.tidy import NoticeTidier
 from crm.people_tables import DoNotCallNumber, DoNotCallRow
+from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import ConfigurationError
 from kernel.outbox import FactConsumer
 from kernel.supervise import Supervisor
+from web.report_file import ReportAttachments
 from web.tables import UserRow
 
 REFUSED_FROM_LEVEL = {Scope.SURVEY: 1, Scope.MARKETING: 2, Scope.OTHER: 3}
@@ -121,6 +125,14 @@ def sending_rules(settings: Settings) -> SendingRules:
     )
 
 
+def report_files(settings: Settings, database: Database, clock: Clock) -> FilesOf | None:
+    """Return what makes the files that reports are sent with; ``None`` where they are to be linked alone."""
+    if not settings.notices.attach_reports:
+        return None
+    reports = RegularReports(database, clock, zone=settings.zone)
+    return ReportAttachments(database, Journal(AuditLog(database, clock)), reports).of
+
+
 def _rates(given: NoticeSettings) -> dict[Channel, Rate]:
     per_minute = {
         Channel.EMAIL: given.email_per_minute,
@@ -155,7 +167,13 @@ def build_notices(
         ConfigurationError: a setting does not fit.
     """
     sender = MessageWorker(
-        database, clock, build_senders(settings, clock), sending_rules(settings), unwanted, worker=worker
+        database,
+        clock,
+        build_senders(settings, clock),
+        sending_rules(settings),
+        unwanted,
+        worker=worker,
+        files=report_files(settings, database, clock),
     )
     standing = {"company": settings.centre.company, "hotline": settings.centre.hotline}
     queue = MessageQueue(clock, Staff(), unwanted, on_messages=sender.wake, standing=standing)

@@ -178,6 +178,11 @@ class NoticeSettings(Section):
         pydantic.SecretStr(""), description="Password at the mail server."
     )
     smtp_from: str = Field("", description="Address that e-mail comes from.")
+    attach_reports: bool = Field(
+        False,
+        description="Attach the regular reports to their e-mails, as Excel files that name no customer; else "
+        "the e-mail has a link alone, which opens after signing in.",
+    )
     wecom_url: pydantic.SecretStr = Field(
         pydantic.SecretStr(""), description="Address of a WeCom group's robot, key and all; empty: no WeCom."
     )

@@ -31,6 +31,7 @@ from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.due import DueWorker
+from kernel.errors import Invalid
 from kernel.ids import new_ulid
 from kernel.outbox import add_fact
 
@@ -51,6 +52,9 @@ class ReportCode(StrEnum):
     LOST = "lost"
 
 
+MARKETING = "MKT"
+"""Market planning 市场策划: who of it asks reads the reports that go there."""
+TO_MARKETING = (ReportCode.SUGGESTIONS, ReportCode.LOST)
 VOICES = {ReportCode.SUGGESTIONS: VoiceKind.SUGGESTION, ReportCode.COMPETITORS: VoiceKind.COMPETITOR}
 
 
@@ -86,6 +90,27 @@ class LostRow:
     content: str
     later: str
     asked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidRow:
+    """What a customer suggested, or told of a competitor; whose words they are stands elsewhere."""
+
+    on: date
+    competitor: str
+    text: str
+
+
+def may_read(actor: Actor, code: ReportCode | None = None) -> bool:
+    """Tell whether somebody may read a report, or any: who leads, and the people that it goes to."""
+    if actor.can(Permission.RED_LIST_VIEW):
+        return True
+    return actor.department == MARKETING and (code is None or code in TO_MARKETING)
+
+
+def _check_reads(actor: Actor, code: ReportCode | None = None) -> None:
+    if not may_read(actor, code):
+        actor.need(Permission.RED_LIST_VIEW)
 
 
 class RegularReports:
@@ -173,9 +198,10 @@ class RegularReports:
 
     async def page(self, actor: Actor, *, month: str | None = None) -> tuple[ReportView, ...]:
         """Return the newest reports that were sent, or those of a month. Raises Forbidden, Invalid."""
-        actor.need(Permission.RED_LIST_VIEW)
+        _check_reads(actor)
         row = RegularReportRow
-        query = select(row).where(row.sent_at.is_not(None))
+        mine = [code.value for code in ReportCode if may_read(actor, code)]
+        query = select(row).where(row.sent_at.is_not(None), row.code.in_(mine))
         if month is not None:
             month_period(month, self._zone)
             query = query.where(row.period == month)
@@ -185,9 +211,36 @@ class RegularReports:
 
     async def lost(self, actor: Actor, month: str) -> tuple[LostRow, ...]:
         """Return who left in a month and why, up to :data:`MAX_ROWS`. Raises Forbidden, Invalid."""
-        actor.need(Permission.RED_LIST_VIEW)
+        _check_reads(actor, ReportCode.LOST)
         async with self._database.session() as session:
             return await self._lost(session, month)
+
+    async def said(self, actor: Actor, code: ReportCode, month: str) -> tuple[SaidRow, ...]:
+        """Return what customers said in a month, the first first, up to :data:`MAX_ROWS`.
+
+        Raises:
+            Forbidden: the report does not go to them.
+            Invalid: no month, or a report of something else.
+        """
+        _check_reads(actor, code)
+        month_period(month, self._zone)
+        if code not in VOICES:
+            raise Invalid("no report of what was said", field="code")
+        query = (
+            select(CustomerVoice)
+            .where(CustomerVoice.kind == VOICES[code].value, CustomerVoice.month == month)
+            .order_by(CustomerVoice.id)
+            .limit(MAX_ROWS)
+        )
+        async with self._database.session() as session:
+            return tuple(
+                SaidRow(
+                    on=row.at.astimezone(self._zone).date(),
+                    competitor=row.competitor or "",
+                    text=row.text or "",
+                )
+                for row in await session.scalars(query)
+            )
 
     async def _lost(self, session: AsyncSession, month: str) -> tuple[LostRow, ...]:
         since, until = month_period(month, self._zone)

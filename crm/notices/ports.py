@@ -11,6 +11,15 @@ from crm.notices.domain import Channel, Scope, Severity, Target
 from kernel.errors import HuifangError
 
 
+@dataclass(frozen=True, slots=True)
+class MessageFile:
+    """A file that goes with an e-mail."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message to one address.
@@ -20,6 +29,7 @@ class Message:
         address: of the channel's kind; never in a log.
         code, parameters: for gateways that keep their own templates.
         link: a whole address of a page of ours, or "".
+        files: go along with an e-mail; other channels have no place for them.
     """
 
     message_id: str
@@ -32,6 +42,11 @@ class Message:
     language: str
     parameters: dict[str, str] = field(default_factory=dict, repr=False)
     link: str = ""
+    files: tuple[MessageFile, ...] = ()
+
+
+FilesOf = Callable[[Message], Awaitable[tuple[MessageFile, ...]]]
+"""Makes the files that go with a message; mostly there are none."""
 
 
 @dataclass(frozen=True, slots=True)

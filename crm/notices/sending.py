@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from crm.notices.events import MessageFailed
 from crm.notices.ports import (
     Delivered,
     DoNotCall,
+    FilesOf,
     Message,
     MessageSender,
     Permanent,
@@ -82,6 +83,7 @@ class MessageWorker:
         senders: adapter per channel; messages of a channel without one fail with a reason.
         do_not_call: asked again right before a customer's message goes out.
         spread: random number from 0 to 1 for the pauses.
+        files: makes what is attached to e-mails; without it nothing is.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class MessageWorker:
         *,
         worker: str,
         spread: Callable[[], float] = random.random,
+        files: FilesOf | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -102,6 +105,7 @@ class MessageWorker:
         self._do_not_call = do_not_call
         self._worker = worker
         self._spread = spread
+        self._files = files
         self._due = DueWorker(
             database, clock, OutgoingMessage, self._handle, worker=worker, lease=LEASE, batch=BATCH
         )
@@ -228,9 +232,18 @@ class MessageWorker:
             raise Permanent("no such text")
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                return await sender.send(message)
+                return await sender.send(await self._with_files(message))
         except TimeoutError as error:
             raise Temporary("no answer in time") from error
+
+    async def _with_files(self, message: Message) -> Message:
+        if self._files is None or message.channel is not Channel.EMAIL:
+            return message
+        try:
+            return replace(message, files=await self._files(message))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("message_file_not_made", message=message.message_id, error=type(error).__name__)
+            raise Temporary("the file cannot be made") from error
 
     async def _mark(self, begun: "_Begun", outcome: Delivered | SendingFailed) -> None:
         """Note the outcome, however often the database must be asked while our claim lasts."""

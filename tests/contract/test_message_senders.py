@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from crm.notices.domain import Channel, Severity
-from crm.notices.ports import Delivered, Message, Permanent, SendingFailed, Temporary
+from crm.notices.ports import Delivered, Message, MessageFile, Permanent, SendingFailed, Temporary
 from crm.notices.senders.outside import Outside
 from crm.notices.senders.smtp import Encryption, SmtpConfig, SmtpSender
 from crm.notices.senders.webhook import HttpPoster, SmsSender, WebhookSender, WecomSender
@@ -99,6 +99,16 @@ async def test_mail_arrives_whole(post_box: Mailbox, clock: FakeClock) -> None:
     assert mail.get_content().splitlines() == [sent.text, "", sent.link]
     assert post_box.recipients == [["wang@example.com"]]
     assert "4711" in delivered.provider_ref
+
+
+async def test_a_file_goes_along_with_an_e_mail(post_box: Mailbox, clock: FakeClock) -> None:
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    file = MessageFile("lost-2026-03.xlsx", kind, b"PK\x03\x04 as it is")
+    await smtp(post_box.port, clock).send(message(files=(file,)))
+    (mail,) = post_box.mails
+    (attached,) = mail.iter_attachments()
+    assert (attached.get_filename(), attached.get_content_type()) == (file.name, kind)
+    assert attached.get_content() == file.content
 
 
 @pytest.mark.parametrize("encryption", ["starttls", "tls"])

@@ -118,6 +118,10 @@ async def test_regular_reports_are_read_and_taken_out(office: OfficeStage) -> No
     status, text = await get(office, "boss", "/exports/lost.csv?month=2026-03")
     assert status == 200 and "'=cmd|房屋计划有变" in text
     assert (await get(office, "boss", "/lists/reports?month=2026"))[0] == 400
+    for name, status in (("lost", 200), ("suggestions", 200), ("nothing", 404)):
+        assert (await get(office, "boss", f"/lists/reports/{name}/2026-03.csv"))[0] == status
+    assert (await get(office, "boss", "/lists/reports/lost/2026-13.csv"))[0] == 400
+    assert (await get(office, "head", "/lists/reports/lost/2026-03.csv"))[0] == 403
     for login in ("spc", "hr"):
         assert (await get(office, login, "/lists/reports"))[0] == 403
 

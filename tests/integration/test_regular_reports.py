@@ -1,23 +1,30 @@
 """Reports that come by themselves: once a month whatever number of processes, to whom, their lists (1.12)."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from openpyxl import load_workbook
 from sqlalchemy import select
 
 from callback_campaigns.regular_reports import RegularReports, ReportCode
 from callback_campaigns.report_tables import RegularReportRow
 from crm.domain.project import Stage
+from crm.journal import Journal
+from crm.notices.domain import Channel, Severity
 from crm.notices.events import NoticeWanted
+from crm.notices.ports import Message
 from crm.tables import Customer, Project
 from crm.voice_tables import CustomerVoice
 from kernel.access import Role
+from kernel.audit import AuditLog
 from kernel.business_time import SHANGHAI
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid
 from kernel.ids import new_ulid
 from tests.support.limits import SettableClock, at, facts
 from tests.support.people import AGENT, MANAGER, actor
+from web.report_file import ReportAttachments
 
 pytestmark = pytest.mark.integration
 
@@ -125,3 +132,55 @@ async def test_who_left_stands_with_the_reason_and_only_leaders_see_it(
             await reports.lost(who, "2026-03")
         with pytest.raises(Forbidden):
             await reports.page(who)
+
+
+async def test_1_12_market_planning_reads_what_goes_to_it(
+    database: Database, clock: SettableClock, reports: RegularReports
+) -> None:
+    await reports.prepare()
+    await left(database, clock, "房屋计划有变")
+    await said(database, clock, "suggestion")
+    clock.set(at("2026-04-01T09:00"))
+    worker = reports.worker(worker="w1")
+    while await worker.run_once():
+        clock.advance(timedelta(seconds=1))
+    market = actor(Role.DEPARTMENT_HEAD, department="MKT")
+    assert {one.code for one in await reports.page(market)} == {ReportCode.SUGGESTIONS, ReportCode.LOST}
+    assert len(await reports.lost(market, "2026-03")) == 1
+    assert len(await reports.said(market, ReportCode.SUGGESTIONS, "2026-03")) == 1
+    with pytest.raises(Forbidden):
+        await reports.said(market, ReportCode.COMPETITORS, "2026-03")
+    with pytest.raises(Forbidden):
+        await reports.page(actor(Role.DEPARTMENT_HEAD, department="ENG"))
+    for code, month in ((ReportCode.LOST, "2026-03"), (ReportCode.SUGGESTIONS, "2026-3")):
+        with pytest.raises(Invalid):
+            await reports.said(market, code, month)
+
+
+async def test_the_file_that_goes_along_names_no_customer_and_is_noted(
+    database: Database, clock: SettableClock, reports: RegularReports
+) -> None:
+    await left(database, clock, "=HYPERLINK(1)")
+    await said(database, clock, "competitor", "美居")
+    log = AuditLog(database, clock)
+    attachments = ReportAttachments(database, Journal(log), reports)
+    sheets = {}
+    for code in ("report.lost", "report.competitors", "limit.breached", "report.unknown"):
+        message = Message(
+            message_id=new_ulid(),
+            channel=Channel.EMAIL,
+            address="market@example.com",
+            title="x",
+            text="x",
+            severity=Severity.INFO,
+            code=code,
+            language="zh-CN",
+            parameters={"month": "2026-03"},
+        )
+        for file in await attachments.of(message):
+            (sheet,) = load_workbook(io.BytesIO(file.content)).worksheets
+            sheets[file.name] = list(sheet.iter_rows(values_only=True))
+    lost, told = sheets["lost-2026-03.xlsx"], sheets["competitors-2026-03.xlsx"]
+    assert len(sheets) == 2 and lost[1][1] == "'=HYPERLINK(1)"
+    assert "王建军" not in str(sheets) and told[1][1:] == ("美居", "隔壁公司送全屋保洁")
+    assert [row.action for row in await log.recent()] == ["data.exported"] * 2

@@ -88,6 +88,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /exports/crew-repairs.{form}",
         "GET /exports/lost.{form}",
         "GET /exports/repair-points.{form}",
+        "GET /lists/reports/{code}/{month}.{form}",
         "GET /api/v1/repair-point-ledger.csv",
         "GET /api/v1/repair-point-ledger.xlsx",
         "POST /api/v1/repair-points/{point_id}/files",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from callback_campaigns.regular_reports import MARKETING
 from web.i18n import N_, gettext
 from web.identity import CurrentUser
 from web.permissions import Permission
@@ -56,7 +57,7 @@ TABS = (
     Tab("/lists/causes", N_("月度原因"), _has_causes),
     Tab("/lists/improvements", N_("改进措施"), _has_measures),
     Tab("/lists/voices", N_("客户声音"), _has_orders),
-    Tab("/lists/reports", N_("定期报表"), _leads),
+    Tab("/lists/reports", N_("定期报表"), lambda user: _leads(user) or user.department == MARKETING),
     Tab("/lists/duty", N_("值班"), _has_orders),
     Tab("/lists/staffing", N_("排班与话务"), _leads),
     Tab("/lists/forwarded", N_("转办单"), _has_orders),

@@ -1,13 +1,21 @@
 """Reports that come by themselves each month: what they count, and their lists as files (domain.md §1.12)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from callback_campaigns.regular_reports import MAX_ROWS, LostRow, ReportCode, ReportView
+from callback_campaigns.regular_reports import (
+    MAX_ROWS,
+    LostRow,
+    ReportCode,
+    ReportView,
+    SaidRow,
+    may_read,
+)
 from crm.exports import begin_export
 from crm.sheets import Cell
-from kernel.errors import Invalid
+from kernel.errors import Invalid, NotFound
 from web import labels
 from web.callback_part import CALLBACKS
 from web.crm_part import CRM
@@ -18,6 +26,15 @@ from web.pages.exports import SLOTS, form_of, send_file
 from web.pages.list_tabs import tabs_of
 from web.pages.shell import render
 from web.permissions import Permission, requires, streaming
+from web.report_file import (
+    CONTENT,
+    LATER,
+    REASONS,
+    report_row,
+    report_rows,
+    report_titles,
+    said_reasons,
+)
 
 HERE = "/lists/reports"
 CODES = {
@@ -26,18 +43,6 @@ CODES = {
     "lost": N_("流失客户"),
 }
 assert set(CODES) == {code.value for code in ReportCode}
-REASONS = {
-    "price": N_("价格"),
-    "design": N_("设计"),
-    "attitude": N_("服务态度"),
-    "progress": N_("工程进度"),
-    "quality": N_("担心质量"),
-    "plans_changed": N_("房屋计划有变"),
-    "other_company": N_("选择了其他公司"),
-    "other": N_("其他"),
-}
-CONTENT = {"satisfied": N_("满意"), "neutral": N_("一般"), "dissatisfied": N_("不满意")}
-LATER = {"consents": N_("可以"), "declines": N_("不要再联系")}
 VOICES = "/lists/voices?kind={kind}&month={month}", "/exports/voices.{form}?kind={kind}&month={month}"
 LISTS = {
     "suggestions": ("suggestion", *VOICES),
@@ -57,17 +62,19 @@ class Shown:
     page: str
     csv: str
     xlsx: str
+    file: str
 
 
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
     app.router.add_get("/exports/lost.{form}", send_lost)
+    app.router.add_get(HERE + "/{code}/{month}.{form}", send_report)
 
 
-@requires(Permission.RED_LIST_VIEW)
+@requires(Permission.CASES_VIEW)
 async def show(request: web.Request) -> web.StreamResponse:
-    """Show the reports, the newest first."""
+    """Show the reports, the newest first, to who leads and to the people that they go to."""
     reports, actor = request.app[CALLBACKS].reports, current_actor(request)
     month, problem = request.query.get("month", "")[:7], ""
     lost: tuple[LostRow, ...] = ()
@@ -81,9 +88,10 @@ async def show(request: web.Request) -> web.StreamResponse:
         "tabs": tabs_of(current_user(request)),
         "reports": [_shown(one) for one in found],
         "month": month,
-        "lost": [(one, _said(one)) for one in lost],
+        "lost": [(one, said_reasons(one)) for one in lost],
         "problem": problem,
         "may_export": actor.can(Permission.EXPORT),
+        "leads": actor.can(Permission.RED_LIST_VIEW),
     }
     return render(request, "lists/reports.html", context, status=400 if problem else 200)
 
@@ -105,11 +113,34 @@ def _shown(report: ReportView) -> Shown:
         page=page.format(kind=kind, month=month),
         csv=file.format(form="csv", kind=kind, month=month),
         xlsx=file.format(form="xlsx", kind=kind, month=month),
+        file=f"{HERE}/{report.code.value}/{month}",
     )
 
 
-def _said(row: LostRow) -> str:
-    return gettext("、").join(labels.word(REASONS, one) for one in row.reasons)
+@requires(Permission.CASES_VIEW)
+@streaming
+async def send_report(request: web.Request) -> web.StreamResponse:
+    """Send a report's file, the same as goes with its e-mail, to the people that it goes to."""
+    form, actor, name = form_of(request), current_actor(request), request.match_info["code"]
+    if name not in CODES:
+        raise NotFound("no such report", field="code")
+    code, month = ReportCode(name), request.match_info["month"][:7]
+    if not may_read(actor, code):
+        actor.need(Permission.RED_LIST_VIEW)
+    with request.app[SLOTS].one():
+        rows = await report_rows(request.app[CALLBACKS].reports, actor, code, month)
+
+        async def read(_: str | None) -> tuple[Sequence[LostRow | SaidRow], str | None]:
+            return rows, None
+
+        database, journal = request.app[DEPS].database, request.app[CRM].journal
+        found = await begin_export(
+            database, journal, actor, f"report-{code.value}", form, len(rows), {"month": month}, read
+        )
+        titles = report_titles(code)
+        return await send_file(
+            request, form, f"{code.value}-{month}", titles, found, lambda row: report_row(code, row)
+        )
 
 
 @requires(Permission.EXPORT)
@@ -151,7 +182,7 @@ def _row(row: LostRow) -> list[Cell]:
         row.contract_no or "",
         row.ended_on.isoformat() if row.ended_on else "",
         row.ended_reason,
-        _said(row),
+        said_reasons(row),
         row.more,
         row.better,
         labels.word(CONTENT, row.content) if row.content else "",

@@ -84,6 +84,11 @@ class SmtpSender:
             mail["Importance"] = "high"
         lines = [part for part in (message.text, message.link) if part]
         mail.set_content("\n\n".join(lines) + "\n", charset="utf-8", cte="base64")
+        for file in message.files:
+            kind, _, subtype = file.media_type.partition("/")
+            mail.add_attachment(
+                file.content, maintype=kind, subtype=subtype, filename=one_line(file.name, 80)
+            )
         return mail
 
     async def send(self, message: Message) -> Delivered:
