@@ -84,5 +84,5 @@ async def test_hostile_texts_are_only_words(voice: Synthesiser) -> None:
         assert len(await voice.synthesise(text, voice="cmn", speed=225)) > 0
 
 
-def test_its_name_is_part_of_what_a_prompt_is_kept_under(voice: Synthesiser) -> None:
+async def test_its_name_is_part_of_what_a_prompt_is_kept_under(voice: Synthesiser) -> None:
     assert voice.identity
