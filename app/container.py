@@ -363,6 +363,7 @@ async def _open_web(
     dialler: DiallerPart | None,
 ) -> int:
     settings = base.settings
+    remote = RemotePreview(base.bus, base.clock, node=settings.pbx.node)
     checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
     deps = WebDeps(
         settings=web_settings(settings),
@@ -377,7 +378,8 @@ async def _open_web(
         tasks_health=base.tasks.health,
         checks=checks,
         speak=Speaker(settings),
-        preview=dialler.preview if dialler else RemotePreview(base.bus, base.clock, node=settings.pbx.node),
+        preview=dialler.preview if dialler else remote,
+        masked=dialler.masked if dialler else remote,
     )
     runner = web.AppRunner(
         create_app(deps, parts=(pages.setup, live.setup)), access_log=None, shutdown_timeout=3.0

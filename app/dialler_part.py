@@ -1,6 +1,6 @@
 """The dialler in the telephony role: it needs the link to the PBX, so it runs where that is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.callback_tasks import Ground
@@ -12,6 +12,7 @@ from callback_campaigns.dial_attempts import DialAttempts
 from callback_campaigns.dialler import Dialler, DiallerConfig
 from callback_campaigns.domain.attempt import AttemptLimits
 from callback_campaigns.exchange_ami import AmiExchange
+from callback_campaigns.masked_calls import OWN_RING, MaskedCalls
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewCalls, PreviewConfig
 from callback_campaigns.preview_wire import PreviewDesk
@@ -27,6 +28,7 @@ from telephony.history import CallHistory
 from telephony.live_pages import LivePages
 from web.callback_part import build_callbacks
 from web.crm_part import build_crm
+from web.members import UserMembers
 
 ATTEMPT_FACTS: tuple[type[Event], ...] = (CallEnded,)
 RING_MARGIN = timedelta(seconds=10)
@@ -39,6 +41,7 @@ class DiallerPart:
     keeper: AttemptKeeper
     dialler: Dialler
     preview: PreviewCalls
+    masked: MaskedCalls
     preview_desk: PreviewDesk
     pages: LivePages
     enabled: bool
@@ -88,8 +91,10 @@ def build_dialler(
         clock=clock,
         config=KeeperConfig(
             limits=AttemptLimits(
-                # A preview rings twice: the agent's telephone, then the customer's.
-                ring=ring + timedelta(seconds=wanted.agent_ring_seconds + settings.ami.action_seconds),
+                # Some ring twice: a telephone of ours, then the customer's.
+                ring=ring
+                + max(timedelta(seconds=wanted.agent_ring_seconds), OWN_RING)
+                + timedelta(seconds=settings.ami.action_seconds),
                 margin=RING_MARGIN,
                 talk=timedelta(minutes=wanted.talk_minutes),
                 settle=timedelta(seconds=wanted.settle_seconds),
@@ -109,25 +114,34 @@ def build_dialler(
         config=DiallerConfig(ring=ring, stale_after=stale_after),
     )
     trunk = settings.pbx.trunk
-    preview = PreviewCalls(
+    config = PreviewConfig(
+        trunk=trunk.name,
+        caller_id=(trunk.caller_ids or (settings.centre.hotline,))[0],
+        carrier=wanted.carrier,
+        ring=timedelta(seconds=wanted.agent_ring_seconds),
+        stale_after=stale_after,
+    )
+    lines = callbacks.campaigns.lines
+    preview = PreviewCalls(office, attempts, lines, exchange, placing, config)
+    masked = MaskedCalls(
         office,
-        attempts,
-        callbacks.campaigns.lines,
+        callbacks.tasks,
+        rules,
+        crm.people.do_not_call,
+        UserMembers(),
+        lines,
         exchange,
         placing,
-        PreviewConfig(
-            trunk=trunk.name,
-            caller_id=(trunk.caller_ids or (settings.centre.hotline,))[0],
-            carrier=wanted.carrier,
-            ring=timedelta(seconds=wanted.agent_ring_seconds),
-            stale_after=stale_after,
-        ),
+        replace(config, ring=OWN_RING),
     )
     return DiallerPart(
         keeper=keeper,
         dialler=dialler,
         preview=preview,
-        preview_desk=PreviewDesk(preview, callbacks.campaigns, bus, clock, node=settings.pbx.node),
+        masked=masked,
+        preview_desk=PreviewDesk(
+            preview, callbacks.campaigns, bus, clock, node=settings.pbx.node, masked=masked
+        ),
         pages=pages,
         enabled=wanted.enabled,
     )

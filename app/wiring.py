@@ -5,6 +5,7 @@ Among them what joins packages that do not know each other: facts of telephony b
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.masked_reads import called_for
 from crm.limit_copies import DEADLINE_FACTS, repeat_deadline
 from crm.reroute_check import REROUTE_FACTS, propose_reroute
 from crm.service import ContactLog
@@ -12,6 +13,7 @@ from crm.views import CallContact
 from kernel.events import Event
 from kernel.outbox import FactHandler
 from telephony.agent_tables import AgentRow
+from telephony.domain.call import EndReason
 from telephony.events import CallEnded, DispositionSaved
 from telephony.history import link_customer
 
@@ -23,6 +25,9 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
     log = ContactLog()
     match fact:
         case CallEnded():
+            about = await called_for(session, fact.call_id)
+            if about is not None and fact.end_reason == EndReason.NO_AGENT.value:
+                return  # Whoever asked for it did not answer: the customer was not called.
             agent = await session.get(AgentRow, fact.agent_id) if fact.agent_id else None
             owners = await log.record_call(
                 session,
@@ -32,10 +37,13 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
                     direction=fact.direction,
                     phone=customer_number(fact),
                     result=fact.result,
-                    agent=agent.name if agent else fact.agent_number,
+                    agent=about.by if about else agent.name if agent else fact.agent_number,
                     queue=fact.queue,
                     talk_seconds=fact.talk_seconds,
                     menu_path=fact.menu_path,
+                    customer_id=about.customer_id if about else None,
+                    case_id=about.case_id if about else None,
+                    no=about.no if about else None,
                 ),
             )
             if len(owners) == 1:

@@ -34,7 +34,7 @@ from callback_campaigns.exchange import Exchange, ExchangeAway
 from kernel.bus import Bus, Lagged
 from kernel.clock import Clock
 from kernel.events import Event
-from telephony.domain.timeline import TimelineKind
+from telephony.domain.timeline import STAFF_THERE, TimelineKind
 from telephony.events import CallAnswered, CallEnded, CallMerged, CallProgressed, LinkStateChanged
 from telephony.history import CallHistory, CallNotFound
 
@@ -209,7 +209,11 @@ class AttemptKeeper:
         if event.kind == TimelineKind.RINGING.value and event.agent_number is None:
             self._put(event.call_id, rules.rang)
         elif event.kind == TimelineKind.MENU.value:
-            outcome = _SAID.get(dict(event.detail).get("node", ""))
+            node = dict(event.detail).get("node", "")
+            if node == STAFF_THERE:
+                # Now it is the customer's telephone that is called.
+                self._put(event.call_id, rules.rang)
+            outcome = _SAID.get(node)
             if outcome is not None:
                 self._put(event.call_id, rules.answered)
                 self._ended(event.call_id, outcome)

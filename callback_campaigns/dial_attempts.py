@@ -41,9 +41,10 @@ from callback_campaigns.task_tables import (
     DialAttemptRow,
 )
 from callback_campaigns.tasks import CallbackTasks
+from crm.case_watch import touched
 from crm.do_not_call import DoNotCall
 from crm.office import Office
-from crm.tables import CustomerPhone
+from crm.tables import CustomerPhone, ServiceCase
 from kernel.errors import NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import InvalidPhone, Phone
@@ -190,7 +191,9 @@ class DialAttempts:
             # Who asked for a person in a survey, or was rung by one, was not kept waiting.
             moved = replace(moved, attempt=replace(moved.attempt, connect_seconds=None))
         if moved.attempt != before:
-            _put(row, moved.attempt)
+            put_attempt(row, moved.attempt)
+            if row.case_id is not None and (header := await session.get(ServiceCase, row.case_id)):
+                touched(session, header)
             answered = before.answered_at is None and moved.attempt.answered_at is not None
             if row.task_id is not None and (answered or moved.effects):
                 await self._tell(session, row.task_id, row, moved)
@@ -367,7 +370,7 @@ async def was_answered(session: AsyncSession, attempt_id: str, now: datetime) ->
         moved = rules.answered(to_attempt(row), now=now)
         if moved.attempt.outcome is Outcome.UNKNOWN:
             moved = rules.ended(moved.attempt, Outcome.ANSWERED, now=now)
-        _put(row, moved.attempt)
+        put_attempt(row, moved.attempt)
 
 
 def _new_row(attempt: Attempt, wanted: DialRequest, task: Task) -> DialAttemptRow:
@@ -385,11 +388,12 @@ def _new_row(attempt: Attempt, wanted: DialRequest, task: Task) -> DialAttemptRo
         began_at=attempt.began_at,
         carrier=wanted.carrier,
     )
-    _put(row, attempt)
+    put_attempt(row, attempt)
     return row
 
 
-def _put(row: DialAttemptRow, attempt: Attempt) -> None:
+def put_attempt(row: DialAttemptRow, attempt: Attempt) -> None:
+    """Write an attempt into its row."""
     row.state = attempt.state.value
     row.since = attempt.since
     row.answered_at = attempt.answered_at

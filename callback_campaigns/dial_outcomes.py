@@ -130,6 +130,8 @@ def outcome_of(call: CallOver, early: EarlyMedia | None = None) -> Outcome:
     found = _PLAIN.get(call.result)
     if found in {Outcome.ANSWERED, Outcome.ABANDONED}:
         return found
+    if found is None and call.end_reason == EndReason.NO_AGENT.value:
+        return Outcome.FAILED  # One of ours was rung first and was not there: the customer was not called.
     if call.end_reason in UNSEEN:
         return Outcome.ANSWERED if call.answered_at is not None else Outcome.UNKNOWN
     said = early.said(call.call_id) if early is not None else None

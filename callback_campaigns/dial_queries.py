@@ -53,7 +53,7 @@ async def called(session: AsyncSession, number: str, since: datetime) -> tuple[t
     calls of ours like all others.
     """
     row = DialAttemptRow
-    attempts = select(row.id, row.began_at, row.state).where(row.number == number)
+    attempts = select(row.id, row.began_at, row.state, not_called()).where(row.number == number)
     mine = list(await session.execute(attempts.where(or_(row.began_at > since, OPEN))))
     others = select(CallRow.call_id, CallRow.started_at).where(
         CallRow.to_number == number,
@@ -61,10 +61,15 @@ async def called(session: AsyncSession, number: str, since: datetime) -> tuple[t
         CallRow.direction == Direction.OUT.value,
         CallRow.merged_into.is_(None),
     )
-    known = {attempt_id for attempt_id, _, _ in mine}
-    moments = [began for _, began, _ in mine if began > since]
+    known = {attempt_id for attempt_id, _, _, _ in mine}
+    moments = [began for _, began, _, spared in mine if began > since and not spared]
     moments += [started for call_id, started in await session.execute(others) if call_id not in known]
-    return tuple(moments), any(state != AttemptState.ENDED.value for _, _, state in mine)
+    return tuple(moments), any(state != AttemptState.ENDED.value for _, _, state, _ in mine)
+
+
+def not_called() -> ColumnElement[bool]:
+    """Return the condition of attempts that rang one of ours first, who was not there: no customer was."""
+    return and_(DialAttemptRow.case_id.is_not(None), DialAttemptRow.outcome == Outcome.FAILED.value)
 
 
 def live_answer() -> ColumnElement[bool]:
@@ -98,7 +103,10 @@ async def case_call(session: AsyncSession, case_id: str | None, *, in_person: bo
     """Return what the do-not-call list asks of a call about a case."""
     header = await session.get(ServiceCase, case_id) if case_id is not None else None
     about = select(CallbackTaskRow.id).where(CallbackTaskRow.case_id == case_id)
-    called_at = select(func.max(DialAttemptRow.began_at)).where(DialAttemptRow.task_id.in_(about))
+    called_at = select(func.max(DialAttemptRow.began_at)).where(
+        or_(DialAttemptRow.task_id.in_(about), DialAttemptRow.case_id == case_id),
+        or_(DialAttemptRow.outcome.is_(None), ~not_called()),
+    )
     return CaseCall(
         is_open=header is not None and header.closed_at is None,
         safety=header is not None and header.severity >= Severity.SERIOUS,

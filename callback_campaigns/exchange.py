@@ -22,6 +22,8 @@ class Way(StrEnum):
     """Whoever is free in a queue takes the call, within two seconds."""
     PREVIEW = "preview"
     """The agent's own telephone rang first, and the customer is called from there."""
+    MASKED = "masked"
+    """So for somebody who is not to see the customer's number: every display shows the company's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class DialOrder:
         ring: how long the telephone rings at most.
         queue: who takes the call, with :attr:`Way.PERSON`; also where a survey leads on request.
         amd: listen for an answering machine first.
-        agent_number: whose telephone rings first, with :attr:`Way.PREVIEW`.
+        agent_number: the extension that rings first, with :attr:`Way.PREVIEW` and :attr:`Way.MASKED`.
+        own_number: instead of it with :attr:`Way.MASKED`, a telephone in the network (E.164).
     """
 
     attempt_id: str
@@ -46,6 +49,7 @@ class DialOrder:
     queue: str | None = None
     amd: bool = False
     agent_number: str | None = None
+    own_number: str | None = None
 
 
 class Sending(StrEnum):
@@ -118,6 +122,10 @@ class Exchange(Protocol):
 
     def on_call(self, number: str) -> bool:
         """Tell whether somebody with this number talks with us, or is being called."""
+        ...
+
+    def reachable(self, extension: str) -> bool:
+        """Tell whether a telephone is registered as this extension."""
         ...
 
     def knows(self, attempt_id: str) -> bool:

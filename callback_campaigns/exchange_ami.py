@@ -12,7 +12,6 @@ from callback_campaigns.exchange import DialOrder, ExchangeAway, People, Picture
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.errors import HuifangError
-from kernel.ids import is_ulid
 from kernel.phone import Phone
 from telephony.ami.actions import AmiActions
 from telephony.ami.errors import AmiDown, AmiError, AmiInvalid, AmiRejected
@@ -22,11 +21,14 @@ from telephony.board_views import AgentView, BoardView
 from telephony.domain.agent_state import AgentState
 from telephony.domain.call import Call
 from telephony.domain.call_book import CallBook
+from telephony.domain.call_id import STAFF, attempted_call
 from telephony.events import LinkStateChanged
 
 log = structlog.get_logger(__name__)
 
-SURVEY, PREVIEW = "huifang-dialled", "huifang-preview"
+SURVEY, PREVIEW, MASKED = "huifang-dialled", "huifang-preview", "huifang-masked"
+_CONTEXTS = {Way.PREVIEW: PREVIEW, Way.MASKED: MASKED}
+"""Where the telephone that rings first is one of ours."""
 BOARD_AGE = timedelta(milliseconds=200)
 """A picture of the agents that is younger is not made anew."""
 PING = timedelta(seconds=2)
@@ -72,9 +74,14 @@ class AmiExchange:
 
     async def originate(self, order: DialOrder) -> Sending:
         """Write the Originate, once; see :class:`callback_campaigns.exchange.Exchange`."""
+        if order.way is Way.MASKED and order.agent_number is None and order.own_number is None:
+            return Sending.NOT_SENT  # Nobody of ours is there to be rung before the customer.
         number = Phone.parse(order.number).national
-        preview = order.way is Way.PREVIEW
-        shown = number if preview else order.caller_id
+        # What the telephone that rings first shows, and what happens once it is answered.
+        shown = number if order.way is Way.PREVIEW else order.caller_id
+        context, exten = _CONTEXTS.get(order.way, SURVEY), number
+        if context == SURVEY:
+            exten = order.way.value
         variables = {
             "__HF_CALL": order.attempt_id,
             "__HF_DIR": "out",
@@ -88,10 +95,10 @@ class AmiExchange:
             variables["__HF_QUEUE"] = order.queue
         try:
             await self._actions.originate(
-                f"PJSIP/{order.agent_number}" if preview else f"PJSIP/{number}@trunk-{order.trunk}",
-                channel_id=CHANNEL_PREFIX + order.attempt_id,
-                context=PREVIEW if preview else SURVEY,
-                exten=number if preview else order.way.value,
+                _first(order),
+                channel_id=CHANNEL_PREFIX + order.attempt_id + (STAFF if order.way is Way.MASKED else ""),
+                context=context,
+                exten=exten,
                 variables=variables,
                 caller_id=CallerId(number=shown),
                 ring_timeout=order.ring,
@@ -132,7 +139,17 @@ class AmiExchange:
 
     def on_call(self, number: str) -> bool:
         """Tell whether somebody with this number talks with us, or is being called."""
-        return any(number in (call.from_number, call.to_number) for call in self._book.open_calls())
+        return any(
+            number in (call.from_number, call.to_number)
+            or any(leg.agent_number == number for leg in call.live.values())
+            for call in self._book.open_calls()
+        )
+
+    def reachable(self, extension: str) -> bool:
+        """Tell whether a telephone is registered as this extension, as far as anybody follows it."""
+        board = self._look_at_board()
+        agents = board.agents if board is not None else ()
+        return any(one.number == extension and one.device and _reachable(one) for one in agents)
 
     def knows(self, attempt_id: str) -> bool:
         """Tell whether the call of an attempt was seen, and is over or not."""
@@ -151,10 +168,8 @@ class AmiExchange:
             channels = await self._actions.core_show_channels()
         except AmiError as error:
             raise ExchangeAway("the PBX did not tell its channels") from error
-        found = (event.get("uniqueid").partition(";")[0] for event in channels)
-        return frozenset(
-            uniqueid.removeprefix(CHANNEL_PREFIX) for uniqueid in found if uniqueid.startswith(CHANNEL_PREFIX)
-        )
+        found = (attempted_call(event.get("uniqueid").partition(";")[0]) for event in channels)
+        return frozenset(attempt_id for attempt_id in found if attempt_id is not None)
 
     def people(self, queue: str) -> People:
         """Return the agents of a queue whose page is open."""
@@ -178,8 +193,8 @@ class AmiExchange:
         if not isinstance(item, AmiEvent) or item.name != "OriginateResponse":
             return
         _, _, channel_id = item.action_id.partition("/")
-        attempt_id = channel_id.removeprefix(CHANNEL_PREFIX)
-        if not channel_id.startswith(CHANNEL_PREFIX) or not is_ulid(attempt_id):
+        attempt_id = attempted_call(channel_id)
+        if attempt_id is None:
             return
         if not OriginateResult.from_event(item).success and not self._book.knows(attempt_id):
             self._bus.publish(DialFailed(at=now, attempt_id=attempt_id, node=self.node))
@@ -197,7 +212,17 @@ def _reachable(agent: AgentView) -> bool:
     return agent.device not in {"UNAVAILABLE", "INVALID"}
 
 
+def _first(order: DialOrder) -> str:
+    """Return the channel that is made: of the telephone that rings first."""
+    if order.way in _CONTEXTS and order.agent_number is not None:
+        return f"PJSIP/{order.agent_number}"
+    outside = order.own_number if order.way is Way.MASKED and order.own_number is not None else order.number
+    return f"PJSIP/{Phone.parse(outside).national}@trunk-{order.trunk}"
+
+
 def _state_of(call: Call) -> AttemptState:
     if call.answered_at is not None:
         return AttemptState.ANSWERED
-    return AttemptState.RINGING if any(leg.rang for leg in call.live.values()) else AttemptState.SENT
+    # One of ours who was rung first is there: from then on it is the customer who is called.
+    rings = (leg.answered_at is not None if leg.is_staff else leg.rang for leg in call.live.values())
+    return AttemptState.RINGING if any(rings) else AttemptState.SENT

@@ -29,6 +29,7 @@ PERSONAL = Personal(
             keeps="CALLBACK",
         ),
         Place(table="dial_attempt", columns=("number",), of=Record.NUMBER, by="number", keeps="CALLBACK"),
+        Place(table="dial_attempt", columns=("number",), of=Record.CASE, by="case_id", keeps="CASE"),
         Place(table="callback_stop", columns=("reason",), of=Record.PROJECT, by="project_id", keeps="CASE"),
         Place(
             table="callback_gate_override",

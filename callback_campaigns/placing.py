@@ -38,16 +38,20 @@ class Placing:
 
     def send(self, attempt: Attempt, wanted: DialRequest, order: DialOrder, *, now: float) -> None:
         """Have the Originate of a committed attempt written; never waits."""
-        self._starts.setdefault(wanted.trunk, Starts()).add(now)
-        self._keeper.began(
-            OpenAttempt(
-                attempt=attempt,
-                task_id=wanted.task_id,
-                campaign_id=wanted.campaign_id,
-                trunk=wanted.trunk,
-                agent=wanted.agent,
-            )
+        opened = OpenAttempt(
+            attempt=attempt,
+            task_id=wanted.task_id,
+            campaign_id=wanted.campaign_id,
+            trunk=wanted.trunk,
+            agent=wanted.agent,
         )
+        self.place(opened, order, now=now)
+
+    def place(self, opened: OpenAttempt, order: DialOrder, *, now: float) -> None:
+        """Do :meth:`send` for an attempt that was begun for something else than a task."""
+        attempt = opened.attempt
+        self._starts.setdefault(opened.trunk, Starts()).add(now)
+        self._keeper.began(opened)
         task = asyncio.create_task(self._originate(attempt, order), name=f"originate-{attempt.attempt_id}")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)

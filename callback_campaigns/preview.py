@@ -31,8 +31,8 @@ class DialRefused(Conflict):
 
     code = "dial_refused"
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(f"not to be called now: {refusal.code.value}", field="task_id")
+    def __init__(self, refusal: Refusal, *, field: str = "task_id") -> None:
+        super().__init__(f"not to be called now: {refusal.code.value}", field=field)
         self.refusal = refusal
 
 

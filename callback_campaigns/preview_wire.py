@@ -15,7 +15,14 @@ from callback_campaigns.assignment import AssignedElsewhere
 from callback_campaigns.domain.attempt import Attempt, begin
 from callback_campaigns.domain.campaign import Campaign
 from callback_campaigns.domain.refusal import Refusal, RefusalCode
+from callback_campaigns.masked_calls import (
+    AlreadyCalling,
+    CallsCustomers,
+    NoCustomerNumber,
+    NoOwnTelephone,
+)
 from callback_campaigns.preview import DialRefused
+from crm.case_contact import CaseIsClosed, NotInYourHands
 from crm.domain.machine import IllegalStep
 from kernel.access import Actor, Role
 from kernel.bus import Bus
@@ -31,7 +38,10 @@ FRESH = timedelta(seconds=5)
 """An older request is not carried out; shorter than the wait for its answer."""
 _ERRORS: dict[str, type[HuifangError]] = {
     kind.code: kind
-    for kind in (AssignedElsewhere, Conflict, Forbidden, IllegalStep, Invalid, NotFound, StaleVersion)
+    for kind in (
+        *(AssignedElsewhere, Conflict, Forbidden, IllegalStep, Invalid, NotFound, StaleVersion),
+        *(AlreadyCalling, CaseIsClosed, NoCustomerNumber, NoOwnTelephone, NotInYourHands),
+    )
 }
 
 
@@ -43,7 +53,12 @@ class TelephonyAway(Unavailable):
 
 @event
 class PreviewAsked(Event):
-    """An agent asks for a call in a process without a link to the PBX ``node``."""
+    """Somebody asks for a call in a process without a link to the PBX ``node``.
+
+    Attributes:
+        task_id: what an agent calls back about; empty with ``case_id``.
+        case_id: the case whose customer is called without their number being shown.
+    """
 
     request_id: str
     node: str
@@ -56,6 +71,7 @@ class PreviewAsked(Event):
     number: str | None
     campaign_id: str | None
     expected: int | None
+    case_id: str | None = None
 
 
 @event
@@ -124,28 +140,55 @@ class RemotePreview:
             TelephonyAway: nobody answered in time.
             HuifangError: what placing the call raised there.
         """
-        request_id = new_ulid()
-        async with self._bus.subscribe(PreviewAnswered, name="preview-answers") as answers:
-            self._bus.publish(
-                PreviewAsked(
-                    at=self._clock.now(),
-                    request_id=request_id,
-                    node=self._node,
-                    user_id=actor.user_id,
-                    name=actor.name,
-                    role=actor.role.value if actor.role is not None else None,
-                    department=actor.department,
-                    task_id=task_id,
-                    agent_number=agent_number,
-                    number=number,
-                    campaign_id=campaign.campaign_id if campaign is not None else None,
-                    expected=expected,
-                )
+        return await self._ask(
+            PreviewAsked(
+                at=self._clock.now(),
+                request_id=new_ulid(),
+                node=self._node,
+                user_id=actor.user_id,
+                name=actor.name,
+                role=actor.role.value if actor.role is not None else None,
+                department=actor.department,
+                task_id=task_id,
+                agent_number=agent_number,
+                number=number,
+                campaign_id=campaign.campaign_id if campaign is not None else None,
+                expected=expected,
             )
+        )
+
+    async def call_customer(self, actor: Actor, case_id: str) -> Attempt:
+        """Ask for a call to a case's customer; see :class:`callback_campaigns.masked_calls.CallsCustomers`.
+
+        Raises:
+            TelephonyAway: nobody answered in time.
+            HuifangError: what placing the call raised there.
+        """
+        return await self._ask(
+            PreviewAsked(
+                at=self._clock.now(),
+                request_id=new_ulid(),
+                node=self._node,
+                user_id=actor.user_id,
+                name=actor.name,
+                role=actor.role.value if actor.role is not None else None,
+                department=actor.department,
+                task_id="",
+                agent_number="",
+                number=None,
+                campaign_id=None,
+                expected=None,
+                case_id=case_id,
+            )
+        )
+
+    async def _ask(self, asked: PreviewAsked) -> Attempt:
+        async with self._bus.subscribe(PreviewAnswered, name="preview-answers") as answers:
+            self._bus.publish(asked)
             try:
                 async with asyncio.timeout(self._within.total_seconds()):
                     async for item in answers:
-                        if isinstance(item, PreviewAnswered) and item.request_id == request_id:
+                        if isinstance(item, PreviewAnswered) and item.request_id == asked.request_id:
                             return _attempt(item)
             except TimeoutError:
                 log.warning("preview_not_answered", node=self._node)
@@ -159,9 +202,17 @@ class PreviewDesk:
     """Carries out what other processes ask for. Give :meth:`run` to the supervisor beside the dialler."""
 
     def __init__(
-        self, preview: PlacesCalls, campaigns: RunningCampaigns, bus: Bus, clock: Clock, *, node: str
+        self,
+        preview: PlacesCalls,
+        campaigns: RunningCampaigns,
+        bus: Bus,
+        clock: Clock,
+        *,
+        node: str,
+        masked: CallsCustomers | None = None,
     ) -> None:
         self._preview = preview
+        self._masked = masked
         self._campaigns = campaigns
         self._bus = bus
         self._clock = clock
@@ -217,18 +268,22 @@ class PreviewDesk:
         self._bus.publish(said)
 
     async def _place(self, asked: PreviewAsked, now: datetime) -> Attempt:
-        campaign = None
-        if asked.campaign_id is not None:
-            running = await self._campaigns.running(now)
-            campaign = next((one for one in running if one.campaign_id == asked.campaign_id), None)
-            if campaign is None:
-                raise NotFound("no such campaign is running", field="campaign_id")
         actor = Actor(
             user_id=asked.user_id,
             name=asked.name,
             role=Role(asked.role) if asked.role is not None else None,
             department=asked.department,
         )
+        if asked.case_id is not None:
+            if self._masked is None:
+                raise Unavailable("calls to the customers of cases are not placed here")
+            return await self._masked.call_customer(actor, asked.case_id)
+        campaign = None
+        if asked.campaign_id is not None:
+            running = await self._campaigns.running(now)
+            campaign = next((one for one in running if one.campaign_id == asked.campaign_id), None)
+            if campaign is None:
+                raise NotFound("no such campaign is running", field="campaign_id")
         return await self._preview.call(
             actor,
             asked.task_id,

@@ -32,9 +32,15 @@ class CallbackCalls:
         query = (
             select(DialAttemptRow.id, CallbackTaskRow.project_id)
             .outerjoin(CallbackTaskRow, CallbackTaskRow.id == DialAttemptRow.task_id)
-            .where(DialAttemptRow.id.in_(call_ids))
+            .where(DialAttemptRow.id.in_(call_ids), DialAttemptRow.case_id.is_(None))
         )
         return {row.id: row.project_id for row in await session.execute(query)}
+
+    async def cases(self, session: AsyncSession, call_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return those of the calls that somebody asked for from a case, with the case."""
+        row = DialAttemptRow
+        query = select(row.id, row.case_id).where(row.id.in_(call_ids), row.case_id.is_not(None))
+        return {call_id: case_id for call_id, case_id in await session.execute(query) if case_id is not None}
 
     async def older(
         self, session: AsyncSession, before: datetime, after: str, limit: int

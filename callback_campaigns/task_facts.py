@@ -10,10 +10,11 @@ from callback_campaigns.domain.planning import Trigger
 from crm.domain.project import Stage
 from crm.domain.repair_terms import VisitOutcome
 from crm.domain.stages import ENDED
-from crm.events_cases import CaseClosed, LineDone
+from crm.events_cases import CaseClosed, LineDone, SeverityRaised
 from crm.events_people import (
     CustomerFrozen,
     CustomerThawed,
+    LevelSet,
     NumbersChanged,
     ProjectEnded,
     ProjectResumed,
@@ -31,7 +32,7 @@ from kernel.events import Event
 TASK_FACTS: tuple[type[Event], ...] = (
     *(StageReached, StageCorrected, ProjectSuspended, ProjectResumed, ProjectEnded),
     *(CustomerFrozen, CustomerThawed, ThawAnswered, NumbersChanged),
-    *(LineDone, CaseClosed, RepairVisitFinished, RepairClosed, RevisitWanted),
+    *(LineDone, CaseClosed, RepairVisitFinished, RepairClosed, RevisitWanted, SeverityRaised, LevelSet),
 )
 FIXED = VisitOutcome.FIXED.value
 

@@ -215,6 +215,8 @@ class DialAttemptRow(Base):
     Attributes:
         carrier: whose rules it was dialled by; attempts from before this was kept have none.
         connect_seconds: from the answer to the first of ours who took the call, where somebody was to.
+        case_id: of a call that somebody asked for from the page of a case; such a call has no task.
+        user_id: who asked for it, and was rung first.
     """
 
     __tablename__ = "dial_attempt"
@@ -238,6 +240,8 @@ class DialAttemptRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     corrected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     connect_seconds: Mapped[float | None] = mapped_column(Float)
+    case_id: Mapped[str | None] = mapped_column(Ulid)
+    user_id: Mapped[str | None] = mapped_column(Ulid)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (
@@ -263,6 +267,8 @@ class DialAttemptRow(Base):
             "task_id",
         ),
         Index("ix_dial_attempt_state_since", "state", "since"),
+        Index("ix_dial_attempt_case_id_began_at", "case_id", "began_at"),
+        Index("ix_dial_attempt_user_id_began_at", "user_id", "began_at"),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 

@@ -8,16 +8,18 @@ import structlog
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from callback_campaigns.asked_again import ask_again
 from callback_campaigns.assignment import to_same_agent
 from callback_campaigns.domain import planning, task_steps
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules, TriggerKind, When
 from callback_campaigns.domain.planning import Calendar, Plan, PlanContext, Planned, Trigger
 from callback_campaigns.domain.task import CancelWhy, Effect, Hold, Moved, RetryTimes, Task, TaskStatus
-from callback_campaigns.domain.terms import CallbackType, Category, Origin, Verdict, is_frozen_by
+from callback_campaigns.domain.terms import CallbackType, Category, Origin, is_frozen_by
 from callback_campaigns.domain.windows import CallingWindows, CallWish
 from callback_campaigns.invalid_attempts import note_invalid
 from callback_campaigns.number_fixes import carry_out_now, numbers_changed
+from callback_campaigns.regrading import regrade
 from callback_campaigns.task_facts import About, is_past, trigger_of
 from callback_campaigns.task_hours import openings, preferred_hours, store_of
 from callback_campaigns.task_notices import callback_due, work_goes_on
@@ -36,10 +38,11 @@ from crm.calendar_book import CalendarBook
 from crm.domain.customer import Level
 from crm.domain.freeze import FreezeScope
 from crm.domain.project import Stage
-from crm.events_cases import CaseClosed, LineDone
+from crm.events_cases import CaseClosed, LineDone, SeverityRaised
 from crm.events_people import (
     CustomerFrozen,
     CustomerThawed,
+    LevelSet,
     NumbersChanged,
     ProjectEnded,
     ProjectResumed,
@@ -99,7 +102,7 @@ class CallbackTasks:
 
         Raises:
             CalendarYearMissing: a callback would lie in a year that is not loaded; try again once it is.
-            IllegalStep: the customer is just being called about the task that would be replaced.
+            IllegalStep: the customer is just being called about the task that would be replaced or changed.
         """
         now = self._office.now()
         match fact:
@@ -130,7 +133,9 @@ class CallbackTasks:
             case NumbersChanged():
                 await numbers_changed(session, self, fact.customer_id, now=now)
             case RevisitWanted():
-                await self._revisit(session, fact)
+                await ask_again(session, self, fact, by=TIMERS)
+            case SeverityRaised() | LevelSet():
+                await regrade(session, self, fact)
             case _:
                 await self.plan_from(session, fact)
 
@@ -360,23 +365,6 @@ class CallbackTasks:
         )
         await self.plan_by_hand(session, needed, trigger, origin=Origin.THAW)
 
-    async def _revisit(self, session: AsyncSession, fact: RevisitWanted) -> None:
-        """Ask a customer again whose problem is solved: by another task, linked to the first one."""
-        ref = fact.callback_ref
-        rows = await locked(session, CallbackTaskRow.id == ref) if ref and is_ulid(ref) else ()
-        for row in rows:
-            task = to_task(row)
-            bad = task.finding is not None and task.finding.verdict is Verdict.DISSATISFIED
-            if task.revisit_id is not None or not bad:
-                continue
-            at = await self._opening(session, task, self._office.today())
-            scopes = await self.freezes(session, task.customer_id)
-            linked, again = task_steps.revisit(task, new_ulid(), at=at)
-            await self._store(session, row, task, Moved(linked), "revisited", TIMERS)
-            if any(is_frozen_by(again.category, scope) for scope in scopes):
-                again = task_steps.hold(again, Hold.CUSTOMER).task
-            await self.add(session, Planned(task=again, first_by=at))
-
     async def wish(self, session: AsyncSession, task: Task) -> CallWish:
         """Return what a call about a task asks of the hours."""
         customer = await session.get_one(Customer, task.customer_id)
@@ -388,6 +376,10 @@ class CallbackTasks:
         windows = (await self.calendar(session)).windows
         wish = await self.wish(session, replace(task, appointed=False))
         return RetryTimes(opens=openings(windows, wish), policy=dialling.retry)
+
+    async def opening_today(self, session: AsyncSession, task: Task) -> datetime:
+        """Return when a call about a task may begin from now on."""
+        return await self._opening(session, task, self._office.today())
 
     async def _opening(self, session: AsyncSession, task: Task, on: date) -> datetime:
         windows = (await self.calendar(session)).windows

@@ -7,6 +7,7 @@ that no service can forget to tell. What pages do with it is to read again what 
 from collections.abc import Callable
 
 from sqlalchemy import event as sql_event
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, UOWTransaction
 
 from crm.tables import ServiceCase
@@ -25,6 +26,11 @@ class CaseChanged(Event):
     kind: str
     customer_id: str
     specialist_id: str | None
+
+
+def touched(session: AsyncSession, row: ServiceCase) -> None:
+    """Have it told after the commit that something about a case changed, though its header did not."""
+    session.info.setdefault(_TOUCHED, {})[row.id] = row
 
 
 def watch_cases(database: Database, clock: Clock, publish: Callable[[Event], None]) -> None:

@@ -136,6 +136,14 @@ class ThawAnswered(Event):
 
 
 @event
+class LevelSet(Event):
+    """The manager gave a customer another level: A, B or C."""
+
+    customer_id: str
+    level: str
+
+
+@event
 class NumbersChanged(Event):
     """Somebody wrote down a customer's telephone numbers anew: added, corrected, found good or bad."""
 

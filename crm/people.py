@@ -24,7 +24,7 @@ from crm.domain.customer_rules import (
     check_window,
 )
 from crm.domain.lines import choice, maybe_line
-from crm.events_people import NumbersChanged
+from crm.events_people import LevelSet, NumbersChanged
 from crm.office import Office, customer_for_change, known_store
 from crm.people_views import CustomerPage, CustomerRecord, CustomerSummary
 from crm.tables import Customer, CustomerPhone, Project, Store
@@ -254,6 +254,8 @@ class People:
             row.level, row.level_reason = checked.value, why
             row.level_set_by, row.level_set_at = actor.name, self._office.now()
             after = {"level": row.level, "level_reason": why}
+            if before["level"] != row.level:
+                add_fact(session, LevelSet(at=self._office.now(), customer_id=row.id, level=row.level))
             return await self._done(session, actor, row, "customer_level", before, after)
 
     async def get(self, actor: Actor, customer_id: str) -> CustomerRecord:

@@ -218,6 +218,8 @@ class Retention:
         rows = await self.calls.older(session, before, after, BATCH)
         ids = [call_id for call_id, _, _ in rows]
         of_cases = await _cases_of_calls(session, ids)
+        if self.callbacks is not None:
+            of_cases |= await self.callbacks.cases(session, ids)
         cases = await self._cases(session, sorted(set(of_cases.values())))
         asked = await self.callbacks.projects(session, ids) if self.callbacks is not None else {}
         homes = await self._homes_by_id(session, [one for one in asked.values() if one])
@@ -294,8 +296,11 @@ class Retention:
         )
 
     async def callbacks_of(self, session: AsyncSession, call_ids: Sequence[str]) -> Collection[str]:
-        """Return those of the calls that were callbacks: they have an end of their own."""
-        return await self.callbacks.projects(session, call_ids) if self.callbacks is not None else ()
+        """Return those of the calls that we made about something: they have an end of their own."""
+        if self.callbacks is None:
+            return ()
+        asked = await self.callbacks.projects(session, call_ids)
+        return {*asked, *await self.callbacks.cases(session, call_ids)}
 
     async def erase_callbacks(self, session: AsyncSession, task_ids: Sequence[str]) -> None:
         """Delete what was said in callbacks; what was chosen stays as figures.

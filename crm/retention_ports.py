@@ -41,6 +41,10 @@ class Callbacks(Protocol):
         """Return those of the calls with the project that each was about."""
         ...
 
+    async def cases(self, session: AsyncSession, call_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return those of the calls that somebody made from the page of a case, with the case."""
+        ...
+
     async def older(
         self, session: AsyncSession, before: datetime, after: str, limit: int
     ) -> Sequence[OldCallback]:

@@ -11,6 +11,7 @@ from crm.confidential import hide
 from crm.domain.case import KIND_LABELS, SPOKEN_STATUS, STATUS_LABELS, CaseKind, CaseStatus
 from crm.domain.customer import Salutation, greeting
 from crm.domain.project import Stage
+from crm.office import current_id
 from crm.repository import Record
 from crm.tables import CallbackRequest, CallNote, Contact, Customer
 from crm.views import (
@@ -151,6 +152,8 @@ class ContactLog:
         owners: list[str] = []
         if note is not None and note.customer_id is not None:
             owners = [note.customer_id]
+        elif call.customer_id is not None:
+            owners = [await current_id(session, call.customer_id)]
         elif call.phone is not None:
             owners = list(await repository.customer_ids_by_phone(session, call.phone))
         known = await self._entries(session, call.call_id)
@@ -164,7 +167,12 @@ class ContactLog:
             row.result = call.result
             row.agent = call.agent
             row.queue = call.queue
-            row.detail = {"talk_seconds": round(call.talk_seconds, 1), "menu_path": list(call.menu_path)}
+            about = {"case_id": call.case_id, "no": call.no} if call.case_id is not None else {}
+            row.detail = {
+                "talk_seconds": round(call.talk_seconds, 1),
+                "menu_path": list(call.menu_path),
+                **about,
+            }
         return tuple(owners)
 
     async def record_disposition(

@@ -96,7 +96,12 @@ class CallbackRequestView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContact:
-    """A finished call, as the time line wants it."""
+    """A finished call, as the time line wants it.
+
+    Attributes:
+        customer_id: whom we called, where that is known; else the number says whose call it was.
+        case_id, no: the case that it was made about.
+    """
 
     call_id: str
     at: datetime
@@ -107,3 +112,6 @@ class CallContact:
     queue: str | None
     talk_seconds: float
     menu_path: tuple[str, ...]
+    customer_id: str | None = None
+    case_id: str | None = None
+    no: str | None = None

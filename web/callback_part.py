@@ -18,6 +18,7 @@ from callback_campaigns.effects import CallbackEffects
 from callback_campaigns.figures import FiguresReader
 from callback_campaigns.forms import Forms
 from callback_campaigns.gate_desk import GateDesk
+from callback_campaigns.masked_reads import MaskedReads
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.talk_sweep import TalkSweep
@@ -38,6 +39,7 @@ class Callbacks:
     tasks: CallbackTasks
     assignments: Assignments
     attempts_by_hand: ManualAttempts
+    masked: MaskedReads
     desk: CallbackDesk
     gates: GateDesk
     campaigns: CampaignBook
@@ -76,6 +78,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         tasks,
         Assignments(office, members),
         ManualAttempts(office, tasks, dialling),
+        MaskedReads(office, members),
         CallbackDesk(office, tasks),
         GateDesk(office, plan),
         book,

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from callback_campaigns.domain.campaign import Trunk
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
+from callback_campaigns.masked_calls import CallsCustomers
 from callback_campaigns.preview_wire import PlacesCalls
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.retention import Policy, shipped_retention
@@ -148,6 +149,7 @@ class WebDeps:
         checks: further readiness checks by name, such as ``ami:pbx1``.
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
         preview: places agents' calls, itself or by the process that has the link to the PBX.
+        masked: so the calls to the customers of cases, by whoever works on them.
     """
 
     settings: WebSettings
@@ -163,6 +165,7 @@ class WebDeps:
     checks: Mapping[str, Check] = field(default_factory=dict)
     speak: Callable[[str], Awaitable[Path]] | None = None
     preview: PlacesCalls | None = None
+    masked: CallsCustomers | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

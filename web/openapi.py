@@ -57,6 +57,7 @@ TAGS = {
     "callbacks": "Callback tasks: planned, appointed, cancelled, stopped for a project",
     "campaigns": "Campaigns: whom to call, how, over which lines; their figures, lists and attempts",
     "questionnaires": "What callbacks ask, and what answers come to",
+    "cases": "What complaints, repairs and tickets have in common: calls to their customers",
     "attachments": "Photos and scans of cases",
     "description": "This document",
 }

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from app.demo import company
+from crm.people_tables import StaffRow
 from crm.tables import Department
 from kernel.access import Actor, Role
 from kernel.db import Database
+from kernel.ids import new_ulid
+from kernel.phone import Phone
 from web.tables import UserRow
 
 
@@ -33,6 +36,14 @@ OFFICE = (
     OfficeUser("dengm", "邓敏", Role.FINANCE, "FIN"),
     OfficeUser("luoq", "罗琴", Role.HR),
 )
+MOBILES: Mapping[str, tuple[str, str]] = {
+    "chenjg": ("DPP", "13900139001"),
+    "linxw": ("DPP", "13900139002"),
+    "wuzq": ("DPP", "13900139003"),
+    "guolh": ("DPP", "13900139004"),
+    "dingdh": ("RCP", "13900139005"),
+}
+"""By login: the code in the register of the staff, and the telephone that rings when they call a customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,20 @@ async def open_office(database: Database) -> Office:
         await session.execute(
             update(Department).where(Department.code == "CS").values(deputy_user_id=captain.user_id)
         )
+        known = set(await session.scalars(select(StaffRow.user_id)))
+        for login, (code, mobile) in MOBILES.items():
+            actor = people[login]
+            if actor.user_id not in known:
+                session.add(
+                    StaffRow(
+                        id=new_ulid(),
+                        name=actor.name,
+                        role=code,
+                        department_code=actor.department,
+                        phone=Phone.parse(mobile).e164,
+                        user_id=actor.user_id,
+                    )
+                )
     return Office(
         specialists=tuple(people[agent.login] for agent in company.AGENTS),
         supervisor=people[company.SUPERVISOR[0]],

@@ -60,14 +60,17 @@ def parse_dialling(text: str, source: str = "dialling.yaml", zone: ZoneInfo = SH
         ConfigurationError: what is wrong, a line for each mistake with its place.
     """
     reader = RuleReader(source)
-    known = ("title", "windows", "attempts", "numbers", "surveys", "carriers")
+    known = ("title", "windows", "attempts", "numbers", "cases", "surveys", "carriers")
     top = reader.fields(reader.tree(text), "", known)
     rates = _rates(reader, top.get("numbers"), "numbers")
+    of_cases = _rates(reader, top["cases"], "cases") if "cases" in top else FrequencyRules().cases
     found = DialFile(
         title=reader.text(top.get("title"), "title"),
         calling=_calling(reader, top.get("windows")),
         retry=_retry(reader, top.get("attempts"), zone),
-        frequency=FrequencyRules(number=rates, surveys=_rate(reader, top.get("surveys"), "surveys")),
+        frequency=FrequencyRules(
+            number=rates, cases=of_cases, surveys=_rate(reader, top.get("surveys"), "surveys")
+        ),
         carriers=_carriers(reader, top.get("carriers")),
     )
     reader.check()

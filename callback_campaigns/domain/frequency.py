@@ -50,10 +50,12 @@ class FrequencyRules:
 
     Attributes:
         number: per called number, all campaigns together.
+        cases: the same for calls that a person makes about an open case of theirs.
         surveys: answered survey calls per customer, all types together.
     """
 
     number: tuple[Rate, ...] = (Rate(1, timedelta(minutes=30)), Rate(3, timedelta(hours=24)))
+    cases: tuple[Rate, ...] = (Rate(3, timedelta(minutes=30)), Rate(8, timedelta(hours=24)))
     surveys: Rate = Rate(3, timedelta(days=30))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.import_rows import Header, ParsedRow, RowProblem, read_header, read_row
+from crm.events_people import LevelSet
 from crm.importing.plan import FILLABLE, KnownCustomer, KnownProject, Plan, Planner, World
 from crm.importing.sheet import Sheet, read_sheet
 from crm.office import Office
@@ -20,6 +21,7 @@ from crm.search_feed import customer_document, project_document
 from crm.tables import Crew, Customer, CustomerPhone, Project, Store
 from kernel.access import Actor, Permission
 from kernel.ids import new_ulid
+from kernel.outbox import add_fact
 
 CHUNK = 500
 _LOCK = 0x48_46_49_4D  # «HFIM»
@@ -264,6 +266,7 @@ class Importer:
             }
             if "level" in values:
                 values |= {"level_set_by": actor.name, "level_set_at": now}
+                add_fact(session, LevelSet(at=now, customer_id=customer_id, level=values["level"]))
             if customer_id in marked:
                 values["do_not_call"] = True
             await _bump(session, Customer, customer_id, values)

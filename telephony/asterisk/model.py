@@ -194,6 +194,8 @@ class PbxConfig:
     apology_prompt: Path = field(default=Path("huifang-apology"), metadata=PATH)
     call_again_prompt: Path = field(default=Path("huifang-call-again"), metadata=PATH)
     goodbye_prompt: Path = field(default=Path("huifang-goodbye"), metadata=PATH)
+    connecting_prompt: Path = field(default=Path("huifang-connecting"), metadata=PATH)
+    no_customer_prompt: Path = field(default=Path("huifang-no-customer"), metadata=PATH)
     ami_permit: tuple[str, ...] = field(default=("127.0.0.1/255.255.255.255",), metadata=NETWORK)
     external_address: str | None = field(default=None, metadata=HOST)
     local_networks: tuple[str, ...] = field(default=(), metadata=NETWORK)

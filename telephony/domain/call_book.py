@@ -19,7 +19,7 @@ from telephony.domain.effects import Effect, RingStarted
 from telephony.domain.leg import Leg, LegKind, agent_of_interface
 from telephony.domain.outcome import party
 from telephony.domain.signal import ChannelSignal
-from telephony.domain.timeline import TimelineKind
+from telephony.domain.timeline import STAFF_THERE, TimelineKind
 
 _RING = "4"  # a channel that came in, as AST_STATE_RING
 _RINGING = "5"
@@ -278,10 +278,11 @@ class CallBook(CallResync):
 
     def _placed(self, leg: Leg, now: datetime) -> None:
         """The dialler rings somebody: the customer, or first the agent who is to talk to them."""
-        leg.dialled = True
         if leg.agent_number is not None:
+            leg.dialled = True
             self.start_ringing(leg, None, now)
-        else:
+        elif not leg.is_staff:
+            leg.dialled = True
             leg.call.dialled_at = leg.call.dialled_at or now
             leg.call.last_dialled = leg
 
@@ -302,7 +303,7 @@ class CallBook(CallResync):
         self.stop_ringing(dest, status, now)
 
     def _originated_answer(self, leg: Leg, now: datetime) -> None:
-        if leg.call.direction is Direction.OUT and leg.kind is LegKind.OUTSIDE:
+        if leg.call.direction is Direction.OUT and leg.kind is LegKind.OUTSIDE and not leg.is_staff:
             self.take(leg, now)
 
     # -- bridges -------------------------------------------------------------------------------------
@@ -427,6 +428,9 @@ class CallBook(CallResync):
             call.machine, detail = True, {"node": "machine", "label": clean_text(event.get("cause"), 80)}
         elif kind == "HuifangNobody":
             call.nobody_there, detail = True, {"node": "nobody"}
+        elif kind == "HuifangStaff":
+            # One of ours is on the line: from now on the customer is called.
+            detail = {"node": STAFF_THERE}
         else:
             return
         call.settle(now)

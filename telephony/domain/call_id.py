@@ -13,11 +13,20 @@ _EPOCH_ID = re.compile(r"(?:[^-]+-)?(\d{9,11})\.\d{1,12}")
 
 ATTEMPT = "att-"
 """How the id of a channel begins that the dialler placed; the call's id follows."""
+STAFF = "-own"
+"""How it ends where one of ours is rung first, on whatever telephone: the customer is called after that."""
 
 
 def attempted_call(uniqueid: str) -> str | None:
     """Return the call id that a dialled channel's own id holds, ``None`` for any other channel."""
-    return named_call(uniqueid.removeprefix(ATTEMPT)) if uniqueid.startswith(ATTEMPT) else None
+    if not uniqueid.startswith(ATTEMPT):
+        return None
+    return named_call(uniqueid.removeprefix(ATTEMPT).removesuffix(STAFF))
+
+
+def rings_staff(uniqueid: str) -> bool:
+    """Tell whether a dialled channel rings one of ours, who is then connected with the customer."""
+    return uniqueid.endswith(STAFF) and attempted_call(uniqueid) is not None
 
 
 def named_call(value: str) -> str | None:

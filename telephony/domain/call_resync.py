@@ -143,7 +143,7 @@ class CallResync(CallMoves):
 
     def _look_at(self, call: Call, states: Mapping[str, int], now: datetime) -> None:
         root = call.root
-        if root is not None and root.agent_number is None and attempted_call(root.uniqueid):
+        if root is not None and _is_customer(root):
             self._look_at_placed(root, states.get(root.uniqueid), now)
         for leg in list(call.live.values()):
             state = states.get(leg.uniqueid)
@@ -254,6 +254,11 @@ class CallResync(CallMoves):
             if call.is_open:
                 self.end(call, max(at, call.last_at or at))
         self._bridges.clear()
+
+
+def _is_customer(root: Leg) -> bool:
+    """Tell whether a call that the dialler placed began with the customer's telephone."""
+    return root.agent_number is None and not root.is_staff and attempted_call(root.uniqueid) is not None
 
 
 def _birth(seen: SeenChannel) -> tuple[bool, timedelta, str]:

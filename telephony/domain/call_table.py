@@ -193,7 +193,7 @@ class CallTable:
             # We placed it: what the channel shows as its caller is what we show, the hotline or a customer.
             to = called
             call.from_number = root.agent_number or root.number
-            if root.kind is LegKind.OUTSIDE:
+            if root.kind is LegKind.OUTSIDE and not root.is_staff:
                 root.number = caller_number(called, default_area=area)
         elif root.kind is LegKind.OUTSIDE:
             to = root.number

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from telephony.domain.call_id import rings_staff
+
 if TYPE_CHECKING:
     from telephony.domain.call import Call
 
@@ -122,3 +124,8 @@ class Leg:
     dial_status: str = ""
     bridge: str = ""
     holding: bool = False
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether one of ours was rung by it for a call to a customer, perhaps on a mobile telephone."""
+        return self.is_root and rings_staff(self.uniqueid)

@@ -52,7 +52,8 @@ def result_of(call: Call, *, short_abandon: timedelta) -> CallResult:
     if call.direction is Direction.IN or call.menu_path:
         return CallResult.IVR_ONLY
     if call.direction is Direction.OUT and root is not None and root.agent_number is None:
-        return _dialled(root)
+        customer = _customer_of(call, root)
+        return _dialled(customer) if customer is not None else CallResult.FAILED
     return CallResult.FAILED
 
 
@@ -91,7 +92,20 @@ def party(call: Call, leg: Leg) -> HangupBy:
     """Return whom a hang-up of ``leg``'s far end counts for."""
     if call.direction is Direction.INTERNAL:
         return HangupBy.CALLER if leg.is_root else HangupBy.AGENT
-    return HangupBy.AGENT if leg.kind is LegKind.AGENT else HangupBy.CALLER
+    return HangupBy.AGENT if leg.kind is LegKind.AGENT or leg.is_staff else HangupBy.CALLER
+
+
+def _customer_of(call: Call, root: Leg) -> Leg | None:
+    """Return the leg to the customer of a call that we placed; ``None`` where only one of ours was rung."""
+    if not root.is_staff:
+        return root
+    return next((leg for leg in call.legs.values() if leg is not root), None)
+
+
+def _customer_not_called(call: Call) -> bool:
+    """One of ours was to be rung first, and nobody was called after that."""
+    root = call.root
+    return root is not None and root.is_staff and _customer_of(call, root) is None
 
 
 def why_ended(call: Call) -> EndReason:
@@ -102,7 +116,7 @@ def why_ended(call: Call) -> EndReason:
     """
     if call.machine:
         return EndReason.MACHINE
-    if call.nobody_there:
+    if call.nobody_there or _customer_not_called(call):
         return EndReason.NO_AGENT
     if call.answered_at is not None or call.queue is None or call.gave_up_waiting:
         return EndReason.HANGUP

@@ -23,6 +23,10 @@ class TimelineKind(StrEnum):
     GAP = "gap"
 
 
+STAFF_THERE = "staff"
+"""The ``node`` of a row of the kind menu: one of ours, rung first, is on the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
     """One happening; ``seq`` rises strictly within a call, ``at`` never falls."""

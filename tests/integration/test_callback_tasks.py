@@ -15,13 +15,15 @@ from app.runtime.redis_server import RedisServer
 from app.settings import load_settings
 from app.store import bring_up_to_date
 from callback_campaigns.domain.task import CancelWhy, Hold, TaskStatus
-from callback_campaigns.domain.terms import CallbackType, Origin
+from callback_campaigns.domain.terms import CallbackType, Channel, Origin
 from callback_campaigns.report_tables import RegularReportRow
 from callback_campaigns.task_desk import TaskFilter
 from callback_campaigns.task_tables import CallbackStepRow, CallbackTaskRow, DialAttemptRow
+from crm.domain.customer import Level
 from crm.domain.freeze import CallbackKind, FollowUp
+from crm.domain.machine import IllegalStep
 from crm.domain.project import Stage
-from crm.events_cases import CaseClosed, LineDone
+from crm.events_cases import CaseClosed, LineDone, SeverityRaised
 from crm.tables import ServiceCase
 from kernel.access import Actor
 from kernel.clock import FakeClock
@@ -216,6 +218,52 @@ async def test_CB1_a_case_resolved_again_takes_the_place_of_its_callback(
     async with centre.database.transaction() as session:
         await centre.tasks.take(session, closed)
     assert [task.cancelled_why for task in await centre.all()][-1] is CancelWhy.CASE_CLOSED
+
+
+async def test_TS_a_complaint_that_became_serious_after_the_plan_is_asked_about_by_people(
+    centre: CallbackCentre,
+) -> None:
+    project_id = await centre.started()
+    (start,) = await centre.all()
+    case_id, now = new_ulid(), centre.clock.now()
+    async with centre.database.transaction() as session:
+        session.add(complaint(case_id, start.customer_id, project_id, now))
+    async with centre.database.transaction() as session:
+        await centre.tasks.take(session, line_done(case_id, "L1", now))
+    assert [task.channel for task in await centre.all()] == [Channel.IVR, Channel.IVR]
+    raised = SeverityRaised(
+        at=now, case_id=case_id, no="TS", severity=2, before=1, reason="called again", specialist_id=None
+    )
+    async with centre.database.transaction() as session:
+        (await session.get_one(ServiceCase, case_id)).severity = 2
+        (await session.get_one(CallbackTaskRow, (await centre.all())[1].task_id)).status = "dialling"
+    with pytest.raises(IllegalStep, match="being called"):
+        async with centre.database.transaction() as session:
+            await centre.tasks.take(session, raised)
+    async with centre.database.transaction() as session:
+        (await session.get_one(CallbackTaskRow, (await centre.all())[1].task_id)).status = "retry_wait"
+    for _ in range(2):
+        async with centre.database.transaction() as session:
+            await centre.tasks.take(session, raised)
+    assert [task.channel for task in await centre.all()] == [Channel.IVR, Channel.AGENT]
+    async with centre.database.session() as session:
+        steps = (await session.scalars(select(CallbackStepRow.step))).all()
+    assert steps.count("regraded") == 1
+
+
+async def test_a_customer_who_becomes_level_A_is_called_by_people_and_first(centre: CallbackCentre) -> None:
+    await centre.started()
+    (before,) = await centre.all()
+    assert (before.level, before.channel) == (Level.B, Channel.IVR)
+    await centre.desk.people.set_level(MANAGER, before.customer_id, "A", "别墅客户", expected=None)
+    await centre.tell()
+    (after,) = await centre.all()
+    assert (after.level, after.channel) == (Level.A, Channel.AGENT)
+    # Less important again: who is to be called by a person stays so.
+    await centre.desk.people.set_level(MANAGER, before.customer_id, "C", "登记有误", expected=None)
+    await centre.tell()
+    (again,) = await centre.all()
+    assert (again.level, again.channel) == (Level.C, Channel.AGENT)
 
 
 def attempt(number: str, state: str) -> DialAttemptRow:

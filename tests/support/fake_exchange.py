@@ -59,13 +59,14 @@ class FakeCall:
     rings: bool = False
     answered: datetime | None = None
     taken: datetime | None = None
+    own_answered: bool = False
 
     @property
     def state(self) -> AttemptState:
         """Where it stands, in an attempt's words."""
         if self.answered is not None:
             return AttemptState.ANSWERED
-        return AttemptState.RINGING if self.rings else AttemptState.SENT
+        return AttemptState.RINGING if self.rings or self.own_answered else AttemptState.SENT
 
 
 @dataclass
@@ -78,6 +79,8 @@ class FakeExchange:
         placed: how often each attempt was.
         deaf: events reach nobody, as when the link is cut; the calls go on.
         faults: what happens to the next Originates.
+        registered: extensions that have a telephone.
+        own_answers: whether the telephone of ours answers that rings before a customer's (Way.MASKED).
     """
 
     bus: Bus
@@ -91,6 +94,8 @@ class FakeExchange:
     records: dict[str, CallEnded] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     agents: People = field(default_factory=People)
+    registered: set[str] = field(default_factory=set)
+    own_answers: bool = True
     deaf: bool = False
     silent_since: datetime | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -131,7 +136,14 @@ class FakeExchange:
 
     def on_call(self, number: str) -> bool:
         """Tell whether somebody with this number is in a call."""
-        return any(call.order.number == number for call in self.calls.values())
+        return any(
+            number in (call.order.number, call.order.agent_number, call.order.own_number)
+            for call in self.calls.values()
+        )
+
+    def reachable(self, extension: str) -> bool:
+        """Tell whether it has a telephone."""
+        return extension in self.registered
 
     def knows(self, attempt_id: str) -> bool:
         """Tell whether the call was seen."""
@@ -161,7 +173,8 @@ class FakeExchange:
 
     def _place(self, order: DialOrder) -> None:
         now = self.clock.now()
-        self.offered[order.number] += 1
+        if order.way is not Way.MASKED:
+            self.offered[order.number] += 1
         self.placed[order.attempt_id] += 1
         self.log.append((order.number, now))
         self.calls[order.attempt_id] = FakeCall(order, now)
@@ -192,7 +205,14 @@ class FakeExchange:
         if call is None:
             return
         result, cause, rings = ENDS.get(call.order.number[-1], ("ANSWERED", 16, True))
-        if rings and not call.rings:
+        if call.order.way is Way.MASKED and not call.own_answered:
+            if not self.own_answers:
+                self.end(call_id, "FAILED", 19, reason="no_agent")
+                return
+            call.own_answered = True
+            self.offered[call.order.number] += 1
+            self._row(call_id, "menu", node="staff")
+        elif rings and not call.rings:
             call.rings = True
             self._row(call_id, "ringing")
         elif result == "ANSWERED" and call.answered is None:

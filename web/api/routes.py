@@ -22,6 +22,7 @@ from web.api.v1.complaint_lines import ROUTES as COMPLAINT_LINE_ROUTES
 from web.api.v1.complaint_records import ROUTES as COMPLAINT_RECORD_ROUTES
 from web.api.v1.complaint_severity import ROUTES as COMPLAINT_SEVERITY_ROUTES
 from web.api.v1.complaints import ROUTES as COMPLAINT_ROUTES
+from web.api.v1.customer_calls import ROUTES as CUSTOMER_CALL_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
 from web.api.v1.deposit_rules import ROUTES as DEPOSIT_RULE_ROUTES
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_RECORD_ROUTES,
     *COMPLAINT_SEVERITY_ROUTES,
     *REPEAT_CALL_ROUTES,
+    *CUSTOMER_CALL_ROUTES,
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,
     *ESCALATION_ROUTES,

@@ -20,6 +20,7 @@ from web.pages import (
     case_suggest,
     case_upload,
     cases,
+    customer_call,
     exports,
     figures,
     knowledge,
@@ -66,6 +67,7 @@ def setup(app: web.Application) -> None:
     repair_new.setup(app)
     cases.setup(app)
     case_upload.setup(app)
+    customer_call.setup(app)
     exports.setup(app)
     campaigns.setup(app)
     my_day.setup(app)

@@ -81,6 +81,7 @@ STEPS = {
     "thaw_answered": N_("解冻后确认"),
     "standstill": N_("停工或复工"),
     "revisited": N_("安排再次回访"),
+    "regraded": N_("按客户等级和投诉轻重调整"),
     "put_off": N_("推后"),
     "number_corrected": N_("号码已更正"),
     "next_none": N_("不设下次回访"),

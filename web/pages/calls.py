@@ -12,6 +12,7 @@ from aiohttp import web
 from callback_campaigns.answer_player import PlayedAnswer
 from kernel.errors import Forbidden, Invalid, NotFound
 from telephony.agent_views import WrapUpView
+from telephony.domain.timeline import STAFF_THERE
 from telephony.views import CallFilter, CallView, TimelineEntry
 from web import labels
 from web.crm_part import CRM
@@ -21,8 +22,9 @@ from web.file_response import file_response
 from web.i18n import N_, gettext
 from web.identity import CurrentUser, current_actor, current_user
 from web.masking import shown_call
+from web.pages.call_text import Typed, keep_correction, text_context
 from web.pages.gantt import gantt
-from web.pages.shell import DIRECTORY, ROSTER, render
+from web.pages.shell import DIRECTORY, ROSTER, render, see_other
 from web.pages.times import day_end, day_start
 from web.permissions import Permission, requires
 from web.pop import readable
@@ -36,6 +38,7 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get("/calls", show_list)
     app.router.add_get("/calls/{call_id}", show_call)
+    app.router.add_post("/calls/{call_id}", correct)
     app.router.add_get("/calls/{call_id}/recording.wav", play)
 
 
@@ -158,8 +161,22 @@ class Happening:
 
 
 @requires(Permission.CALLS_VIEW)
+async def correct(request: web.Request) -> web.StreamResponse:
+    """Keep a correction of the call's text; what cannot be kept is shown again as it was typed."""
+    call = await request.app[DEPS].history.get(request.match_info["call_id"])
+    typed = await keep_correction(request, call)
+    if typed is None:
+        return see_other(f"/calls/{call.call_id}#text")
+    return await _call_page(request, typed)
+
+
+@requires(Permission.CALLS_VIEW)
 async def show_call(request: web.Request) -> web.StreamResponse:
-    """Show one call: facts, legs, time line, what the agents wrote."""
+    """Show one call: facts, legs, time line, what was said, what the agents wrote."""
+    return await _call_page(request, None)
+
+
+async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamResponse:
     user, deps, roster = current_user(request), request.app[DEPS], request.app[ROSTER]
     found = await deps.history.get(request.match_info["call_id"])
     await note_numbers(request, user, (found,))
@@ -179,6 +196,7 @@ async def show_call(request: web.Request) -> web.StreamResponse:
         "call": call,
         "recording": may_hear(user, found) and await _recording(request, call.call_id) is not None,
         "reads_along": found.ended_at is None and user.can(Permission.RECORDINGS_PLAY),
+        **await text_context(request, found, typed),
         "customer": customer,
         "agent_name": names.get(call.agent or "", ""),
         "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
@@ -191,7 +209,7 @@ async def show_call(request: web.Request) -> web.StreamResponse:
         "wrap_up": await _saved_wrap_up(request, found),
         "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
     }
-    return render(request, "call.html", context)
+    return render(request, "call.html", context, status=409 if typed is not None else 200)
 
 
 @requires(Permission.CALLS_VIEW)
@@ -271,6 +289,8 @@ def _detail(kind: str, key: str, value: str, zone: ZoneInfo) -> str:
             return text % {"time": moment.strftime("%H:%M:%S")}
         case "by":
             return gettext("%(who)s先挂机") % {"who": labels.word(labels.HANGUP_BY, value)}
+        case "node" if value == STAFF_THERE:
+            return gettext("我方电话已接起，开始呼叫客户")
         case "direction" | "node" | "consultation" | "into":
             return ""
         case "from":

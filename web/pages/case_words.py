@@ -217,6 +217,7 @@ AUDIT_ACTIONS = {
     "complaint.close": N_("结案"),
     "complaint.not_file": N_("不立案"),
     "complaint.analyse": N_("客诉分析"),
+    "complaint.customer_called": N_("隐号致电客户"),
 }
 
 for _class, _codes in SUBCLASSES.items():

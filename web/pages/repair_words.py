@@ -58,5 +58,6 @@ ACTIONS = {
     "repair.arrived": N_("到达"),
     "repair.visited": N_("上门"),
     "repair.called_back": N_("回访客户"),
+    "repair.customer_called": N_("隐号致电客户"),
     "repair.closed": N_("结案"),
 }

@@ -25,6 +25,7 @@ from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import departments, due_of, has_page
 from web.pages.case_shown import Attempt, history_of, shown_form, since
 from web.pages.case_steps import CALL_ID, DEPARTMENT, REASON, StepForm
+from web.pages.customer_call import call_box
 from web.pages.shell import render, see_other
 from web.pages.step_taken import note_refusal, try_step
 from web.permissions import Permission
@@ -314,6 +315,7 @@ async def page(
         "attempt": attempt,
         "files": await app[CRM].repairs.attachments.of_case(actor, case_id),
         "done_text": gettext(told.done) if told else "",
+        "call_box": await call_box(request, case_id, "case"),
         "handoff_states": labels.words(words.HANDOFF_STATES),
         "sheet_page": has_page(app, "/handoffs/{handoff_id}/sheet"),
         "seen": now.isoformat(),

@@ -36,6 +36,7 @@ ACTIONS = {
     "ticket.not_reached": N_("回访：没有联系到"),
     "ticket.revisit_waived": N_("免回访"),
     "ticket.called_again": N_("客户又来电"),
+    "ticket.customer_called": N_("隐号致电客户"),
     "ticket.severity": N_("严重程度变更"),
     "ticket.convert": N_("转为投诉"),
     "ticket.closed": N_("结案"),

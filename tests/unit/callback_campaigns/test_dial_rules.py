@@ -1,12 +1,13 @@
 """The rules of dialling that come with the product, and what is said of mistakes in one's own."""
 
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from callback_campaigns.domain.dial_rules import parse_dialling
-from callback_campaigns.domain.frequency import FrequencyRules
+from callback_campaigns.domain.frequency import FrequencyRules, Rate
 from callback_campaigns.domain.retry import RetryPolicy
 from callback_campaigns.domain.windows import CallingRules
 from kernel.errors import ConfigurationError, NotFound
@@ -42,6 +43,14 @@ def test_the_file_says_what_the_code_says_without_one() -> None:
 )
 def test_regions_that_a_carrier_does_not_serve(carrier: str, number: str, served: bool) -> None:
     assert RULES.carriers[carrier].serves(number) is served
+
+
+def test_a_file_from_before_there_were_calls_from_cases_has_the_usual_limits_for_them() -> None:
+    before = "\n".join(line for line in TEXT.splitlines() if not line.startswith("cases:"))
+    assert before != TEXT.rstrip()
+    assert parse_dialling(before).frequency.cases == FrequencyRules().cases
+    other = TEXT.replace("cases: [3 in 30m, 8 in 24h]", "cases: [2 in 1h]")
+    assert parse_dialling(other).frequency.cases == (Rate(2, timedelta(hours=1)),)
 
 
 def test_rules_for_a_carrier() -> None:

@@ -162,8 +162,9 @@ def test_the_dialplan_has_the_contexts_and_a_caller_is_no_applications_argument(
     text = render(config())["extensions.conf"]
     for context in ("from-trunk", "from-agent", "huifang-queue", "huifang-fallback", "huifang-outbound"):
         assert f"[{context}]" in text
-    # A preview shows the company's number, in an expression of its own.
-    text = text.replace("Set(CALLERID(num)=${FILTER(0-9+,${HF_CALLER})})", "")
+    # A preview and a masked call show the company's number, in an expression of its own.
+    for shown in ("Set(CALLERID(num)=${FILTER(0-9+,${HF_CALLER})})", "Set(CALLERID(name)=)"):
+        text = text.replace(shown, "")
     filtered = re.sub(r"(LEN|FILTER)\(([^${}]*,)?\$\{CALLERID\(num\)\}\)", "", text)
     assert filtered.count("CALLERID") == filtered.count("Set(CALLERID(num)=${})") == 1
     assert "agi://127.0.0.1:4573/flow/" in text
@@ -299,6 +300,16 @@ def test_who_was_called_waits_two_seconds_from_the_answer_for_a_person() -> None
     assert "Set(HF_LEFT=$[${HF_ANSWERED} + 2 - ${EPOCH}])" in person
     assert "Queue(${HF_QUEUE},cb(huifang-at-once^s^1),,,${IF($[${HF_LEFT} > 1]?${HF_LEFT}:1)})" in person
     assert text.count("Goto(huifang-call-again,s,1)") == 3
+
+
+def test_who_calls_a_customer_without_their_number_learns_nothing_of_whom_the_network_reached() -> None:
+    text = render(config())["extensions.conf"].partition("[huifang-masked]")[2].partition("\n[")[0]
+    for pattern in ("exten => _X.,1,", "exten => _+X.,1,"):
+        steps = text.partition(pattern)[2].partition("exten =>")[0]
+        assert steps.index("UserEvent(HuifangStaff,") < steps.index("Dial(PJSIP/")
+        assert ",I)" in steps.partition("Dial(PJSIP/")[2].partition("\n")[0]
+        # Nobody there: a word, never silence.
+        assert steps.index("Dial(PJSIP/") < steps.index("huifang-no-customer)") < steps.index("Hangup()")
 
 
 def test_whom_the_service_was_taking_leave_of_when_it_died_the_dialplan_tells_goodbye() -> None:

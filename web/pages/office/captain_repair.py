@@ -27,6 +27,7 @@ from web.pages import case_words as words
 from web.pages import repair_words
 from web.pages.case_forms import Field
 from web.pages.case_parts import due_of
+from web.pages.customer_call import call_box
 from web.pages.office.ink import drawn_png
 from web.pages.office.lines import LONGEST_STROKES, read_strokes, upload
 from web.pages.office.parts import (
@@ -319,6 +320,7 @@ async def page(
         "photos": [item for item in files if item.purpose is not Purpose.SIGNATURE],
         "signatures": {item.attachment_id: item for item in files if item.purpose is Purpose.SIGNATURE},
         "cost_owed": view.cost_owed,
+        "call_box": await call_box(request, case_id, "captain"),
     }
     return render(request, "office/repair.html", context, status=status)
 

@@ -27,6 +27,7 @@ from web.pages.case_forms import Field
 from web.pages.case_parts import due_of
 from web.pages.case_steps import LINE_FORMS, Asked
 from web.pages.case_steps import RECORD as CASE_RECORD
+from web.pages.customer_call import call_box
 from web.pages.office.parts import (
     Attempt,
     Step,
@@ -270,6 +271,7 @@ async def page(
         "own_hand_off": waiting is not None and waiting.sent_by_id == actor.user_id,
         "may_sign": actor.can(Permission.CASES_SIGN),
         "may_see_calls": current_user(request).can(Permission.CALLS_VIEW),
+        "call_box": await call_box(request, line.case_id, f"line:{line_id}"),
         "photos": photos_of((line,), files),
         "other_files": [item for item in files if not _is_shown(item, line)],
         "places": places_of(files, view),

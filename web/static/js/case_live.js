@@ -38,7 +38,7 @@ export function keepFresh(first, drawn = () => {}) {
   async function refresh() {
     timer = 0;
     if (!here()) return;
-    if (busy()) {
+    if (busy() && !here().querySelector("[data-always]")) {
       owed = true;
       return;
     }
@@ -53,7 +53,11 @@ export function keepFresh(first, drawn = () => {}) {
     const fresh = page?.getElementById(first.id);
     if (!fresh || !here() || mine !== read) return; // another read began after this one, and knows more
     if (busy()) {
-      owed = true;
+      owed = true; // but for what nobody writes in, such as a call in progress
+      for (const part of here().querySelectorAll("[data-always][id]")) {
+        const now = fresh.querySelector(`#${CSS.escape(part.id)}`);
+        if (now && !part.contains(document.activeElement) && plain(part) !== plain(now)) part.replaceWith(now);
+      }
       return;
     }
     if (replace(here(), fresh)) drawn(here());
