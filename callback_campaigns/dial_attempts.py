@@ -122,8 +122,8 @@ class DialAttempts:
                 assert phone is not None
                 attempt = rules.begin(attempt_id, phone.e164, now=check.now).attempt
                 session.add(_new_row(attempt, wanted, task))
-                await self._tasks.apply_to(
                 row.tried_campaign_id = wanted.campaign_id or row.tried_campaign_id
+                await self._tasks.apply_to(
                     session,
                     row,
                     "dialled",
@@ -383,10 +383,10 @@ def _new_row(attempt: Attempt, wanted: DialRequest, task: Task) -> DialAttemptRo
         number=attempt.number,
         node=wanted.node,
         trunk=wanted.trunk,
+        carrier=wanted.carrier,
         agent=wanted.agent,
         survey=task.category is not Category.CASE,
         began_at=attempt.began_at,
-        carrier=wanted.carrier,
     )
     put_attempt(row, attempt)
     return row
