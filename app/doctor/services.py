@@ -18,6 +18,7 @@ from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError, HuifangError
 from kernel.failed_facts import FailedFacts
 
+KOKORO = "voice-zh"
 NO_MENUS = "callers of a menu without prompts hear a chime and go to the default queue"
 START = "start the centre: «huifang up» (make run)"
 
@@ -128,9 +129,15 @@ async def check_espeak(inputs: DoctorInputs) -> Sequence[Finding]:
         said = f"{espeak.program} does not run ({_first_line(error)})"
         return [Finding.error("voice", said, f"delete {inputs.runtime_dir} and start again")]
     if good:
-        return [Finding.good("voice", "espeak-ng reads Chinese characters")]
+        return [Finding.good("voice", f"espeak-ng reads Chinese characters; {_natural(inputs)}")]
     said = f"espeak-ng {espeak.version} cannot read Chinese characters; prompts are made from pinyin"
     return [Finding.warning("voice", said, "install espeak-ng 1.52 or newer")]
+
+
+def _natural(inputs: DoctorInputs) -> str:
+    if inputs.models is not None and any(one.name == KOKORO for one in inputs.models.installed()):
+        return "Kokoro speaks texts of your own"
+    return f"texts of your own sound natural after «huifang speech install {KOKORO}»"
 
 
 def _exists(path: str) -> bool:
