@@ -76,6 +76,10 @@ def queue_set(
     max_wait_seconds: Seconds = None,
     answer_within_seconds: Seconds = None,
     weight: Annotated[int | None, typer.Option(min=0, help="Higher is served first.")] = None,
+    live_text: Annotated[
+        bool | None,
+        typer.Option("--live-text/--no-live-text", help="Show what is said in its calls as text, live."),
+    ] = None,
 ) -> None:
     """Add a queue, or change what is given."""
     from app.staff import put_queue
@@ -94,6 +98,7 @@ def queue_set(
         max_wait=span(max_wait_seconds),
         answer_within=span(answer_within_seconds),
         weight=weight,
+        live_text=live_text,
     )
     done(run(work))
 

@@ -16,6 +16,8 @@ from telephony.asterisk.model import Strategy
 from telephony.domain.queue import QueueSettings
 from telephony.roster import Roster
 
+COMPLAINTS = "complaint"
+"""The queue whose calls become text unless somebody decides otherwise."""
 RENDER_AGAIN = "for Asterisk to know: start «huifang up» again, or render its files again and reload it"
 
 
@@ -80,6 +82,7 @@ async def put_queue(
     max_wait: timedelta | None = None,
     answer_within: timedelta | None = None,
     weight: int | None = None,
+    live_text: bool | None = None,
 ) -> str:
     """Add the queue, or change what is given; return a line that says what was done.
 
@@ -95,6 +98,7 @@ async def put_queue(
         "max_wait": max_wait,
         "answer_within": answer_within,
         "weight": weight,
+        "live_text": live_text,
     }
     async with open_store(settings) as database, open_bus(settings) as command:
         roster = Roster(database, SystemClock(), command.bus)
@@ -107,6 +111,7 @@ async def put_queue(
             wrap_up=timedelta(seconds=settings.centre.wrap_up_seconds),
             answer_within=timedelta(seconds=settings.centre.service_level_seconds),
             position=1 + max((queue.position for queue in queues), default=-1),
+            live_text=name == COMPLAINTS,
         )
         changed = {key: value for key, value in given.items() if value is not None}
         await roster.put_queue(replace(queue, **changed))

@@ -24,6 +24,7 @@ PLAIN = (
     "abandon_cap",
     "ratio",
     "amd",
+    "live_text",
     "priority",
     "starts_on",
     "ends_on",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Json, Ulid, UtcDateTime
@@ -42,6 +42,7 @@ class QueueRow(Base):
     weight: Mapped[int] = mapped_column(Integer, default=0)
     position: Mapped[int] = mapped_column(Integer, default=0)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
+    live_text: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class QueueMemberRow(Base):

@@ -156,7 +156,7 @@ class Roster:
             row.wrap_up_seconds = int(settings.wrap_up.total_seconds())
             row.max_wait_seconds = int(settings.max_wait.total_seconds())
             row.answer_within_seconds = int(settings.answer_within.total_seconds())
-            row.active = True
+            row.active, row.live_text = True, settings.live_text
         self._tell()
 
     async def set_memberships(self, agent_id: str, penalties: Mapping[str, int]) -> None:
@@ -241,4 +241,5 @@ def _settings(row: QueueRow) -> QueueSettings:
         answer_within=timedelta(seconds=row.answer_within_seconds),
         weight=row.weight,
         position=row.position,
+        live_text=row.live_text,
     )

@@ -128,6 +128,7 @@ class Taps:
         self._due: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._sweep_zombies = False
+        self._stopped = False
 
     @property
     def tapped(self) -> int:
@@ -136,13 +137,19 @@ class Taps:
 
     async def run(self) -> None:
         """Tap until cancelled; then end every tap."""
+        self._stopped = False
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow())
                 group.create_task(self._keep())
         finally:
-            for party in tuple(self._parties.values()):
-                self._drop(party)
+            self.stop()
+
+    def stop(self) -> None:
+        """End every tap and begin none any more."""
+        self._stopped = True
+        for party in tuple(self._parties.values()):
+            self._drop(party)
 
     # -- what is to be done --------------------------------------------------------------------------
 
@@ -279,7 +286,7 @@ class Taps:
         return wanted
 
     async def _tap(self, party: _Party, leg: Leg, call: Call) -> None:
-        if party.failures >= self._config.tries or not self._listeners.ready:
+        if self._stopped or party.failures >= self._config.tries or not self._listeners.ready:
             return
         if self.tapped >= self._config.most:
             STARTED.labels("no_place").inc()

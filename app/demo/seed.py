@@ -228,6 +228,7 @@ async def _centre(session: AsyncSession, now: datetime) -> None:
                 wrap_up_seconds=wrap_up,
                 weight=weight,
                 position=position,
+                live_text=name == "complaint",
             )
         )
     ids = {agent.number: new_ulid() for agent in company.AGENTS}

@@ -154,6 +154,7 @@ class Campaign:
         abandon_cap: share of answered calls that may find nobody, 0 to 0.03.
         ratio: dials for each free agent, in the mode ``power``.
         amd: listen for answering machines.
+        live_text: what is said in its calls is shown as text while they go on.
         priority: a task that several campaigns want goes to the one with the highest.
         starts_on, ends_on: first and last day, in the site's days.
     """
@@ -176,6 +177,7 @@ class Campaign:
     abandon_cap: float = MAX_CAP
     ratio: float = 1.0
     amd: bool = False
+    live_text: bool = False
     priority: int = 50
     starts_on: date
     ends_on: date

@@ -23,6 +23,7 @@ class QueueSettings:
         max_wait: a caller who waited so long leaves the queue; zero for no limit.
         answer_within: the X of «service level X».
         weight: queues of a higher weight are served first by members of several.
+        live_text: what is said in its calls is shown as text while they go on.
     """
 
     name: str
@@ -36,6 +37,7 @@ class QueueSettings:
     answer_within: timedelta = timedelta(seconds=20)
     weight: int = 0
     position: int = 0
+    live_text: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

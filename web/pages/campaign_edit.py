@@ -84,6 +84,7 @@ def typed_of(campaign: Campaign) -> dict[str, Any]:
     typed["abandon_cap"] = f"{100 * campaign.abandon_cap:g}"
     typed["ratio"] = f"{campaign.ratio:g}"
     typed["amd"] = "1" if campaign.amd else ""
+    typed["live_text"] = "1" if campaign.live_text else ""
     typed["version"] = str(campaign.version)
     return typed
 
@@ -143,6 +144,7 @@ def _given(typed: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             raise Invalid("a number", field=name) from error
     given["amd"] = typed.get("amd") == "1"
+    given["live_text"] = typed.get("live_text") == "1"
     return given
 
 

@@ -64,6 +64,7 @@ class CampaignIn(BaseModel):
     abandon_cap: Cap = MAX_CAP
     ratio: Annotated[float, Field(ge=1, le=3, description="Dials for each free agent, in `power`.")] = 1.0
     amd: bool = Field(False, description="Listen for answering machines.")
+    live_text: bool = Field(False, description="Show what is said in its calls as text while they go on.")
     priority: Annotated[int, Field(ge=1, le=100)] = Field(
         50, description="A task that several want goes to the highest."
     )
@@ -92,6 +93,7 @@ class CampaignChangeIn(BaseModel):
     abandon_cap: Cap | None = None
     ratio: Annotated[float, Field(ge=1, le=3)] | None = None
     amd: bool | None = None
+    live_text: bool | None = None
     priority: Annotated[int, Field(ge=1, le=100)] | None = None
     starts_on: date | None = None
     ends_on: date | None = None
@@ -131,6 +133,7 @@ class CampaignOut(Out):
     abandon_cap: float
     ratio: float
     amd: bool
+    live_text: bool
     priority: int
     starts_on: date
     ends_on: date

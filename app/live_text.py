@@ -1,0 +1,191 @@
+"""Live text in the process that follows the PBX: taps of telephony, ears of speech, and the rule between.
+
+``telephony`` and ``speech`` do not know each other; what joins them is here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.settings import Settings
+from app.telephony_part import TelephonyPart
+from callback_campaigns.campaign_tables import CampaignRow
+from callback_campaigns.task_tables import DialAttemptRow
+from crm.recording_consent import objects_to_recording
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.errors import Unavailable
+from kernel.supervise import Supervisor
+from speech.events import AGENT, CUSTOMER, SpeechState
+from speech.listener import ListenerConfig, StreamListener
+from speech.live import LiveText
+from speech.ports import Recognition
+from speech.reading import read
+from speech.transcripts import TranscriptWriter
+from telephony.agent_tables import QueueRow
+from telephony.domain.call import Call, Direction
+from telephony.tap_ports import TapPlace
+from telephony.taps import Taps, TapsConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTextPart:
+    """What live text consists of; one of a node."""
+
+    listener: StreamListener
+    live: LiveText
+    writer: TranscriptWriter
+    taps: Taps
+
+    async def close(self) -> None:
+        """End every stream; the last words are told and stored by who is closed after this."""
+        self.taps.stop()
+        await self.live.close_all()
+        await self.listener.stop()
+
+
+def build_live_text(
+    settings: Settings,
+    telephony: TelephonyPart,
+    recognition: Recognition,
+    *,
+    clock: Clock,
+    database: Database,
+    bus: Bus,
+) -> LiveTextPart:
+    """Build the part; nothing runs yet.
+
+    Raises:
+        ConfigurationError: a setting of ``live_text`` is wrong.
+    """
+    wanted = settings.live_text
+    listener = StreamListener(
+        ListenerConfig(
+            host=wanted.host,
+            port=wanted.port,
+            allowed_peers=wanted.allow,
+            max_streams=2 * wanted.streams,
+            max_connections=4 * wanted.streams + 16,
+        )
+    )
+    writer = TranscriptWriter(database)
+    live = LiveText(
+        listener,
+        recognition,
+        writer,
+        bus=bus,
+        clock=clock,
+        language=settings.speech.languages[0] if settings.speech.languages else "zh",
+        read=lambda raw: read(raw).text,
+    )
+    taps = Taps(
+        settings.pbx.node,
+        telephony.ingest.book,
+        telephony.link.actions,
+        _Ears(live, listener, settings, bus, clock),
+        TextRule(database),
+        bus=bus,
+        clock=clock,
+        config=TapsConfig(most=wanted.streams),
+    )
+    return LiveTextPart(listener=listener, live=live, writer=writer, taps=taps)
+
+
+async def start_live_text(part: LiveTextPart, tasks: Supervisor) -> None:
+    """Listen, and start the tasks.
+
+    Raises:
+        ConfigurationError: the address is taken.
+    """
+    await part.listener.start()
+    tasks.spawn("transcripts", part.writer.run)
+    tasks.spawn("taps", part.taps.run)
+
+
+class TextRule:
+    """Which calls become text while they go on: by the campaign's option, else by the queue's.
+
+    Never an internal call, nor that of a customer who objects to recordings. Cases' own calls follow their
+    queue, if they have one.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, call: Call) -> bool:
+        """Return whether the call is to be listened to. Raises Unavailable without the database."""
+        if call.direction is Direction.INTERNAL:
+            return False
+        number = call.to_number if call.direction is Direction.OUT else call.from_number
+        try:
+            async with self._database.session() as session:
+                if await objects_to_recording(session, number):
+                    return False
+                campaign = (
+                    select(CampaignRow.live_text)
+                    .join(DialAttemptRow, DialAttemptRow.campaign_id == CampaignRow.id)
+                    .where(DialAttemptRow.id == call.call_id)
+                )
+                chosen = await session.scalar(campaign)
+                if chosen is None and call.queue is not None:
+                    chosen = await session.scalar(
+                        select(QueueRow.live_text).where(QueueRow.name == call.queue)
+                    )
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable("the database does not say whether a call becomes text") from error
+        return bool(chosen)
+
+
+class _Ears:
+    """Speech, as the taps see it."""
+
+    def __init__(
+        self, live: LiveText, listener: StreamListener, settings: Settings, bus: Bus, clock: Clock
+    ) -> None:
+        self._live = live
+        self._listener = listener
+        self._host = settings.live_text.reached_at or settings.live_text.host
+        self._bus = bus
+        self._clock = clock
+
+    @property
+    def ready(self) -> bool:
+        return self._live.available
+
+    def expect(
+        self,
+        call_id: str,
+        speaker: str,
+        *,
+        agent_number: str | None,
+        call_age: timedelta,
+        on_end: Callable[[str], None],
+    ) -> TapPlace:
+        stream = self._live.expect(
+            call_id, speaker, agent_number=agent_number, call_age=call_age, on_end=on_end
+        )
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return TapPlace(address=f"{host}:{self._listener.port}", stream=stream)
+
+    def close(self, stream: UUID) -> None:
+        self._live.close(stream)
+
+    def merge(self, call_id: str, into: str) -> None:
+        self._live.merge(call_id, into)
+
+    def missed(
+        self, call_id: str, speaker: str, start: float, end: float, *, agent_number: str | None
+    ) -> None:
+        self._live.missed(call_id, speaker, start, end, agent_number=agent_number)
+
+    def paused(self, call_id: str, *, paused: bool) -> None:
+        for speaker in (CUSTOMER, AGENT):
+            state = "paused" if paused else "waiting"
+            self._bus.publish(
+                SpeechState(at=self._clock.now(), call_id=call_id, speaker=speaker, state=state)
+            )
