@@ -114,10 +114,14 @@ class Stock:
         return self._clips.get(key_of(text, voice))
 
     def samples(self, clip: StockClip) -> Samples:
-        """Return the sound, fit for the telephone as it is.
+        """Return the sound, fit for the telephone as it is. Raises StockDamaged."""
+        return decode(self.payload(clip), Law.MU)
+
+    def payload(self, clip: StockClip) -> bytes:
+        """Return the file as it is.
 
         Raises:
-            StockDamaged: the file is missing or is not what the manifest says.
+            StockDamaged: it is missing or is not what the manifest says.
         """
         try:
             payload = (self.folder / clip.file).read_bytes()
@@ -125,7 +129,7 @@ class Stock:
             raise StockDamaged(f"{clip.file}: {error.strerror}") from error
         if hashlib.sha256(payload).hexdigest() != clip.sha256:
             raise StockDamaged(f"{clip.file}: not the file of the manifest")
-        return decode(payload, Law.MU)
+        return payload
 
     def problems(self, wanted: Iterable[Wanted]) -> list[str]:
         """Return what is wrong: texts without audio, audio without a text, files that differ."""
@@ -140,7 +144,7 @@ class Stock:
         ]
         for clip in self:
             try:
-                if round(len(self.samples(clip)) / RATE, 2) != clip.seconds:
+                if round(len(self.payload(clip)) / RATE, 2) != clip.seconds:
                     found.append(f"{clip.file}: lasts other than {clip.seconds} s")
             except StockDamaged as error:
                 found.append(str(error))

@@ -83,7 +83,7 @@ def _whole(stock: Stock, texts: dict[str, Wanted]) -> dict[str, StockClip]:
     for clip in stock:
         if clip.key in texts:
             with contextlib.suppress(StockDamaged):
-                stock.samples(clip)
+                stock.payload(clip)
                 found[clip.key] = replace(clip, text=texts[clip.key].text)
     return found
 
