@@ -196,6 +196,7 @@ class MaskedCalls:
             number=number,
             node=self._exchange.node,
             trunk=self._config.trunk,
+            carrier=self._config.carrier,
             agent=actor.name[:80],
             survey=False,
             began_at=now,
