@@ -146,7 +146,7 @@ class CallEnded(Event):
 
 @event
 class ListeningPaused(Event):
-    """Nobody and nothing may listen to the call until :class:`ListeningResumed`: no live text is made of it."""
+    """Nobody and nothing may listen to the call until it is resumed: no live text is made of it."""
 
     call_id: str
     by: str = ""

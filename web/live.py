@@ -3,9 +3,9 @@
 A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
 ``words``: what is said in one's own call, ``text:CALL``: what is said in one, ``board``: the supervisor's
 board, ``notices``: one's own notices, ``cases``: which cases changed, of those one may see, ``campaigns``:
-how each is doing this moment, ``list:NAME``: that a list changed). It gets a snapshot first, or what it missed
-since its ``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page sees a
-connection that is open but dead.
+how each is doing this moment, ``list:NAME``: that a list changed). It gets a snapshot first, or what it
+missed since its ``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page
+sees a connection that is open but dead.
 """
 
 import asyncio
