@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import importlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -24,6 +24,7 @@ from app import pbx
 from app.call_alerts import CALL_FACTS, CallListener
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
+from app.live_text import build_live_text, start_live_text
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.own_files import own_or_shipped
@@ -33,6 +34,7 @@ from app.schema import check
 from app.service_watch import ServiceWatch
 from app.settings import Settings
 from app.speaker import Speaker
+from app.speech_part import build_recognition, readiness
 from app.survey_part import build_survey
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice, prompt_store
@@ -69,6 +71,7 @@ from kernel.list_watch import watch_lists
 from kernel.outbox import FactConsumer, FactHandler, OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
+from speech.choice import InstalledRecognition
 from telephony.agi import AgiConfig, AgiServer
 from telephony.agi.server import reason_of
 from telephony.board_reader import BoardReader
@@ -114,6 +117,7 @@ class Centre:
     desk: AgentDesk
     telephony: TelephonyPart | None
     dialler: DiallerPart | None
+    recognition: InstalledRecognition
     flows: FlowLibrary | None
     agi_port: int | None
     web_port: int | None
@@ -147,6 +151,10 @@ async def open_centre(
         # Names are spelt while calls go on: what takes half a second to import is imported before.
         await asyncio.to_thread(importlib.import_module, "pypinyin")
         tasks = base.tasks
+        recognition = build_recognition(settings)
+        stack.push_async_callback(recognition.aclose)
+        if Role.TELEPHONY in roles and settings.speech.warm:
+            tasks.spawn("recogniser", recognition.keep_warm)
         relay = OutboxRelay(base.database, base.redis, base.clock, worker=base.worker)
         telephony = dialler = flows = agi_port = web_port = None
         if Role.TELEPHONY in roles:
@@ -208,6 +216,17 @@ async def open_centre(
             start_dialler(dialler, tasks)
             settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
             tasks.spawn("dial-facts", settle.run)
+        if telephony is not None and settings.speech.enabled and settings.live_text.enabled:
+            text = build_live_text(
+                settings,
+                telephony,
+                recognition,
+                clock=base.clock,
+                database=base.database,
+                bus=base.bus,
+            )
+            stack.push_async_callback(text.close)
+            await start_live_text(text, tasks)
         if telephony is not None:
             target = settings.centre.service_level_target
             levels = ServiceWatch(telephony.board, base.database, base.clock, target=target)
@@ -218,12 +237,13 @@ async def open_centre(
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
             tasks.spawn("retention", build_retention(settings, base.database, base.clock).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
-            web_port = await _open_web(base, stack, desk, telephony, dialler)
+            web_port = await _open_web(base, stack, desk, telephony, dialler, recognition)
         yield Centre(
             base=base,
             desk=desk,
             telephony=telephony,
             dialler=dialler,
+            recognition=recognition,
             flows=flows,
             agi_port=agi_port,
             web_port=web_port,
@@ -361,10 +381,13 @@ async def _open_web(
     desk: AgentDesk,
     telephony: TelephonyPart | None,
     dialler: DiallerPart | None,
+    recognition: InstalledRecognition,
 ) -> int:
     settings = base.settings
     remote = RemotePreview(base.bus, base.clock, node=settings.pbx.node)
-    checks: Mapping[str, Check] = {f"ami:{settings.pbx.node}": telephony.readiness} if telephony else {}
+    checks: dict[str, Check] = {"speech": readiness(recognition)}
+    if telephony:
+        checks[f"ami:{settings.pbx.node}"] = telephony.readiness
     deps = WebDeps(
         settings=web_settings(settings),
         clock=base.clock,
