@@ -20,7 +20,7 @@ LINE_STATUSES = {
     "on_site": N_("在处理"),
     "done": N_("已解决待回访"),
     "unsolved": N_("回访未解决"),
-    "closed": N_("结案"),
+    "closed": N_("已结案"),
     "unfounded": N_("不属实结案"),
     "rerouted": N_("已改派"),
 }

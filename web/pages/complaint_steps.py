@@ -255,8 +255,8 @@ CASE_FORMS = (
     ),
     StepForm(
         step="not_file",
-        title=N_("不立案"),
-        button=N_("不立案"),
+        title=N_("按不立案处理"),
+        button=N_("按不立案处理"),
         done=N_("已按不立案处理。"),
         run=_not_file,
         fields=(REASON,),

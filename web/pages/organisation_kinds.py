@@ -103,7 +103,7 @@ KINDS = {
     for kind in (
         Kind(
             name="stores",
-            title=N_("店面"),
+            title=N_("各店面"),
             add=N_("新增店面"),
             key="store_id",
             fields=(
@@ -115,7 +115,7 @@ KINDS = {
         ),
         Kind(
             name="departments",
-            title=N_("部门"),
+            title=N_("各部门"),
             add=N_("新增部门"),
             key="code",
             fields=(
@@ -132,7 +132,7 @@ KINDS = {
         ),
         Kind(
             name="crews",
-            title=N_("施工队"),
+            title=N_("各施工队"),
             add=N_("新增施工队"),
             key="crew_id",
             filters=CREW_CHOICES,
