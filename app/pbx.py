@@ -47,6 +47,7 @@ def _trunk(settings: Settings) -> TrunkConfig:
     return TrunkConfig(
         name=trunk.name,
         host=trunk.host or _first_address(trunk.match),
+        port=trunk.port,
         username=trunk.username or None,
         secret=trunk.secret.get_secret_value() or None,
         register=trunk.register_with,

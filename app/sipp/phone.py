@@ -232,13 +232,16 @@ class AgentPhone:
         self._rings: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._stack = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._listener: SippProcess | None = None
 
     async def __aenter__(self) -> "AgentPhone":
         self._port = self._port or free_udp_port(self._host)
         if self._registers:
             await self.register()
         scenario = render_scenario("phone_rings", user=self.number, refusals=PHONE_REFUSALS)
-        await self._listen(self._process(scenario, port=self._port, arguments=["-aa"]))
+        self._listener = self._process(scenario, port=self._port, arguments=["-aa"])
+        self._listening = await self._listen(self._listener)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -252,6 +255,11 @@ class AgentPhone:
         for call in self.calls:
             call.close()
         await self._stack.aclose()
+
+    async def gone(self) -> None:
+        """Wait until it hears no more calls: SIPp has ended."""
+        assert self._listening is not None
+        await asyncio.wait([self._listening])
 
     async def register(self, expires: int = 120) -> None:
         """Tell the PBX where the phone is; 0 takes it away.
@@ -267,11 +275,28 @@ class AgentPhone:
                 raise SippFailed(f"phone {self.number} cannot register: {process.errors().strip()[-200:]}")
 
     async def rings(self, *, within: float = VERB_SECONDS) -> PhoneCall:
-        """Wait for the next call to ring here."""
+        """Wait for the next call to ring here.
+
+        Raises:
+            SippFailed: it does not listen any more: another one has its address, say.
+            TimeoutError: nobody called.
+        """
+        assert self._listening is not None
+        if not self._rings.empty():
+            return self._rings.get_nowait()
+        ringing = asyncio.create_task(self._rings.get())
         try:
-            return await asyncio.wait_for(self._rings.get(), within)
-        except TimeoutError:
-            raise TimeoutError(f"phone {self.number} did not ring within {within:g} s") from None
+            await asyncio.wait(
+                {ringing, self._listening}, timeout=within, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ringing.done():
+                return ringing.result()
+        finally:
+            ringing.cancel()
+        if self._listening.done():
+            said = self._listener.errors().strip()[-200:] if self._listener is not None else ""
+            raise SippFailed(f"phone {self.number} does not listen at {self._host}:{self._port}: {said}")
+        raise TimeoutError(f"phone {self.number} did not ring within {within:g} s")
 
     async def dial(self, number: str, *, wait: bool = True, within: float = VERB_SECONDS) -> PhoneCall:
         """Call a number; returns when it is answered, or at once without ``wait``.
@@ -309,11 +334,12 @@ class AgentPhone:
             arguments=arguments,
         )
 
-    async def _listen(self, process: SippProcess) -> None:
+    async def _listen(self, process: SippProcess) -> asyncio.Task[None]:
         await self._stack.enter_async_context(process)
         task = asyncio.create_task(self._follow(process), name=f"phone-{self.number}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _follow(self, process: SippProcess) -> None:
         async for event in process.events():

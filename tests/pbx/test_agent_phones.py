@@ -197,6 +197,12 @@ async def test_a_number_nobody_has_is_refused(pbx: Pbx) -> None:
             await agent.dial("13900139000")
 
 
+async def test_a_telephone_whose_address_another_one_has_says_so(pbx: Pbx) -> None:
+    async with outside_phone(pbx, "13900139000"), outside_phone(pbx, "13900139001") as second:
+        with pytest.raises(SippFailed, match=r"does not listen at 127\.0\.0\.2"):
+            await second.rings(within=20)
+
+
 async def test_a_caller_who_claims_to_be_an_agent_is_only_a_caller(pbx: Pbx) -> None:
     async with agent_phone(pbx, "1001") as agent:
         await sign_in(pbx, "1001", "service")

@@ -26,7 +26,7 @@ from kernel.db import Database, create_database
 from telephony.asterisk.model import AsteriskPaths
 from telephony.asterisk.render import prepare
 from telephony.roster import Roster
-from tests.support.pbx import Pbx
+from tests.support.pbx import NETWORK_HOST, Pbx
 from tests.support.ports import free_port, free_ports
 from tests.support.runtime import runtime_folder
 from web.auth import build_accounts
@@ -99,6 +99,9 @@ def centre_settings(folder: Path, **changes: Any) -> Settings:
             sections[name] = {**sections.get(name, {}), **value}
         else:
             sections[name] = value
+    # Of its own like all the others: two telephone networks at one address answer each other's calls.
+    trunk = sections["pbx"].get("trunk", {})
+    sections["pbx"]["trunk"] = {"port": free_port(host=trunk.get("host", NETWORK_HOST)), **trunk}
     return load_settings({}, **sections)
 
 
