@@ -21,6 +21,7 @@ from app.console import console, done, step
 from app.demo import company
 from app.demo.articles import seed_articles
 from app.demo.campaigns import fill_campaigns
+from app.demo.customers import DemoCustomers
 from app.demo.month import fill_month
 from app.demo.people import OFFICE
 from app.demo.phones import DemoPhones
@@ -43,7 +44,7 @@ from kernel.clock import SystemClock
 from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
 from kernel.logs import configure_logs
-from telephony.asterisk.model import AgentEndpoint, AsteriskPaths
+from telephony.asterisk.model import AgentEndpoint, AsteriskPaths, PbxConfig
 from telephony.asterisk.render import prepare
 from web.auth import Accounts, build_accounts
 from web.permissions import Role as UserRole
@@ -87,14 +88,14 @@ async def _up(settings: Settings, phones_answer: timedelta | None) -> None:
                 settings = settings.model_copy(update={"redis_url": redis.url})
                 done("Redis")
             passwords = await _data(settings)
-            asterisk, agents = await _asterisk(settings, runtime)
+            asterisk, config = await _asterisk(settings, runtime)
             with step("Asterisk") as current:
                 await stack.enter_async_context(asterisk.running())
                 current.result = f"Asterisk {runtime.asterisk.version}"
             with step("service, menus and prompts"):
                 await stack.enter_async_context(_service(settings).running())
-            phones = await _phones(stack, settings, runtime, asterisk, agents, phones_answer)
-            _welcome(settings, passwords, phones)
+            phones = await _phones(stack, settings, runtime, asterisk, config.agents, phones_answer)
+            _welcome(settings, passwords, phones, await _customers(stack, settings, runtime, config))
             await asyncio.Event().wait()
 
 
@@ -277,7 +278,7 @@ def _password() -> str:
     return "".join(secrets.choice(READABLE) for _ in range(12))
 
 
-async def _asterisk(settings: Settings, runtime: Runtime) -> tuple[AsteriskServer, tuple[AgentEndpoint, ...]]:
+async def _asterisk(settings: Settings, runtime: Runtime) -> tuple[AsteriskServer, PbxConfig]:
     files = runtime.asterisk_files
     root = pbx.asterisk_root(settings)
     paths = AsteriskPaths.under(root, modules=files.modules, data=files.data, sbin=files.sbin)
@@ -294,7 +295,7 @@ async def _asterisk(settings: Settings, runtime: Runtime) -> tuple[AsteriskServe
         folder=root,
         alert=_tell_end,
     )
-    return server, config.agents
+    return server, config
 
 
 async def _phones(
@@ -332,7 +333,26 @@ async def _phones(
     )
 
 
-def _welcome(settings: Settings, passwords: dict[str, str], phones: str) -> None:
+async def _customers(
+    stack: contextlib.AsyncExitStack, settings: Settings, runtime: Runtime, config: PbxConfig
+) -> str:
+    """Play the demo's customers where the trunk leads to this machine; return what the welcome says."""
+    if not settings.demo or "sipp" not in runtime.tools:
+        return ""
+    trunk = config.trunks[0]
+    customers = DemoCustomers(
+        runtime.sipp.command(),
+        pbx=(_reachable(settings.pbx.sip_host), settings.pbx.sip_port),
+        trunk=trunk,
+        folder=settings.data_dir / "run" / "customers",
+    )
+    if not customers.possible:
+        return "not played: the trunk leads elsewhere, or its port is taken"
+    await stack.enter_async_context(customers.running())
+    return "played: they answer calls to them, and a machine's questions with 1"
+
+
+def _welcome(settings: Settings, passwords: dict[str, str], phones: str, customers: str) -> None:
     console.print()
     console.print(f"[bold]Huifang 回访[/]  {escape(settings.centre.company)}")
     console.print(f"  pages    http://{_reachable(settings.web.host)}:{settings.web.port}/", soft_wrap=True)
@@ -358,5 +378,7 @@ def _welcome(settings: Settings, passwords: dict[str, str], phones: str) -> None
                 soft_wrap=True,
             )
     console.print(f"  phones   {phones}", soft_wrap=True)
+    if customers:
+        console.print(f"  customers {customers}", soft_wrap=True)
     console.print(f"  log      {settings.data_dir / 'log' / 'huifang.log'}", soft_wrap=True)
     console.print("  Ctrl-C stops everything.")

@@ -1,7 +1,8 @@
 """The demo agents' telephones, played, so that a first look needs no telephone: they ring, then answer.
 
-One SIPp plays them all. Its calls are telephones that register again and again; what the PBX sends them is
-answered by its out-of-call scenario. What the agent's side says is what it hears (an echo).
+A call of a campaign asks the telephone to answer by itself, and it does at once: whoever was called waits for
+two seconds only. One SIPp plays them all. Its calls are telephones that register again and again; what the
+PBX sends them is answered by its out-of-call scenario. What the agent's side says is what it hears (an echo).
 """
 
 from collections.abc import Callable, Sequence

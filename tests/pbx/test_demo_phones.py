@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.customers import DemoCustomers
 from app.demo.phones import DemoPhones
 from app.runtime import Runtime
+from callback_campaigns.domain import attempt as attempts
+from kernel.clock import SystemClock
+from kernel.ids import new_ulid
 from telephony.agi.session import AgiSession
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.pbx import Pbx, running_pbx
 from tests.support.sipp import customer, sign_in
+from tests.support.survey_calls import originate
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
@@ -75,6 +80,32 @@ async def test_it_rings_then_answers_and_hangs_up_when_the_customer_does(pbx: Pb
             await eventually(lambda: caller.ear.packets > 10)
             await caller.hang_up()
             await eventually(pbx.idle)
+
+
+async def test_a_campaigns_call_finds_a_played_customer_and_an_agent_at_once(pbx: Pbx) -> None:
+    number = "+8613800138000"
+    attempt = attempts.begin(new_ulid(), number, now=SystemClock().now()).attempt
+    customers = DemoCustomers(
+        pbx.runtime.sipp.command(),
+        pbx=(pbx.config.sip_host, pbx.config.sip_port),
+        trunk=pbx.trunk,
+        folder=pbx.config.paths.spool / "customers",
+        ring=timedelta(seconds=0.2),
+        key_every=timedelta(seconds=1),
+    )
+    assert customers.possible
+    # A telephone that would ring for a minute, and a customer who waits for two seconds.
+    async with demo_phones(pbx, ring=60), customers.running():
+        await eventually(lambda: not customers.possible, timeout=10, what="they listen")
+        await sign_in(pbx, "1001", "service")
+        await originate(pbx, attempt, number, queue="service")
+
+        async def up() -> bool:
+            return await state_of(pbx, "1001") == "Up"
+
+        await eventually(up, timeout=20)
+        await pbx.cli("channel request hangup all")
+        await eventually(pbx.idle, timeout=20)
 
 
 async def test_a_customer_who_gives_up_stops_the_ringing_and_the_phone_takes_the_next(pbx: Pbx) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from kernel.db import create_database
 from tests.support.centre import fill
+from tests.support.pbx import NETWORK_HOST
 from tests.support.ports import free_port, free_ports
 from tests.support.runtime import runtime_folder
 from tests.support.waiting import eventually
@@ -40,6 +41,7 @@ class Terminal:
             "HUIFANG_AGI__PORT": str(free_port()),
             "HUIFANG_PBX__SIP_PORT": str(free_port()),
             "HUIFANG_PBX__WS_PORT": str(free_port()),
+            "HUIFANG_PBX__TRUNK__PORT": str(free_port(host=NETWORK_HOST)),
             "HUIFANG_PBX__RTP_START": str(rtp.start),
             "HUIFANG_PBX__RTP_END": str(rtp.stop - 1),
             "COLUMNS": "200",
@@ -97,7 +99,8 @@ async def test_it_starts_tells_how_to_sign_in_and_stops_with_everything(terminal
             f"{login} " in terminal.said and password in terminal.said for login, password in logins.items()
         )
         assert "demo phones answer after 6 s" in terminal.said
-        assert len(terminal.left()) == 5  # itself, Redis, Asterisk, the service, the phones
+        # itself, Redis, Asterisk, the service, the phones, the customers
+        await eventually(lambda: len(terminal.left()) == 6, timeout=20)
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
             form = {"login": "zhouxm", "password": logins["zhouxm"]}
             async with browser.post(
@@ -115,7 +118,7 @@ async def test_it_starts_tells_how_to_sign_in_and_stops_with_everything(terminal
         await eventually(lambda: READY in terminal.said, timeout=30, what="the welcome")
         assert logins["zhouxm"] in terminal.said
         assert "register your own" in terminal.said
-        assert len(terminal.left()) == 4
+        await eventually(lambda: len(terminal.left()) == 5, timeout=20)
         await others_are_refused(terminal)
         up.kill()
         await up.wait()
