@@ -30,14 +30,28 @@ def find(reading: Reading, speaker: Speaker, at: datetime, rules: RuleSet | None
         at: when it was said, in the site's time.
         rules: those that come with the product otherwise.
     """
+    known = rules or shipped_rules()
     text = reading.text[:MAX_TEXT]
+    found = _all(known, text, speaker, at)
+    corrected = known.lexicon.corrected(text)
+    if corrected != text:
+        sure = {one.rule for one in found}
+        found += [
+            replace(one, confidence=round(one.confidence * ONLY_HEARD, 3))
+            for one in _all(known, corrected, speaker, at)
+            if one.rule not in sure
+        ]
+    return tuple(sorted(found, key=lambda one: (one.start, one.end, one.rule)))[:MAX_FINDINGS]
+
+
+def _all(rules: RuleSet, text: str, speaker: Speaker, at: datetime) -> list[Finding]:
     heard = Heard(text)
     times = whens(text, at)
     found: list[Finding] = []
-    for rule in (rules or shipped_rules()).rules:
+    for rule in rules.rules:
         if rule.who is None or rule.who is speaker:
             found += _of_rule(rule, text, heard, speaker, times)
-    return tuple(sorted(found, key=lambda one: (one.start, one.end, one.rule)))[:MAX_FINDINGS]
+    return found
 
 
 def _of_rule(rule: Rule, text: str, heard: Heard, speaker: Speaker, times: Sequence[When]) -> list[Finding]:

@@ -11,11 +11,15 @@ from kernel.yaml_fields import Fields
 from kernel.yaml_tree import Sequence as Items
 from kernel.yaml_tree import YamlRefused, read_yaml
 from speech.rules.findings import RuleKind, Speaker
+from speech.rules.lexicon import LONGEST as LONGEST_WORD
+from speech.rules.lexicon import Lexicon
 from speech.rules.patterns import PhraseInvalid, Phrases
 
 MAX_RULES = 200
 MAX_PHRASES = 80
 MAX_PROBLEMS = 20
+MAX_WORDS = 400
+MAX_LEXICON = 1_000
 MAX_ID = 40
 MAX_VALUE = 60
 MAX_LABEL = 20
@@ -98,10 +102,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """All rules of one language."""
+    """All rules of one language.
+
+    Attributes:
+        lexicon: words of the trade, which also count where others of the same sound stand.
+    """
 
     language: str
     rules: tuple[Rule, ...]
+    lexicon: Lexicon = field(default_factory=lambda: Lexicon(()), compare=False, repr=False)
 
     def words(self) -> tuple[str, ...]:
         """Return plain words of the rules, as hints for a recogniser."""
@@ -130,6 +139,14 @@ def parse_rules(text: str, source: str = "rules") -> RuleSet:
     except YamlRefused as error:
         raise RulesInvalid(f"{source}, line {error.line}: {error.message}", field="text") from error
     language = top.choice("language", ("zh", "en"), "zh")
+    words = top.words("words")
+    if len(words) > MAX_WORDS:
+        complain(top.line_of("words"), f"{len(words)} words: {MAX_WORDS} is the most")
+    for word in words:
+        if not 2 <= len(word) <= LONGEST_WORD or not all("\u4e00" <= char <= "\u9fff" for char in word):
+            complain(
+                top.line_of("words"), f"“{word[:20]}”: a word has 2 to {LONGEST_WORD} Chinese characters"
+            )
     tree = top.tree("rules")
     rules: list[Rule] = []
     if not isinstance(tree, Items) or not tree.items:
@@ -147,7 +164,8 @@ def parse_rules(text: str, source: str = "rules") -> RuleSet:
         seen.add(rule.id)
     if problems:
         raise RulesInvalid("\n".join(problems[:MAX_PROBLEMS]), field="text")
-    return RuleSet(language=language, rules=tuple(rules))
+    known = (*words, *(word for rule in rules for word in rule.sounds))
+    return RuleSet(language=language, rules=tuple(rules), lexicon=Lexicon(known[:MAX_LEXICON]))
 
 
 def _rule(fields: Fields) -> Iterable[Rule]:

@@ -130,10 +130,11 @@ def _syllables(text: str) -> list[str]:
             found += lazy_pinyin(run.group(1), style=Style.NORMAL)
         else:
             found.append(run.group())
-    return [_loose(one) for one in found]
+    return [loose(one) for one in found]
 
 
-def _loose(syllable: str) -> str:
+def loose(syllable: str) -> str:
+    """Return a syllable as it sounds to careless ears: zh like z, ing like in."""
     for strict, loose in _SOUNDS:
         if syllable.startswith(strict):
             syllable = loose + syllable[2:]

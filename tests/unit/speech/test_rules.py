@@ -133,7 +133,7 @@ def test_days_of_past_and_doors_are_no_times() -> None:
 
 def test_the_labelled_sentences_are_understood() -> None:
     """A fence, not the measurement: ``python -m tests.bench reading`` has the figures."""
-    held = scored([one for one in utterances() if one.held])
+    held = scored([one for one in utterances() if one.part == "held"])
     assert len(utterances()) >= 150
     assert held.precision() >= 0.85 and held.recall() >= 0.75
 
@@ -172,3 +172,25 @@ def test_a_phrase_is_no_regular_expression() -> None:
 def test_a_text_of_noise_is_bounded() -> None:
     for noise in ("漏水" * 20_000, "没有" * 20_000, "明天" * 20_000, "(((" * 1_000):
         assert len(said(noise)) <= 60
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("公长要求我另外付钱我不同意", "topic.private_charge"),
+        ("木地班起拱了", "topic.carpentry"),
+        ("维生间的门关不上", "place.bathroom"),
+        ("家里甲全太高了", "topic.smell"),
+    ],
+)
+def test_words_of_the_trade_are_known_by_their_sound(text: str, rule: str) -> None:
+    found = {one.rule: one.confidence for one in said(text)}
+    assert 0.5 <= found[rule] < 0.8
+
+
+def test_a_word_of_its_own_is_left_alone() -> None:
+    lexicon = shipped_rules().lexicon
+    for text in ("我们公司的公章", "早上的露水", "目的是什么", "今天风光很好", "ABC 123", ""):
+        assert lexicon.corrected(text) == text
+    assert lexicon.corrected("公长没来") == "工长没来"
+    assert len(lexicon.corrected("公长" * 500)) == 1000
