@@ -139,6 +139,33 @@ async def want_text(
     )
 
 
+async def progress_of(database: Database, *, since: datetime, now: datetime) -> Progress:
+    """Return how far the text after the calls is; finished ones are counted from ``since`` on."""
+    table = TranscriptJobRow
+    async with database.session() as session:
+        waits = table.state == JobState.WAITING.value
+        waiting, oldest = (
+            await session.execute(select(func.count(), func.min(table.created_at)).where(waits))
+        ).one()
+        busy = await session.scalars(
+            select(table).where(waits, table.claimed_until > now, table.audio_seconds.is_not(None)).limit(20)
+        )
+        working = tuple(job_view(row) for row in busy)
+        reason = await session.scalar(
+            select(table.reason).where(waits, table.reason != "").order_by(table.due_at).limit(1)
+        )
+        query = select(table.state, func.count()).where(table.finished_at >= since).group_by(table.state)
+        ended = dict((await session.execute(query)).all())
+    return Progress(
+        waiting=waiting,
+        working=working,
+        oldest_at=oldest,
+        reason="" if working else reason or "",
+        done=ended.get(JobState.DONE.value, 0) + ended.get(JobState.NOTHING.value, 0),
+        failed=ended.get(JobState.FAILED.value, 0),
+    )
+
+
 class AfterCall:
     """Makes text of recordings. Give :meth:`run` to the supervisor.
 
@@ -194,32 +221,8 @@ class AfterCall:
         return await self._worker.run_once()
 
     async def progress(self, *, since: datetime) -> Progress:
-        """Return how far the text after the calls is; finished ones are counted from ``since`` on."""
-        table, now = TranscriptJobRow, self._clock.now()
-        async with self._database.session() as session:
-            waits = table.state == JobState.WAITING.value
-            waiting, oldest = (
-                await session.execute(select(func.count(), func.min(table.created_at)).where(waits))
-            ).one()
-            busy = await session.scalars(
-                select(table)
-                .where(waits, table.claimed_until > now, table.audio_seconds.is_not(None))
-                .limit(20)
-            )
-            working = tuple(_view(row) for row in busy)
-            reason = await session.scalar(
-                select(table.reason).where(waits, table.reason != "").order_by(table.due_at).limit(1)
-            )
-            query = select(table.state, func.count()).where(table.finished_at >= since).group_by(table.state)
-            ended = dict((await session.execute(query)).all())
-        return Progress(
-            waiting=waiting,
-            working=working,
-            oldest_at=oldest,
-            reason="" if working else reason or "",
-            done=ended.get(JobState.DONE.value, 0) + ended.get(JobState.NOTHING.value, 0),
-            failed=ended.get(JobState.FAILED.value, 0),
-        )
+        """Return how far the text after the calls is; see :func:`progress_of`."""
+        return await progress_of(self._database, since=since, now=self._clock.now())
 
     async def _handle(self, rows: Sequence[TranscriptJobRow]) -> None:
         for row in rows:
@@ -394,7 +397,8 @@ class AfterCall:
 WAITS_FOR_MODEL = (ModelMissing, ModelDamaged, EngineMissing)
 
 
-def _view(row: TranscriptJobRow) -> JobView:
+def job_view(row: TranscriptJobRow) -> JobView:
+    """Return a stored job."""
     return JobView(
         call_id=row.call_id,
         priority=Priority(row.priority),

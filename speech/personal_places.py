@@ -14,12 +14,21 @@ PERSONAL = Personal(
             keeps="ROUTINE",
             rows=True,
         ),
+        Place(
+            table="transcript_correction",
+            columns=("before", "after"),
+            of=Record.CALL,
+            by="call_id",
+            keeps="ROUTINE",
+            rows=True,
+        ),
     ),
     innocent={
         "how a text was made, not what it says": (
             *("transcript_segment.speaker", "transcript_segment.agent_number", "transcript_segment.engine"),
             *("transcript_segment.model", "transcript_segment.source", "transcript_segment.gap"),
             *("transcript_job.state", "transcript_job.language", "transcript_job.agent_number"),
+            "transcript_correction.by",
             *("transcript_job.reason", "transcript_job.claimed_by"),
         ),
     },

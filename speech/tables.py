@@ -23,7 +23,8 @@ class SegmentRow(Base):
         source: ``live``, or ``after`` for text made from the recording.
         gap: why sound is missing here (:class:`speech.buffer.GapReason`); ``None`` for text.
         lost_ms: of a gap: sound that came and was dropped.
-        corrected: what a person made of it; ``raw`` and ``text`` stay.
+        corrected: what a person made of it last; ``raw`` and ``text`` stay.
+        version: grows with each correction.
         replaced_at: when a better text, or the recording of a gap, took its place; it is kept, not shown.
     """
 
@@ -45,5 +46,22 @@ class SegmentRow(Base):
     gap: Mapped[str | None] = mapped_column(String(20))
     lost_ms: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     corrected: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     replaced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CorrectionRow(Base):
+    """One correction: what stood there before, and who changed it."""
+
+    __tablename__ = "transcript_correction"
+    __table_args__ = (Index("ix_transcript_correction_segment_id", "segment_id"),)
+
+    correction_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    segment_id: Mapped[str] = mapped_column(Ulid)
+    call_id: Mapped[str] = mapped_column(Ulid)
+    before: Mapped[str] = mapped_column(Text)
+    after: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(String(80))
+    by_id: Mapped[str | None] = mapped_column(Ulid)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)

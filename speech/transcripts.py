@@ -44,7 +44,13 @@ class Segment:
     gap: str | None = None
     lost: float = 0.0
     corrected: str | None = None
+    version: int = 1
     created_at: datetime
+
+    @property
+    def shown(self) -> str:
+        """What a reader sees: the correction, if there is one."""
+        return self.corrected if self.corrected is not None else self.text
 
 
 class TranscriptWriter:
@@ -198,5 +204,6 @@ def to_segment(row: SegmentRow) -> Segment:
         gap=row.gap,
         lost=row.lost_ms / 1000,
         corrected=row.corrected,
+        version=row.version,
         created_at=row.created_at,
     )

@@ -54,6 +54,7 @@ from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.api.v1.speech_rules import ROUTES as SPEECH_RULE_ROUTES
 from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
+from web.api.v1.transcripts import ROUTES as TRANSCRIPT_ROUTES
 from web.api.v1.voices import ROUTES as VOICE_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
@@ -90,6 +91,7 @@ ROUTES: tuple[Route, ...] = (
     *LEGAL_HOLD_ROUTES,
     *DATA_REQUEST_ROUTES,
     *TICKET_ROUTES,
+    *TRANSCRIPT_ROUTES,
     *FORWARDED_ROUTES,
     *KNOWLEDGE_ROUTES,
     *CALLBACK_TASK_ROUTES,

@@ -5,6 +5,7 @@ from aiohttp import web
 from web.pages import (
     account,
     agent,
+    call_text,
     callback_answers,
     callback_form,
     callback_results,
@@ -47,6 +48,7 @@ def setup(app: web.Application) -> None:
     account.setup(app)
     agent.setup(app)
     supervisor.setup(app)
+    call_text.setup(app)
     calls.setup(app)
     callbacks.setup(app)
     callback_answers.setup(app)

@@ -15,6 +15,22 @@ def upgrade() -> None:
     """Bring the schema to this revision."""
     op.add_column("transcript_segment", sa.Column("corrected", sa.Text(), nullable=True))
     op.add_column("transcript_segment", sa.Column("replaced_at", UtcDateTime(), nullable=True))
+    op.add_column(
+        "transcript_segment", sa.Column("version", sa.Integer(), server_default="1", nullable=False)
+    )
+    op.create_table(
+        "transcript_correction",
+        sa.Column("correction_id", sa.String(length=26), nullable=False),
+        sa.Column("segment_id", sa.String(length=26), nullable=False),
+        sa.Column("call_id", sa.String(length=26), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("by_id", sa.String(length=26), nullable=True),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("correction_id", name=op.f("pk_transcript_correction")),
+    )
+    op.create_index("ix_transcript_correction_segment_id", "transcript_correction", ["segment_id"])
     op.create_table(
         "transcript_job",
         sa.Column("call_id", sa.String(length=26), nullable=False),
@@ -42,6 +58,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the schema back to the one before."""
     op.drop_table("transcript_job")
+    op.drop_table("transcript_correction")
     with op.batch_alter_table("transcript_segment") as batch:
+        batch.drop_column("version")
         batch.drop_column("replaced_at")
         batch.drop_column("corrected")

@@ -1,0 +1,67 @@
+"""Models of ``/api/v1/calls/{call_id}/transcript`` and ``/transcripts/progress``."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from web.api.v1.people_schemas import Body
+from web.api.v1.schemas import Out
+
+Speaker = Literal["customer", "agent"]
+JobStateName = Literal["waiting", "done", "nothing", "failed"]
+
+
+class TranscriptSegment(Out):
+    """What one speaker said, or that something is missing here (``gap``); seconds since the call began."""
+
+    segment_id: str
+    speaker: Speaker
+    agent_number: str | None
+    start: float
+    end: float
+    shown: str = Field(description="What a reader sees: the correction, if there is one.")
+    text: str = Field(description="What the recogniser wrote, made fit to read.")
+    raw: str = Field(description="What the recogniser wrote.")
+    words: tuple[dict[str, Any], ...] = Field(description="`text`, `start`, `end`, `confidence` (or `null`).")
+    engine: str
+    model: str
+    source: Literal["live", "after"]
+    gap: str | None = Field(description="Why sound is missing; `null` for text.")
+    version: int
+
+
+class TranscriptOut(Out):
+    """What was said in a call."""
+
+    call_id: str
+    state: JobStateName | None = Field(
+        description="Of the text from the recording; `null` if none is wanted."
+    )
+    reason: str = Field(description="Code of what it waits or failed for.")
+    segments: tuple[TranscriptSegment, ...]
+
+
+class TranscriptCorrectionIn(Body):
+    """What was really said."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class TranscriptWork(Out):
+    """A call that is listened to at the moment."""
+
+    call_id: str
+    audio_seconds: float | None
+    heard_seconds: float
+
+
+class TranscriptProgress(Out):
+    """How far text after the calls is."""
+
+    waiting: int
+    working: tuple[TranscriptWork, ...]
+    oldest_at: datetime | None = Field(description="Since when the one waits that has waited longest.")
+    reason: str = Field(description="Why nothing moves; empty if it does.")
+    done: int = Field(description="Since the site's midnight.")
+    failed: int
