@@ -218,7 +218,7 @@ async def part(request: web.Request, talk: Talk, *, problem: str = "") -> dict[s
     worst = min(verdicts, key=list(words.VERDICTS)[::-1].index, default=None)
     return {
         "talk": talk,
-        "title": "、".join(one.questionnaire.title for one in talk.sets),
+        "title": gettext("、").join(one.questionnaire.title for one in talk.sets),
         "questions": asked,
         "messages": _messages(talk, asked, hidden),
         "needed": len(needed),

@@ -166,7 +166,7 @@ async def _groups(request: web.Request, project_id: str) -> dict[str, dict[str, 
     except NotFound:
         return {}
     return {
-        str(class_.value): {"customers": group.customers, "nos": "、".join(group.nos[:GROUP_SHOWN])}
+        str(class_.value): {"customers": group.customers, "nos": gettext("、").join(group.nos[:GROUP_SHOWN])}
         for class_, group in found.items()
     }
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from crm.notices.rules import shipped
 from crm.timeline import Channel, TimelineEntry
 from web import labels
-from web.i18n import N_, current_language
+from web.i18n import N_, current_language, gettext
 from web.pages import callback_words, case_words, repair_words, ticket_words
 from web.pages.notices import CHANNELS as MESSAGE_CHANNELS
 from web.pages.notices import STATES as MESSAGE_STATES
@@ -122,6 +122,6 @@ def _about(entry: TimelineEntry) -> str:
             return " ".join(str(detail[key]) for key in ("contract_no", "amount") if key in detail)
         case Channel.CALLBACK:
             kinds = [labels.word(callback_words.KINDS, kind) for kind in detail.get("kinds", ())]
-            return "、".join(kinds) or str(detail.get("title", ""))
+            return gettext("、").join(kinds) or str(detail.get("title", ""))
         case _:
             return ""

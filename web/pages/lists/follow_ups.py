@@ -141,7 +141,7 @@ async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -
             Ratio(
                 label=labels.word(labels.CASE_KINDS, one.kind.value)
                 + " "
-                + "、".join(labels.word(words.SEVERITIES, level) for level in one.severities),
+                + gettext("、").join(labels.word(words.SEVERITIES, level) for level in one.severities),
                 rank=labels.word(labels.ROLES, one.rank.value),
                 share=one.share.text,
                 target=round(100 * one.target),
