@@ -121,6 +121,9 @@ class SpeechSettings(Section):
     engine: EngineName = Field(
         "", description="Only models of this engine (`vosk`, `whisper`); empty: the best one for a language."
     )
+    trade_words: bool = Field(
+        True, description="Expect words of the trade in Mandarin: what only sounds like one becomes it."
+    )
     models_dir: str = Field("", description="Folder of the models; empty: `models` in `data_dir`.")
     warm: bool = Field(
         True, description="Have a recogniser ready; if not, the first call waits until the model is loaded."

@@ -38,6 +38,7 @@ def build_recognition(settings: Settings) -> InstalledRecognition:
         languages=speech.languages,
         engine=speech.engine,
         enabled=speech.enabled,
+        trade_words=speech.trade_words,
     )
 
 

@@ -12,6 +12,7 @@ from speech.engines import ENGINES
 from speech.model_store import ModelStore
 from speech.pool import PoolLimits, ProcessTranscriber
 from speech.ports import ModelMissing, Transcriber
+from speech.trade_words import TRADE_WORDS
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,7 @@ class InstalledRecognition:
     Args:
         languages: those that calls are held in; the first one is kept warm.
         engine: only models of this engine, "" for any.
+        trade_words: words of the trade are expected, besides the phrases of a stream.
         enabled: if not, nothing is installed as far as anybody here can tell.
     """
 
@@ -36,8 +38,10 @@ class InstalledRecognition:
         languages: Sequence[str] = (),
         engine: str = "",
         enabled: bool = True,
+        trade_words: bool = True,
     ) -> None:
         self.enabled = enabled
+        self._words = {"zh": TRADE_WORDS} if trade_words else {}
         self._store = store
         self._limits = limits
         self._wanted = tuple(languages)
@@ -123,7 +127,7 @@ class InstalledRecognition:
                 return self._store.folder(entry.name)
 
             found = ProcessTranscriber(
-                entry.engine, entry.name, frozenset(entry.languages), folder, self._limits
+                entry.engine, entry.name, frozenset(entry.languages), folder, self._limits, self._words
             )
             self._transcribers[entry.name] = found
         return found

@@ -98,7 +98,7 @@ ENGINES: dict[str, EngineKind] = {
         streaming=True,
         partials=True,
         word_times=True,
-        # A grammar forbids every other word: it is no hint.
+        # A grammar forbids every other word: it is no hint. What sounds like a phrase is mended afterwards.
         phrases=False,
         piece_seconds=0.1,
         silent_for=timedelta(seconds=20),

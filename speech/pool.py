@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -63,6 +63,7 @@ class ProcessTranscriber:
     Text after the call has a process of its own, which yields to everything else and goes when it is idle.
 
     Args:
+        words: language → words that are always expected, besides the phrases of a stream.
         folder: returns where the model's files are; raises ``ModelMissing`` or ``ModelDamaged``. Asked each
             time a process is started.
     """
@@ -74,7 +75,9 @@ class ProcessTranscriber:
         languages: frozenset[str],
         folder: Callable[[], Path],
         limits: PoolLimits,
+        words: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
+        self._words = words or {}
         self._engine = engine
         self._model = model
         self._languages = languages
@@ -107,7 +110,7 @@ class ProcessTranscriber:
             streaming=kind.streaming,
             partials=kind.partials,
             word_times=kind.word_times,
-            phrases=kind.phrases,
+            phrases=kind.phrases or "zh" in self._languages,
             languages=self._languages,
         )
 
@@ -131,7 +134,7 @@ class ProcessTranscriber:
             raise LanguageUnknown(
                 f"{self._model} does not know {language!r}: it knows {known}", field="language"
             )
-        hints = checked_phrases(phrases)
+        hints = (*checked_phrases(phrases), *self._words.get(language, ()))
         process = await self._process(background)
         return await process.open(
             language, at=at, phrases=hints if self.capabilities.phrases else (), patience=patience

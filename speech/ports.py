@@ -124,7 +124,7 @@ class Heard:
     time and never change.
 
     Attributes:
-        text: as the engine wrote it, never empty; ``speech.reading`` makes it fit to read.
+        text: as it was recognised, never empty; ``speech.reading`` makes it fit to read.
         start: seconds on the stream's clock.
         end: seconds, not before ``start``.
         words: with their times, if the engine can (``Capabilities.word_times``); empty in partials.

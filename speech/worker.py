@@ -13,10 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from speech.engines import Engine, Listener, ModelUnfit, load_engine
+from speech.homophones import Homophones
 from speech.ports import BYTES_PER_SECOND
 from speech.wire import Decoder, Frame, Kind, Said, WireBroken, encode, encode_json, piece_to_json
 
@@ -33,6 +35,7 @@ class Ear:
     language: str
     phrases: tuple[str, ...]
     thorough: bool
+    expects: Homophones | None = None
     listener: Listener | None = None
     waiting: bytearray = field(default_factory=bytearray)
     finished: bool = False
@@ -113,6 +116,8 @@ class Desk:
         if ear.listener is None:
             if ear.closed:
                 return
+            if ear.language == "zh" and ear.phrases:
+                ear.expects = expecting(ear.phrases)
             ear.listener = self._engine.listener(ear.language, ear.phrases, thorough=ear.thorough)
             self._out.send(encode(Kind.OPENED, ear.number))
         for _ in range(TURN_PIECES):
@@ -141,6 +146,8 @@ class Desk:
 
     def _say(self, ear: Ear, pieces: Iterable[Said]) -> None:
         for piece in pieces:
+            if ear.expects is not None:
+                piece = ear.expects.put(piece)
             self._out.send(encode_json(Kind.HEARD, ear.number, piece_to_json(piece)))
 
     def _end(self, ear: Ear, listener: Listener) -> None:
@@ -148,6 +155,12 @@ class Desk:
         ear.finished = ear.closed = False
         ear.waiting.clear()
         self._engine.release(listener)
+
+
+@lru_cache(maxsize=8)
+def expecting(phrases: tuple[str, ...]) -> Homophones:
+    """Return the phrases ready to be put; calls of a queue have the same."""
+    return Homophones(phrases)
 
 
 class Out:
