@@ -24,6 +24,9 @@ from kernel.ids import new_ulid
 BLOCK_MS = 2000
 ANSWER_SECONDS = 7.0
 """Longest wait for Redis, reading's own block included."""
+KEPT_SECONDS = 300
+"""Older ones leave the stream: live events may hold what customers say, and nobody reads them late."""
+SWEEP_SECONDS = 30.0
 GATHER_SECONDS = 0.01
 """Events come in handfuls: so long one waits for its like, on its way to Redis and from there."""
 
@@ -204,8 +207,12 @@ class Bus:
 
     async def _receive(self, redis: "Redis") -> None:
         last: Any = "$"
+        sweep_at = 0.0
         while True:
             try:
+                if asyncio.get_running_loop().time() >= sweep_at:
+                    await self._sweep(redis)
+                    sweep_at = asyncio.get_running_loop().time() + SWEEP_SECONDS
                 async with asyncio.timeout(ANSWER_SECONDS):
                     if last == "$":
                         newest = await redis.xrevrange(self._stream, count=1)
@@ -223,6 +230,14 @@ class Bus:
                     if fields.get(b"o") != self._origin:
                         self._take(fields.get(b"e", b""))
             await asyncio.sleep(GATHER_SECONDS)
+
+    async def _sweep(self, redis: "Redis") -> None:
+        """Take out of the stream what is too old for anybody."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            seconds, _ = await redis.time()
+            await redis.xtrim(
+                self._stream, minid=str((int(seconds) - KEPT_SECONDS) * 1000), approximate=False
+            )
 
     def _take(self, raw: bytes) -> None:
         try:

@@ -427,6 +427,24 @@ async def test_live_events_reach_the_other_process(redis: Redis, clock: FakeCloc
     assert await end_tasks(pumps) == ()
 
 
+async def test_live_events_do_not_stay_in_redis(redis: Redis, clock: FakeClock) -> None:
+    bus = Bus(redis, stream="hf:old")
+    await redis.xadd("hf:old", {b"o": b"elsewhere", b"e": "客户说的话".encode()}, id="1-1")
+    pump = asyncio.create_task(bus.run())
+
+    async def swept() -> bool:
+        return await redis.xlen("hf:old") == 0
+
+    await eventually(swept, timeout=20)
+    bus.publish(ChoreDone(at=clock.now(), chore="new"))
+
+    async def kept() -> bool:
+        return await redis.xlen("hf:old") == 1
+
+    await eventually(kept, timeout=20)
+    assert await end_tasks([pump]) == ()
+
+
 async def test_sqlite_is_prepared(sqlite: Database) -> None:
     async with sqlite.session() as session:
         assert (await session.execute(text("PRAGMA journal_mode"))).scalar_one() == "wal"
