@@ -146,17 +146,45 @@ async def test_both_speakers_words_are_on_the_agents_page_and_on_record(
         assert recogniser.streams == []
 
 
-async def test_a_tap_moves_with_a_transfer_and_is_gone_while_nobody_may_listen(
+async def test_pause_our_own_end_a_dead_recogniser_and_a_transfer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Recognition.built(monkeypatch, "一句")
+    recogniser = Recognition.built(monkeypatch, "一句")
     async with talking(tmp_path) as line:
-        centre, bus = line.centre, line.centre.service.base.bus
+        centre = line.centre
         await line.tapped(2)
+        bus = centre.service.base.bus
         bus.publish(ListeningPaused(at=centre.clock.now(), call_id=line.call_id))
         await line.tapped(0)
         bus.publish(ListeningResumed(at=centre.clock.now(), call_id=line.call_id))
         await line.tapped(2)
+
+        # Our end leaves no tap, and the call goes on; so does its text when we are back.
+        await centre.stop_service()
+        await line.tapped(0)
+        assert line.caller.up
+        assert line.ring.up
+        await centre.restart_service()
+        await line.tapped(2)
+        play(line.caller, LEAK.pcm)
+
+        async def said() -> bool:
+            return [segment.text for segment in await line.segments() if segment.text] == ["一句"]
+
+        await eventually(said, timeout=20)
+
+        # The recogniser dies under it: a gap.
+        bus = centre.service.base.bus
+        async with bus.subscribe(SpeechHeard, SpeechMissed, name="test") as told:
+            play(line.caller, LEAK.pcm)
+            async with asyncio.timeout(80):
+                await told.get()
+                for stream in tuple(recogniser.streams):
+                    stream.lose()
+                while not isinstance(await told.get(), SpeechMissed):
+                    pass
+
+        # The call goes to a colleague, and the agent's tap with it.
         async with (
             agent_phone(centre.pbx, "1002") as other,
             bus.subscribe(SpeechHeard, name="test") as heard,
@@ -174,37 +202,6 @@ async def test_a_tap_moves_with_a_transfer_and_is_gone_while_nobody_may_listen(
             assert (event.call_id, event.agent_number) == (line.call_id, "1002")
             await line.caller.hang_up()
             await line.tapped(0)
-
-
-async def test_our_end_in_the_middle_of_a_call_leaves_no_tap_and_the_call_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recogniser = Recognition.built(monkeypatch, "一句")
-    async with talking(tmp_path) as line:
-        await line.tapped(2)
-        await line.centre.stop_service()
-        await line.tapped(0)
-        assert line.caller.up
-        assert line.ring.up
-        await line.centre.restart_service()
-        await line.tapped(2)
-        play(line.caller, LEAK.pcm)
-
-        async def said() -> bool:
-            return [segment.text for segment in await line.segments() if segment.text] == ["一句"]
-
-        await eventually(said, timeout=20)
-        # The recogniser dies under it: a gap, and on it goes.
-        bus = line.centre.service.base.bus
-        async with bus.subscribe(SpeechHeard, SpeechMissed, name="test") as told:
-            play(line.caller, LEAK.pcm)
-            async with asyncio.timeout(80):
-                await told.get()
-                for stream in tuple(recogniser.streams):
-                    stream.lose()
-                while not isinstance(await told.get(), SpeechMissed):
-                    pass
-        assert line.caller.up
 
 
 async def test_a_real_recogniser_hears_mandarin_over_the_telephone(tmp_path: Path) -> None:
