@@ -108,16 +108,16 @@ def more_homes(count: int = HOMES_WANTED) -> list[MoreHome]:
 def _finished_for(number: int) -> int:
     """Return how many days ago, when the month begins, the work on a finished home began.
 
-    At its end, of ten one has fittings whose warranty ends within weeks, one whose fittings are warranted no more, and
-    one that is warranted for little but what is concealed.
+    At its end, of ten one has fittings whose warranty ends within weeks, one fittings that are warranted no
+    more, and one is warranted for little but what is concealed; their cards are issued.
     """
     place = number // 6
     match place % 10:
         case 3:
             return WORK_DAYS + 305 - place // 10 % 12
-        case 6:
+        case 5:
             return WORK_DAYS + 340 + place
-        case 8:
+        case 9:
             return WORK_DAYS + 710 + place
         case _:
             return 150 + number % 240

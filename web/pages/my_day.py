@@ -66,6 +66,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "who": who,
         "mine": who == actor.user_id,
         "has_telephone": user.agent_id is not None,
+        "extensions": any(one.agent_no for item in day.unsigned for one in item.whom),
         "overdue": [_limit(item, now) for item in day.overdue],
         "today": [_limit(item, now) for item in day.today],
         "callbacks": [row_of(item, now) for item in day.callbacks],

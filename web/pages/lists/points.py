@@ -238,7 +238,7 @@ async def one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> 
         "files": await crm.point_files.of_point(actor, point_id) if sees_costs else None,
         "adds_files": actor.can(Permission.STAFF_EDIT),
         "file_problem": tried.attempt.problem if tried.key == FILES else "",
-        "figures": shown_figures(await crm.point_figures.of_point(actor, point_id, until=month))
+        "figures": shown_figures(begun(await crm.point_figures.of_point(actor, point_id, until=month)))
         if sees_costs
         else None,
         "may_export": sees_costs and actor.can(Permission.EXPORT),
@@ -311,6 +311,12 @@ class ShownFigures:
     satisfied: int | None
     most_visits: int
     most_cost: Decimal
+
+
+def begun(months: Sequence[PointFigures]) -> Sequence[PointFigures]:
+    """Return months, the latest first, without those before anything happened; this month is always there."""
+    said = [place for place, one in enumerate(months) if one.repairs or one.visits or one.parts or one.budget]
+    return months[: max(said, default=0) + 1]
 
 
 def shown_figures(found: Sequence[PointFigures]) -> list[ShownFigures]:
