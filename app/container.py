@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import importlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -21,10 +21,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
+from app.after_text import AFTER_FACTS, TextWanted, build_after_call
 from app.call_alerts import CALL_FACTS, CallListener
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
-from app.live_text import build_live_text, start_live_text
+from app.live_text import LiveTextPart, build_live_text, start_live_text
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.own_files import own_or_shipped
@@ -72,6 +73,7 @@ from kernel.outbox import FactConsumer, FactHandler, OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from speech.choice import InstalledRecognition
+from speech.ports import Recognition
 from telephony.agi import AgiConfig, AgiServer
 from telephony.agi.server import reason_of
 from telephony.board_reader import BoardReader
@@ -216,6 +218,7 @@ async def open_centre(
             start_dialler(dialler, tasks)
             settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
             tasks.spawn("dial-facts", settle.run)
+        text: LiveTextPart | None = None
         if telephony is not None and settings.speech.enabled and settings.live_text.enabled:
             text = build_live_text(
                 settings,
@@ -227,6 +230,9 @@ async def open_centre(
             )
             stack.push_async_callback(text.close)
             await start_live_text(text, tasks)
+        if telephony is not None and settings.speech.enabled:
+            is_late = text.live.is_late if text is not None else (lambda: False)
+            start_after_call(base, recognition, is_late)
         if telephony is not None:
             target = settings.centre.service_level_target
             levels = ServiceWatch(telephony.board, base.database, base.clock, target=target)
@@ -248,6 +254,22 @@ async def open_centre(
             agi_port=agi_port,
             web_port=web_port,
         )
+
+
+def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[], bool]) -> None:
+    """Have text made of ended calls' recordings."""
+    after = build_after_call(
+        base.settings,
+        recognition,
+        clock=base.clock,
+        database=base.database,
+        bus=base.bus,
+        worker=base.worker,
+        late=is_late,
+    )
+    wanted = TextWanted(base.clock, language=next(iter(base.settings.speech.languages), "zh"))
+    base.tasks.spawn("text-wanted", _consumer(base, "speech.after", AFTER_FACTS, wanted.on_fact).run)
+    base.tasks.spawn("text-after-calls", after.run)
 
 
 async def _open_base(settings: Settings, clock: Clock, stack: contextlib.AsyncExitStack) -> Base:

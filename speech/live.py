@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 Read = Callable[[str], str]
 """Makes what a recogniser wrote fit to read; never fails."""
 
+LATE = 1.5
+"""Seconds behind the voice from which on live text is late."""
+LATE_FOR = 10.0
+"""Seconds for which it then counts as late: whoever makes text after the call waits."""
 UNTAPPED = 2.0
 """Seconds at the end of a tap that had no sound and are no gap: the channel was hanging up."""
 
@@ -64,6 +68,11 @@ class LiveText:
         self._config = config
         self._speakers: dict[UUID, _Speaker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._late_until = 0.0
+
+    def is_late(self) -> bool:
+        """Return whether live text was late a moment ago."""
+        return self._clock.monotonic() < self._late_until
 
     @property
     def available(self) -> bool:
@@ -161,6 +170,8 @@ class LiveText:
 
     def note(self, known: _Speaker, piece: Heard, delay: float) -> None:
         """Tell a text, and keep it if it is final."""
+        if delay > LATE:
+            self._late_until = self._clock.monotonic() + LATE_FOR
         raw = piece.text[:MAX_TEXT]
         text = self._read(raw)[:MAX_TEXT]
         if not text:
@@ -239,6 +250,8 @@ class LiveText:
 
     def note_state(self, known: _Speaker, state: str, delay: float, reason: str) -> None:
         """Tell how listening goes."""
+        if delay > LATE:
+            self._late_until = self._clock.monotonic() + LATE_FOR
         self._bus.publish(
             SpeechState(
                 at=self._clock.now(),
