@@ -6,7 +6,6 @@ from aiohttp import web
 
 from kernel.access import Actor
 from kernel.clock import Clock
-from kernel.errors import Forbidden
 from speech.reading import read
 from speech.reading.sensitive import hidden, sensitive
 from speech.rule_book import read_rules
@@ -200,8 +199,8 @@ async def remove_speech_phrase(call: Call[NoQuery]) -> SpeechPhraseList:
     response=SuggestionList,
     permission=Permission.CASES_REGISTER,
     summary="Say what a form might hold, from what is being said in a call",
-    description="Each proposal names the words that it comes from. Without live text there are none. For the "
-    "agent of the call, and for who may hear every call.",
+    description="Each proposal names the words that it comes from. There are none without live text, and of "
+    "others' calls for agents.",
     tag=TAG,
     path_parameters=CALL,
 )
@@ -209,7 +208,7 @@ async def list_suggestions(call: Call[SuggestionsQuery]) -> SuggestionList:
     """Return proposals."""
     suggester, call_id = services(call.request).suggester, call.request.match_info["call_id"]
     if not await may_read(call.request, call_id):
-        raise Forbidden("agents see what is said in their own calls", field="call_id")
+        return SuggestionList(items=(), topics=())
     found = await suggester.suggestions(call_id, call.query.form)
     return SuggestionList.model_validate(
         {"items": found, "topics": await suggester.topics(call_id)}, from_attributes=True

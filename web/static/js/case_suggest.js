@@ -2,6 +2,8 @@
 import { keepFresh } from "./case_live.js";
 
 const MOST = 9;
+const BETWEEN = "\uff1b"; // semicolon and full stop of Chinese texts
+const END = /[\u3002\uff1b;]$/;
 
 /** Look after the proposals beside `form`, where the page has them. */
 export function proposeFromSpeech(form) {
@@ -46,7 +48,7 @@ export function proposeFromSpeech(form) {
     if (!field) return;
     if (mode === "add") {
       const now = field.value.trim();
-      if (!now.includes(value)) field.value = now ? `${now.replace(/[。；;]$/, "")}；${value}`.slice(0, field.maxLength > 0 ? field.maxLength : undefined) : value;
+      if (!now.includes(value)) field.value = now ? `${now.replace(END, "")}${BETWEEN}${value}`.slice(0, field.maxLength > 0 ? field.maxLength : undefined) : value;
     } else {
       const written = touched.has(button.dataset.field) || (field.localName === "input" && field.value.trim() !== "");
       if (written && field.value !== value) {
