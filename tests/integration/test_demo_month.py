@@ -31,6 +31,7 @@ from tests.support.web import PASSWORD, cheap_passwords
 from web.auth import build_accounts
 from web.crm_part import CrmServices, build_crm
 from web.deps import WebSettings
+from web.pages.case_shown import ACTIONS
 from web.permissions import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -229,3 +230,11 @@ async def test_the_repair_point_has_an_agreement_books_and_repairs(played: Playe
     assert sum(one.parts for one in months) > 0
     approved = [one for one in await points.accounts(manager) if one.approved_by]
     assert approved and approved[0].actual is not None
+
+
+async def test_every_line_of_a_cases_history_is_in_words(played: Played) -> None:
+    entities = ("complaint", "complaint_line", "repair", "ticket", "ticket_part")
+    rows = await played.rows("SELECT DISTINCT entity, action FROM audit_record")
+    noted = {action for entity, action in rows if entity in entities}
+    assert len(noted) > 25
+    assert noted - set(ACTIONS) == set()

@@ -218,6 +218,9 @@ AUDIT_ACTIONS = {
     "complaint.not_file": N_("不立案"),
     "complaint.analyse": N_("客诉分析"),
     "complaint.customer_called": N_("隐号致电客户"),
+    "complaint.status": N_("状态变更"),
+    "case.followed_up": N_("结案抽查"),
+    "source.replied": N_("回复转办热线"),
 }
 
 for _class, _codes in SUBCLASSES.items():

@@ -60,4 +60,7 @@ ACTIONS = {
     "repair.called_back": N_("回访客户"),
     "repair.customer_called": N_("隐号致电客户"),
     "repair.closed": N_("结案"),
+    "repair.costed": N_("核算费用"),
+    "repair.point_given": N_("交给维修点"),
+    "repair.point_taken_back": N_("从维修点收回"),
 }
