@@ -40,7 +40,7 @@ class Recognition(FakeRecogniser):
     @classmethod
     def built(cls, monkeypatch: pytest.MonkeyPatch, *script: str) -> "Recognition":
         """Have the service built with this one."""
-        made = cls(*script)
+        made = cls(*script, pause=1.2)  # longer than people pause within a sentence
 
         def build(settings: Settings) -> "Recognition":
             return made
@@ -79,11 +79,11 @@ class Line:
 
 
 def play(call: PhoneCall, pcm: bytes) -> None:
-    """Say something, and then nothing for a second."""
+    """Say something, and then nothing for two seconds."""
     samples = array("h")
     samples.frombytes(pcm)
     call.handset.say(samples)
-    call.handset.pause(1.0)
+    call.handset.pause(2.0)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """A recogniser that hears loudness and says what a script has it say; the port's behaviour, no model.
 
 A stretch of sound is one utterance: while it goes on a partial grows by a character for each 0.2 s, and after
-0.3 s of silence the next line of the script is final.
+a pause the next line of the script is final.
 """
 
 import array
@@ -25,7 +25,6 @@ from speech.ports import (
 )
 
 LOUD = 500
-PAUSE = 0.3
 
 
 class FakeStream:
@@ -72,7 +71,7 @@ class FakeStream:
                 self._pieces.put_nowait(self._piece(PieceKind.PARTIAL, line[:grown] or line, self.fed))
         elif self._started is not None:
             self._silent += length
-            if self._silent >= PAUSE:
+            if self._silent >= self._owner.pause:
                 self._finish()
 
     def _finish(self) -> None:
@@ -121,15 +120,19 @@ class FakeRecogniser:
 
     Args:
         script: what is said, line by line; the last one again and again.
+        pause: seconds of silence that end an utterance.
     """
 
     engine = "fake"
     model = "script"
 
-    def __init__(self, *script: str, places: int = 16, languages: Sequence[str] = ("zh",)) -> None:
+    def __init__(
+        self, *script: str, places: int = 16, languages: Sequence[str] = ("zh",), pause: float = 0.3
+    ) -> None:
         self._script = script or ("我家卫生间漏水",)
         self._said = 0
         self.places = places
+        self.pause = pause
         self.languages = frozenset(languages)
         self.streams: list[FakeStream] = []
         self.opened = 0
