@@ -1,6 +1,6 @@
 """Text after the call: which calls it is made of, and in which order. Joins telephony's calls and speech."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from kernel.db import Database
 from kernel.events import Event
 from speech.after import AfterCall, Priority, want_text
 from speech.ports import Recognition
-from speech.reading import read
+from speech.reading import legible
 from telephony.domain.call import Direction
 from telephony.events import CallEnded
 
@@ -32,6 +32,7 @@ def build_after_call(
     bus: Bus,
     worker: str,
     late: Callable[[], bool],
+    phrases: Callable[[], Sequence[str]],
 ) -> AfterCall:
     """Build what listens to the recordings of this node; nothing runs yet."""
     return AfterCall(
@@ -41,7 +42,8 @@ def build_after_call(
         bus=bus,
         folder=settings.data_dir / "recordings",
         worker=worker,
-        read=lambda raw: read(raw).text,
+        phrases=phrases,
+        read=legible,
         late=late,
     )
 

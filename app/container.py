@@ -25,7 +25,7 @@ from app.after_text import AFTER_FACTS, TextWanted, build_after_call
 from app.call_alerts import CALL_FACTS, CallListener
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
-from app.live_text import LiveTextPart, build_live_text, start_live_text
+from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.own_files import own_or_shipped
@@ -258,6 +258,7 @@ async def open_centre(
 
 def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[], bool]) -> None:
     """Have text made of ended calls' recordings."""
+    hints = build_hints(base.settings, base.database, base.clock)
     after = build_after_call(
         base.settings,
         recognition,
@@ -266,7 +267,9 @@ def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[],
         bus=base.bus,
         worker=base.worker,
         late=is_late,
+        phrases=hints,
     )
+    base.tasks.spawn("speech-hints-after-calls", hints.run)
     wanted = TextWanted(base.clock, language=next(iter(base.settings.speech.languages), "zh"))
     base.tasks.spawn("text-wanted", _consumer(base, "speech.after", AFTER_FACTS, wanted.on_fact).run)
     base.tasks.spawn("text-after-calls", after.run)

@@ -16,6 +16,8 @@ from app.telephony_part import TelephonyPart
 from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.task_tables import DialAttemptRow
 from crm.recording_consent import objects_to_recording
+from crm.spoken_names import SpokenNames
+from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
@@ -24,8 +26,9 @@ from kernel.supervise import Supervisor
 from speech.events import AGENT, CUSTOMER, SpeechState
 from speech.listener import ListenerConfig, StreamListener
 from speech.live import LiveText
+from speech.phrases import KeptPhrases, PhraseBook
 from speech.ports import Recognition
-from speech.reading import read
+from speech.reading import legible
 from speech.transcripts import TranscriptWriter
 from telephony.agent_tables import QueueRow
 from telephony.domain.call import Call, Direction
@@ -41,6 +44,7 @@ class LiveTextPart:
     live: LiveText
     writer: TranscriptWriter
     taps: Taps
+    hints: KeptPhrases
 
     async def close(self) -> None:
         """End every stream; the last words are told and stored by who is closed after this."""
@@ -74,6 +78,7 @@ def build_live_text(
         )
     )
     writer = TranscriptWriter(database)
+    hints = build_hints(settings, database, clock)
     live = LiveText(
         listener,
         recognition,
@@ -81,7 +86,8 @@ def build_live_text(
         bus=bus,
         clock=clock,
         language=settings.speech.languages[0] if settings.speech.languages else "zh",
-        read=lambda raw: read(raw).text,
+        phrases=hints,
+        read=legible,
     )
     taps = Taps(
         settings.pbx.node,
@@ -93,7 +99,14 @@ def build_live_text(
         clock=clock,
         config=TapsConfig(most=wanted.streams),
     )
-    return LiveTextPart(listener=listener, live=live, writer=writer, taps=taps)
+    return LiveTextPart(listener=listener, live=live, writer=writer, taps=taps, hints=hints)
+
+
+def build_hints(settings: Settings, database: Database, clock: Clock) -> KeptPhrases:
+    """Return the company's words for the recognisers; ``run`` keeps them fresh."""
+    book = PhraseBook(database, clock, AuditLog(database, clock), names=SpokenNames(database))
+    languages = settings.speech.languages
+    return KeptPhrases(book, language=languages[0] if languages else "zh")
 
 
 async def start_live_text(part: LiveTextPart, tasks: Supervisor) -> None:
@@ -104,6 +117,7 @@ async def start_live_text(part: LiveTextPart, tasks: Supervisor) -> None:
     """
     await part.listener.start()
     tasks.spawn("transcripts", part.writer.run)
+    tasks.spawn("speech-hints", part.hints.run)
     tasks.spawn("taps", part.taps.run)
 
 

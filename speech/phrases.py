@@ -1,12 +1,14 @@
 """Words of the company's own that recognisers should expect: crews, districts, materials, added ones."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import structlog
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from kernel.access import Actor, Permission
 from kernel.audit import AuditLog
@@ -17,6 +19,9 @@ from kernel.ids import is_ulid, new_ulid
 from speech.ports import MAX_PHRASE_CHARS, MAX_PHRASES, checked_phrases
 from speech.rule_tables import PhraseRow
 
+log = structlog.get_logger(__name__)
+
+READ_WITHIN_SECONDS = 10
 MAX_OWN = 300
 LANGUAGES = ("zh", "en")
 ENTITY = "speech_phrase"
@@ -132,6 +137,30 @@ class PhraseBook:
                 detail=detail,
                 session=session,
             )
+
+
+class KeptPhrases:
+    """The hints as they were a moment ago, for whoever opens a stream and cannot wait for a database."""
+
+    def __init__(self, phrases: Phrases, *, language: str = "zh", every_seconds: float = 60.0) -> None:
+        self._phrases = phrases
+        self._language = language
+        self._every = every_seconds
+        self._known: tuple[str, ...] = ()
+
+    def __call__(self) -> tuple[str, ...]:
+        """Return the hints; none before they were read for the first time."""
+        return self._known
+
+    async def run(self) -> None:
+        """Read them again and again until cancelled; without the database the old ones stay."""
+        while True:
+            try:
+                async with asyncio.timeout(READ_WITHIN_SECONDS):
+                    self._known = await self._phrases.for_language(self._language)
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("speech_hints_not_read", error=type(error).__name__)
+            await asyncio.sleep(self._every)
 
 
 def _view(row: PhraseRow) -> PhraseView:

@@ -1,5 +1,6 @@
 """Rules of listening: drafted, tried, published, by role; the company's words; proposals beside a call."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
 from kernel.ids import new_ulid
 from speech.events import SpeechHeard
-from speech.phrases import PhraseBook
+from speech.phrases import KeptPhrases, PhraseBook
 from speech.rule_book import NoRuleDraft, RuleBook
 from speech.rules.model import RulesInvalid, shipped_text
 from tests.support.waiting import eventually
@@ -96,6 +97,11 @@ async def test_words_of_the_company_are_hints(sqlite: Database, clock: FakeClock
     made = await book.add(MANAGER, " 马可波罗 ")
     assert await book.for_language("zh") == ("马可波罗", "张师傅队", "东鹏")
     assert await book.for_language("en") == ()
+    kept = KeptPhrases(book, every_seconds=3600)
+    assert kept() == ()
+    reading = asyncio.create_task(kept.run())
+    await eventually(lambda: kept() == ("马可波罗", "张师傅队", "东鹏"), timeout=20)
+    reading.cancel()
     for text in ("马", "长" * 41, "坏\x00的"):
         with pytest.raises(Invalid):
             await book.add(MANAGER, text)

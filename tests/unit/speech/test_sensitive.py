@@ -2,6 +2,7 @@
 
 import pytest
 
+from speech.reading import legible
 from speech.reading.sensitive import (
     Kind,
     Timed,
@@ -154,3 +155,9 @@ def test_a_hundred_thousand_digits_are_bounded() -> None:
     assert len(sensitive("一二" * 50_000)) < 20_000
     sensitive("卡号" * 50_000)
     sensitive("六二二二零二 嗯 " * 10_000)
+
+
+def test_a_legible_text_holds_no_card() -> None:
+    card = check_digit("622202123456789")
+    assert legible(f"卡号 是 {spoken(card)} 收了 我 三千五") == "卡号是〔银行卡号已隐藏〕收了我3500元"
+    assert legible("我 打 一二三一五") == "我打12315"
