@@ -25,12 +25,13 @@ def check(questionnaire: Questionnaire) -> list[Problem]:
 
 def _whole(questionnaire: Questionnaire) -> Iterator[Problem]:
     if not questionnaire.items:
-        yield Problem(0, "", "it asks nothing")
+        yield Problem(0, "", "it asks nothing", "nothing_asked")
     for item in [item for item in questionnaire.items if item.overall][1:]:
-        yield Problem(item.line, item.id, "there can be one overall mark only")
+        yield Problem(item.line, item.id, "there can be one overall mark only", "two_overall")
     for item in questionnaire.items:
         if questionnaire.code and not item.id.startswith(questionnaire.code):
-            yield Problem(item.line, item.id, f"ids of this questionnaire begin with {questionnaire.code}")
+            message = f"ids of this questionnaire begin with {questionnaire.code}"
+            yield Problem(item.line, item.id, message, "other_prefix", (questionnaire.code,))
 
 
 def _items(questionnaire: Questionnaire) -> Iterator[Problem]:
@@ -45,14 +46,16 @@ def _items(questionnaire: Questionnaire) -> Iterator[Problem]:
 
 def _item(item: Item) -> Iterator[Problem]:
     if item.decisive and not any(option.bad or option.bad_when for option in item.options):
-        yield Problem(item.line, item.id, "it is decisive, but none of its answers is bad")
+        yield Problem(item.line, item.id, "it is decisive, but none of its answers is bad", "no_bad")
     if item.overall and item.kind not in {ItemKind.R5, ItemKind.SAT3, ItemKind.G4}:
-        yield Problem(item.line, item.id, "the overall mark is of type R5, SAT3 or G4")
+        yield Problem(item.line, item.id, "the overall mark is of type R5, SAT3 or G4", "overall_type")
     if item.closing and not item.a_only:
-        yield Problem(item.line, item.id, "closing is for items that only level A is asked otherwise")
+        message = "closing is for items that only level A is asked otherwise"
+        yield Problem(item.line, item.id, message, "closing_a_only")
     low, high = _SIZES.get(item.kind, (0, 99))
     if item.kind.has_options and not low <= len(item.options) <= high:
-        yield Problem(item.line, item.id, f"{item.kind} takes {low} to {high} answers")
+        message = f"{item.kind} takes {low} to {high} answers"
+        yield Problem(item.line, item.id, message, "answers", (item.kind.value, str(low), str(high)))
     for text in (item.ask, item.keys, item.ask_agent, item.ask_sms):
         for found in _BRACES.finditer(text):
             if found[1] not in PLACEHOLDERS:
@@ -84,26 +87,28 @@ def _ivr(questionnaire: Questionnaire) -> Iterator[Problem]:
     over_ivr = Channel.IVR in questionnaire.channels
     if not over_ivr:
         if questionnaire.ivr:
-            yield Problem(0, "", "ivr lists questions, but ivr is not among channels")
+            yield Problem(0, "", "ivr lists questions, but ivr is not among channels", "ivr_no_channel")
         return
     if not questionnaire.ivr:
-        yield Problem(0, "", "ivr is missing: the questions that B and C level are asked by keys")
+        message = "ivr is missing: the questions that B and C level are asked by keys"
+        yield Problem(0, "", message, "ivr_missing")
         return
     core: list[Item] = []
     for name in questionnaire.ivr:
         item = questionnaire.item(name)
         if item is None:
-            yield Problem(0, name, "ivr names it, but there is no such item")
+            yield Problem(0, name, "ivr names it, but there is no such item", "ivr_unknown")
             continue
         core.append(item)
         if not item.kind.is_keyed:
-            yield Problem(item.line, name, f"{item.kind} cannot be answered by one key; take it out of ivr")
+            message = f"{item.kind} cannot be answered by one key; take it out of ivr"
+            yield Problem(item.line, name, message, "not_keyed", (item.kind.value,))
         elif not item.keys:
             yield Problem(item.line, name, "keys is missing: which key means what", "keys_missing")
         if item.a_only:
-            yield Problem(item.line, name, "only level A is asked, so it cannot stand in ivr")
+            yield Problem(item.line, name, "only level A is asked, so it cannot stand in ivr", "ivr_a_only")
     for name in sorted({name for name in questionnaire.ivr if questionnaire.ivr.count(name) > 1}):
-        yield Problem(0, name, "ivr names it twice")
+        yield Problem(0, name, "ivr names it twice", "ivr_twice")
     for item in questionnaire.items:
         if item.decisive and not item.a_only and item.id not in questionnaire.ivr:
             yield Problem(item.line, item.id, "it is decisive, so it must stand in ivr", "decisive_not_asked")
