@@ -20,9 +20,11 @@ from speech.ports import (
     Capabilities,
     Heard,
     LanguageUnknown,
+    ModelMissing,
     PieceKind,
     RecogniserBusy,
     RecogniserLost,
+    Transcriber,
     Word,
     checked_phrases,
 )
@@ -226,3 +228,21 @@ class FakeTranscriber:
     async def aclose(self) -> None:
         """End every stream."""
         self.lose_all()
+
+
+class FakeRecognition:
+    """Implements :class:`speech.ports.Recognition` with one transcriber for its languages."""
+
+    def __init__(self, transcriber: Transcriber | None = None) -> None:
+        self.transcriber = transcriber or FakeTranscriber()
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Its transcriber's."""
+        return self.transcriber.capabilities.languages
+
+    def choose(self, language: str, *, background: bool = False) -> Transcriber:
+        """Return the transcriber."""
+        if language not in self.languages:
+            raise ModelMissing(f"no model for the language {language!r} is installed", language=language)
+        return self.transcriber
