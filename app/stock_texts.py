@@ -1,11 +1,11 @@
 """Every text that the program as delivered can speak, collected from the code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.settings import CentreSettings
 from app.survey_part import BRISK, SLOW
-from callback_campaigns.domain.survey_words import Wording, known_lines, stock_lines
-from callback_campaigns.questionnaire_sets import SHIPPED, shipped
+from callback_campaigns.domain.survey_words import Line, Wording, known_lines, stock_lines
+from callback_campaigns.questionnaire_sets import shipped
 from crm.domain.case import KIND_LABELS, SPOKEN_STATUS
 from ivr.domain.flow import Flow, Voice
 from ivr.domain.text import Literal
@@ -16,6 +16,8 @@ from ivr.service import DELIVERED, delivered
 from kernel.spoken import spoken_count
 
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许邓冯韩曹曾彭萧蔡潘田董袁于余"
+SPOKEN = ("KG", "YB")
+"""The questionnaires whose audio comes with the program; the best voice installed speaks the others."""
 _QUEUES = ("complaint", "repair", "service")
 
 
@@ -41,14 +43,16 @@ def _all() -> Iterator[Wanted]:
         yield from _of_flow(flow)
     yield from _of_calls()
     wording = Wording(company=centre.company, hotline=centre.hotline)
-    for voice, slower_than in ((BRISK, None), (SLOW, BRISK)):
-        for line in stock_lines(wording):
-            yield Wanted(line.plain or line.text, voice, "survey", slower_than)
-        for questionnaire in filter(lambda one: one.ivr, map(shipped, SHIPPED)):
-            for line in known_lines(questionnaire, wording):
-                yield Wanted(
-                    line.plain or line.text, voice, f"questionnaire {questionnaire.code}", slower_than
-                )
+    yield from _of_survey("survey", stock_lines(wording))
+    for questionnaire in map(shipped, SPOKEN):
+        yield from _of_survey(f"questionnaire {questionnaire.code}", known_lines(questionnaire, wording))
+
+
+def _of_survey(source: str, lines: Iterable[Line]) -> Iterator[Wanted]:
+    for line in lines:
+        text = line.plain or line.text
+        yield Wanted(text, BRISK, source)
+        yield Wanted(text, SLOW, source, slower_than=BRISK)
 
 
 def _of_flow(flow: Flow) -> Iterator[Wanted]:

@@ -11,7 +11,7 @@ import asyncio
 import random
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +25,7 @@ from ivr.prompts.reading import as_read
 from ivr.prompts.stock import Stock, StockClip
 from ivr.runner import FlowRunner, RunnerConfig
 from kernel.bus import Bus
-from kernel.clock import SystemClock
+from kernel.clock import FakeClock
 from kernel.db import create_database
 from speech.batch import transcribe
 from speech.choice import InstalledRecognition
@@ -46,6 +46,7 @@ PROMPTS = 20
 SHORTEST = 2.0
 """Seconds; a recogniser makes nothing of a single word."""
 LIMIT_SECONDS = 900
+OFFICE_HOURS = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 _SIMPLE = str.maketrans(SIMPLIFIED)
 
 
@@ -148,7 +149,7 @@ async def caller(runtime: Runtime) -> tuple[str, bytes]:
         database = create_database(f"sqlite+aiosqlite:///{folder / 'bench.db'}")
         await database.create_all()
         async with running_pbx(folder, runtime=runtime) as pbx:
-            clock = SystemClock()
+            clock = FakeClock(OFFICE_HOURS)
             made = library(
                 folder, database, clock, bus=Bus(), stock=Stock.read(), constants={"company": "安居装饰"}
             )
