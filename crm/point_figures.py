@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -109,6 +109,17 @@ class PointFigureReader:
                 raise NotFound("no such repair point", field="point_id")
             found = await _Count(session, self._zone, names, _before(until, months)).read()
         return tuple(sorted(found.values(), key=lambda one: one.month, reverse=True))
+
+    async def stock(self, actor: Actor, point_id: str) -> tuple[tuple[str, Decimal], ...]:
+        """Return what a point still has of which part, of all that it ever got. Raises Forbidden."""
+        actor.need(Permission.PROJECTS_VIEW)
+        sign = case((PartIssue.kind == PartKind.ISSUE.value, 1), else_=-1)
+        left = func.sum(sign * PartIssue.quantity)
+        query = select(PartIssue.part, left).where(PartIssue.point_id == point_id).group_by(PartIssue.part)
+        async with self._database.session() as session:
+            rows = (await session.execute(query.order_by(PartIssue.part))).all()
+        found = ((str(part), Decimal(str(count)).quantize(CENT)) for part, count in rows)
+        return tuple((part, count) for part, count in found if count)
 
 
 async def _names(session: AsyncSession) -> dict[str, str]:

@@ -122,6 +122,7 @@ async def test_what_a_point_did_is_counted_from_the_records(
     assert (first.closed, first.first_time, first.answered, first.satisfied) == (1, 1, 1, 1)
     assert (second.repairs, second.visits, second.appointed, second.on_time) == (1, 1, 1, 0)
     assert (second.costed, second.repeats, second.budget) == (0, 0, None)
+    assert await network.figures.stock(CAPTAIN, mine) == (("=角阀", Decimal(2)),)
     months = await network.figures.of_point(FINANCE, mine, until=network.month)
     assert len(months) == 12 and months[0] == first and months[1].repairs == 0
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from crm.domain.repair_point import PartKind
 from crm.point_figures import PointFigures
-from crm.repair_point_views import AccountView, PartView, PointView
+from crm.repair_point_views import AccountView, PointView
 from kernel.access import Actor
 from kernel.errors import Invalid, NotFound
 from web import labels
@@ -244,7 +243,7 @@ async def one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> 
         "may_export": sees_costs and actor.can(Permission.EXPORT),
         "point": point,
         "phone": readable(point.phone),
-        "stock": _stock(parts),
+        "stock": await crm.point_figures.stock(actor, point_id),
         "parts": parts,
         "part_kinds": labels.words(PART_KINDS),
         "accounts": [(account, _of_account(actor, tried, account)) for account in accounts],
@@ -338,11 +337,3 @@ def shown_figures(found: Sequence[PointFigures]) -> list[ShownFigures]:
 
 def _percent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
-
-
-def _stock(parts: Sequence[PartView]) -> list[tuple[str, Decimal]]:
-    """Return what a point still has of which part, of the parts shown."""
-    left: dict[str, Decimal] = defaultdict(Decimal)
-    for part in parts:
-        left[part.part] += part.quantity if part.kind is PartKind.ISSUE else -part.quantity
-    return sorted((name, count) for name, count in left.items() if count)
