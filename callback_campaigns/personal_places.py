@@ -57,7 +57,7 @@ PERSONAL = Personal(
                 "callback_invalid_attempt.agent",
                 "dial_attempt.channel_id",
             ),
-            *("dial_attempt.trunk", "dial_attempt.agent", "dial_attempt.outcome"),
+            *("dial_attempt.trunk", "dial_attempt.carrier", "dial_attempt.agent", "dial_attempt.outcome"),
             *("dial_refusal.*", "callback_form.token_hash", "callback_talk_set.decided_by"),
             "callback_gate_override.gate",
         ),
