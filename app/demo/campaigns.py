@@ -21,7 +21,6 @@ from callback_campaigns.domain.refusal import Switch
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.terms import Channel, Outcome
 from callback_campaigns.domain.windows import CallWish
-from callback_campaigns.rule_files import shipped_dialling
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.importing.service import Options
 from crm.tables import Customer, CustomerPhone, Project
@@ -93,7 +92,7 @@ async def fill_campaigns(database: Database, settings: WebSettings, *, until: da
         return
     clock.set(opens + timedelta(minutes=4))
     await part.campaigns.start(MANAGER, campaign.campaign_id, expected=None)
-    attempts = DialAttempts(office, part.tasks, crm.people.do_not_call, shipped_dialling(office.zone))
+    attempts = DialAttempts(office, part.tasks, crm.people.do_not_call, settings.dialling)
     await _call(part, attempts, campaign, database, clock)
     await part.campaigns.pause(MANAGER, campaign.campaign_id, expected=None, reason="先看结果，下周继续")
     async with database.transaction() as session:
