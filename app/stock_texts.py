@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from app.settings import CentreSettings
 from app.survey_part import BRISK, SLOW
 from callback_campaigns.domain.survey_words import Line, Wording, known_lines, stock_lines
-from callback_campaigns.questionnaire_sets import shipped
+from callback_campaigns.questionnaire_sets import SHIPPED, shipped
 from crm.domain.case import KIND_LABELS, SPOKEN_STATUS
 from ivr.domain.flow import Flow, Voice
 from ivr.domain.text import Literal
@@ -16,8 +16,6 @@ from ivr.service import DELIVERED, delivered
 from kernel.spoken import spoken_count
 
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许邓冯韩曹曾彭萧蔡潘田董袁于余"
-SPOKEN = ("KG", "YB")
-"""The questionnaires whose audio comes with the program; the best voice installed speaks the others."""
 _QUEUES = ("complaint", "repair", "service")
 
 
@@ -44,7 +42,7 @@ def _all() -> Iterator[Wanted]:
     yield from _of_calls()
     wording = Wording(company=centre.company, hotline=centre.hotline)
     yield from _of_survey("survey", stock_lines(wording))
-    for questionnaire in map(shipped, SPOKEN):
+    for questionnaire in filter(lambda one: one.ivr, map(shipped, SHIPPED)):
         yield from _of_survey(f"questionnaire {questionnaire.code}", known_lines(questionnaire, wording))
 
 

@@ -17,8 +17,8 @@ def test_every_delivered_text_has_its_audio_and_no_audio_is_left_over() -> None:
 def test_what_is_heard_first_comes_first_and_nothing_twice() -> None:
     wanted = list(stock_texts())
     assert wanted[0].source.startswith("dialplan")
-    assert len({one.key for one in wanted}) == len(wanted) > 200
-    for source in ("flow hotline", "flow after-queue", "survey", "questionnaire KG"):
+    assert len({one.key for one in wanted}) == len(wanted) > 250
+    for source in ("flow hotline", "flow after-queue", "survey", "questionnaire KG", "questionnaire JG"):
         assert any(one.source.startswith(source) for one in wanted), source
 
 
