@@ -121,6 +121,7 @@ async def test_an_id_is_good_once() -> None:
         b"GET / HTTP/1.0\r\n\r\n",
         b"\x01\x00\x05abcde",
     ],
+    ids=["nobody", "unknown", "sound", "hang-up", "browser", "short"],
 )
 async def test_whoever_has_no_id_is_cut_off(said: bytes) -> None:
     async with listening() as listener:

@@ -172,6 +172,7 @@ def test_a_gap_ends_the_partial_before_it(feed: Feed) -> None:
         (None, False, CALL, False),
         (None, True, OTHER, True),
     ],
+    ids=["own", "another", "stranger", "supervisor"],
 )
 def test_who_may_read_along(agent: str | None, hears_all: bool, call: str, allowed: bool) -> None:
     app = {LIVE: SimpleNamespace(pops=Pops())}
