@@ -31,7 +31,7 @@ async def set_address(settings: Settings, login: str, channel: Channel, address:
         desk = OutgoingDesk(database, clock, Journal(AuditLog(database, clock)))
         actor = Actor.system("cli")
         if not address:
-            await desk.remove_address(actor, user_id, channel)
+            await desk.remove_address(actor, user_id, channel, expected=None)
             return f"{login} has no address for {channel} any more"
-        await desk.set_address(actor, user_id, channel, address)
+        await desk.set_address(actor, user_id, channel, address, expected=None)
         return f"{login} is reached over {channel}"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.journal import Journal
@@ -75,6 +76,7 @@ class AddressView:
     address: str
     verified: bool
     active: bool
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,46 +161,73 @@ class OutgoingDesk:
         """Return a person's addresses: one's own, or with the permission anybody's."""
         if actor.user_id != user_id:
             actor.need(Permission.NOTICES_ADMINISTER)
-        query = select(NoticeAddress).where(NoticeAddress.user_id == user_id).order_by(NoticeAddress.channel)
+        mine = (NoticeAddress.user_id == user_id, NoticeAddress.address != "")
+        query = select(NoticeAddress).where(*mine).order_by(NoticeAddress.channel)
         async with self._database.session() as session:
             return tuple(_address(row) for row in await session.scalars(query))
 
     async def set_address(
-        self, actor: Actor, user_id: str, channel: Channel, address: str, *, active: bool = True
+        self,
+        actor: Actor,
+        user_id: str,
+        channel: Channel,
+        address: str,
+        *,
+        active: bool = True,
+        expected: int | None,
     ) -> AddressView:
         """Say where a person is reached over a channel. The administrator vouches for it.
+
+        Args:
+            expected: the version that is replaced, 0 where there is no address yet; ``None``: whatever is
+                there, for the command line.
 
         Raises:
             Forbidden: not an administrator.
             Invalid: the address is none of the channel.
+            StaleVersion: somebody changed it meanwhile.
         """
         actor.need(Permission.NOTICES_ADMINISTER)
         address = check_address(channel, address)
         async with self._database.transaction() as session:
             row = await session.get(NoticeAddress, (user_id, channel.value), with_for_update=True)
+            _check_address_version(row, expected)
             if row is None:
                 row = NoticeAddress(user_id=user_id, channel=channel.value)
                 session.add(row)
             row.address, row.verified, row.active = address, True, active
             row.changed_at = self._clock.now()
-            await session.flush()
+            try:
+                await session.flush()
+            except IntegrityError as error:
+                raise StaleVersion(
+                    "somebody else stored an address; read it again", field="If-Match"
+                ) from error
             after = {"channel": channel.value, "address": masked_address(channel, address), "active": active}
             await self._note(session, actor, "notice_address_set", "user", user_id, after=after)
         return _address(row)
 
-    async def remove_address(self, actor: Actor, user_id: str, channel: Channel) -> None:
+    async def remove_address(
+        self, actor: Actor, user_id: str, channel: Channel, *, expected: int | None
+    ) -> None:
         """Reach a person over a channel no more.
+
+        Args:
+            expected: see :meth:`set_address`.
 
         Raises:
             Forbidden: not an administrator.
             NotFound: they have no address there.
+            StaleVersion: somebody changed it meanwhile.
         """
         actor.need(Permission.NOTICES_ADMINISTER)
         async with self._database.transaction() as session:
             row = await session.get(NoticeAddress, (user_id, channel.value), with_for_update=True)
-            if row is None:
+            if row is None or not row.address:
                 raise NotFound("no such address", field="channel")
-            await session.delete(row)
+            _check_address_version(row, expected)
+            row.address, row.verified, row.active = "", False, False
+            row.changed_at = self._clock.now()
             after = {"channel": channel.value}
             await self._note(session, actor, "notice_address_removed", "user", user_id, after=after)
 
@@ -307,6 +336,12 @@ def _outgoing(row: OutgoingMessage) -> OutgoingView:
     )
 
 
+def _check_address_version(row: NoticeAddress | None, expected: int | None) -> None:
+    found = row.version if row is not None and row.address else 0
+    if expected is not None and found != expected:
+        raise StaleVersion(f"the address is at version {found} now", field="If-Match")
+
+
 def _address(row: NoticeAddress) -> AddressView:
     return AddressView(
         user_id=row.user_id,
@@ -314,6 +349,7 @@ def _address(row: NoticeAddress) -> AddressView:
         address=masked_address(row.channel, row.address),
         verified=row.verified,
         active=row.active,
+        version=row.version,
     )
 
 

@@ -83,7 +83,10 @@ class NoticeRule(Base):
 
 
 class NoticeAddress(Base):
-    """Where a person is reached over a channel; one each. No key crosses packages."""
+    """Where a person is reached over a channel; one each. No key crosses packages.
+
+    One that was removed stays as a row with no address, so that its version goes on.
+    """
 
     __tablename__ = "notice_address"
 
@@ -93,6 +96,9 @@ class NoticeAddress(Base):
     verified: Mapped[bool] = mapped_column(Boolean)
     active: Mapped[bool] = mapped_column(Boolean)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's form
 
 
 class OutgoingMessage(DueColumns, Base):

@@ -143,12 +143,24 @@ async def test_addresses_are_masked_and_the_administrators(harness: WebHarness, 
     await harness.sign_in(client, Role.ADMINISTRATOR)
     user = await harness.accounts.users.get("administrator")
     wish = {"user_id": user.user_id, "channel": "email", "address": "wang@example.com"}
-    status, stored = await ask(client, "PUT", "/notice-addresses", json=wish)
+    put, none = ("PUT", "/notice-addresses"), {"If-Match": '"0"'}
+    assert (await ask(client, *put, json=wish))[0] == 428
+    status, stored = await ask(client, *put, json=wish, headers=none)
     assert (status, stored["address"], stored["verified"]) == (200, "w***@example.com", True)
-    where = f"/notice-addresses?user_id={user.user_id}"
-    assert len((await ask(client, "GET", where))[1]["items"]) == 1
-    assert await ask(client, "DELETE", where + "&channel=email") == (200, {"items": []})
-    assert (await ask(client, "DELETE", where + "&channel=email"))[0] == 404
+    # Who did not see the address that is there, overwrites it as little as who saw an older one.
+    other, first = wish | {"address": "li@example.com"}, {"If-Match": f'"{stored["version"]}"'}
+    assert (await ask(client, *put, json=other, headers=none))[0] == 412
+    changed = (await ask(client, *put, json=other, headers=first))[1]
+    assert (await ask(client, *put, json=wish, headers=first))[0] == 412
+    where, second = f"/notice-addresses?user_id={user.user_id}", {"If-Match": f'"{changed["version"]}"'}
+    (shown,) = (await ask(client, "GET", where))[1]["items"]
+    assert (shown["address"], shown["version"]) == ("l***@example.com", changed["version"])
+    gone = ("DELETE", where + "&channel=email")
+    assert (await ask(client, *gone, headers=first))[0] == 412
+    assert await ask(client, *gone, headers=second) == (200, {"items": []})
+    assert (await ask(client, *gone, headers=second))[0] == 404
+    again = (await ask(client, *put, json=wish, headers=none))[1]
+    assert again["version"] > changed["version"]  # no version comes twice
     async with harness.database.session() as session:
         details = [str(detail) for detail in await session.scalars(select(AuditRow.detail))]
     assert not [detail for detail in details if "wang@" in detail]

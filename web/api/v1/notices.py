@@ -181,14 +181,21 @@ async def list_notice_addresses(call: Call[AddressesQuery]) -> AddressList:
     response=AddressOut,
     permission=Permission.NOTICES_ADMINISTER,
     summary="Say where a person is reached over a channel",
+    description='If-Match carries the `version` of the address that is replaced, `"0"` where there is none.',
     tag="notices",
     body=AddressChange,
+    if_match=True,
 )
 async def put_notice_address(call: Call[NoQuery]) -> AddressOut:
     """Store an address; the administrator vouches for it."""
     wish = call.body(AddressChange)
     stored = await call.request.app[CRM].outgoing.set_address(
-        call.actor, wish.user_id, Channel(wish.channel), wish.address, active=wish.active
+        call.actor,
+        wish.user_id,
+        Channel(wish.channel),
+        wish.address,
+        active=wish.active,
+        expected=call.expected,
     )
     return AddressOut.model_validate(stored)
 
@@ -198,12 +205,14 @@ async def put_notice_address(call: Call[NoQuery]) -> AddressOut:
     response=AddressList,
     permission=Permission.NOTICES_ADMINISTER,
     summary="Reach a person over a channel no more",
+    description="If-Match carries the `version` of the address.",
     tag="notices",
+    if_match=True,
 )
 async def delete_notice_address(call: Call[AddressQuery]) -> AddressList:
     """Remove an address; return what is left."""
     desk, asked = call.request.app[CRM].outgoing, call.query
-    await desk.remove_address(call.actor, asked.user_id, Channel(asked.channel))
+    await desk.remove_address(call.actor, asked.user_id, Channel(asked.channel), expected=call.expected)
     left = await desk.addresses(call.actor, asked.user_id)
     return AddressList(items=tuple(AddressOut.model_validate(one) for one in left))
 

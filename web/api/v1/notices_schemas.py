@@ -153,6 +153,7 @@ class AddressOut(Out):
     address: str = Field(description="Masked.")
     verified: bool
     active: bool
+    version: int
 
 
 class AddressList(Out):
