@@ -48,7 +48,7 @@ class GateDesk:
             return {gate: await self.state(session, project, gate) for gate in RULES}
 
     async def open(self, actor: Actor, project_id: str, gate: Gate, *, reason: str) -> GateState:
-        """Open a gate that is shut.
+        """Open a gate that is shut. It is done once and never changed: whoever comes second is told so.
 
         Raises:
             Forbidden: only the manager may.

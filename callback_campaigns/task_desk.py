@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from callback_campaigns.appointing import check_callable
 from callback_campaigns.domain import task_steps
@@ -285,12 +286,16 @@ class CallbackDesk:
         async with self._office.database.session() as session:
             return {row.kind: row.reason for row in await session.scalars(query)}
 
-    async def stop(self, actor: Actor, project_id: str, kind: str, *, reason: str) -> None:
+    async def stop(self, actor: Actor, project_id: str, kind: str, *, reason: str, expected: int) -> int:
         """Stop the callbacks of a type for a project; what waits is cancelled, a call in progress ends.
+
+        Args:
+            expected: the project's version as whoever decides saw it; the new one is returned.
 
         Raises:
             Forbidden: only the manager may.
             NotFound: no such project.
+            StaleVersion: somebody changed the project, or stopped or enabled another type, since.
             Conflict: they are stopped already.
             Invalid: no such type, no reason.
         """
@@ -298,7 +303,7 @@ class CallbackDesk:
         wanted = choice(CallbackType, kind, field="kind")
         why = one_line(reason, field="reason", limit=MAX_REASON)
         async with self._office.database.transaction() as session:
-            await project_for_change(session, project_id, None)
+            project = await project_for_change(session, project_id, expected)
             if await session.get(CallbackStopRow, (project_id, wanted.value)) is not None:
                 raise Conflict("stopped already", field="kind")
             now = self._office.now()
@@ -315,25 +320,38 @@ class CallbackDesk:
                     lambda task: task_steps.cancel(task, CancelWhy.STOPPED, now=now),
                     by=actor.name,
                 )
+            await self._changed(session, project, actor)
             await self._note(session, actor, "callbacks_stopped", project_id, wanted, why)
+            return project.version
 
-    async def enable(self, actor: Actor, project_id: str, kind: str, *, reason: str) -> None:
+    async def enable(self, actor: Actor, project_id: str, kind: str, *, reason: str, expected: int) -> int:
         """Let the callbacks of a type be planned again for a project, from the next event on.
 
+        Args:
+            expected: see :meth:`stop`.
+
         Raises:
-            Forbidden, NotFound, Invalid: see :meth:`stop`.
+            Forbidden, NotFound, StaleVersion, Invalid: see :meth:`stop`.
             Conflict: they are not stopped.
         """
         actor.need(Permission.PROJECTS_CORRECT)
         wanted = choice(CallbackType, kind, field="kind")
         why = one_line(reason, field="reason", limit=MAX_REASON)
         async with self._office.database.transaction() as session:
-            await project_for_change(session, project_id, None)
+            project = await project_for_change(session, project_id, expected)
             if await session.get(CallbackStopRow, (project_id, wanted.value)) is None:
                 raise Conflict("they are not stopped", field="kind")
             mine = (CallbackStopRow.project_id == project_id, CallbackStopRow.kind == wanted.value)
             await session.execute(delete(CallbackStopRow).where(*mine))
+            await self._changed(session, project, actor)
             await self._note(session, actor, "callbacks_enabled", project_id, wanted, why)
+            return project.version
+
+    async def _changed(self, session: AsyncSession, project: Project, actor: Actor) -> None:
+        """Give the project another version, so that what was decided from the one before is refused."""
+        project.updated_at, project.updated_by = self._office.now(), actor.name
+        flag_modified(project, "updated_at")
+        await session.flush()
 
     async def _note(
         self, session: AsyncSession, actor: Actor, action: str, project_id: str, kind: CallbackType, why: str

@@ -85,15 +85,24 @@ async def test_the_manager_cancels_on_the_page(stage: Stage) -> None:
     assert (await row_of(stage, task_id)).cancelled_why == "by_hand"
 
 
+async def shown(stage: Stage, project: str) -> str:
+    page = await ask(stage, "manager", "GET", project, 200)
+    return page.split('name="version" value="', 1)[1].split('"', 1)[0]
+
+
 async def test_CB9_stopped_and_enabled_on_the_projects_page(stage: Stage) -> None:
     task_id = await ready_task(stage)
     project = f"/projects/{(await row_of(stage, task_id)).project_id}"
-    data = {"version": "1", "kind": "KG", "reason": "客户要求不打"}
+    data = {"version": await shown(stage, project), "kind": "KG", "reason": "客户要求不打"}
     assert "callback-stop" not in await ask(stage, "agent", "GET", project, 200)
     await ask(stage, "agent", "POST", f"{project}/callback-stop", 403, data=data)
     await ask(stage, "manager", "POST", f"{project}/callback-stop", 303, data=data)
     assert (await row_of(stage, task_id)).cancelled_why == "stopped"
     text = await ask(stage, "manager", "GET", project, 200)
     assert "客户要求不打" in text and "callback-enable" in text
+    # A page from before says that it is old and keeps what was typed; the form goes out again as it is now.
+    old = await ask(stage, "manager", "POST", f"{project}/callback-enable", 400, data=data)
+    assert "别人" in old and 'value="客户要求不打"' in old
+    data["version"] = await shown(stage, project)
     await ask(stage, "manager", "POST", f"{project}/callback-enable", 303, data=data)
     assert "客户要求不打" not in await ask(stage, "manager", "GET", project, 200)

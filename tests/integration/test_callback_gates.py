@@ -9,7 +9,7 @@ from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.rule_files import shipped_plan
 from callback_campaigns.task_store import new_row
 from callback_campaigns.task_tables import CallbackTaskRow
-from crm.tables import ServiceCase
+from crm.tables import Project, ServiceCase
 from crm.ticket_tables import TicketRow
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -110,5 +110,7 @@ async def test_the_manager_opens_a_gate_once_with_a_reason(sqlite: Database, clo
     assert (opened.open, opened.why) == (True, GateWhy.OVERRIDDEN)
     with pytest.raises(Conflict):
         await gates.open(MANAGER, project_id, Gate.HANDOVER, reason="再一次")
-    await centre.callbacks.stop(MANAGER, project_id, "ZQ", reason="客户要求")
+    async with sqlite.session() as session:
+        seen = (await session.get_one(Project, project_id)).version
+    await centre.callbacks.stop(MANAGER, project_id, "ZQ", reason="客户要求", expected=seen)
     assert (await gates.of_project(AGENT, project_id))[Gate.MIDTERM_NOTICE].why is GateWhy.NOT_REQUIRED

@@ -37,21 +37,33 @@ def centre(sqlite: Database, clock: FakeClock) -> CallbackCentre:
     return make_centre(sqlite, clock)
 
 
+async def version_of(centre: CallbackCentre, project_id: str) -> int:
+    async with centre.database.session() as session:
+        return (await session.get_one(Project, project_id)).version
+
+
 async def test_CB9_stopped_for_one_project_and_enabled_again(centre: CallbackCentre) -> None:
     project_id = await centre.started()
     other_id = await centre.started("李秀英", "13800138002")
+    seen = await version_of(centre, project_id)
     with pytest.raises(Forbidden):
-        await centre.callbacks.stop(AGENT, project_id, "KG", reason="客户要求")
-    await centre.callbacks.stop(MANAGER, project_id, "KG", reason="客户要求")
+        await centre.callbacks.stop(AGENT, project_id, "KG", reason="客户要求", expected=seen)
+    stopped = await centre.callbacks.stop(MANAGER, project_id, "KG", reason="客户要求", expected=seen)
+    assert stopped == seen + 1 == await version_of(centre, project_id)
     mine, other = await centre.all()
     assert mine.cancelled_why is CancelWhy.STOPPED
     assert (other.project_id, other.status) == (other_id, TaskStatus.PLANNED)
     with pytest.raises(Conflict):
-        await centre.callbacks.stop(MANAGER, project_id, "KG", reason="客户要求")
-    await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了")
+        await centre.callbacks.stop(MANAGER, project_id, "KG", reason="客户要求", expected=stopped)
+    # Who read the project before it was stopped decides nothing, though the other way were possible.
+    with pytest.raises(StaleVersion):
+        await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了", expected=seen)
+    enabled = await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了", expected=stopped)
     with pytest.raises(Conflict):
-        await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了")
-    await centre.callbacks.stop(MANAGER, project_id, "YB", reason="客户要求")
+        await centre.callbacks.enable(MANAGER, project_id, "KG", reason="可以了", expected=enabled)
+    with pytest.raises(StaleVersion):
+        await centre.callbacks.stop(MANAGER, project_id, "YB", reason="客户要求", expected=stopped)
+    await centre.callbacks.stop(MANAGER, project_id, "YB", reason="客户要求", expected=enabled)
     await centre.desk.reach(project_id, Stage.CONCEALED, date(2026, 3, 2))
     await centre.tell()
     assert len(await centre.all()) == 2

@@ -74,12 +74,18 @@ async def test_listed_read_and_stopped(stage: WebStage, clock: FakeClock) -> Non
         f"/projects/{project.id}/callback-stop",
         {"kind": "KG", "stopped": True, "reason": "客户要求"},
     )
-    assert (await ask(stage, "agent", "PUT", path, stop))[0] == 403
-    assert (await ask(stage, "manager", "PUT", path, stop))[0] == 200
-    assert (await ask(stage, "manager", "PUT", path, stop))[0] == 409
+    seen = f'"{project.version}"'
+    assert (await ask(stage, "agent", "PUT", path, stop, If_Match=seen))[0] == 403
+    assert (await ask(stage, "manager", "PUT", path, stop))[0] == 428
+    status, done = await ask(stage, "manager", "PUT", path, stop, If_Match=seen)
+    assert (status, done["version"]) == (200, project.version + 1)
+    assert (await ask(stage, "manager", "PUT", path, stop, If_Match=seen))[0] == 412
+    seen = f'"{done["version"]}"'
+    assert (await ask(stage, "manager", "PUT", path, stop, If_Match=seen))[0] == 409
     status, page = await ask(stage, "agent", "GET", f"/callback-tasks?project_id={project.id}")
     assert [item["cancelled_why"] for item in page["items"]] == ["stopped"]
-    assert (await ask(stage, "manager", "PUT", path, {**stop, "stopped": False}))[0] == 200
+    enabled = {**stop, "stopped": False}
+    assert (await ask(stage, "manager", "PUT", path, enabled, If_Match=seen))[0] == 200
 
     # Planned by hand, once however often it is sent; appointed; cancelled.
     day = (clock.now() + timedelta(days=1)).date()

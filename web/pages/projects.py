@@ -336,12 +336,14 @@ async def _open_gate(request: web.Request, _: PeopleServices, actor: Actor, key:
 
 async def _stop(request: web.Request, _: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
     desk, kind = request.app[CALLBACKS].desk, forms.text(form, "kind")
-    await desk.stop(actor, key, kind, reason=forms.text(form, "reason"))
+    reason, version = forms.text(form, "reason"), forms.version_of(form)
+    await desk.stop(actor, key, kind, reason=reason, expected=version)
 
 
 async def _enable(request: web.Request, _: PeopleServices, actor: Actor, key: str, form: Form) -> Any:
     desk, kind = request.app[CALLBACKS].desk, forms.text(form, "kind")
-    await desk.enable(actor, key, kind, reason=forms.text(form, "reason"))
+    reason, version = forms.text(form, "reason"), forms.version_of(form)
+    await desk.enable(actor, key, kind, reason=reason, expected=version)
 
 
 async def _reverse(_: web.Request, people: PeopleServices, actor: Actor, key: str, form: Form) -> Any:

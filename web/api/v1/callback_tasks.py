@@ -183,17 +183,19 @@ async def cancel_callback(call: Call[NoQuery]) -> CallbackTaskDetail:
     response=CallbackStopOut,
     permission=Permission.PROJECTS_CORRECT,
     summary="Stop the callbacks of a type for a project, or enable them again",
-    description="What waits is cancelled; a call in progress ends as it would.",
+    description="What waits is cancelled; a call in progress ends as it would. If-Match carries the project's"
+    " `version`, which is another one afterwards.",
     tag=TAG,
     path_parameters=PROJECT,
     body=CallbackStopIn,
+    if_match=True,
 )
 async def set_callback_stop(call: Call[NoQuery]) -> CallbackStopOut:
     """Stop or enable."""
     given, project_id = call.body(CallbackStopIn), call.request.match_info["project_id"]
     change = desk(call.request).stop if given.stopped else desk(call.request).enable
-    await change(call.actor, project_id, given.kind, reason=given.reason)
-    return CallbackStopOut(project_id=project_id, kind=given.kind, stopped=given.stopped)
+    version = await change(call.actor, project_id, given.kind, reason=given.reason, expected=call.expected)
+    return CallbackStopOut(project_id=project_id, kind=given.kind, stopped=given.stopped, version=version)
 
 
 @operation(
@@ -216,6 +218,7 @@ async def list_callback_gates(call: Call[NoQuery]) -> GateList:
     response=GateOut,
     permission=Permission.PROJECTS_CORRECT,
     summary="Open a gate by the manager's decision",
+    description="Once; a gate that is open is refused, and what was decided is never changed.",
     tag=TAG,
     path_parameters=PROJECT,
     body=GateOpenIn,

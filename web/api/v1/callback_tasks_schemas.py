@@ -161,6 +161,7 @@ class CallbackStopOut(Out):
     project_id: str
     kind: CallbackType
     stopped: bool
+    version: int = Field(description="Of the project, for the next change of it.")
 
 
 class GateOut(Out):
