@@ -114,7 +114,10 @@ async def test_the_page_plans_logs_and_patrols(office: OfficeStage) -> None:
     assert 'id="plan"' not in (await get(office, "spc", f"{HERE}?since={day}&cell={day}/late"))[1]
     form = {"day": day, "shift": "late", "version": "0", "people": office.who("spc").user_id}
     assert (await post(office, "manager", f"{HERE}/plan", form))[0] == 303
-    assert (await post(office, "manager", f"{HERE}/plan", form))[0] == 412
+    second = form | {"people": office.who("manager").user_id}
+    status, _, page = await post(office, "manager", f"{HERE}/plan", second)
+    assert status == 412 and "现在排的是：周晓梅" in page and 'name="version" value="1"' in page
+    assert f'value="{second["people"]}" checked' in page and f'value="{form["people"]}" checked' not in page
     assert (await post(office, "manager", f"{HERE}/plan", form | {"day": "2020-01-01"}))[0] == 400
     assert (await post(office, "spc", f"{HERE}/plan", form))[0] == 403
     assert (await post(office, "spc", f"{HERE}/steps/log", {"version": "0", "text": HOSTILE}))[0] == 303
@@ -129,6 +132,8 @@ async def test_the_page_plans_logs_and_patrols(office: OfficeStage) -> None:
         sent = {"day": day, "shift": "night", "user_ids": [], "expected": 0}
         async with session.put("/api/v1/duty", json=sent, headers={"Origin": office.stage.url}) as answer:
             assert (answer.status, answer.headers["ETag"]) == (200, '"1"')
+        async with session.put("/api/v1/duty", json=sent, headers={"Origin": office.stage.url}) as answer:
+            assert answer.status == 412
         async with session.get(f"/api/v1/patrols?since={day}&days=32") as answer:
             assert answer.status == 400
         async with session.get("/api/v1/duty-log?limit=1") as answer:

@@ -140,6 +140,7 @@ async def list_duty(call: Call[DutyDaysQuery]) -> ShiftList:
     response=ShiftOut,
     permission=Permission.DUTY_PLAN,
     summary="Say who is on duty in a shift",
+    description="`expected` stands for If-Match, as a shift that has nobody has no ETag; 412 when stale.",
     tag=TAG,
     body=ShiftIn,
 )

@@ -1,6 +1,7 @@
 """Who is on duty this week, the duty log, and the patrols of each day (domain.md §1.13)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -68,6 +69,15 @@ PATROL = Step(
 STEPS = {step.name: step for step in (LOG, PATROL)}
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A shift as it was filled in and refused: who was ticked stays ticked."""
+
+    day: date
+    shift: str
+    people: frozenset[str]
+
+
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_get(HERE, show)
@@ -108,6 +118,7 @@ async def plan(request: web.Request) -> web.StreamResponse:
     if day is None or shift not in SHIFTS:
         raise Invalid("no such shift", field="shift")
     people = [value for value in form.getall("people", []) if isinstance(value, str)]
+    typed = Typed(day, shift, frozenset(people))
     try:
         await request.app[CRM].duty.plan(
             current_actor(request),
@@ -117,10 +128,10 @@ async def plan(request: web.Request) -> web.StreamResponse:
             expected=int(version) if version.isdecimal() and len(version) < 9 else 0,
         )
     except StaleVersion:
-        return await _page(request, RowAttempt(), problem=gettext(CHANGED), status=412)
+        return await _page(request, RowAttempt(), typed=typed, problem=gettext(CHANGED), status=412)
     except (Invalid, Conflict):
         text = gettext("请检查：只能排今天到三个月以内，人要在职。")
-        return await _page(request, RowAttempt(), problem=text, status=400)
+        return await _page(request, RowAttempt(), typed=typed, problem=text, status=400)
     return see_other(f"{HERE}?since={_monday(day)}&done=plan")
 
 
@@ -137,11 +148,17 @@ def _monday(day: date) -> date:
 
 
 async def _page(
-    request: web.Request, tried: RowAttempt, *, problem: str = "", status: int = 200
+    request: web.Request,
+    tried: RowAttempt,
+    *,
+    typed: Typed | None = None,
+    problem: str = "",
+    status: int = 200,
 ) -> web.StreamResponse:
     actor, duty, query = current_actor(request), request.app[CRM].duty, request.query
     today = duty.today()
-    since = _monday(_day(query.get("since", "")) or today)
+    since = _monday(typed.day if typed is not None else _day(query.get("since", "")) or today)
+    cell = f"{typed.day}/{typed.shift}" if typed is not None else query.get("cell", "")
     shifts = await duty.roster(actor, since, WEEK)
     patrols = {one.day: one for one in await duty.patrols(actor, since, WEEK)}
     page = await duty.entries(actor, cursor=_cursor(query), limit=ENTRIES)
@@ -165,9 +182,8 @@ async def _page(
         "hours": {shift.value: f"{a:%H:%M}–{b:%H:%M}" for shift, (a, b) in SHIFT_HOURS.items()},
         "slots": labels.words(SLOTS),
         "may_plan": actor.can(Permission.DUTY_PLAN),
-        "chosen": next(
-            (one for one in shifts if f"{one.day}/{one.shift.value}" == query.get("cell", "")), None
-        ),
+        "chosen": next((one for one in shifts if f"{one.day}/{one.shift.value}" == cell), None),
+        "typed": typed,
         "staff": await _staff(request) if actor.can(Permission.DUTY_PLAN) else {},
         "entries": page.items,
         "more": f"{HERE}?cursor={page.next_cursor}#log" if page.next_cursor else "",
