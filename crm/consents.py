@@ -120,6 +120,8 @@ class Consents:
     async def withdraw(self, actor: Actor, consent_id: str, *, evidence: str) -> ConsentView:
         """Write down that the customer withdrew; it holds at once.
 
+        One way and once: whoever comes second is refused and told so, nothing is overwritten.
+
         Raises:
             Forbidden: the role writes no customers.
             NotFound: no such consent.

@@ -218,6 +218,8 @@ class DoNotCall:
     async def lift(self, actor: Actor, entry_id: str, *, reason: str, evidence: str) -> RefusalView:
         """Take a refusal back, because the customer wants it so.
 
+        One way and once: whoever comes second is refused and told so, nothing is overwritten.
+
         Raises:
             Forbidden: the role writes no customers.
             NotFound: no such entry.

@@ -135,6 +135,8 @@ class FollowUps:
     async def note(self, actor: Actor, case_id: str, *, sound: bool, text: str) -> FollowUpView:
         """Note that a closed case was followed up, by somebody of its rank or above.
 
+        One way and once: whoever comes second is refused and told so, nothing is overwritten.
+
         Raises:
             Forbidden: the role's rank is too low for it.
             NotFound: no such case.

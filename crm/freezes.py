@@ -164,6 +164,8 @@ class Freezes:
     async def answer(self, actor: Actor, freeze_id: str, answer: FollowUp) -> FreezeView:
         """Say whether a callback is needed after a freeze that ended by itself.
 
+        One way and once: whoever comes second is refused and told so, nothing is overwritten.
+
         Raises:
             Forbidden: the role writes no customers.
             NotFound: no such freeze.

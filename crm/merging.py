@@ -220,6 +220,8 @@ class Merging:
     async def undo(self, actor: Actor, merge_id: str, *, reason: str) -> CustomerRecord:
         """Make two customers of one again; return the one who had gone.
 
+        One way and once: whoever comes second is refused and told so, nothing is overwritten.
+
         Raises:
             Forbidden: the role merges no customers.
             NotFound: no such merge.

@@ -118,6 +118,8 @@ class Payments:
     async def reverse(self, actor: Actor, payment_id: str, *, reason: str) -> ProjectRecord:
         """Take a payment back with a row of its own. The stage stays; the manager may correct it.
 
+        One way and once: whoever comes second is refused and told so, nothing is overwritten.
+
         Raises:
             Forbidden: only finance reverses.
             NotFound: no such payment.
