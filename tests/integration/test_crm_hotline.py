@@ -62,7 +62,7 @@ async def test_the_card_of_a_known_caller(company: Database) -> None:
     assert (card.projects[0].crew, card.projects[0].project_manager) == ("赵师傅施工队", "刘铁柱")
     assert [case.kind_label for case in card.open_cases] == ["投诉"]
     assert len(card.recent_contacts) == 3
-    assert card.recent_contacts[0].notes == "客户很着急,已登记投诉并转工程部"
+    assert card.recent_contacts[0].notes == "客户很着急，已登记投诉并转工程部"
     assert card.phones_masked == ("138****8001",)
 
 

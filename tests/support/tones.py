@@ -126,7 +126,10 @@ class Tones:
             samples = tone(LOWEST + STEP * index)
             write_wav(folder / f"{index}.wav", samples)
             if prompt.said in DIALPLAN:
-                write_wav(prompts / f"{DIALPLAN[prompt.said]}.wav", samples)
+                # In the place of the prompt, and as the recording that the service puts there.
+                for place in (prompts, prompts / "recordings" / "dialplan"):
+                    place.mkdir(parents=True, exist_ok=True)
+                    write_wav(place / f"{DIALPLAN[prompt.said]}.wav", samples)
 
 
 def _question(wording: Wording, item: Item) -> Prompt:

@@ -274,7 +274,7 @@ class TestTheEnd:
 
     def test_the_closing_thanks_and_reads_the_number_as_people_do(self) -> None:
         caller = Caller().does("1 11111 5 -")
-        assert caller.said == "感谢您的配合。如有问题请拨打四零,零八零零,幺二三四，祝您生活愉快。"
+        assert caller.said == "感谢您的配合。如有问题请拨打四零零,八零零,幺二三四，祝您生活愉快。"
         assert caller.end is TalkEnding.FINISHED
 
     def test_hanging_up_in_the_message_is_no_breaking_off(self) -> None:
