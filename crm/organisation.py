@@ -31,6 +31,7 @@ from kernel.access import Actor, Permission
 from kernel.db import Base
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
+from kernel.paging import MAX_PAGE, By, Page, cut, ordered
 
 CODE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 T = TypeVar("T", bound=Base)
@@ -136,6 +137,18 @@ class Organisation:
 
     async def crews(self, actor: Actor, *, status: CrewStatus | None = None) -> tuple[CrewView, ...]:
         """Return the crews by name, with how much work each has. Raises Forbidden."""
+        return tuple(await self._crews(actor, status, None, None))
+
+    async def crew_page(
+        self, actor: Actor, *, status: CrewStatus | None = None, cursor: str | None = None, limit: int
+    ) -> Page[CrewView]:
+        """Return a page of the crews. Raises Forbidden, Invalid."""
+        limit = max(1, min(limit, MAX_PAGE))
+        return cut(await self._crews(actor, status, cursor, limit + 1), limit, lambda view: view.crew_id)
+
+    async def _crews(
+        self, actor: Actor, status: CrewStatus | None, cursor: str | None, most: int | None
+    ) -> list[CrewView]:
         actor.need(Permission.PROJECTS_VIEW)
         running = (
             select(func.count())
@@ -143,12 +156,13 @@ class Organisation:
             .correlate(Crew)
             .scalar_subquery()
         )
-        query = select(Crew, running).order_by(Crew.name, Crew.id)
+        query = select(Crew, running).limit(most)
         if status is not None:
             query = query.where(Crew.status == status.value)
         async with self._office.database.session() as session:
+            query = await ordered(session, query, Crew, (By(Crew.name), By(Crew.id)), cursor=cursor)
             rows = (await session.execute(query)).all()
-        return tuple(crew_view(row, count) for row, count in rows)
+        return [crew_view(row, count) for row, count in rows]
 
     async def put_crew(
         self, actor: Actor, crew_id: str | None, given: Mapping[str, Any], *, expected: int | None
@@ -199,18 +213,40 @@ class Organisation:
         skill: str | None = None,
     ) -> tuple[StaffView, ...]:
         """Return who works for the company, by name; with ``skill`` those who have it. Raises Forbidden."""
+        return tuple(await self._staff(actor, role, active, skill, None))
+
+    async def staff_page(
+        self,
+        actor: Actor,
+        *,
+        role: StaffRole | None = None,
+        active: bool | None = True,
+        skill: str | None = None,
+        cursor: str | None = None,
+        limit: int,
+    ) -> Page[StaffView]:
+        """Return a page of who works for the company. Raises Forbidden, Invalid."""
+        limit = max(1, min(limit, MAX_PAGE))
+        found = await self._staff(actor, role, active, skill, cursor)
+        return cut(found[: limit + 1], limit, lambda view: view.staff_id)
+
+    async def _staff(
+        self, actor: Actor, role: StaffRole | None, active: bool | None, skill: str | None, cursor: str | None
+    ) -> list[StaffView]:
         actor.need(Permission.PROJECTS_VIEW)
-        query = select(StaffRow).order_by(StaffRow.name, StaffRow.id)
+        query = select(StaffRow)
         if role is not None:
             query = query.where(StaffRow.role == role.value)
         if active is not None:
             query = query.where(StaffRow.active.is_(active))
+        order = (By(StaffRow.name), By(StaffRow.id))
         async with self._office.database.session() as session:
+            query = await ordered(session, query, StaffRow, order, cursor=cursor)
             rows = (await session.execute(query)).scalars().all()
             telephones = await self._numbers.telephones(session)
         # Some hundred people at most; the databases look into lists in ways of their own.
         mine = (row for row in rows if skill is None or skill in (row.skills or ()))
-        return tuple(staff_view(row, telephones) for row in mine)
+        return [staff_view(row, telephones) for row in mine]
 
     async def put_staff(
         self, actor: Actor, staff_id: str | None, given: Mapping[str, Any], *, expected: int | None

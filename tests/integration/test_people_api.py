@@ -256,6 +256,14 @@ async def test_the_company_keeps_its_lists(harness: WebHarness, client: Client) 
     await manager("POST", "/staff", person, status=201)
     assert [item["name"] for item in (await manager("GET", "/staff?role=PM"))["items"]] == ["刘铁柱"]
     assert (await manager("GET", "/staff?role=QC"))["items"] == []
+    await manager("POST", "/staff", person | {"name": "刘铁锤"}, status=201)
+    first = await manager("GET", "/staff?role=PM&limit=1")
+    rest = await manager("GET", f"/staff?role=PM&limit=1&cursor={first['next_cursor']}")
+    assert {item["name"] for item in (*first["items"], *rest["items"])} == {"刘铁柱", "刘铁锤"}
+    assert rest["next_cursor"] is None
+    await manager("GET", "/staff?limit=201", status=400)
+    await manager("GET", f"/staff?cursor={new_ulid()}", status=400)
+    await manager("GET", "/crews?cursor=nonsense", status=400)
     assert len((await manager("GET", "/stores"))["items"]) == 1
 
 

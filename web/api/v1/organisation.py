@@ -11,6 +11,7 @@ from crm.domain.staff import NumberTrouble
 from crm.organisation import Organisation
 from crm.organisation_views import CrewStatus, StaffRole
 from web.api.operation import Call, operation
+from web.api.v1.complaints_schemas import Cursor, Limit
 from web.api.v1.people import services
 from web.api.v1.people_schemas import Body, Key, Text
 from web.api.v1.schemas import NoQuery, Out, Query
@@ -77,13 +78,20 @@ class StaffIn(Body):
     active: bool = True
 
 
-class CrewsQuery(Query):
+class OrganisationPage(Query):
+    """Which page of a list, with the whole first page of most companies."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 200
+
+
+class CrewsQuery(OrganisationPage):
     """Which crews to list."""
 
     status: Literal["active", "departed", "suspended"] | None = None
 
 
-class StaffQuery(Query):
+class StaffQuery(OrganisationPage):
     """Whom to list."""
 
     role: Literal["PM", "DSG", "QC", "SPC", "RCP", "DPP"] | None = None
@@ -103,7 +111,7 @@ class StoreOut(Out):
 
 
 class StoreList(Out):
-    """The stores by name."""
+    """The stores by name: as many as the company has, in one answer."""
 
     items: tuple[StoreOut, ...]
 
@@ -124,7 +132,7 @@ class DepartmentOut(Out):
 
 
 class DepartmentList(Out):
-    """The departments by code."""
+    """The departments by code: as many as the company has, in one answer."""
 
     items: tuple[DepartmentOut, ...]
 
@@ -148,6 +156,7 @@ class CrewList(Out):
     """The crews by name."""
 
     items: tuple[CrewOut, ...]
+    next_cursor: str | None
 
 
 class StaffOut(Out):
@@ -174,6 +183,7 @@ class StaffList(Out):
     """Who works for the company, by name."""
 
     items: tuple[StaffOut, ...]
+    next_cursor: str | None
 
 
 def _organisation(call: Call[Any]) -> Organisation:
@@ -273,8 +283,10 @@ async def change_department(call: Call[NoQuery]) -> DepartmentOut:
 async def list_crews(call: Call[CrewsQuery]) -> CrewList:
     """Return the crews, departed ones too."""
     status = CrewStatus(call.query.status) if call.query.status else None
-    found = await _organisation(call).crews(call.actor, status=status)
-    return CrewList(items=tuple(CrewOut.model_validate(view) for view in found))
+    page = await _organisation(call).crew_page(
+        call.actor, status=status, cursor=call.query.cursor, limit=call.query.limit
+    )
+    return CrewList.model_validate(page)
 
 
 @operation(
@@ -314,10 +326,16 @@ async def change_crew(call: Call[NoQuery]) -> CrewOut:
 async def list_staff(call: Call[StaffQuery]) -> StaffList:
     """Return who works for the company."""
     role = StaffRole(call.query.role) if call.query.role else None
-    found = await _organisation(call).staff(
-        call.actor, role=role, active=call.query.active, skill=call.query.skill
+    asked = call.query
+    page = await _organisation(call).staff_page(
+        call.actor,
+        role=role,
+        active=asked.active,
+        skill=asked.skill,
+        cursor=asked.cursor,
+        limit=asked.limit,
     )
-    return StaffList(items=tuple(StaffOut.model_validate(view) for view in found))
+    return StaffList.model_validate(page)
 
 
 @operation(
