@@ -16,9 +16,11 @@ from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
+from kernel.paging import MAX_PAGE, By, Page, cut, ordered
 
 MAX_RESULT = 1000
 MAX_LISTED = 200
+LATEST = (By(PointVisit.planned_on, falling=True), By(PointVisit.id, falling=True))
 FURTHEST = timedelta(days=366)
 
 
@@ -69,6 +71,18 @@ class PointVisits:
         query = query.order_by(PointVisit.planned_on.desc(), PointVisit.id.desc()).limit(MAX_LISTED)
         async with self._database.session() as session:
             return tuple(self._view(row) for row in await session.scalars(query))
+
+    async def page(
+        self, actor: Actor, point_id: str, *, cursor: str | None = None, limit: int
+    ) -> Page[VisitPlanView]:
+        """Return a page of what is planned and done with a point. Raises Forbidden, Invalid."""
+        actor.need(Permission.PROJECTS_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
+        query = select(PointVisit).where(PointVisit.point_id == point_id).limit(limit + 1)
+        async with self._database.session() as session:
+            query = await ordered(session, query, PointVisit, LATEST, cursor=cursor)
+            found = [self._view(row) for row in await session.scalars(query)]
+        return cut(found, limit, lambda view: view.visit_id)
 
     async def plan(
         self, actor: Actor, point_id: str, kind: VisitKind, *, planned_on: date, topic: str

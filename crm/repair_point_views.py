@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from crm.domain.repair_point import CENT, PartKind, over_budget
-from crm.repair_point_tables import MonthlyAccount, PartIssue, QualityFeedback
+from crm.domain.repair_point import CENT, PartKind, agreement_holds, over_budget
+from crm.repair_point_tables import MonthlyAccount, PartIssue, QualityFeedback, RepairPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,27 @@ class FeedbackView:
     departments: tuple[str, ...]
     at: datetime
     by: str
+
+
+def point_view(row: RepairPoint, today: date) -> PointView:
+    """Return a point; whether it is valid is told for a day."""
+    return PointView(
+        point_id=row.id,
+        name=row.name,
+        agreement_no=row.agreement_no,
+        district=row.district,
+        address=row.address,
+        contact=row.contact,
+        phone=row.phone,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        active=row.active,
+        valid=row.active and agreement_holds(row.valid_from, row.valid_to, today),
+        note=row.note,
+        updated_at=row.updated_at,
+        updated_by=row.updated_by,
+        version=row.version,
+    )
 
 
 def part_view(row: PartIssue) -> PartView:

@@ -16,7 +16,6 @@ from crm.domain.repair_point import (
     CENT,
     LARGEST,
     PartKind,
-    agreement_holds,
     amount,
     check_approval,
     check_stock,
@@ -27,6 +26,7 @@ from crm.events_tickets import RepairBudgetExceeded
 from crm.journal import Journal
 from crm.notices.events import NoticeWanted
 from crm.notices.handoff_facts import head_of
+from crm.point_lists import accounts_query
 from crm.repair_point_tables import MonthlyAccount, PartIssue, QualityFeedback, RepairPoint
 from crm.repair_point_views import (
     AccountView,
@@ -37,6 +37,7 @@ from crm.repair_point_views import (
     account_view,
     feedback_view,
     part_view,
+    point_view,
 )
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -331,19 +332,8 @@ class RepairPoints:
             return await self._accounts(session, *chosen)
 
     async def _accounts(self, session: AsyncSession, *chosen: Any) -> tuple[AccountView, ...]:
-        sign = case((PartIssue.kind == PartKind.ISSUE.value, 1), else_=-1)
-        used = (
-            select(func.sum(sign * PartIssue.quantity * PartIssue.price))
-            .where(PartIssue.point_id == MonthlyAccount.point_id, PartIssue.month == MonthlyAccount.month)
-            .scalar_subquery()
-        )
-        query = (
-            select(MonthlyAccount, RepairPoint.name, used)
-            .join(RepairPoint, RepairPoint.id == MonthlyAccount.point_id)
-            .where(*chosen)
-            .order_by(MonthlyAccount.month.desc(), RepairPoint.name)
-            .limit(MAX_LISTED)
-        )
+        newest = (MonthlyAccount.month.desc(), RepairPoint.name)
+        query = accounts_query(*chosen).order_by(*newest).limit(MAX_LISTED)
         return tuple(account_view(*row) for row in (await session.execute(query)).all())
 
     # Quality feedback
@@ -428,21 +418,4 @@ class RepairPoints:
         return row
 
     def _point(self, row: RepairPoint) -> PointView:
-        holds = agreement_holds(row.valid_from, row.valid_to, self.today())
-        return PointView(
-            point_id=row.id,
-            name=row.name,
-            agreement_no=row.agreement_no,
-            district=row.district,
-            address=row.address,
-            contact=row.contact,
-            phone=row.phone,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-            active=row.active,
-            valid=row.active and holds,
-            note=row.note,
-            updated_at=row.updated_at,
-            updated_by=row.updated_by,
-            version=row.version,
-        )
+        return point_view(row, self.today())

@@ -34,6 +34,7 @@ from crm.point_figures import PointFigureReader
 from crm.point_files import PointFiles
 from crm.point_jobs import PointJobs
 from crm.point_ledger import PointLedger
+from crm.point_lists import PointLists
 from crm.point_visits import PointVisits
 from crm.problem_customers import ProblemCustomers
 from crm.repair_points import RepairPoints
@@ -104,6 +105,7 @@ class CrmServices:
     forwarded: ForwardedOrders
     knowledge: Knowledge
     repair_points: RepairPoints
+    point_lists: PointLists
     point_visits: PointVisits
     point_files: PointFiles
     point_jobs: PointJobs
@@ -218,6 +220,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
         forwarded=ForwardedOrders(deps.database, deps.clock, cases, journal, limits),
         knowledge=Knowledge(deps.database, deps.clock, journal, feed, zone=settings.timezone),
         repair_points=RepairPoints(deps.database, deps.clock, journal, zone=settings.timezone),
+        point_lists=PointLists(deps.database, deps.clock, zone=settings.timezone),
         point_visits=PointVisits(deps.database, deps.clock, journal, zone=settings.timezone),
         point_files=PointFiles(deps.database, deps.clock, journal, FileStore(settings.files_dir)),
         point_jobs=PointJobs(repairs.store, repairs.reader, zone=settings.timezone),

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from crm.point_visits import VisitKind
 from web.api.operation import Call, operation
-from web.api.v1.complaints_schemas import ComplaintBody
-from web.api.v1.schemas import NoQuery, Out
+from web.api.v1.complaints_schemas import ComplaintBody, Cursor, Limit
+from web.api.v1.schemas import NoQuery, Out, Query
 from web.crm_part import CRM
 from web.permissions import Permission
 
@@ -53,20 +53,31 @@ class PointVisitList(Out):
     """What is planned and done with a point, the latest first."""
 
     items: tuple[PointVisitOut, ...]
+    next_cursor: str | None
+
+
+class PointVisitsQuery(Query):
+    """Which page."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 200
 
 
 @operation(
-    query=NoQuery,
+    query=PointVisitsQuery,
     response=PointVisitList,
     permission=Permission.PROJECTS_VIEW,
     summary="List visits, trainings and audits of a repair point",
     tag=TAG,
     path_parameters=POINT,
 )
-async def list_point_visits(call: Call[NoQuery]) -> PointVisitList:
+async def list_point_visits(call: Call[PointVisitsQuery]) -> PointVisitList:
     """Return what is planned and done."""
-    found = await call.request.app[CRM].point_visits.of_point(call.actor, call.request.match_info["point_id"])
-    return PointVisitList(items=tuple(PointVisitOut.model_validate(one) for one in found))
+    asked, point_id = call.query, call.request.match_info["point_id"]
+    page = await call.request.app[CRM].point_visits.page(
+        call.actor, point_id, cursor=asked.cursor, limit=asked.limit
+    )
+    return PointVisitList.model_validate(page)
 
 
 @operation(

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from crm.point_lists import PointLists
 from crm.repair_point_views import PointText
 from crm.repair_points import RepairPoints
 from web.api.operation import Call, operation
@@ -52,6 +53,11 @@ def network(request: web.Request) -> RepairPoints:
     return request.app[CRM].repair_points
 
 
+def lists(request: web.Request) -> PointLists:
+    """Return what lists the network page by page."""
+    return request.app[CRM].point_lists
+
+
 @operation(
     query=PointsQuery,
     response=PointList,
@@ -62,10 +68,14 @@ def network(request: web.Request) -> RepairPoints:
 async def list_repair_points(call: Call[PointsQuery]) -> PointList:
     """Return the points."""
     asked = call.query
-    found = await network(call.request).points(
-        call.actor, district=asked.district, valid_only=asked.valid_only
+    page = await lists(call.request).points(
+        call.actor,
+        district=asked.district,
+        valid_only=asked.valid_only,
+        cursor=asked.cursor,
+        limit=asked.limit,
     )
-    return PointList.model_validate({"items": found}, from_attributes=True)
+    return PointList.model_validate(page)
 
 
 @operation(
@@ -115,10 +125,11 @@ async def change_repair_point(call: Call[NoQuery]) -> PointOut:
 )
 async def list_spare_parts(call: Call[SparePartsQuery]) -> PartList:
     """Return spare parts."""
-    found = await network(call.request).parts(
-        call.actor, call.request.match_info["point_id"], month=call.query.month
+    asked, point_id = call.query, call.request.match_info["point_id"]
+    page = await lists(call.request).parts(
+        call.actor, point_id, month=asked.month, cursor=asked.cursor, limit=asked.limit
     )
-    return PartList.model_validate({"items": found}, from_attributes=True)
+    return PartList.model_validate(page)
 
 
 @operation(
@@ -159,8 +170,10 @@ async def move_spare_part(call: Call[NoQuery]) -> PartOut:
 async def list_repair_accounts(call: Call[AccountsQuery]) -> AccountList:
     """Return monthly accounts."""
     asked = call.query
-    found = await network(call.request).accounts(call.actor, month=asked.month, point_id=asked.point_id)
-    return AccountList.model_validate({"items": found}, from_attributes=True)
+    page = await lists(call.request).accounts(
+        call.actor, month=asked.month, point_id=asked.point_id, cursor=asked.cursor, limit=asked.limit
+    )
+    return AccountList.model_validate(page)
 
 
 @operation(
@@ -218,8 +231,9 @@ async def approve_repair_account(call: Call[NoQuery]) -> AccountOut:
 )
 async def list_quality_feedback(call: Call[FeedbackQuery]) -> FeedbackList:
     """Return quality feedback."""
-    found = await network(call.request).feedback(call.actor, call.query.month)
-    return FeedbackList.model_validate({"items": found}, from_attributes=True)
+    asked = call.query
+    page = await lists(call.request).feedback(call.actor, asked.month, cursor=asked.cursor, limit=asked.limit)
+    return FeedbackList.model_validate(page)
 
 
 @operation(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crm.domain.repair_point import PartKind
-from web.api.v1.complaints_schemas import Code, ComplaintBody, Id, Money
+from web.api.v1.complaints_schemas import Code, ComplaintBody, Cursor, Id, Limit, Money
 from web.api.v1.schemas import AskedTime, Out, Query, SiteTime
 from web.api.v1.tickets_schemas import TicketHeader
 
@@ -17,6 +17,8 @@ Month = Annotated[str, Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="S
 class PointsQuery(Query):
     """Which points."""
 
+    cursor: Cursor | None = None
+    limit: Limit = 200
     district: str | None = Field(None, max_length=40)
     valid_only: bool = False
 
@@ -24,6 +26,8 @@ class PointsQuery(Query):
 class SparePartsQuery(Query):
     """Which month."""
 
+    cursor: Cursor | None = None
+    limit: Limit = 200
     month: Month | None = None
 
 
@@ -36,6 +40,8 @@ class AccountsQuery(SparePartsQuery):
 class FeedbackQuery(Query):
     """Which month."""
 
+    cursor: Cursor | None = None
+    limit: Limit = 200
     month: Month
 
 
@@ -78,6 +84,7 @@ class PointList(Out):
     """The points."""
 
     items: tuple[PointOut, ...]
+    next_cursor: str | None
 
 
 class PartIn(ComplaintBody):
@@ -113,6 +120,7 @@ class PartList(Out):
     """Spare parts, newest first."""
 
     items: tuple[PartOut, ...]
+    next_cursor: str | None
 
 
 class AccountIn(ComplaintBody):
@@ -153,6 +161,7 @@ class AccountList(Out):
     """Months, newest first."""
 
     items: tuple[AccountOut, ...]
+    next_cursor: str | None
 
 
 class FeedbackIn(ComplaintBody):
@@ -184,6 +193,7 @@ class FeedbackList(Out):
     """A month's rows, the most frequent first."""
 
     items: tuple[FeedbackOut, ...]
+    next_cursor: str | None
 
 
 class FollowUpQuery(Query):
