@@ -30,6 +30,7 @@ from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid
+from kernel.paging import By, Page, cut, ordered
 
 AT_ONCE = 500
 """Projects that one run takes."""
@@ -149,12 +150,17 @@ class DepositRules:
             undone=undone.count(True),
         )
 
-    async def crews(self, actor: Actor, *, limit: int = MAX_PAGE) -> tuple[CrewDeposit, ...]:
-        """Return every crew's account in figures, by name. Raises Forbidden."""
+    async def crews(
+        self, actor: Actor, *, cursor: str | None = None, limit: int = MAX_PAGE
+    ) -> Page[CrewDeposit]:
+        """Return a page of the crews' accounts in figures, by name. Raises Forbidden, Invalid."""
         actor.need(Permission.DEPOSITS_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
         async with self._database.session() as session:
             rule = rule_on(await _rules(session), self.today())
-            crews = (await session.scalars(select(Crew).order_by(Crew.name).limit(limit))).all()
+            listed = select(Crew).limit(limit + 1)
+            listed = await ordered(session, listed, Crew, (By(Crew.name), By(Crew.id)), cursor=cursor)
+            page = cut((await session.scalars(listed)).all(), limit, lambda crew: crew.id)
             share = DepositShareRow
             query = (
                 select(share.crew_id, func.count(), func.sum(_kept()), func.min(share.release_on))
@@ -163,7 +169,7 @@ class DepositRules:
             )
             shares = {row[0]: row for row in (await session.execute(query)).all()}
             found = []
-            for crew in crews:
+            for crew in page.items:
                 _, projects, withheld, following = shares.get(crew.id, (crew.id, 0, NOTHING, None))
                 held = await balance_of(session, crew.id)
                 paid = await _paid_in(session, crew.id)
@@ -180,7 +186,7 @@ class DepositRules:
                         next_release=following,
                     )
                 )
-        return tuple(found)
+        return Page(tuple(found), page.next_cursor)
 
     async def _withhold(
         self, actor: Actor, project_id: str, completed: date, rules: Sequence[DepositRule]

@@ -81,7 +81,7 @@ async def test_1_5_withheld_once_and_released_once_as_postings(office: OfficeSta
     assert [(one.kind, one.amount, one.project_id) for one in account.postings] == [
         (PostingKind.WITHHOLD, Decimal("3000.00"), project_id)
     ]
-    (crew,) = [one for one in await rules.crews(office.who("captain")) if one.crew_id == crew_id]
+    (crew,) = [one for one in (await rules.crews(office.who("captain"))).items if one.crew_id == crew_id]
     assert (crew.balance, crew.projects, crew.missing) == (Decimal("3000.00"), 1, Decimal("10000.00"))
     assert crew.next_release == date(2028, 4, 10)
     later = FakeClock(office.clock.now() + timedelta(days=763))
@@ -100,7 +100,7 @@ async def test_1_5_the_rest_of_a_release_follows_when_the_account_holds_more(off
         crew_id = str((await session.scalars(select(Crew.id).order_by(Crew.id))).first())
     later = FakeClock(office.clock.now() + timedelta(days=764))
     ripe = DepositRules(office.stage.database, later, office.crm.journal, deposits, zone=book(office)._zone)
-    (crew,) = [one for one in await ripe.crews(finance) if one.crew_id == crew_id]
+    (crew,) = [one for one in (await ripe.crews(finance)).items if one.crew_id == crew_id]
     assert (crew.projects, crew.withheld) == (1, Decimal("1000.00")), "2,000 of 3,000 were paid out"
     await deposits.post(finance, crew_id, kind=PostingKind.INITIAL, amount=Decimal(400), note="补交")
     assert (await ripe.run(finance)).released_sum == Decimal("400.00")
@@ -186,6 +186,15 @@ async def test_page_and_api(office: OfficeStage) -> None:
         async with session.get("/api/v1/deposit-rules") as answer:
             assert [one["percent"] for one in (await answer.json())["items"]] == ["5.00", "3.00"]
         async with session.get("/api/v1/crew-deposits") as answer:
-            assert answer.status == 200
+            whole = await answer.json()
+        names = [one["crew"] for one in whole["items"]]
+        assert names and whole["next_cursor"] is None
+        seen, cursor = list[str](), ""
+        for _ in names:
+            async with session.get(f"/api/v1/crew-deposits?limit=1{cursor}") as answer:
+                page = await answer.json()
+            seen += [one["crew"] for one in page["items"]]
+            cursor = f"&cursor={page['next_cursor']}"
+        assert (seen, cursor) == (names, "&cursor=None")
         async with session.post("/api/v1/deposit-rules/run", headers={"Origin": office.stage.url}) as answer:
             assert (await answer.json())["withheld"] == 0

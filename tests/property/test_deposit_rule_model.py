@@ -255,7 +255,9 @@ class KeptAndPaidOut(RuleBasedStateMachine):
     @invariant()
     def what_is_kept_is_shown(self) -> None:
         if hasattr(self, "crew"):
-            shown = next(one for one in self.run(self.world.rules.crews(FINANCE)) if one.crew_id == self.crew)
+            shown = next(
+                one for one in self.run(self.world.rules.crews(FINANCE)).items if one.crew_id == self.crew
+            )
             assert shown.withheld == sum(site.kept or 0 for site in self.sites.values())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from aiohttp import web
 from pydantic import Field
@@ -10,8 +11,8 @@ from pydantic import Field
 from crm.deposit_rules import DepositRules
 from crm.domain.deposit_rule import DepositRule
 from web.api.operation import Call, operation
-from web.api.v1.complaints_schemas import ComplaintBody, Money
-from web.api.v1.schemas import NoQuery, Out
+from web.api.v1.complaints_schemas import ComplaintBody, Cursor, Limit, Money
+from web.api.v1.schemas import NoQuery, Out, Query
 from web.crm_part import CRM
 from web.idempotency import Idempotency
 from web.permissions import Permission
@@ -42,7 +43,7 @@ class DepositRuleOut(Out):
 
 
 class DepositRuleList(Out):
-    """The rules, the newest first."""
+    """The rules, the newest first: one a day at most, a few in a year; all in one answer."""
 
     items: tuple[DepositRuleOut, ...]
 
@@ -65,6 +66,14 @@ class CrewDepositList(Out):
     """The crews by name."""
 
     items: tuple[CrewDepositOut, ...]
+    next_cursor: str | None
+
+
+class CrewDepositsQuery(Query):
+    """Which page."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 200
 
 
 class DepositRunOut(Out):
@@ -77,7 +86,7 @@ class DepositRunOut(Out):
     undone: int = Field(description="Projects whose completion was voided.")
 
 
-def _service(call: Call[NoQuery]) -> DepositRules:
+def _service(call: Call[Any]) -> DepositRules:
     return call.request.app[CRM].repairs.deposit_rules
 
 
@@ -125,16 +134,16 @@ async def run_deposit_rules(call: Call[NoQuery]) -> DepositRunOut:
 
 
 @operation(
-    query=NoQuery,
+    query=CrewDepositsQuery,
     response=CrewDepositList,
     permission=Permission.DEPOSITS_VIEW,
     summary="Show every crew's deposit in figures",
     tag=TAG,
 )
-async def list_crew_deposits(call: Call[NoQuery]) -> CrewDepositList:
+async def list_crew_deposits(call: Call[CrewDepositsQuery]) -> CrewDepositList:
     """Return the figures."""
-    found = await _service(call).crews(call.actor)
-    return CrewDepositList.model_validate({"items": found}, from_attributes=True)
+    page = await _service(call).crews(call.actor, cursor=call.query.cursor, limit=call.query.limit)
+    return CrewDepositList.model_validate(page)
 
 
 ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]], ...] = (

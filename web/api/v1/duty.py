@@ -51,7 +51,7 @@ class ShiftOut(Out):
 
 
 class ShiftList(Out):
-    """Days, shift by shift."""
+    """Days, shift by shift: at most 31 days, three shifts each, in one answer."""
 
     items: tuple[ShiftOut, ...]
 
@@ -117,7 +117,7 @@ class PatrolDayOut(Out):
 
 
 class PatrolDayList(Out):
-    """Days."""
+    """Days: at most 31, two patrols each, in one answer."""
 
     items: tuple[PatrolDayOut, ...]
 

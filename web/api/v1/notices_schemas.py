@@ -113,7 +113,7 @@ class RuleOut(Out):
 
 
 class RuleList(Out):
-    """All rules."""
+    """All rules: one for each code, in one answer."""
 
     items: tuple[RuleOut, ...]
 
@@ -157,7 +157,7 @@ class AddressOut(Out):
 
 
 class AddressList(Out):
-    """A person's addresses."""
+    """A person's addresses: one for each channel at most, in one answer."""
 
     items: tuple[AddressOut, ...]
 

@@ -93,7 +93,7 @@ async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     done = STEPS.get(request.query.get("done", ""))
     context = {
         "tabs": tabs_of(current_user(request)),
-        "crews": await book.crews(actor),
+        "crews": (await book.crews(actor)).items,
         "rules": rules,
         "current": rule_on(rules, today),
         "steps": [
