@@ -28,6 +28,7 @@ from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
+from kernel.paging import Page, cut
 
 MAX_QUESTION = 120
 MAX_ANSWER = 8000
@@ -155,6 +156,22 @@ class Knowledge:
         if not rows:
             raise NotFound("no such article", field="article_id")
         return tuple(version_of(row) for row in rows)
+
+    async def version_page(
+        self, actor: Actor, article_id: str, *, before: int | None = None, limit: int
+    ) -> Page[VersionView]:
+        """Return a page of what an article was, from below version ``before``. Raises as :meth:`versions`."""
+        actor.need(Permission.KNOWLEDGE_VIEW)
+        limit = max(1, min(limit, MAX_PAGE))
+        query = select(ArticleVersion).where(ArticleVersion.article_id == article_id)
+        if before is not None:
+            query = query.where(ArticleVersion.number < before)
+        query = query.order_by(ArticleVersion.number.desc()).limit(limit + 1)
+        async with self._database.session() as session:
+            if not is_ulid(article_id) or await session.get(ArticleRow, article_id) is None:
+                raise NotFound("no such article", field="article_id")
+            found = [version_of(row) for row in await session.scalars(query)]
+        return cut(found, limit, lambda view: str(view.number))
 
     async def articles(
         self,

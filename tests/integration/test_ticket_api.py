@@ -312,6 +312,11 @@ async def test_knowledge_is_written_offered_and_found(line: Line) -> None:
     assert (await line.ask("supervisor", "PUT", f"/articles/{key}", better, version=1)).status == 412
     versions = await line.ask("agent", "GET", f"/articles/{key}/versions")
     assert [item["why"] for item in versions.body["items"]] == ["简单些", ""]
+    newest = await line.ask("agent", "GET", f"/articles/{key}/versions?limit=1")
+    older = await line.ask("agent", "GET", f"/articles/{key}/versions?cursor={newest.body['next_cursor']}")
+    assert [*newest.body["items"], *older.body["items"]] == versions.body["items"]
+    assert older.body["next_cursor"] is None
+    assert (await line.ask("agent", "GET", f"/articles/{new_ulid()}/versions")).status == 404
     hits = await line.ask("agent", "GET", "/search?q=漏水&kind=article")
     assert [hit["ref_id"] for hit in hits.body["items"]] == [key]
     gone = await line.ask("supervisor", "POST", f"/articles/{key}/withdraw", {"why": "过时"}, version=2)

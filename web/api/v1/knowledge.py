@@ -16,6 +16,7 @@ from web.api.v1.knowledge_schemas import (
     ArticleOut,
     ArticlesQuery,
     ArticleVersions,
+    ArticleVersionsQuery,
     ArticleWithdrawIn,
     Classified,
     ClassifyIn,
@@ -119,17 +120,19 @@ async def get_article(call: Call[NoQuery]) -> ArticleOut:
 
 
 @operation(
-    query=NoQuery,
+    query=ArticleVersionsQuery,
     response=ArticleVersions,
     permission=Permission.KNOWLEDGE_VIEW,
     summary="Read all versions of an article, newest first",
     tag=TAG,
     path_parameters=ARTICLE,
 )
-async def list_article_versions(call: Call[NoQuery]) -> ArticleVersions:
+async def list_article_versions(call: Call[ArticleVersionsQuery]) -> ArticleVersions:
     """Return the versions."""
-    found = await knowledge(call.request).versions(call.actor, call.request.match_info["article_id"])
-    return ArticleVersions.model_validate({"items": found}, from_attributes=True)
+    page = await knowledge(call.request).version_page(
+        call.actor, call.request.match_info["article_id"], before=call.query.cursor, limit=call.query.limit
+    )
+    return ArticleVersions.model_validate(page)
 
 
 @operation(

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from crm.domain.classification import Nature, Urgency
 from crm.domain.knowledge import Area, BlockKind
-from web.api.v1.complaints_schemas import ComplaintBody
+from web.api.v1.complaints_schemas import ComplaintBody, Limit
 from web.api.v1.schemas import Out, Query, SiteTime
 
 Keyword = Annotated[str, Field(min_length=1, max_length=60)]
@@ -133,6 +133,14 @@ class ArticleVersions(Out):
     """All that an article ever was, newest first."""
 
     items: tuple[ArticleVersionOut, ...]
+    next_cursor: str | None
+
+
+class ArticleVersionsQuery(Query):
+    """Which page."""
+
+    cursor: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    limit: Limit = 200
 
 
 class ClassifyIn(ComplaintBody):
