@@ -113,12 +113,17 @@ class Retention:
             await self._note(session, actor, "legal_hold", header, why)
             return _hold_view(row, header.no)
 
-    async def release(self, actor: Actor, case_id: str, reason: str) -> HoldView:
+    async def release(
+        self, actor: Actor, case_id: str, reason: str, *, hold_id: str | None = None
+    ) -> HoldView:
         """Let a case go at its end; a major one is held until somebody says so.
+
+        Args:
+            hold_id: the hold that whoever decides has seen; a newer one stays.
 
         Raises:
             Forbidden, NotFound, Invalid: see :meth:`hold`.
-            Conflict: it is not held.
+            Conflict: it is not held, or by a newer hold.
         """
         actor.need(Permission.CASES_DECIDE)
         why = one_line(reason, field="reason", limit=MAX_REASON)
@@ -127,6 +132,8 @@ class Retention:
             header = await _case(session, case_id)
             query = select(LegalHoldRow).where(LegalHoldRow.open_key == case_id).with_for_update()
             row = (await session.execute(query)).scalar_one_or_none()
+            if row is not None and hold_id is not None and row.id != hold_id:
+                raise Conflict("it was held anew meanwhile: read why first", field="hold_id")
             if row is None:
                 known = select(LegalHoldRow.id).where(LegalHoldRow.case_id == case_id).limit(1)
                 if not header.major or await session.scalar(known) is not None:

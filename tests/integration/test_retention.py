@@ -172,7 +172,9 @@ async def test_MAJOR_is_held_until_the_manager_releases_it(desk: Desk, retention
     with pytest.raises(Conflict):
         await retention.hold(MANAGER, major, "再一次")
     assert await retention.run_once() == {}
-    await retention.release(MANAGER, major, "官司结束")
+    with pytest.raises(Conflict):  # whoever read the page before it was held anew
+        await retention.release(MANAGER, major, "官司结束", hold_id=released.hold_id)
+    await retention.release(MANAGER, major, "官司结束", hold_id=held.hold_id)
     assert await retention.run_once() == {("case", "CASE"): 1}
     assert [one.reason for one in await retention.holds(MANAGER, major)] == ["又来函", "重大客诉"]
 

@@ -44,14 +44,19 @@ async def release(request: web.Request) -> web.StreamResponse:
 async def _take(request: web.Request, name: str) -> web.StreamResponse:
     form, case_id = await forms.read_form(request), request.match_info["case_id"]
     reason = forms.text(form, "reason")
-    desk = request.app[CRM].retention
-    step = desk.hold if name == "hold" else desk.release
+    desk, actor = request.app[CRM].retention, current_actor(request)
     try:
-        await step(current_actor(request), case_id, reason)
+        if name == "hold":
+            await desk.hold(actor, case_id, reason)
+        else:
+            await desk.release(actor, case_id, reason, hold_id=forms.text(form, "hold_id") or None)
     except Invalid as error:
         return await _page(request, gettext("请写明原因。"), reason, status=int(status_of(error)))
     except Conflict as error:
-        told = gettext("已经保留了。") if name == "hold" else gettext("现在没有保留。")
+        if error.field == "hold_id":
+            told = gettext("同事刚刚又设了保留，请先看下面的原因。")
+        else:
+            told = gettext("已经保留了。") if name == "hold" else gettext("现在没有保留。")
         return await _page(request, told, reason, status=int(status_of(error)))
     return see_other(f"/cases/{case_id}/legal-hold")
 
@@ -66,6 +71,7 @@ async def _page(
         "case": case,
         "holds": holds,
         # A major one is held from the start; nobody wrote that down.
+        "open_hold": next((one.hold_id for one in holds if one.released_at is None), ""),
         "held": any(one.released_at is None for one in holds) or (case.major and not holds),
         "problem": problem,
         "typed": typed,

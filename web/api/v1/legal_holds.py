@@ -21,6 +21,14 @@ class HoldIn(ComplaintBody):
     reason: str = Field(min_length=1, max_length=400)
 
 
+class HoldReleaseIn(HoldIn):
+    """Why it is let go, and which hold was seen."""
+
+    hold_id: str | None = Field(
+        None, min_length=26, max_length=26, description="The open hold as it was read; a newer one stays."
+    )
+
+
 class HoldOut(Out):
     """A hold of a case with its files and calls."""
 
@@ -82,14 +90,14 @@ async def hold_case(call: Call[NoQuery]) -> HoldOut:
     summary="Release a case from its legal hold",
     tag=TAG,
     path_parameters=CASE,
-    body=HoldIn,
+    body=HoldReleaseIn,
 )
 async def release_case(call: Call[NoQuery]) -> HoldOut:
     """Release a case."""
-    given = call.body(HoldIn)
-    case_id = call.request.match_info["case_id"]
+    given = call.body(HoldReleaseIn)
+    case_id, desk = call.request.match_info["case_id"], call.request.app[CRM].retention
     return HoldOut.model_validate(
-        await call.request.app[CRM].retention.release(call.actor, case_id, given.reason)
+        await desk.release(call.actor, case_id, given.reason, hold_id=given.hold_id)
     )
 
 
