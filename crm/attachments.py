@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 from sqlalchemy import ColumnElement, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +24,8 @@ from crm.confidential import line_seen
 from crm.domain.lines import maybe_line
 from crm.file_store import FileStore, name_of
 from crm.journal import Journal
-from crm.pictures import BadFile, Kept, MediaType, read_file
+from crm.kept_files import KeptFiles, StoredFile
+from crm.pictures import BadFile, MediaType
 from crm.repair_tables import RepairVisitRow
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
@@ -39,8 +39,6 @@ MAX_FILES = 60
 MAX_CASE_BYTES = 200 * 1024 * 1024
 _PATH = re.compile(r"[/\\]|%2f|%5c|^\.\.?$|^[a-z]:", re.IGNORECASE)
 """Also as clients that escape names write it."""
-AT_ONCE = 2
-"""Pictures decoded at a time: each may need a hundred megabytes."""
 
 
 class Purpose(StrEnum):
@@ -79,15 +77,6 @@ class AttachmentView:
     uploaded_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file to hand out: where it lies, what it is, and a harmless name for it."""
-
-    path: Path
-    media_type: MediaType
-    filename: str
-
-
 class Attachments:
     """Takes, lists and hands out the files of cases."""
 
@@ -98,8 +87,7 @@ class Attachments:
         self._clock = clock
         self._cases = cases
         self._journal = journal
-        self._store = store
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._files = KeptFiles(store)
 
     async def add(
         self,
@@ -128,13 +116,13 @@ class Attachments:
         check_may_add(actor)
         shown = clean_name(name)
         await self._check(actor, case_id)
-        kept = await self._read(content, purpose)
+        kept = await self._files.read(content, allow_pdf=purpose is Purpose.SCAN)
         sha256 = await asyncio.to_thread(name_of, kept.content)
         async with self._database.session() as session:
             await _check_visit(session, case_id, visit_id)
             # Asked again below; but what is refused now is not even written.
             await self._place(session, actor, case_id, sha256, len(kept.content), purpose, line_id)
-        thumb = await asyncio.to_thread(self._keep, kept)
+        sha256, thumb = await self._files.keep(kept)
         async with self._database.transaction() as session:
             locked = select(ServiceCase.id).where(ServiceCase.id == case_id).with_for_update()
             await session.execute(locked)
@@ -193,15 +181,17 @@ class Attachments:
         async with self._database.session() as session:
             query = select(AttachmentRow).where(AttachmentRow.id == attachment_id, _shown(actor))
             row = await session.scalar(query) if is_ulid(attachment_id) else None
-        if row is None or (thumbnail and row.thumb_sha256 is None):
+        if row is None:
             raise NotFound("no such file", field="attachment_id")
         await self._check(actor, row.case_id, field="attachment_id")
-        wanted = row.thumb_sha256 if thumbnail and row.thumb_sha256 else row.sha256
-        kind = MediaType.JPEG if thumbnail else MediaType(row.media_type)
-        path = self._store.path(wanted)
-        if not await asyncio.to_thread(path.is_file):
-            raise NotFound("the file is lost", field="attachment_id")
-        return StoredFile(path=path, media_type=kind, filename=f"{row.purpose}-{row.id}.{kind.extension}")
+        return await self._files.stored(
+            row.sha256,
+            row.thumb_sha256,
+            row.media_type,
+            called=f"{row.purpose}-{row.id}",
+            thumbnail=thumbnail,
+            field="attachment_id",
+        )
 
     async def known(self, session: AsyncSession, case_id: str, attachment_id: str, purpose: Purpose) -> str:
         """Return the hash of a case's file. Raises Invalid when it is none, or for something else."""
@@ -214,14 +204,6 @@ class Attachments:
         if not is_ulid(case_id):
             raise NotFound("no such case", field=field)
         await self._cases.get(actor, case_id)
-
-    async def _read(self, content: bytes, purpose: Purpose) -> Kept:
-        async with self._turn:
-            return await asyncio.to_thread(read_file, content, allow_pdf=purpose is Purpose.SCAN)
-
-    def _keep(self, kept: Kept) -> str | None:
-        self._store.put(kept.content)
-        return self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
 
     async def _place(
         self,

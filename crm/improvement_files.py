@@ -1,10 +1,8 @@
 """Evidence of improvement measures: photos and scans, kept under their hash as those of cases are."""
 
-import asyncio
-
 from sqlalchemy import func, select
 
-from crm.attachments import AT_ONCE, MAX_FILES, QuotaReached, StoredFile, clean_name
+from crm.attachments import MAX_FILES, QuotaReached, clean_name
 from crm.domain.improvement import MeasureState
 from crm.domain.machine import refuse
 from crm.file_store import FileStore
@@ -12,7 +10,7 @@ from crm.improvement_tables import ImprovementFile, ImprovementMeasure
 from crm.improvement_views import Evidence
 from crm.improvements import ENTITY, evidence_view, may_report, seen_by
 from crm.journal import Journal
-from crm.pictures import Kept, MediaType, read_file
+from crm.kept_files import KeptFiles, StoredFile
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
@@ -27,8 +25,7 @@ class ImprovementEvidence:
         self._database = database
         self._clock = clock
         self._journal = journal
-        self._store = store
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._files = KeptFiles(store)
 
     async def add(self, actor: Actor, measure_id: str, *, content: bytes, name: str) -> Evidence:
         """Put a photo or a scan beside a measure that is not over; the same one twice is kept once.
@@ -44,9 +41,8 @@ class ImprovementEvidence:
         async with self._database.session() as session:
             query = select(ImprovementMeasure).where(ImprovementMeasure.id == measure_id, seen_by(actor))
             _check(actor, await session.scalar(query) if is_ulid(measure_id) else None)
-        async with self._turn:
-            kept = await asyncio.to_thread(read_file, content, allow_pdf=True)
-        sha256, thumb = await asyncio.to_thread(self._keep, kept)
+        kept = await self._files.read(content, allow_pdf=True)
+        sha256, thumb = await self._files.keep(kept)
         async with self._database.transaction() as session:
             row = _check(actor, await session.scalar(query.with_for_update()))
             mine = select(ImprovementFile).where(ImprovementFile.measure_id == measure_id)
@@ -88,18 +84,11 @@ class ImprovementEvidence:
         async with self._database.session() as session:
             found = query.where(ImprovementFile.id == file_id, seen_by(actor))
             row = await session.scalar(found) if is_ulid(file_id) else None
-        if row is None or (thumbnail and row.thumb_sha256 is None):
+        if row is None:
             raise NotFound("no such file", field="file_id")
-        wanted = row.thumb_sha256 if thumbnail and row.thumb_sha256 else row.sha256
-        kind = MediaType.JPEG if thumbnail else MediaType(row.media_type)
-        path = self._store.path(wanted)
-        if not await asyncio.to_thread(path.is_file):
-            raise NotFound("the file is lost", field="file_id")
-        return StoredFile(path=path, media_type=kind, filename=f"evidence-{row.id}.{kind.extension}")
-
-    def _keep(self, kept: Kept) -> tuple[str, str | None]:
-        thumb = self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
-        return self._store.put(kept.content), thumb
+        return await self._files.stored(
+            row.sha256, row.thumb_sha256, row.media_type, called=f"evidence-{row.id}", thumbnail=thumbnail
+        )
 
 
 def _check(actor: Actor, row: ImprovementMeasure | None) -> ImprovementMeasure:

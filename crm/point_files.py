@@ -1,15 +1,15 @@
 """Files of repair points' agreements 协议文件: photos and PDFs, kept under their hash as cases' files are."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 
-from crm.attachments import AT_ONCE, QuotaReached, StoredFile, clean_name
+from crm.attachments import QuotaReached, clean_name
 from crm.file_store import FileStore
 from crm.journal import Journal
-from crm.pictures import Kept, MediaType, read_file
+from crm.kept_files import KeptFiles, StoredFile
+from crm.pictures import MediaType
 from crm.repair_point_tables import PointFile, RepairPoint
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
@@ -43,8 +43,7 @@ class PointFiles:
         self._database = database
         self._clock = clock
         self._journal = journal
-        self._store = store
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._files = KeptFiles(store)
 
     async def add(self, actor: Actor, point_id: str, *, content: bytes, name: str) -> PointFileView:
         """Put a photo or a PDF beside a point; the same one twice is kept once.
@@ -60,9 +59,8 @@ class PointFiles:
         async with self._database.session() as session:
             if not is_ulid(point_id) or await session.get(RepairPoint, point_id) is None:
                 raise NotFound("no such repair point", field="point_id")
-        async with self._turn:
-            kept = await asyncio.to_thread(read_file, content, allow_pdf=True)
-        sha256, thumb = await asyncio.to_thread(self._keep, kept)
+        kept = await self._files.read(content, allow_pdf=True)
+        sha256, thumb = await self._files.keep(kept)
         mine = select(PointFile).where(PointFile.point_id == point_id)
         async with self._database.transaction() as session:
             await session.execute(select(RepairPoint.id).where(RepairPoint.id == point_id).with_for_update())
@@ -110,18 +108,11 @@ class PointFiles:
         actor.need(Permission.DEPOSITS_VIEW)
         async with self._database.session() as session:
             row = await session.get(PointFile, file_id) if is_ulid(file_id) else None
-        if row is None or (thumbnail and row.thumb_sha256 is None):
+        if row is None:
             raise NotFound("no such file", field="file_id")
-        wanted = row.thumb_sha256 if thumbnail and row.thumb_sha256 else row.sha256
-        kind = MediaType.JPEG if thumbnail else MediaType(row.media_type)
-        path = self._store.path(wanted)
-        if not await asyncio.to_thread(path.is_file):
-            raise NotFound("the file is lost", field="file_id")
-        return StoredFile(path=path, media_type=kind, filename=f"agreement-{row.id}.{kind.extension}")
-
-    def _keep(self, kept: Kept) -> tuple[str, str | None]:
-        thumb = self._store.put(kept.thumbnail) if kept.thumbnail is not None else None
-        return self._store.put(kept.content), thumb
+        return await self._files.stored(
+            row.sha256, row.thumb_sha256, row.media_type, called=f"agreement-{row.id}", thumbnail=thumbnail
+        )
 
 
 def _view(row: PointFile) -> PointFileView:

@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 
 from callback_campaigns.answer_player import PlayedAnswer
-from crm.attachments import StoredFile
+from crm.kept_files import StoredFile
 
 WAV = "audio/wav"
 _SANDBOX = "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from callback_campaigns.answer_player import PlayedAnswer
-from crm.attachments import StoredFile
+from crm.kept_files import StoredFile
 from kernel.errors import Invalid, NotFound, TooMany
 from kernel.ids import is_ulid
 from web.api.operation import Call, Operation, declare_operation, field_error, json_response, read_query

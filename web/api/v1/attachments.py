@@ -1,6 +1,7 @@
 """``/api/v1/cases/…/attachments`` and ``/attachments``: photos and scans of any kind of case."""
 
-from crm.attachments import Attachments, StoredFile
+from crm.attachments import Attachments
+from crm.kept_files import StoredFile
 from crm.pictures import MAX_BYTES, MediaType
 from web.api.files import Upload, download, upload
 from web.api.operation import Call, operation

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from pydantic import BaseModel
 
-from crm.attachments import StoredFile
 from crm.improvement_views import MeasureChange, MeasureDetail, MeasureFilter, NewMeasure
 from crm.improvements import Improvements
+from crm.kept_files import StoredFile
 from crm.pictures import MAX_BYTES, MediaType
 from web.api.files import Upload, download, upload
 from web.api.operation import Call, operation

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from pydantic import Field
 
-from crm.attachments import StoredFile
 from crm.exports import FileForm
+from crm.kept_files import StoredFile
 from crm.pictures import MAX_BYTES, MediaType
 from crm.point_jobs import JobEnd
 from web.api.files import Upload, download, upload
