@@ -24,6 +24,7 @@ from app import pbx
 from app.after_text import AFTER_FACTS, TextWanted, build_after_call
 from app.call_alerts import CALL_FACTS, CallListener
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
+from app.clip_text import CLIP_FACTS, ClipPart
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
 from app.notice_wiring import build_notices, start_notices
@@ -273,6 +274,17 @@ def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[],
     wanted = TextWanted(base.clock, language=next(iter(base.settings.speech.languages), "zh"))
     base.tasks.spawn("text-wanted", _consumer(base, "speech.after", AFTER_FACTS, wanted.on_fact).run)
     base.tasks.spawn("text-after-calls", after.run)
+    clips = ClipPart(
+        base.settings,
+        recognition,
+        database=base.database,
+        clock=base.clock,
+        worker=base.worker,
+        late=is_late,
+        phrases=hints,
+    )
+    base.tasks.spawn("clip-wanted", _consumer(base, "speech.clips", CLIP_FACTS, clips.on_fact).run)
+    base.tasks.spawn("text-of-clips", clips.texts.run)
 
 
 async def _open_base(settings: Settings, clock: Clock, stack: contextlib.AsyncExitStack) -> Base:

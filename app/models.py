@@ -33,6 +33,7 @@ import kernel.audit
 import kernel.failed_facts
 import kernel.outbox
 import speech.after_tables
+import speech.clip_tables
 import speech.rule_tables
 import speech.tables
 import telephony.agent_tables
@@ -73,6 +74,7 @@ MODULES = (
     kernel.failed_facts,
     kernel.outbox,
     speech.after_tables,
+    speech.clip_tables,
     speech.rule_tables,
     speech.tables,
     telephony.agent_tables,

@@ -17,15 +17,23 @@ from callback_campaigns.domain.questionnaire import Do
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import Effect, TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Channel
-from callback_campaigns.events import AnswerCorrected, CallbackMoved, TalkEnded, TalkTicketsWanted
+from callback_campaigns.events import (
+    AnswerCorrected,
+    CallbackMoved,
+    TalkEnded,
+    TalkTicketsWanted,
+    VoiceUnderstood,
+)
 from callback_campaigns.forms import make_link
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.revisits import Revisits
+from callback_campaigns.spoken_answers import SpokenAnswers
 from callback_campaigns.talk_repairs import TalkRepairs, repair_orders
 from callback_campaigns.talk_store import Talk, load_talk
 from callback_campaigns.talk_tables import CallbackTalkRow
 from callback_campaigns.talk_tickets import WHOLE, TalkTickets, wanted
 from callback_campaigns.task_tables import CallbackTaskRow
+from callback_campaigns.tasks import CallbackTasks
 from callback_campaigns.ticket_changes import TicketChanges
 from crm.complaint_end import ComplaintEnd
 from crm.consents import Consents
@@ -49,7 +57,13 @@ from kernel.outbox import add_fact
 
 log = structlog.get_logger(__name__)
 
-FACTS: tuple[type[Event], ...] = (CallbackMoved, TalkTicketsWanted, AnswerCorrected, TalkEnded)
+FACTS: tuple[type[Event], ...] = (
+    CallbackMoved,
+    TalkTicketsWanted,
+    AnswerCorrected,
+    TalkEnded,
+    VoiceUnderstood,
+)
 ACTOR = Actor.system("callbacks")
 TO_CALLED = (Delivery.PREPARED, Delivery.CALLED)
 TO_FAILED = (Delivery.PREPARED, Delivery.FAILED)
@@ -68,6 +82,7 @@ class CallbackEffects:
         book: QuestionnaireBook,
         plan: PlanRules,
         *,
+        tasks: CallbackTasks,
         tickets: TicketServices,
         complaints: ComplaintEnd,
         repairs: Repairs,
@@ -80,6 +95,7 @@ class CallbackEffects:
         self._book = book
         self._plan = plan
         self._tickets = TalkTickets(tickets.tickets)
+        self._spoken = SpokenAnswers(office, book, tasks, tickets.tickets)
         self._revisits = Revisits(tickets.end)
         self._changes = TicketChanges(tickets.corrections)
         self._repairs = TalkRepairs(repairs)
@@ -102,7 +118,11 @@ class CallbackEffects:
                 step = self._repairs.corrected(session, ACTOR, talk, fact)
                 await self._guarded(session, "repair_corrected", step)
             case TalkEnded():
+                # First of all: what follows from a result follows from the one that holds.
+                await self._guarded(session, "spoken", self._spoken.ended(session, fact.talk_id))
                 await self._ended(session, fact)
+            case VoiceUnderstood():
+                await self._understood(session, fact)
             case CallbackMoved():
                 for word in fact.effects:
                     await self._guarded(session, word, self._moved(session, fact, Effect(word)))
@@ -111,6 +131,16 @@ class CallbackEffects:
                     await self._guarded(session, "revisit", told)
             case _:
                 pass
+
+    async def _understood(self, session: AsyncSession, fact: VoiceUnderstood) -> None:
+        """Do what follows from words; of a bad answer that they explain the ticket is opened now."""
+        about = await self._spoken.problem(session, fact.voice_id)
+        if about is not None:
+            _, talk = await load_talk(session, self._book, about.talk_id)
+            if about.item_id in talk.bad:
+                await self._open_tickets(session, talk, only=about.item_id)
+        step = self._spoken.understood(session, ACTOR, fact.voice_id)
+        await self._guarded(session, "spoken", step)
 
     async def _ended(self, session: AsyncSession, fact: TalkEnded) -> None:
         row, talk = await load_talk(session, self._book, fact.talk_id)
@@ -174,7 +204,7 @@ class CallbackEffects:
         self, session: AsyncSession, row: CallbackTalkRow, talk: Talk, fact: TalkEnded
     ) -> None:
         """Put the talk on the customer's time line, with what it came to."""
-        result = fact.verdict or fact.ending
+        result = talk.verdict.value if fact.verdict and talk.verdict else fact.verdict or fact.ending
         titles = [one.questionnaire.title for one in talk.sets]
         tasks = [await session.get_one(CallbackTaskRow, one.task_id) for one in talk.sets]
         asked_again = await self._revisits.tickets(session, talk.task_id, talk.talk_id)

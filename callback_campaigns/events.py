@@ -62,6 +62,27 @@ class TalkEnded(Event):
 
 
 @event
+class VoiceKept(Event):
+    """A customer said something after the tone, and it was recorded.
+
+    Attributes:
+        path: below the folder of recorded answers.
+        decisive: it says what is wrong, or was said to a question that decides the result.
+    """
+
+    voice_id: str
+    path: str
+    decisive: bool
+
+
+@event
+class VoiceUnderstood(Event):
+    """What a customer said after the tone is text, and what it comes to is known."""
+
+    voice_id: str
+
+
+@event
 class CampaignChanged(Event):
     """A campaign was written, started, paused, stopped, or ended; the dialler looks at it again."""
 

@@ -17,7 +17,7 @@ PERSONAL = Personal(
     places=(
         _task("callback_talk", "explanation"),
         _task("callback_answer", "text", "reason", "note"),
-        _task("callback_voice", "transcript", "note"),
+        _task("callback_voice", "transcript", "said_first", "said_raw", "topics", "note"),
         _task("callback_invalid_attempt", "remark"),
         _task("callback_task_step", "detail", emptied={"detail": {}}),
         _task("dial_attempt", "number"),
@@ -60,6 +60,7 @@ PERSONAL = Personal(
             *("dial_attempt.trunk", "dial_attempt.carrier", "dial_attempt.agent", "dial_attempt.outcome"),
             *("dial_refusal.*", "callback_form.token_hash", "callback_talk_set.decided_by"),
             "callback_gate_override.gate",
+            *("callback_voice.text_state", "callback_voice.text_model", "callback_voice.opinion"),
         ),
         "names the file by talk and question; the file itself goes": ("callback_voice.path",),
         "what the centre asks and how it dials": ("campaign.*", "questionnaire*", "regular_report.*"),

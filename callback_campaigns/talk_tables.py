@@ -7,6 +7,7 @@ from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text,
 from sqlalchemy import text as words
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm.spoken_tables import SpokenColumns
 from kernel.db import Base, Json, Ulid, UtcDateTime
 
 CURRENT_ANSWER = "replaced_at IS NULL"
@@ -190,7 +191,7 @@ class CallbackAnswerRow(Reviewed, Base):
     )
 
 
-class CallbackVoiceRow(Reviewed, Base):
+class CallbackVoiceRow(SpokenColumns, Reviewed, Base):
     """What a customer said in their own words; ``path`` below the folder of recorded answers."""
 
     __tablename__ = "callback_voice"
@@ -202,7 +203,6 @@ class CallbackVoiceRow(Reviewed, Base):
     path: Mapped[str] = mapped_column(String(200))
     seconds: Mapped[float] = mapped_column(Float)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    transcript: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     __table_args__ = (
         Index("ix_callback_voice_talk_id", "talk_id"),

@@ -19,7 +19,7 @@ from callback_campaigns.domain.result import check_reader, check_recordable
 from callback_campaigns.domain.survey import MAILBOX
 from callback_campaigns.domain.talk import MAX_EXPLAINED, TalkEnding, TalkSet
 from callback_campaigns.domain.terms import CallbackType, Channel
-from callback_campaigns.events import AnswerCorrected, TalkTicketsWanted
+from callback_campaigns.events import AnswerCorrected, TalkTicketsWanted, VoiceKept
 from callback_campaigns.questionnaire_book import QuestionnaireBook
 from callback_campaigns.questionnaire_views import Published
 from callback_campaigns.questions_of import questions_of
@@ -268,6 +268,8 @@ class Talks:
             item = one.item(item_id)
             if item is not None:
                 await link_voice(session, one.task_id, item_id, row.attempt_id, path)
+            decides = item is not None and (item.decisive or item.overall or item_id in talk.bad)
+            add_fact(session, VoiceKept(at=now, voice_id=voice.id, path=path, decisive=decides))
             if item_id == MAILBOX:
                 await wants_person(session, row, voice.id, now)
             if item is not None and item.kind is ItemKind.FT and item_id not in talk.answers:

@@ -1,6 +1,7 @@
 """What the tables of speech hold of people (:mod:`kernel.personal`)."""
 
 import speech.after_tables
+import speech.clip_tables
 import speech.tables  # noqa: F401 - whoever empties them needs them mapped
 from kernel.personal import Personal, Place, Record
 
@@ -30,6 +31,7 @@ PERSONAL = Personal(
             *("transcript_job.state", "transcript_job.language", "transcript_job.agent_number"),
             "transcript_correction.by",
             *("transcript_job.reason", "transcript_job.claimed_by"),
+            *("clip_job.language", "clip_job.path", "clip_job.reason", "clip_job.claimed_by"),
         ),
     },
 )

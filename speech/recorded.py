@@ -43,7 +43,7 @@ def tracks_of(folder: Path, call_id: str, *, began: float, started_at: float) ->
     for speaker in (CUSTOMER, AGENT):
         paths = sorted(folder.glob(f"{call_id}-*-{speaker}.wav"), key=lambda path: path.stat().st_mtime)
         for number, path in enumerate(paths):
-            seconds = _seconds(path)
+            seconds = seconds_of(path)
             at = began if number == 0 else max(began, path.stat().st_mtime - seconds - started_at)
             found.append(Track(speaker=speaker, path=path, began=at, seconds=seconds))
     return tuple(found)
@@ -71,7 +71,8 @@ async def sound(track: Track, start: float, end: float) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _seconds(path: Path) -> float:
+def seconds_of(path: Path) -> float:
+    """Return how long a recording lasts. Blocks. Raises AudioInvalid, OSError."""
     with closing(_open(path)) as reader:
         # A head that was never completed says anything: the file's size is true.
         there = max(0, path.stat().st_size - 44) // SAMPLE_BYTES

@@ -94,6 +94,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
             office,
             questionnaires,
             plan,
+            tasks=tasks,
             tickets=crm.tickets,
             complaints=crm.complaints.end,
             repairs=crm.repairs.repairs,

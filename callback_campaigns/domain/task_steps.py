@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from callback_campaigns.domain.result import ResultCode, check_finding, is_kept
+from callback_campaigns.domain.result import Finding, ResultCode, check_finding, is_kept
 from callback_campaigns.domain.retry import Tried, next_attempt, wants_person
 from callback_campaigns.domain.task import (
     IN_CALL,
@@ -161,6 +161,25 @@ def asked_otherwise(task: Task, end: TalkEnd, *, now: datetime, channel: Channel
         ended_at=now,
     )
     return Moved(done, _after_result(done))
+
+
+def spoke_of_problem(task: Task, found: Finding) -> Moved:
+    """What the customer said in their own words is worse than what they chose: the result follows it.
+
+    A result is never made better, and one that is bad already stays as it was given.
+
+    Raises:
+        IllegalStep: it has no result that could change.
+        Invalid: the result is incomplete (CB-2), or no problem.
+    """
+    _check(task, "spoke_of_problem", {TaskStatus.DONE, TaskStatus.PARTIAL})
+    check_finding(found)
+    if found.verdict is not Verdict.DISSATISFIED:
+        raise Invalid("what was said makes a result worse, never better", field="verdict")
+    if task.finding is None or task.finding.verdict is Verdict.DISSATISFIED:
+        return Moved(task)
+    worse = replace(task, finding=found, result_code=found.code)
+    return Moved(worse, _after_result(worse))
 
 
 def appoint(task: Task, at: datetime, *, now: datetime) -> Moved:

@@ -136,6 +136,7 @@ async def make_followed(centre: TalkCentre, departments: tuple[str, ...] = DEPAR
         office,
         centre.book,
         shipped_plan(),
+        tasks=centre.callbacks.tasks,
         tickets=tickets,
         complaints=complaints.end,
         repairs=repairs.repairs,

@@ -1,0 +1,112 @@
+"""Text of short recordings: joins recognition to those who recorded them."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.settings import Settings
+from callback_campaigns.answer_text import AnswerTexts
+from callback_campaigns.events import VoiceKept
+from crm.domain.spoken import Opinion, Spoken, TextProgress
+from crm.journal import Journal
+from crm.office import Office
+from crm.search_whole import whole_feed
+from kernel.audit import AuditLog
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.events import Event
+from speech.clips import ClipPriority, ClipText, ClipTexts, Shelf, want_clip_text
+from speech.ports import Recognition
+from speech.reading import legible
+from speech.rule_book import RuleBook
+
+ANSWER = "answer"
+CLIP_FACTS: tuple[type[Event], ...] = (VoiceKept,)
+
+
+class ClipPart:
+    """What a process that listens to recordings runs for short ones."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recognition: Recognition,
+        *,
+        database: Database,
+        clock: Clock,
+        worker: str,
+        late: Callable[[], bool],
+        phrases: Callable[[], Sequence[str]],
+    ) -> None:
+        self._clock = clock
+        self._language = next(iter(settings.speech.languages), "zh")
+        audit = AuditLog(database, clock)
+        office = Office(
+            database=database,
+            clock=clock,
+            journal=Journal(audit),
+            zone=settings.zone,
+            default_area=settings.centre.default_area,
+            search=whole_feed(),
+        )
+        self._answers = AnswerTexts(office)
+        self.texts = ClipTexts(
+            database,
+            recognition,
+            {ANSWER: Shelf(settings.data_dir / "answers", self._keep_answer)},
+            clock=clock,
+            zone=settings.zone,
+            worker=worker,
+            rules=RuleBook(database, clock, audit).in_force,
+            read=legible,
+            phrases=phrases,
+            late=late,
+        )
+
+    async def on_fact(self, session: AsyncSession, fact: Event) -> None:
+        """Have text made of what was recorded."""
+        if isinstance(fact, VoiceKept) and await self._answers.waits(session, fact.voice_id):
+            await self._want(
+                session,
+                fact,
+                fact.voice_id,
+                ANSWER,
+                fact.path,
+                ClipPriority.DECISIVE if fact.decisive else ClipPriority.OTHER,
+            )
+
+    async def _want(
+        self, session: AsyncSession, fact: Event, clip_id: str, kind: str, path: str, first: ClipPriority
+    ) -> None:
+        await want_clip_text(
+            session,
+            clip_id,
+            kind=kind,
+            path=path,
+            priority=first,
+            language=self._language,
+            said_at=fact.at,
+            now=self._clock.now(),
+        )
+
+    async def _keep_answer(self, session: AsyncSession, text: ClipText) -> None:
+        await self._answers.keep(session, text.clip_id, spoken_of(text))
+
+
+def spoken_of(text: ClipText) -> Spoken:
+    """Return what a recogniser made of a recording, in the words of whoever keeps it."""
+    state, judged = TextProgress(text.state.value), text.judged
+    if judged is None:
+        return Spoken(state=state, raw=text.raw, text=text.text, model=text.model)
+    return Spoken(
+        state=state,
+        raw=text.raw,
+        text=text.text,
+        model=text.model,
+        opinion=Opinion(judged.opinion.value),
+        sure=judged.sure,
+        topics=judged.labels,
+        class_code=judged.class_code,
+        severity=judged.severity,
+        wants_call=judged.wants_call,
+    )
