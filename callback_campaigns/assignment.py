@@ -12,7 +12,7 @@ from callback_campaigns.domain.result import check_reader
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import Task
 from callback_campaigns.talk_tables import CallbackTalkRow, CallbackTalkSetRow
-from callback_campaigns.task_store import add_step, locked, to_task
+from callback_campaigns.task_store import add_step, locked_one, to_task
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.customer import Level
 from crm.domain.machine import IllegalStep
@@ -127,10 +127,9 @@ class Assignments:
     async def _open(
         session: AsyncSession, task_id: str, expected: int | None
     ) -> tuple[CallbackTaskRow, Task]:
-        rows = await locked(session, CallbackTaskRow.id == task_id) if is_ulid(task_id) else ()
-        if not rows:
+        row = await locked_one(session, task_id) if is_ulid(task_id) else None
+        if row is None:
             raise NotFound("no such callback task", field="task_id")
-        row = rows[0]
         if expected is not None and row.version != expected:
             raise StaleVersion("the task was changed by somebody else; read it again", field="If-Match")
         task = to_task(row)

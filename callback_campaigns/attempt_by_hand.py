@@ -14,8 +14,8 @@ from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.domain.task import Moved, RetryTimes, Task
 from callback_campaigns.domain.terms import Category, Outcome
-from callback_campaigns.task_store import locked, to_task
-from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
+from callback_campaigns.task_store import locked_one, to_task
+from callback_campaigns.task_tables import DialAttemptRow
 from callback_campaigns.tasks import CallbackTasks
 from crm.domain.lines import choice, one_line
 from crm.office import Office
@@ -53,10 +53,9 @@ class ManualAttempts:
             raise Invalid("not one that brought nothing", field="outcome")
         why, now = one_line(reason, field="reason", limit=MAX_REMARK), self._office.now()
         async with self._office.database.transaction() as session:
-            rows = await locked(session, CallbackTaskRow.id == task_id) if is_ulid(task_id) else ()
-            if not rows:
+            row = await locked_one(session, task_id) if is_ulid(task_id) else None
+            if row is None:
                 raise NotFound("no such callback task", field="task_id")
-            row = rows[0]
             if expected is not None and row.version != expected:
                 raise StaleVersion("the task was changed by somebody else; read it again", field="If-Match")
             check_caller(actor, row.assignee_id)

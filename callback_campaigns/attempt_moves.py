@@ -76,16 +76,22 @@ class AttemptMoves:
                 await asyncio.sleep(self._retry)
 
     async def flush(self) -> bool:
-        """Store what was put so far; return whether all of it is stored."""
-        while self._steps:
+        """Store what was put so far; return whether all of it is stored.
+
+        What is put meanwhile waits for its like again: under load each transaction would carry one step.
+        """
+        left = len(self._steps)
+        while left:
             WAITING.set(len(self._steps))
-            batch = [self._steps[index] for index in range(min(len(self._steps), self._most))]
+            batch = [self._steps[index] for index in range(min(left, self._most))]
             if not await asyncio.shield(self._store(batch)):
                 return False
             for _ in batch:
                 self._steps.popleft()
-        WAITING.set(0)
-        self._idle.set()
+            left -= len(batch)
+        WAITING.set(len(self._steps))
+        if not self._steps:
+            self._idle.set()
         return True
 
     async def _store(self, batch: Sequence[Moved]) -> bool:

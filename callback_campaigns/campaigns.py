@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_owner import owner_of
@@ -369,8 +369,11 @@ async def running_in(
 
 async def state_in(session: AsyncSession, campaign_id: str) -> CampaignState | None:
     """Return a campaign's state inside a transaction, so that a pause holds from the next dial on."""
-    found = await session.scalar(select(CampaignRow.state).where(CampaignRow.id == campaign_id))
+    found = await session.scalar(_STATE_OF, {"campaign_id": campaign_id})
     return CampaignState(found) if found is not None else None
+
+
+_STATE_OF = select(CampaignRow.state).where(CampaignRow.id == bindparam("campaign_id"))
 
 
 async def open_calls(session: AsyncSession, campaign_id: str) -> int:

@@ -9,11 +9,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from callback_campaigns.dial_queries import OPEN, called, case_call, for_person, hold_trunk, was_for_person
+from callback_campaigns.dial_queries import (
+    OPEN,
+    called,
+    case_call,
+    for_person,
+    hold_trunk,
+    is_bad,
+    surveyed,
+    was_for_person,
+)
 from callback_campaigns.dial_refusals import note_refusal
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain import task_steps
@@ -34,7 +43,7 @@ from callback_campaigns.domain.retry import next_attempt
 from callback_campaigns.domain.task import Task, TaskStatus
 from callback_campaigns.domain.terms import Category, Outcome, is_frozen_by, purpose_of
 from callback_campaigns.talk_facts import complaints_unaccepted
-from callback_campaigns.task_store import locked, to_task
+from callback_campaigns.task_store import locked_one, to_task
 from callback_campaigns.task_tables import (
     CallbackStopRow,
     CallbackTaskRow,
@@ -44,7 +53,7 @@ from callback_campaigns.tasks import CallbackTasks
 from crm.case_watch import touched
 from crm.do_not_call import DoNotCall
 from crm.office import Office
-from crm.tables import CustomerPhone, ServiceCase
+from crm.tables import ServiceCase
 from kernel.errors import NotFound
 from kernel.ids import is_ulid, new_ulid
 from kernel.phone import InvalidPhone, Phone
@@ -135,8 +144,8 @@ class DialAttempts:
             # Another process was faster with the same number: the index keeps what a look could not see.
             refusal = Refusal(code=RefusalCode.OPEN_ATTEMPT)
             async with self._office.database.transaction() as session:
-                rows = await locked(session, CallbackTaskRow.id == wanted.task_id)
-                return await self._refuse(session, wanted, refusal, rows[0] if rows else None)
+                asked = await locked_one(session, wanted.task_id)
+                return await self._refuse(session, wanted, refusal, asked)
 
     async def move(self, attempt_id: str, step: Callable[[Attempt], AttemptMoved]) -> AttemptMoved:
         """Move an attempt by a step of its rules; what nobody answered is told to its task at once.
@@ -233,19 +242,19 @@ class DialAttempts:
     async def _tell(
         self, session: AsyncSession, task_id: str, row: DialAttemptRow, moved: AttemptMoved
     ) -> None:
-        rows = await locked(session, CallbackTaskRow.id == task_id)
-        if not rows or rows[0].attempt_id != row.id:
+        told = await locked_one(session, task_id)
+        if told is None or told.attempt_id != row.id:
             return
-        task, attempt, now = to_task(rows[0]), moved.attempt, self._office.now()
+        task, attempt, now = to_task(told), moved.attempt, self._office.now()
         by = row.agent or row.node
         if attempt.answered_at is not None and task.status is TaskStatus.DIALLING:
-            await self._tasks.apply_to(session, rows[0], "answered", task_steps.answered, by=by)
+            await self._tasks.apply_to(session, told, "answered", task_steps.answered, by=by)
         outcome = attempt.outcome
         if AttemptEffect.SETTLE in moved.effects and outcome is not None and outcome is not Outcome.ANSWERED:
             times = await self._tasks.retry_times(session, task, self._dialling)
             await self._tasks.apply_to(
                 session,
-                rows[0],
+                told,
                 "not_reached",
                 lambda one: task_steps.not_reached(
                     one, outcome, times, now=now, agent=row.agent, node=row.node
@@ -254,15 +263,15 @@ class DialAttempts:
             )
 
     async def _check(self, session: AsyncSession, wanted: DialRequest) -> tuple[DialCheck, CallbackTaskRow]:
-        rows = await locked(session, CallbackTaskRow.id == wanted.task_id)
-        if not rows:
+        row = await locked_one(session, wanted.task_id)
+        if row is None:
             raise NotFound("no such callback task", field="task_id")
-        task, now = to_task(rows[0]), self._office.now()
+        task, now = to_task(row), self._office.now()
         calendar = await self._tasks.calendar(session)
         dial: DialRules = self._dialling.rules(wanted.carrier, calendar.windows.calendar, self._office.zone)
         asked = TaskAsked(
             ready=task.is_dialable(now),
-            changed=wanted.version is not None and rows[0].version != wanted.version,
+            changed=wanted.version is not None and row.version != wanted.version,
             survey=task.category is not Category.CASE,
             wish=replace(await self._tasks.wish(session, task), ring=wanted.ring),
             tried=task.tried,
@@ -272,7 +281,7 @@ class DialAttempts:
         callee = await self._callee(session, task, wanted, now, now - looked_back)
         switch = wanted.switch if isinstance(wanted.switch, Switch) else await wanted.switch(session)
         check = DialCheck(now=now, rules=dial, task=asked, callee=callee, switch=switch)
-        return check, rows[0]
+        return check, row
 
     async def _callee(
         self, session: AsyncSession, task: Task, wanted: DialRequest, now: datetime, since: datetime
@@ -292,25 +301,13 @@ class DialAttempts:
             session, phone.e164, task.customer_id, purpose_of(task.category), call=about
         )
         calls, is_open = await called(session, phone.e164, since)
-        surveys = select(DialAttemptRow.answered_at).where(
-            DialAttemptRow.customer_id == task.customer_id,
-            DialAttemptRow.survey,
-            DialAttemptRow.answered_at > now - self._dialling.frequency.surveys.per,
-            # Nobody was asked anything by a machine, nor where nobody of ours was there.
-            or_(DialAttemptRow.outcome.is_(None), DialAttemptRow.outcome == Outcome.ANSWERED.value),
-        )
-        bad = select(CustomerPhone.bad_since).where(
-            CustomerPhone.customer_id == task.customer_id,
-            CustomerPhone.e164 == phone.e164,
-            CustomerPhone.bad_since.is_not(None),
-        )
         stopped = None
         if task.project_id is not None:
             stopped = await session.get(CallbackStopRow, (task.project_id, task.kind.value))
         scopes = await self._tasks.freezes(session, task.customer_id)
         return Callee(
             phone=phone,
-            bad_number=await session.scalar(bad.limit(1)) is not None,
+            bad_number=await is_bad(session, task.customer_id, phone.e164),
             refused=against.code if against is not None else None,
             frozen=bool(task.holds) or any(is_frozen_by(task.category, scope) for scope in scopes),
             complaint_waits=waiting > 0,
@@ -318,7 +315,7 @@ class DialAttempts:
             open_attempt=is_open,
             on_call=wanted.on_call,
             calls=calls,
-            surveys=tuple(at for at in await session.scalars(surveys) if at is not None),
+            surveys=await surveyed(session, task.customer_id, now - self._dialling.frequency.surveys.per),
         )
 
     async def _refuse(

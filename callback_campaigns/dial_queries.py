@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.campaign_tables import CampaignRow
@@ -21,6 +21,8 @@ OPEN = DialAttemptRow.state != AttemptState.ENDED.value
 SECOND = timedelta(seconds=1)
 _TRUNKS = 0x48_46_54_52
 """«HFTR»: the PostgreSQL advisory locks of trunks."""
+_MODES = "campaign_modes"
+"""Where a session keeps the modes of campaigns that its transaction has read."""
 
 
 async def hold_trunk(session: AsyncSession, trunk: str) -> None:
@@ -39,11 +41,9 @@ async def began_on(session: AsyncSession, trunk: str, now: datetime) -> int:
 
     Ask inside the transaction that dials, after :func:`hold_trunk`; ``now`` is not from before it.
     """
-    row = DialAttemptRow
     # A little ahead is another machine's clock; what is further ahead was begun before this one was set back.
-    lately = (row.began_at > now - SECOND, row.began_at <= now + SECOND)
-    query = select(func.count()).where(*lately, row.trunk == trunk)
-    return int(await session.scalar(query) or 0)
+    asked = {"trunk": trunk, "since": now - SECOND, "until": now + SECOND}
+    return int(await session.scalar(_BEGAN_ON, asked) or 0)
 
 
 async def called(session: AsyncSession, number: str, since: datetime) -> tuple[tuple[datetime, ...], bool]:
@@ -52,18 +52,12 @@ async def called(session: AsyncSession, number: str, since: datetime) -> tuple[t
     Calls that agents dialled themselves are among them: for whoever is called, and for the carrier, they are
     calls of ours like all others.
     """
-    row = DialAttemptRow
-    attempts = select(row.id, row.began_at, row.state, not_called()).where(row.number == number)
-    mine = list(await session.execute(attempts.where(or_(row.began_at > since, OPEN))))
-    others = select(CallRow.call_id, CallRow.started_at).where(
-        CallRow.to_number == number,
-        CallRow.started_at > since,
-        CallRow.direction == Direction.OUT.value,
-        CallRow.merged_into.is_(None),
-    )
+    asked = {"number": number, "since": since}
+    mine = list(await session.execute(_ATTEMPTS_AT, asked))
+    others = await session.execute(_CALLS_TO, asked)
     known = {attempt_id for attempt_id, _, _, _ in mine}
     moments = [began for _, began, _, spared in mine if began > since and not spared]
-    moments += [started for call_id, started in await session.execute(others) if call_id not in known]
+    moments += [started for call_id, started in others if call_id not in known]
     return tuple(moments), any(state != AttemptState.ENDED.value for _, _, state, _ in mine)
 
 
@@ -87,7 +81,10 @@ async def for_person(session: AsyncSession, row: DialAttemptRow) -> bool:
     """Tell whether who answers is to be put through."""
     if row.campaign_id is None or row.agent is not None:
         return False
-    mode = await session.scalar(select(CampaignRow.mode).where(CampaignRow.id == row.campaign_id))
+    modes: dict[str, str | None] = session.info.setdefault(_MODES, {})
+    if row.campaign_id not in modes:
+        modes[row.campaign_id] = await session.scalar(_MODE_OF, {"campaign_id": row.campaign_id})
+    mode = modes[row.campaign_id]
     return mode is not None and CampaignMode(mode).needs_queue
 
 
@@ -125,3 +122,49 @@ async def numbers_of(session: AsyncSession, customer_id: str) -> list[str]:
         )
     )
     return list(await session.scalars(phones))
+
+
+async def surveyed(session: AsyncSession, customer_id: str, since: datetime) -> tuple[datetime, ...]:
+    """Return when a customer answered calls in which something could be asked."""
+    found = await session.scalars(_SURVEYS_OF, {"customer_id": customer_id, "since": since})
+    return tuple(at for at in found if at is not None)
+
+
+async def is_bad(session: AsyncSession, customer_id: str, number: str) -> bool:
+    """Tell whether nobody can be reached under a customer's number."""
+    return await session.scalar(_BAD, {"customer_id": customer_id, "number": number}) is not None
+
+
+# Asked at every dial: put together once.
+_BEGAN_ON = select(func.count()).where(
+    DialAttemptRow.began_at > bindparam("since", type_=DialAttemptRow.began_at.type),
+    DialAttemptRow.began_at <= bindparam("until", type_=DialAttemptRow.began_at.type),
+    DialAttemptRow.trunk == bindparam("trunk"),
+)
+_ATTEMPTS_AT = select(DialAttemptRow.id, DialAttemptRow.began_at, DialAttemptRow.state, not_called()).where(
+    DialAttemptRow.number == bindparam("number"),
+    or_(DialAttemptRow.began_at > bindparam("since", type_=DialAttemptRow.began_at.type), OPEN),
+)
+_CALLS_TO = select(CallRow.call_id, CallRow.started_at).where(
+    CallRow.to_number == bindparam("number"),
+    CallRow.started_at > bindparam("since", type_=CallRow.started_at.type),
+    CallRow.direction == Direction.OUT.value,
+    CallRow.merged_into.is_(None),
+)
+_MODE_OF = select(CampaignRow.mode).where(CampaignRow.id == bindparam("campaign_id"))
+_SURVEYS_OF = select(DialAttemptRow.answered_at).where(
+    DialAttemptRow.customer_id == bindparam("customer_id"),
+    DialAttemptRow.survey,
+    DialAttemptRow.answered_at > bindparam("since", type_=DialAttemptRow.answered_at.type),
+    # Nobody was asked anything by a machine, nor where nobody of ours was there.
+    or_(DialAttemptRow.outcome.is_(None), DialAttemptRow.outcome == Outcome.ANSWERED.value),
+)
+_BAD = (
+    select(CustomerPhone.bad_since)
+    .where(
+        CustomerPhone.customer_id == bindparam("customer_id"),
+        CustomerPhone.e164 == bindparam("number"),
+        CustomerPhone.bad_since.is_not(None),
+    )
+    .limit(1)
+)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.result import Finding, ResultCode
@@ -140,6 +140,14 @@ async def locked(session: AsyncSession, *chosen: ColumnElement[bool]) -> Sequenc
     """Return task rows for a change, in the order of their ids: two changes never wait for each other."""
     query = select(CallbackTaskRow).where(*chosen).order_by(CallbackTaskRow.id).with_for_update()
     return (await session.execute(query)).scalars().all()
+
+
+_ONE = select(CallbackTaskRow).where(CallbackTaskRow.id == bindparam("task_id")).with_for_update()
+
+
+async def locked_one(session: AsyncSession, task_id: str) -> CallbackTaskRow | None:
+    """Return one task's row for a change."""
+    return await session.scalar(_ONE, {"task_id": task_id})
 
 
 async def invalid_of(session: AsyncSession, task_id: str) -> Sequence[InvalidAttemptRow]:

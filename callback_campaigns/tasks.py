@@ -27,6 +27,7 @@ from callback_campaigns.task_store import (
     add_step,
     current_key,
     locked,
+    locked_one,
     new_row,
     put,
     tell,
@@ -192,10 +193,9 @@ class CallbackTasks:
             IllegalStep: it is not in a state for this step.
             StaleVersion: somebody changed it since ``expected`` was read.
         """
-        rows = await locked(session, CallbackTaskRow.id == task_id) if is_ulid(task_id) else ()
-        if not rows:
+        row = await locked_one(session, task_id) if is_ulid(task_id) else None
+        if row is None:
             raise NotFound("no such callback task", field="task_id")
-        row = rows[0]
         if expected is not None and row.version != expected:
             raise StaleVersion("the task was changed by somebody else; read it again", field="If-Match")
         return await self.apply_to(session, row, name, step, by=by)

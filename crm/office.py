@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.domain.warranty_terms import Terms, shipped_terms
@@ -46,6 +46,9 @@ class Office:
         return self.clock.now().astimezone(self.zone).date()
 
 
+_NOW = select(Customer.id, Customer.merged_into).where(Customer.id == bindparam("seen"))
+
+
 async def current_id(session: AsyncSession, customer_id: str) -> str:
     """Return the id that a customer has now: that of the one they were merged into.
 
@@ -54,8 +57,7 @@ async def current_id(session: AsyncSession, customer_id: str) -> str:
     """
     seen = customer_id
     for _ in range(LONGEST_CHAIN):
-        query = select(Customer.id, Customer.merged_into).where(Customer.id == seen)
-        row = (await session.execute(query)).one_or_none() if is_ulid(seen) else None
+        row = (await session.execute(_NOW, {"seen": seen})).one_or_none() if is_ulid(seen) else None
         if row is None:
             raise NotFound("no such customer", field="customer_id")
         if row.merged_into is None:

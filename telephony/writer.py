@@ -129,12 +129,15 @@ class CallWriter:
     async def flush(self) -> None:
         """Write what has changed. What fails stays marked, or goes to the spool if it has ended.
 
+        What changes meanwhile waits for its like again: under load each transaction would carry one call.
         Cancelling loses nothing: what was being written is marked again.
         """
         async with self._lock:
             self._wake.clear()
-            while self._dirty:
+            left = len(self._dirty)
+            while self._dirty and left > 0:
                 records = self._take()
+                left -= len(records)
                 saved = False
                 try:
                     saved = await self._save(records)
