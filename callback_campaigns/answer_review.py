@@ -36,6 +36,7 @@ from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackTalkRow, C
 from callback_campaigns.talk_tickets import SERVICE
 from callback_campaigns.task_tables import CallbackTaskRow
 from crm.domain.lines import maybe_line, one_line
+from crm.domain.spoken import corrected
 from crm.exports import Export, FileForm, begin_export
 from crm.office import Office
 from crm.tables import Department
@@ -137,6 +138,7 @@ class AnswerReview:
             "heard": wanted.heard,
             "store": wanted.store_id,
             "class": wanted.class_code,
+            "opinion": wanted.opinion,
         }
         office = self._office
         return await begin_export(
@@ -200,6 +202,32 @@ class AnswerReview:
                     before={"class": before} if before is not None else None,
                     after={"class": code},
                     why=why,
+                )
+            return await self._shown(session, row)
+
+    async def correct(self, actor: Actor, said_id: str, text: str, *, expected: int | None) -> Said:
+        """Put the text of a recording right; what the recogniser wrote stays readable.
+
+        What follows from what was said is not decided anew: whoever corrects it says what it is about.
+
+        Raises:
+            Forbidden: the role works no callbacks, or the answer is not for it.
+            NotFound: no such recording.
+            Invalid: no text, or a too long one.
+            StaleVersion: somebody else has said something of it meanwhile.
+        """
+        said = corrected(text)
+        async with self._changing(actor, said_id) as (session, row):
+            if not isinstance(row, CallbackVoiceRow):
+                raise NotFound("this was written, not spoken", field="said_id")
+            if row.transcript != said:
+                if expected is not None and row.review_version != expected:
+                    raise StaleVersion("somebody else was faster; read it again", field="If-Match")
+                row.transcript = said
+                row.corrected_at, row.corrected_by = self._office.now(), actor.name[:80]
+                row.review_version += 1
+                await self._office.journal.note(
+                    session, actor, "callback.voice_corrected", entity=_entity(row), entity_id=row.id
                 )
             return await self._shown(session, row)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.questionnaire import Item, ItemKind
@@ -17,6 +17,8 @@ from callback_campaigns.task_tables import CallbackTaskRow
 from crm.classification import shipped
 from crm.domain.classification import Suggestion, classify
 from crm.domain.complaint import CONFIDENTIAL, ComplaintClass
+from crm.domain.spoken import SURE, Opinion, TextProgress, Transcript
+from crm.spoken_tables import to_transcript
 from crm.tables import Customer, Project, ServiceCase
 from crm.ticket_tables import TicketRow
 from kernel.access import Actor, Permission
@@ -29,6 +31,8 @@ CLEAR = 0
 CLASSES = frozenset({CLEAR, *(int(one) for one in ComplaintClass)})
 UNCLASSED = -1
 """Of a filter: nobody has said yet what it is about."""
+HEARD_OUT = (TextProgress.DONE, TextProgress.NOTHING, TextProgress.FAILED)
+"""Nobody but a person makes more of it."""
 SECRET = tuple(int(one) for one in CONFIDENTIAL)
 
 
@@ -46,12 +50,14 @@ class ReviewFilter:
 
     Attributes:
         class_code: 0 for those without a complaint in it, :data:`UNCLASSED` for those nobody classified.
+        opinion: of recordings: what the rules make of them; UNCLEAR are those that need a person.
     """
 
     written: bool = False
     heard: Heard = Heard.ALL
     store_id: str | None = None
     class_code: int | None = None
+    opinion: Opinion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,7 @@ class Said:
         note: why it was classified anew.
         suggestion: what the words look like, where there are words and they speak clearly.
         cases: problem tickets that were opened for it, id and number.
+        transcript: of a recording: how far its text is, and what it comes to.
     """
 
     said_id: str
@@ -83,6 +90,7 @@ class Said:
     note: str = ""
     suggestion: Suggestion | None = None
     cases: tuple[tuple[str, str], ...] = ()
+    transcript: Transcript | None = None
     version: int = 1
 
     @property
@@ -164,6 +172,8 @@ def _chosen(wanted: ReviewFilter, sight: Sight) -> list[ColumnElement[bool]]:
     found = sight.conditions(table)
     if wanted.written:
         found += [CURRENT, CallbackAnswerRow.kind == ItemKind.FT.value, CallbackAnswerRow.text != ""]
+    if wanted.opinion is not None and not wanted.written:
+        found.append(_sounds(wanted.opinion))
     if wanted.class_code == UNCLASSED:
         found.append(table.class_code.is_(None))
     elif wanted.class_code is not None:
@@ -172,6 +182,16 @@ def _chosen(wanted: ReviewFilter, sight: Sight) -> list[ColumnElement[bool]]:
     if wanted.store_id is not None:
         found.append(func.coalesce(Project.store_id, Customer.store_id) == wanted.store_id)
     return found
+
+
+def _sounds(opinion: Opinion) -> ColumnElement[bool]:
+    """Return the condition of what recordings come to; what is not certain is unclear."""
+    row = CallbackVoiceRow
+    certain = and_(row.opinion_sure >= SURE, row.opinion != Opinion.UNCLEAR.value)
+    if opinion is not Opinion.UNCLEAR:
+        return and_(row.opinion == opinion.value, certain)
+    ended = row.text_state.in_([state.value for state in HEARD_OUT])
+    return and_(ended, or_(row.opinion.is_(None), not_(certain)))
 
 
 def list_query(wanted: ReviewFilter, sight: Sight, cursor: str | None) -> Select[Any]:
@@ -266,9 +286,10 @@ def to_said(
     cases: Sequence[tuple[str, str]] = (),
 ) -> Said:
     """Return a row as it is shown."""
-    seconds, text = None, row.text if isinstance(row, CallbackAnswerRow) else row.transcript
+    seconds, transcript = None, None
+    text = row.text if isinstance(row, CallbackAnswerRow) else row.transcript
     if isinstance(row, CallbackVoiceRow):
-        seconds = row.seconds
+        seconds, transcript = row.seconds, to_transcript(row)
     looks = classify(text, shipped()) if text else None
     return Said(
         said_id=row.id,
@@ -287,5 +308,6 @@ def to_said(
         note=row.note,
         suggestion=looks if looks is not None and looks.sure else None,
         cases=tuple(cases),
+        transcript=transcript,
         version=row.review_version,
     )

@@ -212,7 +212,14 @@ def to_answer(row: CallbackAnswerRow) -> Answer:
 
 def to_voice(row: CallbackVoiceRow) -> Voice:
     """Return a recorded answer."""
-    return Voice(voice_id=row.id, item_id=row.item_id, path=row.path, seconds=row.seconds, at=row.at)
+    return Voice(
+        voice_id=row.id,
+        item_id=row.item_id,
+        path=row.path,
+        seconds=row.seconds,
+        at=row.at,
+        text=row.transcript,
+    )
 
 
 async def to_set(book: QuestionnaireBook, row: CallbackTalkSetRow) -> TalkSet:

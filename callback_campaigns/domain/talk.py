@@ -91,13 +91,14 @@ class TalkSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """A recorded answer or message; ``path`` below the folder of recordings."""
+    """A recorded answer or message; ``path`` below the folder of recordings, ``text`` what is said in it."""
 
     voice_id: str
     item_id: str
     path: str
     seconds: float
     at: datetime
+    text: str = ""
 
 
 def planned(sets: tuple[TalkSet, ...], channel: Channel, answers: Answers) -> tuple[Item, ...]:

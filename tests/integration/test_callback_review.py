@@ -9,9 +9,11 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select, update
 
+from callback_campaigns.answer_text import AnswerTexts
 from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.terms import CallbackType, Channel
 from callback_campaigns.talk_tables import CallbackAnswerRow, CallbackVoiceRow
+from crm.domain.spoken import Opinion, Spoken, TextProgress
 from crm.notices.events import NoticeWanted
 from crm.ticket_tables import TicketRow
 from kernel.access import Role
@@ -25,6 +27,7 @@ from tests.support.web_stage import PASSWORD, Stage, web_stage
 from tests.unit.callback_campaigns.times import at
 from web.auth import SESSION_COOKIE
 from web.callback_part import CALLBACKS
+from web.crm_part import CRM
 
 pytestmark = pytest.mark.integration
 
@@ -218,3 +221,48 @@ async def test_a_recording_that_nobody_hears_is_told_of_after_four_hours(stage: 
         earlier = stage.clock.now() - timedelta(hours=4, minutes=1)
         await session.execute(update(CallbackVoiceRow).values(at=earlier))
     assert f"callback.unheard|{voice_id}" in await told()
+
+
+async def understood(stage: Stage, voice_id: str, spoken: Spoken) -> None:
+    """Give a recording its text."""
+    assert stage.app is not None
+    office = stage.app[CRM].people.office
+    async with stage.database.transaction() as session:
+        await AnswerTexts(office).keep(session, voice_id, spoken)
+
+
+async def test_the_text_stands_beside_the_player_and_is_put_right(stage: Stage, agent: ClientSession) -> None:
+    voice_id = await said(stage)
+    leak = Spoken(
+        state=TextProgress.DONE,
+        text="卫生间楼水了",
+        opinion=Opinion.DISSATISFIED,
+        sure=0.6,
+        topics=("防水",),
+    )
+    await understood(stage, voice_id, leak)
+    page = await read(agent, "/callback-voices?opinion=unclear")
+    assert "卫生间楼水了" in page
+    assert "听不准，请人听" in page
+    assert voice_id not in await read(agent, "/callback-voices?opinion=dissatisfied")
+    path = f"/callback-voices/{voice_id}/text"
+    assert (await post(agent, path, text=" ", version="1"))[0] == 400
+    given = await post(agent, path, text="卫生间漏水了<b>", version="1")
+    assert given == (303, "/callback-voices?heard=unheard&done=text")
+    assert (await post(agent, path, text="又是别的", version="1"))[0] == 412
+    page = await read(agent, "/callback-voices")
+    assert "卫生间漏水了&lt;b&gt;" in page
+    assert "卫生间楼水了" in page  # what the recogniser wrote stays readable
+    async with agent.get("/api/v1/callback-voices?opinion=unclear") as answer:
+        (one,) = (await answer.json())["items"]
+    assert (one["text"], one["transcript"]["first"]) == ("卫生间漏水了<b>", "卫生间楼水了")
+    assert (one["transcript"]["corrected_by"], one["transcript"]["sure"]) == ("李娜", 0.6)
+    async with agent.post(
+        f"/api/v1/callback-voices/{voice_id}/text",
+        json={"text": "卫生间漏水了"},
+        headers={"If-Match": f'"{one["version"]}"'},
+    ) as answer:
+        assert (answer.status, (await answer.json())["text"]) == (200, "卫生间漏水了")
+    # Told late once more, the recogniser takes nothing back.
+    await understood(stage, voice_id, leak)
+    assert "卫生间漏水了" in await read(agent, "/callback-voices")

@@ -69,5 +69,6 @@ def _line(one: callback_talk.Question) -> Line:
         return Line(one.asked, gettext("涉及廉洁，另行保管"), False)
     inner = [under for choice in one.choices for under in (choice, *choice.under)]
     said = "、".join(choice.label for choice in inner if choice.value in one.answer.values)
-    said = said or one.answer.text or (gettext("有留言录音") if one.voices else "–")
+    spoken = " ".join(voice.text for voice in one.voices if voice.text)
+    said = said or one.answer.text or spoken or (gettext("有留言录音") if one.voices else "–")
     return Line(one.asked, f"{said}（{one.answer.reason}）" if one.answer.reason else said, one.bad)

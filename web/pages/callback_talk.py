@@ -108,7 +108,7 @@ class Question:
     bad: bool
     heading: str = ""
     secret: bool = False
-    voices: tuple[str, ...] = ()
+    voices: tuple[Voice, ...] = ()
 
     @property
     def multiple(self) -> bool:
@@ -147,7 +147,7 @@ def questions(
                 bad=item.id in talk.bad and not secret,
                 secret=secret,
                 heading=heading,
-                voices=() if secret else tuple(voice.voice_id for voice in talk.voices.get(item.id, ())),
+                voices=() if secret else talk.voices.get(item.id, ()),
             )
         )
     return tuple(shown)

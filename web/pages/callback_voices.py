@@ -9,6 +9,7 @@ from aiohttp import web
 from callback_campaigns.answer_review import Ruling
 from callback_campaigns.answer_said import CLASSES, CLEAR, SECRET, UNCLASSED, Heard, ReviewFilter, Said
 from crm.domain.complaint import FIRST_DEPARTMENT
+from crm.domain.spoken import Opinion
 from crm.exports import Export
 from crm.sheets import Cell
 from kernel.errors import Invalid, StaleVersion
@@ -34,7 +35,20 @@ assert set(CLASS_WORDS) == {str(code) for code in CLASSES}
 HEARD_WORDS = {Heard.UNHEARD: N_("没听"), Heard.HEARD: N_("已听"), Heard.ALL: N_("全部")}
 KEYS = {"10": "-"}
 """Keys of classes that are not their number: the one beside the nought."""
+OPINIONS: dict[str, str] = {
+    Opinion.UNCLEAR: N_("听不准，请人听"),
+    Opinion.DISSATISFIED: N_("不满意"),
+    Opinion.CALL: N_("希望回电"),
+    Opinion.SATISFIED: N_("满意"),
+}
+TONES: dict[str, str] = {
+    Opinion.UNCLEAR: "amber",
+    Opinion.DISSATISFIED: "brick",
+    Opinion.CALL: "violet",
+    Opinion.SATISFIED: "green",
+}
 PROBLEMS = {
+    "text": N_("请写客户说的话，最多2000字。"),
     "department": N_("请选转给哪个部门；廉洁问题只转客户服务部。"),
     "words": N_("请写明客户说了什么。"),
     "class_code": N_("没有问题就不用转部门；要转，请选问题类别。"),
@@ -53,7 +67,8 @@ def setup(app: web.Application) -> None:
     app.router.add_get(HERE + ".{form}", export)
     app.router.add_post(HERE + "/{said_id}/heard", heard)
     app.router.add_post(HERE + "/{said_id}/class", classify)
-    for step in ("heard", "class"):
+    app.router.add_post(HERE + "/{said_id}/text", correct)
+    for step in ("heard", "class", "text"):
         app.router.add_get(HERE + "/{said_id}/" + step, back)
 
 
@@ -91,6 +106,21 @@ async def classify(request: web.Request) -> web.StreamResponse:
     return await _done(request, said, "ticket" if text(form, "department") else "class")
 
 
+@requires(Permission.CALLBACKS_WORK)
+async def correct(request: web.Request) -> web.StreamResponse:
+    """Put the text of a recording right."""
+    form, said_id = await read_form(request), request.match_info["said_id"]
+    review, actor = request.app[CALLBACKS].review, current_actor(request)
+    try:
+        said = await review.correct(actor, said_id, text(form, "text"), expected=_version(form))
+    except (Invalid, StaleVersion) as error:
+        problem = gettext(PROBLEMS.get(error.field or "", N_("请检查填写的内容。")))
+        if PART in request.headers:
+            return await _row(request, await review.get(actor, said_id), problem, status=status_of(error))
+        return await _page(request, problem, status=status_of(error))
+    return await _done(request, said, "text")
+
+
 @streaming
 @requires(Permission.EXPORT)
 async def export(request: web.Request) -> web.StreamResponse:
@@ -125,11 +155,13 @@ def asked_of(request: web.Request) -> dict[str, str]:
     """Return what the address asks for; the address of notices says ``unheard``."""
     query = request.query
     store, code, which = query.get("store", ""), query.get("class", ""), query.get("heard", "")
+    opinion = query.get("opinion", "")
     return {
         "kind": "text" if query.get("kind") == "text" else "",
         "heard": which if which in set(Heard) else Heard.UNHEARD.value,
         "class": code if code in {*CLASS_WORDS, str(UNCLASSED)} else "",
         "store": store if is_ulid(store) else "",
+        "opinion": opinion if opinion in OPINIONS else "",
     }
 
 
@@ -139,6 +171,7 @@ def _wanted(asked: Mapping[str, str]) -> ReviewFilter:
         heard=Heard(asked["heard"]),
         store_id=asked["store"] or None,
         class_code=int(asked["class"]) if asked["class"] else None,
+        opinion=Opinion(asked["opinion"]) if asked["opinion"] else None,
     )
 
 
@@ -178,6 +211,8 @@ async def _words(request: web.Request) -> dict[str, Any]:
         "keys": {code: KEYS.get(code, code) for code in CLASS_WORDS},
         "first_department": first,
         "secret": {str(code) for code in SECRET},
+        "opinions": labels.words(OPINIONS),
+        "tones": TONES,
         "may_open": current_actor(request).can(Permission.CASES_REGISTER),
         "given": urlencode(_given(asked_of(request))),
     }

@@ -216,7 +216,13 @@ def _out(talk: Talk, actor: Actor) -> TalkOut:
         ),
         skipped=tuple(sorted(talk.skipped)),
         voices=tuple(
-            VoiceOut(voice_id=voice.voice_id, item=voice.item_id, seconds=voice.seconds, at=voice.at)
+            VoiceOut(
+                voice_id=voice.voice_id,
+                item=voice.item_id,
+                seconds=voice.seconds,
+                at=voice.at,
+                text=voice.text,
+            )
             for name, voices in talk.voices.items()
             for voice in voices
             if name not in hidden

@@ -97,6 +97,7 @@ class VoiceOut(Out):
     item: str = Field(description="The question; `mail` for a person who was not there, empty for none.")
     seconds: float
     at: SiteTime
+    text: str = Field(description="What is said in it, once it was recognised; empty until then.")
 
 
 class TalkOut(Out):

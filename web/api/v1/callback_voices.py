@@ -7,6 +7,7 @@ from aiohttp import web
 from callback_campaigns.answer_player import PlayedAnswer
 from callback_campaigns.answer_review import Ruling
 from callback_campaigns.answer_said import ReviewFilter, Said
+from crm.domain.spoken import Transcript
 from web.api.files import download
 from web.api.operation import Call, operation
 from web.api.v1.callback_voices_schemas import (
@@ -15,6 +16,8 @@ from web.api.v1.callback_voices_schemas import (
     SaidClassIn,
     SaidList,
     SaidOut,
+    SaidTextIn,
+    SaidTranscript,
 )
 from web.api.v1.schemas import NoQuery
 from web.callback_part import CALLBACKS
@@ -38,7 +41,11 @@ async def list_callback_voices(call: Call[CallbackVoicesQuery]) -> SaidList:
     """Return a page."""
     asked, review = call.query, call.request.app[CALLBACKS].review
     wanted = ReviewFilter(
-        written=asked.written, heard=asked.heard, store_id=asked.store_id, class_code=asked.class_code
+        written=asked.written,
+        heard=asked.heard,
+        store_id=asked.store_id,
+        class_code=asked.class_code,
+        opinion=asked.opinion,
     )
     page = await review.page(call.actor, wanted, cursor=asked.cursor, limit=asked.limit)
     counts = await review.counts(call.actor, wanted)
@@ -97,6 +104,25 @@ async def classify_callback_voice(call: Call[NoQuery]) -> SaidOut:
     return _out(await review.classify(call.actor, said_id, ruling, expected=call.expected))
 
 
+@operation(
+    query=NoQuery,
+    response=SaidOut,
+    permission=Permission.CALLBACKS_WORK,
+    summary="Put the text of a recording right",
+    description="What the recogniser wrote stays readable. A ticket that was opened is not changed by it.",
+    tag=TAG,
+    path_parameters=SAID,
+    body=SaidTextIn,
+    if_match=True,
+    idempotent=Idempotency.OPTIONAL,
+)
+async def correct_callback_voice(call: Call[NoQuery]) -> SaidOut:
+    """Correct one."""
+    review, said_id = call.request.app[CALLBACKS].review, call.request.match_info["said_id"]
+    text = call.body(SaidTextIn).text
+    return _out(await review.correct(call.actor, said_id, text, expected=call.expected))
+
+
 def _out(said: Said) -> SaidOut:
     return SaidOut(
         said_id=said.said_id,
@@ -114,7 +140,20 @@ def _out(said: Said) -> SaidOut:
         classed_by=said.classed_by,
         note=said.note,
         cases=tuple(SaidCase(case_id=case_id, no=no) for case_id, no in said.cases),
+        transcript=_transcript(said.transcript) if said.transcript is not None else None,
         version=said.version,
+    )
+
+
+def _transcript(found: Transcript) -> SaidTranscript:
+    return SaidTranscript(
+        state=found.state,
+        first=found.first,
+        corrected_at=found.corrected_at,
+        corrected_by=found.corrected_by,
+        opinion=found.opinion,
+        sure=found.sure,
+        topics=found.topics,
     )
 
 
@@ -123,4 +162,5 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("GET", "/callback-voices/{voice_id}", get_callback_voice),
     ("POST", "/callback-voices/{said_id}/heard", mark_callback_voice_heard),
     ("POST", "/callback-voices/{said_id}/class", classify_callback_voice),
+    ("POST", "/callback-voices/{said_id}/text", correct_callback_voice),
 )

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from callback_campaigns.answer_review import MAX_WORDS
 from callback_campaigns.answer_said import Heard
+from crm.domain.spoken import MAX_SAID, Opinion, TextProgress
 from web.api.v1.schemas import Out, Query, SiteTime
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=26)]
@@ -21,6 +22,9 @@ class CallbackVoicesQuery(Query):
     class_code: int | None = Field(
         None, ge=-1, le=10, description="0 for no complaint in it, -1 for those nobody has classified."
     )
+    opinion: Opinion | None = Field(
+        None, description="Of recordings: what the rules make of them; `unclear` need a person."
+    )
     cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     limit: int = Field(50, ge=1, le=100)
 
@@ -30,6 +34,18 @@ class SaidCase(Out):
 
     case_id: str
     no: str
+
+
+class SaidTranscript(Out):
+    """The text of a recording, and what it comes to by the rules: never a person's word."""
+
+    state: TextProgress = Field(description="Empty where nobody listens.")
+    first: str = Field(description="As it was recognised, where somebody has put it right.")
+    corrected_at: SiteTime | None
+    corrected_by: str
+    opinion: Opinion | None
+    sure: float = Field(description="0 to 1; below 0.7 a person listens.")
+    topics: tuple[str, ...]
 
 
 class SaidOut(Out):
@@ -52,6 +68,7 @@ class SaidOut(Out):
     classed_by: str | None
     note: str = Field(description="Why it was classified anew.")
     cases: tuple[SaidCase, ...]
+    transcript: SaidTranscript | None = Field(description="Of a recording.")
     version: int
 
 
@@ -62,6 +79,14 @@ class SaidList(Out):
     unheard: int
     heard: int
     next_cursor: str | None
+
+
+class SaidTextIn(BaseModel):
+    """What was really said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SAID)]
 
 
 class SaidClassIn(BaseModel):

@@ -76,6 +76,8 @@ async function send(row, step_, fields) {
   }
   const typed = new Map(new FormData(row.querySelector(".said-form") || undefined));
   row.querySelector(".said-foot").replaceWith(fresh.querySelector(".said-foot"));
+  const words = fresh.querySelector(".said-words");
+  if (words) row.querySelector(".said-words")?.replaceWith(words);
   for (const name of ["version", "heard", "class"]) {
     if (name in fresh.dataset) row.dataset[name] = fresh.dataset[name];
     else delete row.dataset[name];
@@ -180,6 +182,7 @@ document.addEventListener("submit", async (event) => {
   const done = await send(row, name, Object.fromEntries(new FormData(form)));
   if (!done) return;
   if (done === "ticket") toast(t("已转给部门。"));
+  if (done === "text") toast(t("文字已改好。"));
   row.focus({ preventScroll: true });
 });
 
