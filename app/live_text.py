@@ -78,7 +78,7 @@ def build_live_text(
         )
     )
     writer = TranscriptWriter(database)
-    hints = build_hints(settings, database, clock)
+    hints = build_hints(settings, database, clock, bus)
     live = LiveText(
         listener,
         recognition,
@@ -102,11 +102,16 @@ def build_live_text(
     return LiveTextPart(listener=listener, live=live, writer=writer, taps=taps, hints=hints)
 
 
-def build_hints(settings: Settings, database: Database, clock: Clock) -> KeptPhrases:
-    """Return the company's words for the recognisers; ``run`` keeps them fresh."""
+NAMING_LISTS = ("organisation", "materials", "projects", "speech-rules")
+"""Lists (``web.live_lists``) that the company's words come from."""
+
+
+def build_hints(settings: Settings, database: Database, clock: Clock, bus: Bus | None = None) -> KeptPhrases:
+    """Return the company's words for the recognisers; ``run`` keeps them fresh, with a bus at once."""
     book = PhraseBook(database, clock, AuditLog(database, clock), names=SpokenNames(database))
     languages = settings.speech.languages
-    return KeptPhrases(book, language=languages[0] if languages else "zh")
+    language = languages[0] if languages else "zh"
+    return KeptPhrases(book, language=language, bus=bus, lists=NAMING_LISTS)
 
 
 async def start_live_text(part: LiveTextPart, tasks: Supervisor) -> None:

@@ -1,7 +1,7 @@
 """Words of the company's own that recognisers should expect: crews, districts, materials, added ones."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,16 +12,20 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from kernel.access import Actor, Permission
 from kernel.audit import AuditLog
+from kernel.bus import Bus, Subscription
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import is_ulid, new_ulid
+from kernel.list_watch import ListChanged
 from speech.ports import MAX_PHRASE_CHARS, MAX_PHRASES, checked_phrases
 from speech.rule_tables import PhraseRow
 
 log = structlog.get_logger(__name__)
 
 READ_WITHIN_SECONDS = 10
+GATHER_SECONDS = 0.5
+"""An import changes many rows in a moment; they are read once."""
 MAX_OWN = 300
 LANGUAGES = ("zh", "en")
 ENTITY = "speech_phrase"
@@ -140,12 +144,27 @@ class PhraseBook:
 
 
 class KeptPhrases:
-    """The hints as they were a moment ago, for whoever opens a stream and cannot wait for a database."""
+    """The hints as they were a moment ago, for whoever opens a stream and cannot wait for a database.
 
-    def __init__(self, phrases: Phrases, *, language: str = "zh", every_seconds: float = 60.0) -> None:
+    Args:
+        every_seconds: read again at the latest after so long.
+        bus: tells when one of ``lists`` (:class:`kernel.list_watch.ListChanged`) changed: then at once.
+    """
+
+    def __init__(
+        self,
+        phrases: Phrases,
+        *,
+        language: str = "zh",
+        every_seconds: float = 60.0,
+        bus: Bus | None = None,
+        lists: Collection[str] = (),
+    ) -> None:
         self._phrases = phrases
         self._language = language
         self._every = every_seconds
+        self._bus = bus
+        self._lists = frozenset(lists)
         self._known: tuple[str, ...] = ()
 
     def __call__(self) -> tuple[str, ...]:
@@ -154,13 +173,34 @@ class KeptPhrases:
 
     async def run(self) -> None:
         """Read them again and again until cancelled; without the database the old ones stay."""
-        while True:
-            try:
-                async with asyncio.timeout(READ_WITHIN_SECONDS):
-                    self._known = await self._phrases.for_language(self._language)
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("speech_hints_not_read", error=type(error).__name__)
-            await asyncio.sleep(self._every)
+        if self._bus is None:
+            while True:
+                await self._read()
+                await asyncio.sleep(self._every)
+        async with self._bus.subscribe(ListChanged, name="speech_hints", maxsize=100) as changes:
+            while True:
+                await self._read()
+                await self._changed(changes)
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(READ_WITHIN_SECONDS):
+                self._known = await self._phrases.for_language(self._language)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("speech_hints_not_read", error=type(error).__name__)
+
+    async def _changed(self, changes: Subscription) -> None:
+        """Return when there may be other words."""
+        try:
+            async with asyncio.timeout(self._every):
+                while True:
+                    item = await changes.get()
+                    if not isinstance(item, ListChanged) or item.name in self._lists:
+                        break
+                await asyncio.sleep(GATHER_SECONDS)
+        except TimeoutError:
+            pass
+        changes.waiting()
 
 
 def _view(row: PhraseRow) -> PhraseView:

@@ -1,12 +1,15 @@
 """What is heard in a call fills the complaint form by one key; the manager changes what is listened for."""
 
+import os
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
 from speech.events import SpeechHeard
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import on_duty, sign_in
 from tests.support.chromium import TELEPHONE, Watched
 from tests.support.web_stage import PASSWORD, Stage
 from web.permissions import Role
@@ -14,6 +17,15 @@ from web.permissions import Role
 pytestmark = pytest.mark.browser
 
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+SHOTS = os.environ.get("HUIFANG_TEST_SHOTS", "")
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep a picture where somebody wants to look."""
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 def said(call: str, n: int, text: str, speaker: str = "customer") -> SpeechHeard:
@@ -56,6 +68,46 @@ async def test_what_is_heard_fills_the_form_by_one_key(stage: Stage, page: Page,
     await expect(page.locator("[name=severity][value='3']")).to_be_checked()
     await page.set_viewport_size(TELEPHONE)
     assert await page.evaluate(WIDE) <= 0
+    assert watched.errors == []
+
+
+async def test_one_key_beside_the_call(stage: Stage, page: Page, watched: Watched) -> None:
+    await on_duty(page, stage)
+    call = await stage.ring("13800138001")
+    await stage.answer(call)
+    await expect(page.locator("#heard")).to_be_hidden()
+    await page.fill("#notes", "王先生家")
+    stage.bus.publish(said(call, 0, "我家主卫漏水了<b>漏到楼下</b>了，再不来我就打12315"))
+    stage.bus.publish(said(call, 1, "师傅明天上午上门给您看", "agent"))
+    stage.bus.publish(said(call, 2, "以后不要再给我打电话了"))
+    acts = page.locator("#heard-acts .heard-act")
+    await expect(acts).to_have_count(4)
+    await expect(page.locator("#heard-lights .chip[data-tone=brick]")).to_have_count(2)
+    await expect(page.locator("#words-lines mark[data-kind=threat]")).to_have_text("12315")
+    await expect(page.locator("#words-lines mark[data-kind=appointment]")).to_have_count(1)
+    await shoot(page, "heard")
+    async with page.context.expect_page() as opened:
+        await page.keyboard.press("Alt+2")  # while the note is being written
+    form = await opened.value
+    await expect(form.locator("[id='lines.0.kind']")).to_have_value("1.waterproof")
+    await expect(form.locator("[name=severity][value='3']")).to_be_checked()
+    await expect(form.locator("#content")).to_have_value(re.compile("漏到楼下"))
+    assert "take" not in form.url
+    await shoot(form, "heard_form")
+    await form.close()
+    async with page.context.expect_page() as opened:
+        await page.keyboard.press("Alt+1")
+    refusal = await opened.value
+    await expect(refusal.locator("#do-not-call")).to_have_attribute("open", "")
+    await expect(refusal.locator("#do-not-call-who")).to_have_value("13800138001")
+    await expect(refusal.locator("#do-not-call-evidence")).to_have_value(
+        re.compile("不要再给我打电话了.*" + call)
+    )
+    await refusal.close()
+    await expect(page.locator("#notes")).to_have_value("王先生家")
+    await page.set_viewport_size(TELEPHONE)
+    assert await page.evaluate(WIDE) <= 0
+    await shoot(page, "heard_narrow")
     assert watched.errors == []
 
 

@@ -11,10 +11,12 @@ import pytest
 
 from kernel.access import Actor, Role
 from kernel.audit import AuditLog
+from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
 from kernel.ids import new_ulid
+from kernel.list_watch import ListChanged
 from speech.events import SpeechHeard
 from speech.phrases import KeptPhrases, PhraseBook
 from speech.rule_book import NoRuleDraft, RuleBook
@@ -90,10 +92,13 @@ async def test_rules_are_drafted_and_published_by_the_manager(database: Database
 
 async def test_words_of_the_company_are_hints(sqlite: Database, clock: FakeClock) -> None:
     class Names:
-        async def names(self) -> tuple[str, ...]:
-            return ("张师傅队", "东鹏", "x", "坏\x00的", "长" * 41)
+        found: tuple[str, ...] = ("张师傅队", "东鹏", "x", "坏\x00的", "长" * 41)
 
-    book = PhraseBook(sqlite, clock, AuditLog(sqlite, clock), names=Names())
+        async def names(self) -> tuple[str, ...]:
+            return self.found
+
+    names = Names()
+    book = PhraseBook(sqlite, clock, AuditLog(sqlite, clock), names=names)
     made = await book.add(MANAGER, " 马可波罗 ")
     assert await book.for_language("zh") == ("马可波罗", "张师傅队", "东鹏")
     assert await book.for_language("en") == ()
@@ -101,6 +106,15 @@ async def test_words_of_the_company_are_hints(sqlite: Database, clock: FakeClock
     assert kept() == ()
     reading = asyncio.create_task(kept.run())
     await eventually(lambda: kept() == ("马可波罗", "张师傅队", "东鹏"), timeout=20)
+    reading.cancel()
+    bus = Bus()
+    kept = KeptPhrases(book, every_seconds=3600, bus=bus, lists=("materials",))
+    reading = asyncio.create_task(kept.run())
+    await eventually(lambda: kept() != (), timeout=20)
+    names.found = ("马师傅队",)
+    bus.publish(ListChanged(at=clock.now(), name="calls"))
+    bus.publish(ListChanged(at=clock.now(), name="materials"))
+    await eventually(lambda: kept() == ("马可波罗", "马师傅队"), timeout=20)
     reading.cancel()
     for text in ("马", "长" * 41, "坏\x00的"):
         with pytest.raises(Invalid):

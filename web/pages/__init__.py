@@ -5,6 +5,7 @@ from aiohttp import web
 from web.pages import (
     account,
     agent,
+    agent_heard,
     call_text,
     callback_answers,
     callback_form,
@@ -38,6 +39,7 @@ from web.pages import (
     sign_in,
     speech_rules,
     supervisor,
+    voice_messages,
 )
 
 
@@ -47,6 +49,7 @@ def setup(app: web.Application) -> None:
     sign_in.setup(app)
     account.setup(app)
     agent.setup(app)
+    agent_heard.setup(app)
     supervisor.setup(app)
     call_text.setup(app)
     calls.setup(app)
@@ -56,6 +59,7 @@ def setup(app: web.Application) -> None:
     callback_results.setup(app)
     regular_reports.setup(app)
     callback_voices.setup(app)
+    voice_messages.setup(app)
     callback_work.setup(app)
     people.setup(app)
     notices.setup(app)

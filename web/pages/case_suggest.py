@@ -45,7 +45,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     articles: tuple[ArticleView, ...] = ()
     if is_ulid(call_id) and await may_read(request, call_id):
         found = await suggester.suggestions(call_id, form)
-        articles = await _articles(request, call_id)
+        articles = await articles_for(request, call_id)
     context = {
         "call_id": call_id if is_ulid(call_id) else "",
         "form": form.value,
@@ -57,7 +57,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     return render(request, "cases/_suggestions.html", context)
 
 
-async def _articles(request: web.Request, call_id: str) -> tuple[ArticleView, ...]:
+async def articles_for(request: web.Request, call_id: str) -> tuple[ArticleView, ...]:
+    """Return articles that fit what is being said in a call, for those who may read them."""
     if not current_user(request).can(Permission.KNOWLEDGE_VIEW):
         return ()
     suggester = request.app[SPEECH_RULES].suggester

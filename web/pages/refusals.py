@@ -8,9 +8,12 @@ from aiohttp import web
 from crm.do_not_call import RefusalFilter
 from crm.domain.freeze import RefusalLevel, RefusalSource
 from crm.people_views import CustomerSummary
-from kernel.errors import Conflict, Invalid
-from kernel.phone import mask
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.ids import is_ulid
+from kernel.phone import Phone, mask
+from speech.rules.desk import no_more_calls
 from web import labels
+from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
 from web.pages import people_forms as forms
@@ -21,6 +24,8 @@ from web.pages.people_forms import EXPECTED, Form, Refused
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.problems import status_of
+from web.speech_access import may_read
+from web.speech_rules_part import SPEECH_RULES
 
 PAGE = 50
 STATES = {"in_force": N_("有效"), "lifted": N_("已恢复"), "all": N_("全部")}
@@ -77,10 +82,33 @@ async def _page(
         "sources": labels.words(words.REFUSAL_SOURCES),
         "refused": refused,
         "typed": typed or {},
+        "heard": await _heard(request) if typed is None else {},
         "choices": choices,
         "may_edit": current_user(request).can(Permission.CUSTOMERS_EDIT),
     }
     return render(request, "people/do_not_call.html", context, status=status)
+
+
+async def _heard(request: web.Request) -> dict[str, str]:
+    """Return what the form holds for who said in a call (``?call=``) that they want no more of them."""
+    call_id = request.query.get("call", "")
+    if not is_ulid(call_id) or not await may_read(request, call_id):
+        return {}
+    form = {"level": str(RefusalLevel.ALL.value), "source": RefusalSource.AGENT.value}
+    try:
+        call = await request.app[DEPS].history.get(call_id)
+    except NotFound:
+        pass  # not stored yet: the number is on the agent's page
+    else:
+        phone = Phone.parse_caller(call.to_number if call.direction == "out" else call.from_number)
+        form["who"] = phone.national if phone is not None and phone.dialable else ""
+    said = no_more_calls(await request.app[SPEECH_RULES].suggester.said(call_id))
+    if said is not None:
+        form["evidence"] = gettext("通话中客户说：“%(words)s”（通话 %(call)s）") % {
+            "words": said.quote,
+            "call": call_id,
+        }
+    return form
 
 
 def _wanted(request: web.Request, form: dict[str, str]) -> RefusalFilter:

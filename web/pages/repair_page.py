@@ -23,6 +23,7 @@ from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
 from web.pages import case_words as words
 from web.pages import repair_words
+from web.pages.agreed_visit import agreed_times
 from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import due_of
 from web.pages.case_shown import Attempt, history_of, shown_form, since
@@ -305,10 +306,11 @@ async def page(
     owed = case.source == Source.HOTLINE_FORWARD.value and case.replied_to_source_at is None
     steps |= {CALLED_AGAIN.step} if case.closed_at is None else set()
     steps |= {REPLY.step} if owed and case.closed_at is None else set()
+    agreed = await agreed_times(request, case.call_id) if steps & {"contact", "appoint"} else {}
     forms = [
         shown_form(
             form,
-            _fields(form, crews),
+            _fields(form, crews, agreed),
             attempt,
             version=view.version,
             call_id=request.query.get("call", "")[:26],
@@ -376,8 +378,9 @@ async def _crews(request: web.Request) -> dict[str, str]:
         return {str(key): str(name) for key, name in (await session.execute(query)).all()}
 
 
-def _fields(form: StepForm, crews: Mapping[str, str]) -> tuple[Field, ...]:
-    return tuple(replace(item, options=crews) if item.name == "crew_id" else item for item in form.fields)
+def _fields(form: StepForm, crews: Mapping[str, str], agreed: Mapping[str, str]) -> tuple[Field, ...]:
+    known = (replace(item, options=crews) if item.name == "crew_id" else item for item in form.fields)
+    return tuple(replace(item, start=agreed.get(item.name, item.start)) for item in known)
 
 
 async def take_step(request: web.Request, case_id: str, step: str) -> web.StreamResponse:
@@ -388,7 +391,7 @@ async def take_step(request: web.Request, case_id: str, step: str) -> web.Stream
     known = _KNOWN.get(step)
     if known is None:
         raise NotFound("no such step", field="step")
-    fields = _fields(known, await _crews(request))
+    fields = _fields(known, await _crews(request), {})
     attempt = Attempt(step=step, form=form)
 
     async def run(values: Mapping[str, Any]) -> object:

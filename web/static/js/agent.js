@@ -5,6 +5,7 @@ import { clockTime, tickFrom } from "./clock.js";
 import { drawCustomer, mustChoose } from "./customer_pane.js";
 import { drawState } from "./desk_state.js";
 import { byId, el, fill, isTyping, pageData, setText } from "./dom.js";
+import { aimHeard, heardMore, pickHeard } from "./heard.js";
 import { openLive } from "./live.js";
 import { banner, send } from "./page.js";
 import { t } from "./texts.js";
@@ -41,6 +42,7 @@ function onPop(pop) {
   if (pop) desk.notice = null;
   if (pop?.call_id !== before?.call_id) window.scrollTo({ top: 0 });
   aimWords(pop?.call_id ?? null);
+  aimHeard(pop);
   aimForm(); // before drawing: the newcomer form shows what the draft holds
   draw();
   follow(pop);
@@ -127,6 +129,11 @@ document.addEventListener("keydown", (event) => {
     wrapUp.save();
     return;
   }
+  const digit = /^Digit([1-9])$/.exec(event.code);
+  if (digit && event.altKey && !event.ctrlKey && !event.metaKey && !help.open) {
+    if (pickHeard(Number(digit[1]))) event.preventDefault();
+    return;
+  }
   if (event.key === "Escape" && isTyping(event.target)) event.target.blur();
   if (event.ctrlKey || event.altKey || event.metaKey || isTyping(event.target) || help.open || !keysOn.checked) return;
   if (/^[0-9]$/.test(event.key)) {
@@ -159,11 +166,12 @@ function drawBanner(status) {
 
 let liveStatus = "live";
 const live = openLive({
-  topics: ["agent", "waiting", "words"],
+  topics: ["agent", "waiting", "words", "list:suggestions"],
   handlers: {
     waiting: drawWaiting,
     text_all: drawWords,
     text: addWords,
+    list: heardMore,
     state: (state) => {
       desk.state = state;
       draw();

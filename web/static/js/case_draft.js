@@ -40,6 +40,7 @@ export function keepDraft(form, before = () => {}) {
     before(kept.values);
     put(form, kept.values);
     form.closest("details")?.setAttribute("open", "");
+    form.dataset.restored = "yes";
     form.dispatchEvent(new CustomEvent("draft-restored"));
   }
   let timer = 0;

@@ -3,6 +3,7 @@ import { keepFresh } from "./case_live.js";
 
 const MOST = 9;
 const BETWEEN = "\uff1b"; // semicolon and full stop of Chinese texts
+const ASKED_MS = 10_000; // who came to have it all put in does not wait longer for it
 const END = /[\u3002\uff1b;]$/;
 
 /** Look after the proposals beside `form`, where the page has them. */
@@ -12,6 +13,13 @@ export function proposeFromSpeech(form) {
   const touched = new Set(); // fields that a person, not a proposal, has written in
   const taken = new Set();
   let putting = false;
+  const address = new URL(window.location.href);
+  let all = address.searchParams.get("take") === "1"; // a key on the agent's page: all of it goes in
+  if (all) {
+    address.searchParams.delete("take"); // once: who comes back to the page takes what they want
+    window.history.replaceState(null, "", address);
+    setTimeout(() => { all = false; }, ASKED_MS);
+  }
   const here = () => document.getElementById("suggestions");
   // By namedItem: «elements.item» is a method, and a field of repairs.
   const nameOf = (button) => `${button.dataset.field}|${button.dataset.value}`;
@@ -21,13 +29,12 @@ export function proposeFromSpeech(form) {
     form.addEventListener(event, ({ target }) => !putting && target.name && touched.add(target.name));
   }
 
-  // What a draft brought back, somebody wrote.
-  form.addEventListener("draft-restored", () => {
-    for (const field of form.elements) {
-      if (field.localName === "select" && field.selectedOptions[0]?.defaultSelected === false) touched.add(field.name);
-      if (field.type === "radio" && field.checked !== field.defaultChecked) touched.add(field.name);
-    }
-  });
+  // What a draft brought back, somebody wrote; it has been brought back already.
+  for (const field of form.dataset.restored ? form.elements : []) {
+    const options = field.localName === "select" ? [...field.options] : [];
+    if (options.length && field.selectedIndex !== Math.max(0, options.findIndex((one) => one.defaultSelected))) touched.add(field.name);
+    if (field.type === "radio" && field.checked !== field.defaultChecked) touched.add(field.name);
+  }
 
   /** Return the field of a proposal; a second line is added for one that needs it. */
   function fieldOf(button) {
@@ -79,6 +86,10 @@ export function proposeFromSpeech(form) {
       if (key) button.setAttribute("aria-keyshortcuts", key);
     });
     here().hidden = shown().length === 0 && !here().querySelector(".rows li");
+    if (all && shown().length) {
+      all = false;
+      for (const { dataset } of shown()) take(here().querySelector(`.suggestion[data-field="${CSS.escape(dataset.field)}"][data-value="${CSS.escape(dataset.value)}"]`));
+    }
   }
 
   document.addEventListener("click", (event) => {

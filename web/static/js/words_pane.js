@@ -22,6 +22,7 @@ let callId = null;
 let known = new Set(); // finals and gaps that are on the page
 let partials = {}; // speaker → the line that may still change
 let states = {}; // speaker → {state, delay}
+let marks = {}; // final → the words in it that light up: [{kind, text}]
 
 const list = () => byId("words-lines");
 const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX;
@@ -35,6 +36,7 @@ export function drawWords(whole) {
   known = new Set();
   partials = {};
   states = {};
+  if (!same) marks = {};
   fill(box);
   for (const line of whole?.lines || []) take(line);
   byId("words").hidden = !(whole?.lines || []).length;
@@ -46,6 +48,32 @@ export function drawWords(whole) {
 /** Show no other call's words than those of `wanted`; its own come with the next thing that is said. */
 export function aimWords(wanted) {
   if (callId !== wanted) drawWords(null);
+}
+
+/** Light up words of the finals that are shown: `wanted` is final → [{kind, text}]. */
+export function markWords(wanted) {
+  marks = wanted;
+  for (const row of list().querySelectorAll("[data-id]")) {
+    const said = row.querySelector(".said");
+    if (said) light(said, row.dataset.id, said.textContent);
+  }
+}
+
+/** Write `text` with the words in it that light up. */
+function light(said, id, text) {
+  const wanted = marks[id] || [];
+  const key = wanted.map((mark) => `${mark.kind} ${mark.text}`).join("|");
+  if (said.dataset.lit === key) return;
+  said.dataset.lit = key;
+  const parts = [];
+  let from = 0;
+  for (const mark of wanted) {
+    const at = mark.text ? text.indexOf(mark.text, from) : -1;
+    if (at < 0) continue;
+    parts.push(text.slice(from, at), el("mark", { dataset: { kind: mark.kind } }, mark.text));
+    from = at + mark.text.length;
+  }
+  fill(said, parts, text.slice(from));
 }
 
 /** Take one more line, of the call that is shown. */
@@ -81,9 +109,11 @@ function take(line) {
 }
 
 function textLine(line) {
-  return el("li", { dataset: { speaker: line.speaker } },
+  const made = el("li", { dataset: { speaker: line.speaker, ...(line.id && { id: line.id }) } },
     el("span", { class: "who" }, names[line.speaker](), " ", el("time", { class: "num" }, duration(line.start))),
     el("span", { class: "said wrap", dir: "auto" }, line.text));
+  if (marks[line.id]) light(made.querySelector(".said"), line.id, line.text);
+  return made;
 }
 
 function gapLine(line) {
