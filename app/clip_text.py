@@ -8,9 +8,11 @@ from app.settings import Settings
 from callback_campaigns.answer_text import AnswerTexts
 from callback_campaigns.events import VoiceKept
 from crm.domain.spoken import Opinion, Spoken, TextProgress
+from crm.events_voicemail import MessageLeft
 from crm.journal import Journal
 from crm.office import Office
 from crm.search_whole import whole_feed
+from crm.voicemail import VoiceMail
 from kernel.audit import AuditLog
 from kernel.clock import Clock
 from kernel.db import Database
@@ -20,8 +22,8 @@ from speech.ports import Recognition
 from speech.reading import legible
 from speech.rule_book import RuleBook
 
-ANSWER = "answer"
-CLIP_FACTS: tuple[type[Event], ...] = (VoiceKept,)
+ANSWER, MESSAGE = "answer", "message"
+CLIP_FACTS: tuple[type[Event], ...] = (VoiceKept, MessageLeft)
 
 
 class ClipPart:
@@ -50,10 +52,14 @@ class ClipPart:
             search=whole_feed(),
         )
         self._answers = AnswerTexts(office)
+        self._messages = VoiceMail(office)
         self.texts = ClipTexts(
             database,
             recognition,
-            {ANSWER: Shelf(settings.data_dir / "answers", self._keep_answer)},
+            {
+                ANSWER: Shelf(settings.data_dir / "answers", self._keep_answer),
+                MESSAGE: Shelf(settings.data_dir / "messages", self._keep_message),
+            },
             clock=clock,
             zone=settings.zone,
             worker=worker,
@@ -66,14 +72,10 @@ class ClipPart:
     async def on_fact(self, session: AsyncSession, fact: Event) -> None:
         """Have text made of what was recorded."""
         if isinstance(fact, VoiceKept) and await self._answers.waits(session, fact.voice_id):
-            await self._want(
-                session,
-                fact,
-                fact.voice_id,
-                ANSWER,
-                fact.path,
-                ClipPriority.DECISIVE if fact.decisive else ClipPriority.OTHER,
-            )
+            first = ClipPriority.DECISIVE if fact.decisive else ClipPriority.OTHER
+            await self._want(session, fact, fact.voice_id, ANSWER, fact.path, first)
+        elif isinstance(fact, MessageLeft) and await self._messages.waits(session, fact.message_id):
+            await self._want(session, fact, fact.message_id, MESSAGE, fact.path, ClipPriority.MESSAGE)
 
     async def _want(
         self, session: AsyncSession, fact: Event, clip_id: str, kind: str, path: str, first: ClipPriority
@@ -91,6 +93,9 @@ class ClipPart:
 
     async def _keep_answer(self, session: AsyncSession, text: ClipText) -> None:
         await self._answers.keep(session, text.clip_id, spoken_of(text))
+
+    async def _keep_message(self, session: AsyncSession, text: ClipText) -> None:
+        await self._messages.keep_text(session, text.clip_id, spoken_of(text))
 
 
 def spoken_of(text: ClipText) -> Spoken:

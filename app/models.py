@@ -28,6 +28,7 @@ import crm.search_tables
 import crm.tables
 import crm.ticket_tables
 import crm.voice_tables
+import crm.voicemail_tables
 import ivr.tables
 import kernel.audit
 import kernel.failed_facts
@@ -69,6 +70,7 @@ MODULES = (
     crm.tables,
     crm.ticket_tables,
     crm.voice_tables,
+    crm.voicemail_tables,
     ivr.tables,
     kernel.audit,
     kernel.failed_facts,

@@ -19,6 +19,7 @@ from crm.office import Office
 from crm.retention import Retention
 from crm.retention_ports import Ended
 from crm.search_whole import whole_feed
+from crm.voicemail_files import MessageFiles
 from kernel.audit import AuditLog
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database
@@ -58,6 +59,7 @@ def build_retention(settings: Settings, database: Database, clock: Clock) -> "Re
         policy_of(settings),
         calls=CallShelf(),
         callbacks=CallbackCalls(settings.data_dir / "answers"),
+        messages=MessageFiles(settings.data_dir / "messages"),
         personal=PERSONAL,
     )
     limits = LimitBook(clock, hours=settings.service_hours, default_set=settings.centre.limit_set)

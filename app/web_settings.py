@@ -41,6 +41,7 @@ def web_settings(settings: Settings) -> WebSettings:
         limit_set=settings.centre.limit_set,
         files_dir=settings.data_dir / "files",
         answers_dir=settings.data_dir / "answers",
+        messages_dir=settings.data_dir / "messages",
         recordings_dir=settings.data_dir / "recordings",
         compensation_threshold=settings.centre.compensation_threshold,
         retention=policy_of(settings),

@@ -48,6 +48,8 @@ async def erase_customer(
     of[Record.NUMBER] = tuple(one for one in of[Record.NUMBER] if one not in shared)
     await _erase_calls(session, await _calls(session, who, retention), index, retention)
     await retention.erase_callbacks(session, of[Record.CALLBACK])
+    if retention.messages is not None:
+        await retention.messages.drop(session, customers=who, numbers=of[Record.NUMBER])
     for kind in (Record.CASE, Record.PROJECT, Record.NUMBER, Record.CUSTOMER):
         await personal.empty(session, kind, of[kind])
     found = select(SearchDocument.kind, SearchDocument.ref_id).where(SearchDocument.customer_id.in_(who))
@@ -80,6 +82,8 @@ async def _calls(session: AsyncSession, who: Sequence[str], retention: Retention
 async def _erase_calls(
     session: AsyncSession, calls: Sequence[str], index: SearchIndex, retention: Retention
 ) -> None:
+    if retention.messages is not None:
+        await retention.messages.drop(session, calls=calls)
     await erase_call_notes(session, calls, index, retention.personal)
     if retention.calls is not None:
         await retention.calls.erase(session, calls)

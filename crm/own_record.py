@@ -13,6 +13,7 @@ from crm.repair_tables import RepairRow, RepairVisitRow
 from crm.retention_ports import Callbacks
 from crm.tables import CallbackRequest, CallNote, Contact, Customer, CustomerPhone, Project, ServiceCase
 from crm.voice_tables import CustomerVoice
+from crm.voicemail_tables import VoiceMessageRow
 from kernel.db import Base
 
 _CUSTOMER = ("name", "salutation", "level", "preferred_channel", "elder_mode", "created_at")
@@ -76,6 +77,14 @@ async def copy_of(
         "callback_requests": await rows(
             CallbackRequest, ("requested_at", "done_at"), CallbackRequest.requested_at
         ),
+        "messages": [
+            {"at": row.at.isoformat(), "seconds": round(row.seconds), "transcript": row.transcript}
+            for row in await session.scalars(
+                select(VoiceMessageRow)
+                .where(VoiceMessageRow.customer_id == customer_id)
+                .order_by(VoiceMessageRow.at)
+            )
+        ],
         "answers": list(await callbacks.answers(session, customer_id)) if callbacks else [],
         "recordings": list(await callbacks.recordings(session, customer_id)) if callbacks else [],
     }

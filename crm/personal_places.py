@@ -95,6 +95,7 @@ _CASES = (
     _case("contact", "detail", by="ref", rows=True, unless=("channel", "payment")),
     _case("attachment", "name", rows=True),
 )
+_MESSAGE = ("e164", "transcript", "said_first", "said_raw", "topics")
 _CUSTOMERS = (
     _customer(
         *("customer", "name", "salutation", "level_reason", "frozen_reason", "problem_reason"),
@@ -110,6 +111,7 @@ _CUSTOMERS = (
     _customer("customer_voice", "text"),
     _customer("contact", "detail", rows=True, unless=("channel", "payment")),
     _customer("callback_request", "e164", "reason", rows=True),
+    _customer("voice_message", *_MESSAGE, rows=True),
     _customer("data_request", "wish"),
     _customer(
         *("search_document", "title", "label", "texts", "head", "body", "phones"),
@@ -128,9 +130,11 @@ _CALLS = (
     _call("call_note", "notes", emptied={"notes": "", "customer_id": None}),
     _call("customer_voice", "text"),
     _call("callback_request", "e164", "reason", rows=True),
+    _call("voice_message", *_MESSAGE, rows=True),
     _call("contact", "detail", by="ref", rows=True, unless=("channel", "payment")),
 )
 _NUMBERS = (
+    Place(table="voice_message", columns=_MESSAGE, of=Record.NUMBER, by="e164", keeps="ROUTINE", rows=True),
     Place(
         table="callback_request",
         columns=("e164", "reason"),
@@ -167,6 +171,7 @@ PERSONAL = Personal(
         Owned(Record.CALL, "service_case", "call_id"),
         Owned(Record.CALL, "call_note", "call_id"),
         Owned(Record.CALL, "contact", "ref"),
+        Owned(Record.CALL, "voice_message", "call_id"),
     ),
     innocent={
         "kept so that nobody calls this number again; the person is told": ("do_not_call_number.e164",),
@@ -180,6 +185,10 @@ PERSONAL = Personal(
             *("monthly_repair_account.approved_why", "part_issue.*", "repair_cost.material"),
             *("repair_cost.service_name", "repair_cost.company_name", "repair_cost_bearer.bearer"),
             *("project_payment.period", "project_payment.receipt_key", "escalation.shares"),
+        ),
+        "names the file by call, or says how a text was made; the file itself goes": (
+            *("voice_message.path", "voice_message.origin", "voice_message.text_state"),
+            *("voice_message.text_model", "voice_message.opinion", "voice_message.route"),
         ),
         "what the company knows of itself": (
             *("department.*", "store.*", "staff.*", "crew.*", "material.*", "repair_point.*", "duty_shift.*"),

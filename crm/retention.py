@@ -21,7 +21,7 @@ from crm.domain.retention import Kept, Policy, RetentionClass, class_of, ends_on
 from crm.office import Office
 from crm.people_tables import ConsentRow, StageEventRow
 from crm.personal_places import PERSONAL
-from crm.retention_ports import Callbacks, CallShelf, Ended, HoldView
+from crm.retention_ports import Callbacks, CallShelf, Ended, HoldView, Messages
 from crm.retention_tables import ErasureRow, LegalHoldRow
 from crm.retention_texts import erase_call_notes, erase_cases, erase_consents
 from crm.tables import Project, ServiceCase
@@ -41,7 +41,7 @@ class Retention:
     """Finds what has ended, deletes it, holds and releases.
 
     Args:
-        calls, callbacks: ``None`` where this process knows of none.
+        calls, callbacks, messages: ``None`` where this process knows of none.
         personal: every place that holds something of people; of this package alone by default.
     """
 
@@ -52,11 +52,13 @@ class Retention:
         *,
         calls: CallShelf | None = None,
         callbacks: Callbacks | None = None,
+        messages: Messages | None = None,
         personal: Personal = PERSONAL,
     ) -> None:
         self._office = office
         self._policy = policy
         self.calls, self.callbacks, self.personal = calls, callbacks, personal
+        self.messages = messages
 
     async def due(self, *, most: int = 100_000) -> tuple[Ended, ...]:
         """Return what has ended and is not deleted yet: what a dry run shows."""
@@ -278,6 +280,8 @@ class Retention:
         elif kind == "callback":
             await self.erase_callbacks(session, ids)
         elif self.calls is not None:
+            if self.messages is not None:
+                await self.messages.drop(session, calls=ids)
             await erase_call_notes(session, ids, index, self.personal)
             await self.calls.erase(session, ids)
         now = self._office.now()

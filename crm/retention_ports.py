@@ -34,6 +34,21 @@ class CallShelf(Protocol):
         ...
 
 
+class Messages(Protocol):
+    """Files of messages that callers left after the tone."""
+
+    async def drop(
+        self,
+        session: AsyncSession,
+        *,
+        calls: Sequence[str] = (),
+        customers: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+    ) -> None:
+        """Delete the files of messages left in these calls, by these customers or from these numbers."""
+        ...
+
+
 class Callbacks(Protocol):
     """Callbacks, which the campaigns keep: their calls, what was said, its recordings."""
 

@@ -31,6 +31,8 @@ class Channel(StrEnum):
     MESSAGE = "message"
     VISIT = "visit"
     PAYMENT = "payment"
+    VOICEMAIL = "voicemail"
+    """A message after the tone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,8 @@ from crm.search_query import Search
 from crm.search_whole import whole_feed
 from crm.ticket_services import TicketServices
 from crm.timeline import Timeline
+from crm.voicemail import VoiceMail
+from crm.voicemail_files import MessageFiles
 from crm.voices import Voices
 from kernel.audit import AuditLog
 from kernel.bus import Bus
@@ -119,6 +121,8 @@ class CrmServices:
     handoff_links: HandoffLinks
     improvements: Improvements
     improvement_evidence: ImprovementEvidence
+    voicemail: VoiceMail
+    message_files: MessageFiles
     voices: Voices
     materials: Materials
     retention: Retention
@@ -237,11 +241,14 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
                 settings.retention,
                 calls=CallShelf(),
                 callbacks=CallbackCalls(settings.answers_dir),
+                messages=(message_files := MessageFiles(settings.messages_dir)),
                 personal=PERSONAL,
             )
         ),
         data_requests=DataRequests(office, limits, retention),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
+        voicemail=VoiceMail(office),
+        message_files=message_files,
         voices=Voices(deps.database, deps.clock, cases, journal, zone=settings.timezone),
         duty=Duty(deps.database, deps.clock, journal, members, zone=settings.timezone),
         materials=Materials(deps.database, deps.clock, journal),

@@ -32,6 +32,7 @@ from kernel.db import Database
 from kernel.phone import Phone
 from kernel.supervise import TaskHealth
 from telephony.board_views import BoardView
+from telephony.softphone_keys import SoftphoneKeys
 from telephony.views import CallFilter, CallView, Page
 
 Network = IPv4Network | IPv6Network
@@ -60,6 +61,7 @@ class WebSettings:
         compensation_threshold: more than so many yuan only the general manager decides.
         files_dir: where photos and scans lie.
         answers_dir: where recorded answers lie.
+        messages_dir: where the messages lie that callers left.
         recordings_dir: where recorded calls lie, each named by its call.
         trunks: the lines that campaigns may call over.
         plan: which event makes which callback.
@@ -88,6 +90,7 @@ class WebSettings:
     compensation_threshold: Decimal = Decimal("2000.00")
     files_dir: Path = Path(".data/files")
     answers_dir: Path = Path(".data/answers")
+    messages_dir: Path = Path(".data/messages")
     recordings_dir: Path = Path(".data/recordings")
     connect_sources: tuple[str, ...] = ()
     plan: PlanRules = field(default_factory=shipped_plan)
@@ -139,6 +142,19 @@ Check = Callable[[], Awaitable[Mapping[str, Any]]]
 """A readiness check: returns details, raises when not ready."""
 
 
+@dataclass(frozen=True, slots=True)
+class Softphone:
+    """How agents telephone in their pages.
+
+    Attributes:
+        keys: makes the passwords that the PBX takes.
+        url: of the PBX's SIP over WebSocket, such as ``ws://127.0.0.1:8088/ws``.
+    """
+
+    keys: SoftphoneKeys
+    url: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebDeps:
     """Everything the web shell is given.
@@ -150,6 +166,7 @@ class WebDeps:
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
         preview: places agents' calls, itself or by the process that has the link to the PBX.
         masked: so the calls to the customers of cases, by whoever works on them.
+        softphone: how agents telephone in their pages; ``None`` where only SIP telephones are used.
     """
 
     settings: WebSettings
@@ -166,6 +183,7 @@ class WebDeps:
     speak: Callable[[str], Awaitable[Path]] | None = None
     preview: PlacesCalls | None = None
     masked: CallsCustomers | None = None
+    softphone: Softphone | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

@@ -22,7 +22,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
         *("project", "stage_event", "project_suspension", "project_payment", "warranty", "warranty_item"),
     ),
     "contacts": ("contact", "call_note"),
-    "callbacks": ("callback_request",),
+    "callbacks": ("callback_request", "voice_message"),
     "callback-tasks": ("callback_task",),
     "callback-voices": ("callback_voice", "callback_answer"),
     "calls": ("call",),

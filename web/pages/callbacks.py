@@ -6,15 +6,24 @@ from datetime import datetime
 from aiohttp import web
 
 from crm.service import CallbackRequests
+from crm.voicemail import VoiceMessage
 from kernel.errors import Conflict
+from web import labels
 from web.actions import Action
 from web.auth import ACCOUNTS
+from web.crm_part import CRM
 from web.deps import DEPS
+from web.i18n import N_, gettext
 from web.identity import CLIENT_IP, current_actor, current_user
+from web.pages import voice_messages
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.pop import readable
 
+PROBLEMS = {
+    "text": N_("请写客户说的话，最多2000字。"),
+    "stale": N_("同事刚改过这一条，下面是最新情况。"),
+}
 CALLBACKS: web.AppKey[CallbackRequests] = web.AppKey("CALLBACKS", CallbackRequests)
 
 
@@ -37,13 +46,22 @@ class Wish:
     customer_name: str
     call_id: str
     reason: str
+    messages: tuple[VoiceMessage, ...] = ()
 
 
 @requires(Permission.CALLBACKS_WORK)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show who waits to be called back, the longest first."""
     user = current_user(request)
-    found = await request.app[CALLBACKS].list_open(current_actor(request))
+    actor = current_actor(request)
+    found = await request.app[CALLBACKS].list_open(actor)
+    voicemail = request.app[CRM].voicemail
+    messages = await voicemail.of_requests(actor, [item.request_id for item in found])
+    route = request.query.get("route", "")
+    if route in voice_messages.ROUTES:
+        found = tuple(
+            item for item in found if any(one.route == route for one in messages.get(item.request_id, ()))
+        )
     wishes = [
         Wish(
             request_id=item.request_id,
@@ -53,6 +71,7 @@ async def show(request: web.Request) -> web.StreamResponse:
             customer_name=item.customer_name or "",
             call_id=item.call_id,
             reason=item.reason,
+            messages=messages.get(item.request_id, ()),
         )
         for item in found
     ]
@@ -64,7 +83,17 @@ async def show(request: web.Request) -> web.StreamResponse:
             entity="callback_request",
             detail={"requests": len(wishes), "first": wishes[0].request_id, "last": wishes[-1].request_id},
         )
-    return render(request, "callbacks.html", {"wishes": wishes})
+    context = {
+        "wishes": wishes,
+        "route": route if route in voice_messages.ROUTES else "",
+        "routes": labels.words(voice_messages.ROUTES),
+        "tones": voice_messages.TONES,
+        "problem": gettext(PROBLEMS[asked])
+        if (asked := request.query.get("problem", "")) in PROBLEMS
+        else "",
+        "done": request.query.get("done", ""),
+    }
+    return render(request, "callbacks.html", context)
 
 
 @requires(Permission.CALLBACKS_WORK)

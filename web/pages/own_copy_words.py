@@ -26,6 +26,7 @@ PARTS = {
     "suggestions": N_("建议"),
     "callback_requests": N_("回电请求"),
     "answers": N_("回访答复"),
+    "messages": N_("电话留言"),
     "recordings": N_("留言录音"),
 }
 FIELDS = {

@@ -9,7 +9,7 @@ from crm.notices.rules import shipped
 from crm.timeline import Channel, TimelineEntry
 from web import labels
 from web.i18n import N_, current_language, gettext
-from web.pages import callback_words, case_words, repair_words, ticket_words
+from web.pages import callback_words, case_words, repair_words, ticket_words, voice_messages
 from web.pages.notices import CHANNELS as MESSAGE_CHANNELS
 from web.pages.notices import STATES as MESSAGE_STATES
 from web.pages.notices import TONES as MESSAGE_TONES
@@ -21,6 +21,7 @@ KINDS = {
     "message": N_("发给客户"),
     "visit": N_("上门"),
     "payment": N_("收付款"),
+    "voicemail": N_("语音留言"),
 }
 PAYMENTS = {"payment_posted": N_("已入账"), "payment_reversed": N_("已冲销")}
 CALLED_BACK = {
@@ -38,6 +39,7 @@ RESULTS: Mapping[str, Mapping[str, str]] = {
     "message": MESSAGE_STATES,
     "visit": repair_words.OUTCOMES,
     "payment": PAYMENTS,
+    "voicemail": voice_messages.ROUTES,
 }
 
 
@@ -91,7 +93,7 @@ class Teller:
             about=_about(entry),
             result=labels.word(RESULTS.get(entry.channel, {}), entry.result),
             tone=MESSAGE_TONES.get(entry.result or "", "") if entry.channel == Channel.MESSAGE else "",
-            link=f"/calls/{entry.ref}" if entry.channel == Channel.CALL else "",
+            link=f"/calls/{entry.ref}" if entry.channel in {Channel.CALL, Channel.VOICEMAIL} else "",
             case_id=case_id,
             no=str(detail.get("no", "")),
             queue=self.queues.get(entry.queue or "", entry.queue or ""),
@@ -118,6 +120,8 @@ def _about(entry: TimelineEntry) -> str:
             return shipped().customer_title(str(detail.get("template", "")), current_language())
         case Channel.CASE:
             return str(detail.get("summary", ""))
+        case Channel.VOICEMAIL:
+            return str(detail.get("text", ""))
         case Channel.PAYMENT:
             return " ".join(str(detail[key]) for key in ("contract_no", "amount") if key in detail)
         case Channel.CALLBACK:
