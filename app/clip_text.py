@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.office import office_of
 from app.settings import Settings
 from callback_campaigns.answer_text import AnswerTexts
 from callback_campaigns.events import VoiceKept
 from crm.domain.spoken import Opinion, Spoken, TextProgress
 from crm.events_voicemail import MessageLeft
-from crm.journal import Journal
-from crm.office import Office
-from crm.search_whole import whole_feed
 from crm.voicemail import VoiceMail
 from kernel.audit import AuditLog
 from kernel.clock import Clock
@@ -42,15 +40,7 @@ class ClipPart:
     ) -> None:
         self._clock = clock
         self._language = next(iter(settings.speech.languages), "zh")
-        audit = AuditLog(database, clock)
-        office = Office(
-            database=database,
-            clock=clock,
-            journal=Journal(audit),
-            zone=settings.zone,
-            default_area=settings.centre.default_area,
-            search=whole_feed(),
-        )
+        office = office_of(settings, database, clock)
         self._answers = AnswerTexts(office)
         self._messages = VoiceMail(office)
         self.texts = ClipTexts(
@@ -63,7 +53,7 @@ class ClipPart:
             clock=clock,
             zone=settings.zone,
             worker=worker,
-            rules=RuleBook(database, clock, audit).in_force,
+            rules=RuleBook(database, clock, AuditLog(database, clock)).in_force,
             read=legible,
             phrases=phrases,
             late=late,

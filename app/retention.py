@@ -7,20 +7,17 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.office import office_of
 from app.own_files import own_or_shipped
 from app.settings import Settings
 from app.store import open_store
 from callback_campaigns.retention import CallbackCalls
 from crm.data_requests import DataRequests
 from crm.domain.retention import Policy, parse_retention, shipped_retention
-from crm.journal import Journal
 from crm.limits import LimitBook
-from crm.office import Office
 from crm.retention import Retention
 from crm.retention_ports import Ended
-from crm.search_whole import whole_feed
 from crm.voicemail_files import MessageFiles
-from kernel.audit import AuditLog
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database
 from telephony.retention import CallShelf
@@ -46,14 +43,7 @@ def policy_of(settings: Settings) -> Policy:
 
 def build_retention(settings: Settings, database: Database, clock: Clock) -> "RetentionJob":
     """Return the job over everything that is kept of people."""
-    office = Office(
-        database=database,
-        clock=clock,
-        journal=Journal(AuditLog(database, clock)),
-        zone=settings.zone,
-        default_area=settings.centre.default_area,
-        search=whole_feed(),
-    )
+    office = office_of(settings, database, clock)
     retention = Retention(
         office,
         policy_of(settings),

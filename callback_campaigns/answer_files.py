@@ -37,10 +37,12 @@ class AnswerFiles:
 
     Args:
         folder: where all of them are; the PBX must be able to write there.
+        longest: of longer ones the rest is not looked into.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, longest: timedelta = LONGEST) -> None:
         self._folder = folder
+        self._longest = longest
 
     def fresh(self, talk_id: str, item_id: str) -> Path | None:
         """Return where to record, without extension; ``None`` when the talk has enough of them.
@@ -64,7 +66,7 @@ class AnswerFiles:
         try:
             with wave.open(str(path), "rb") as file:
                 known = (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, RATE)
-                most = int((LONGEST.total_seconds() + 5) * RATE)
+                most = int((self._longest.total_seconds() + 5) * RATE)
                 samples = array("h", file.readframes(min(file.getnframes(), most)) if known else b"")
         except (OSError, wave.Error, EOFError):
             samples = array("h")
