@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -22,14 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
 from app.after_text import AFTER_FACTS, TextWanted, build_after_call
-from app.call_alerts import CALL_FACTS, CallListener
+from app.alerts_part import alert_receivers
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.clip_text import CLIP_FACTS, ClipPart
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
-from app.own_files import own_or_shipped
 from app.retention import build_retention
 from app.runtime.tool import Tool
 from app.schema import check
@@ -46,9 +44,7 @@ from callback_campaigns.effects import FACTS as EFFECT_FACTS
 from callback_campaigns.preview_wire import RemotePreview
 from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.task_facts import TASK_FACTS
-from crm.case_alerts import ALERT_FACTS, look_at_case
 from crm.case_watch import watch_cases
-from crm.domain.watchwords import parse_watchwords, shipped_watchwords
 from crm.events_limits import LimitBreached
 from crm.file_store import FileStore, FileSweep
 from crm.journal import Journal
@@ -178,11 +174,8 @@ async def open_centre(
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
             tasks.spawn(name, _consumer(base, f"crm.{name}", types, handler).run)
-        own = own_or_shipped(settings.data_dir / "watchwords.yaml", parse_watchwords, shipped_watchwords)
-        alerts = _consumer(base, "crm.case-alerts", ALERT_FACTS, partial(look_at_case, words=own))
-        tasks.spawn("case-alerts", alerts.run)
-        calls = CallListener(settings, base.database, base.clock, base.bus)
-        tasks.spawn("call-alerts", _consumer(base, "crm.call_alerts", CALL_FACTS, calls.take).run)
+        for alert in alert_receivers(settings, base.database, base.clock, base.bus):
+            tasks.spawn(alert.task, _consumer(base, alert.name, alert.types, alert.handler).run)
         callbacks = build_tasks(settings, base.database, base.clock, base.bus)
         planned = _consumer(base, "callbacks.tasks", TASK_FACTS, callbacks.tasks.take)
         tasks.spawn("callback-facts", planned.run)

@@ -5,6 +5,7 @@ import callback_campaigns.questionnaire_tables
 import callback_campaigns.report_tables
 import callback_campaigns.talk_tables
 import callback_campaigns.task_tables
+import crm.alert_rule_tables
 import crm.attachment_tables
 import crm.complaint_tables
 import crm.deposit_rule_tables
@@ -47,6 +48,7 @@ MODULES = (
     callback_campaigns.talk_tables,
     callback_campaigns.questionnaire_tables,
     callback_campaigns.report_tables,
+    crm.alert_rule_tables,
     crm.complaint_tables,
     crm.deposit_rule_tables,
     crm.duty_tables,

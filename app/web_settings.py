@@ -12,6 +12,7 @@ from callback_campaigns.domain.dial_rules import parse_dialling
 from callback_campaigns.domain.plan_rules import parse_plan
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.warranty_terms import parse_terms, shipped_terms
+from crm.domain.watchwords import Words, parse_watchwords, shipped_watchwords
 from web.deps import WebSettings
 
 
@@ -46,6 +47,7 @@ def web_settings(settings: Settings) -> WebSettings:
         compensation_threshold=settings.centre.compensation_threshold,
         retention=policy_of(settings),
         warranty_terms=own_or_shipped(folder / "warranty_terms.yaml", parse_terms, shipped_terms),
+        watchwords=own_watchwords(settings),
         plan=own_or_shipped(folder / "planning.yaml", parse_plan, shipped_plan),
         dialling=own_or_shipped(
             folder / "dialling.yaml", partial(parse_dialling, zone=zone), partial(shipped_dialling, zone)
@@ -59,3 +61,12 @@ def web_settings(settings: Settings) -> WebSettings:
             ),
         ),
     )
+
+
+def own_watchwords(settings: Settings) -> Words:
+    """Return the words of the centre's own file, or the product's: in force until others are published.
+
+    Raises:
+        ConfigurationError: what is wrong with the file.
+    """
+    return own_or_shipped(settings.data_dir / "watchwords.yaml", parse_watchwords, shipped_watchwords)

@@ -16,6 +16,7 @@ from telephony.agent_tables import AgentRow
 from telephony.domain.call import EndReason
 from telephony.events import CallEnded, DispositionSaved
 from telephony.history import link_customer
+from telephony.tables import CallRow
 
 CONTACT_FACTS: tuple[type[Event], ...] = (CallEnded, DispositionSaved)
 
@@ -63,8 +64,8 @@ async def record_contact(session: AsyncSession, fact: Event) -> None:
             pass
 
 
-def customer_number(fact: CallEnded) -> str | None:
-    """Return the customer's number in a call, ``None`` where there is none."""
+def customer_number(fact: CallEnded | CallRow) -> str | None:
+    """Return the customer's number in a call with one, ``None`` where there is none."""
     number = fact.to_number if fact.direction == "out" else fact.from_number
     return number if number.startswith("+") or number.isdigit() else None
 

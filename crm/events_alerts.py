@@ -42,12 +42,13 @@ class RefusedNumberCalled(Event):
 
 @event
 class CauseRising(Event):
-    """The same cause came up so often in ``days``, with the same crew or manufacturer (``subject``).
+    """So many complaints in ``days`` have a cause or a ``subject`` in common, or both.
 
     Attributes:
-        subject_key: names the subject among all: ``crew:ID``, ``manufacturer:NAME``.
-        cause: class and kind of the complaints in words; ``cause_key`` names it.
+        subject_key: names the subject among all: ``crew:ID``, ``manufacturer:NAME``, ``cause:``.
+        cause: class and kind of the complaints in words; ``cause_key`` names it; "" where causes differ.
         case_ids: the complaints, the oldest first.
+        heap_id: the heap that they are; it is told of once.
     """
 
     cause: str
@@ -57,6 +58,7 @@ class CauseRising(Event):
     count: int
     days: int
     case_ids: tuple[str, ...]
+    heap_id: str = ""
 
 
 @event
@@ -79,7 +81,7 @@ class GroupComplaint(Event):
 
 @event
 class WatchwordFound(Event):
-    """A case speaks of the press or a regulator; ``word`` is what was found, ``about`` which of the two."""
+    """A case, or a call about it, has a watchword in it: ``word``, which is ``about`` a regulator or so."""
 
     case_id: str
     no: str
@@ -89,8 +91,24 @@ class WatchwordFound(Event):
 
 
 @event
+class WatchwordSaid(Event):
+    """A customer said a watchword in a call that is about no case.
+
+    Attributes:
+        customer_id: whose number it is, if it is one customer's.
+        second: of the call, at which it was said.
+    """
+
+    call_id: str
+    about: str
+    word: str
+    customer_id: str | None
+    second: float
+
+
+@event
 class ServiceLevelLow(Event):
-    """The day's service level of a queue has been below the target for a while; levels in percent."""
+    """A queue's service level over the last ``minutes`` is below the target; levels in percent."""
 
     queue: str
     label: str

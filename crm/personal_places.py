@@ -196,6 +196,9 @@ PERSONAL = Personal(
             *("knowledge_*", "calendar_*", "case_number.prefix", "quality_feedback.*", "improvement_*"),
             *("patrol.*", "repair_order.original_crew_name", "limit_*", "appraisal_proposal.*"),
         ),
+        "rules of the centre, and what complaints have in common: crews, makers, contract numbers": (
+            *("alert_rule.*", "cause_cluster.*", "cause_cluster_head.*"),
+        ),
         "the shift's log of the centre itself: names no customer and hangs on none": ("duty_entry.text",),
         "to who works here; swept when it was read or sent long ago (crm/notices/tidy.py)": (
             *("notice.*", "later_notice.*", "notice_*", "message_rate.*"),

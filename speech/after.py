@@ -22,6 +22,7 @@ from kernel.db import Database
 from kernel.due import DueWorker
 from kernel.errors import HuifangError
 from kernel.ids import new_ulid
+from kernel.outbox import add_fact
 from speech.after_plan import Stretch, replaced_by, to_hear, without
 from speech.after_tables import TranscriptJobRow
 from speech.batch import transcribe
@@ -344,7 +345,6 @@ class AfterCall:
                 )
             new = without(said, [one for one in there if one.segment_id not in gone])
             await store_segments(session, new)
-        row.heard_seconds = min(row.heard_seconds, row.audio_seconds or 0.0)
 
     async def _segments(self, call_id: str) -> tuple[Segment, ...]:
         query = select(SegmentRow).where(SegmentRow.call_id == call_id, SegmentRow.replaced_at.is_(None))
@@ -385,13 +385,15 @@ class AfterCall:
             "audio_seconds": row.audio_seconds,
             "heard_seconds": row.audio_seconds or 0.0,
         }
+        made = TranscriptMade(at=now, call_id=row.call_id, state=state.value)
         async with self._database.transaction() as session:
             table = TranscriptJobRow
             mine = update(table).where(table.call_id == row.call_id).values(done)
             await session.execute(mine, execution_options={"synchronize_session": False})
             old = delete(table).where(table.finished_at < now - KEPT)
             await session.execute(old, execution_options={"synchronize_session": False})
-        self._bus.publish(TranscriptMade(at=now, call_id=row.call_id, state=state.value))
+            add_fact(session, made)
+        self._bus.publish(made)
 
 
 WAITS_FOR_MODEL = (ModelMissing, ModelDamaged, EngineMissing)

@@ -7,9 +7,11 @@ from aiohttp import web
 
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.retention import CallbackCalls
+from crm.alert_rules import AlertRuleBook
 from crm.appraisals import Appraisals
 from crm.case_figures import CaseFiguresReader
 from crm.cases import CaseRegister
+from crm.cause_heap_lists import CauseHeaps
 from crm.complaint_services import ComplaintServices
 from crm.data_requests import DataRequests
 from crm.duty import Duty
@@ -130,6 +132,8 @@ class CrmServices:
     duty: Duty
     repeat_calls: RepeatCalls
     groups: GroupComplaints
+    alert_rules: AlertRuleBook
+    heaps: CauseHeaps
 
 
 CRM: web.AppKey[CrmServices] = web.AppKey("CRM", CrmServices)
@@ -214,6 +218,10 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
             )
         ),
         groups=GroupComplaints(deps.database, deps.clock),
+        alert_rules=AlertRuleBook(
+            deps.database, deps.clock, journal, zone=settings.timezone, base=settings.watchwords
+        ),
+        heaps=CauseHeaps(deps.database, deps.clock, cases, journal),
         repeat_calls=RepeatCalls(
             deps.database,
             register=cases,

@@ -24,6 +24,7 @@ from callback_campaigns.preview_wire import PlacesCalls
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.retention import Policy, shipped_retention
 from crm.domain.warranty_terms import Terms, shipped_terms
+from crm.domain.watchwords import Words, shipped_watchwords
 from crm.views import CustomerCard
 from kernel.bus import Bus
 from kernel.business_time import ServiceHours
@@ -67,6 +68,7 @@ class WebSettings:
         plan: which event makes which callback.
         retention: what is kept how long; the job that deletes goes by the same.
         warranty_terms: what a home is warranted for, and how long.
+        watchwords: what is looked for in texts until the manager publishes others.
         dialling: when and how often customers are called.
         connect_sources: further CSP ``connect-src`` entries, such as the PBX's ``wss://`` address.
     """
@@ -96,6 +98,7 @@ class WebSettings:
     plan: PlanRules = field(default_factory=shipped_plan)
     retention: Policy = field(default_factory=shipped_retention)
     warranty_terms: Terms = field(default_factory=shipped_terms)
+    watchwords: Words = field(default_factory=shipped_watchwords)
     dialling: DialFile = field(default_factory=shipped_dialling)
     trunks: tuple[Trunk, ...] = (Trunk(name="main", lines=60, caller_ids=("01065558800",)),)
 

@@ -26,6 +26,9 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "callback-tasks": ("callback_task",),
     "callback-voices": ("callback_voice", "callback_answer"),
     "calls": ("call",),
+    "said": ("said_call",),
+    "transcripts": ("transcript_job",),
+    "call-text": (),
     "follow-ups": ("case_follow_up",),
     "forwarded": ("source_reply",),
     "points": (
@@ -34,6 +37,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     ),
     "costs": ("repair_cost", "deposit_posting", "crew_receivable"),
     "appraisals": ("appraisal_proposal",),
+    "alert-rules": ("alert_rule",),
+    "heaps": ("cause_cluster",),
     "improvements": ("improvement_measure", "improvement_step", "improvement_file"),
     "voices": ("customer_voice",),
     "reports": ("regular_report",),

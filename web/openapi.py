@@ -32,6 +32,7 @@ TAGS = {
     "calls": "Calls and their time lines",
     "queues": "Queues and their live figures",
     "agents": "Agents and their states",
+    "alerts": "What is told at once: watchwords, complaints that come in a heap",
     "speech": "What is said in calls, what is listened for, what it proposes",
     "customers": "Customers: their numbers, freezes, refusals, consents, merges",
     "projects": "Projects, their stages and payments",

@@ -1,6 +1,6 @@
 """Words in a customer's text that the manager should read at once: press and regulators. Pure.
 
-The words are data (``crm/watchwords.yaml``).
+The words are data: those that come with the product are in ``crm/watchwords.yaml``, the manager sets others.
 
 A word found is a reason to look, never a decision.
 """
@@ -22,6 +22,8 @@ class About(StrEnum):
 
     MEDIA = "media"
     REGULATOR = "regulator"
+    OTHER = "other"
+    """What else the centre itself wants to hear of."""
 
 
 Words = Mapping[About, tuple[str, ...]]
@@ -76,12 +78,12 @@ class Found:
 
 
 def find_watchword(texts: Iterable[str], words: Words | None = None) -> Found | None:
-    """Return the first word that a case's texts contain, regulators before the press."""
+    """Return the first word that a case's texts contain, regulators before the press, others last."""
     whole = "\n".join(unicodedata.normalize("NFKC", text) for text in texts)
     # People write numbers with blanks and hyphens in them: 123-15.
     digits = "".join(char for char in whole if char not in " -\u2013\u2014")
-    for about in (About.REGULATOR, About.MEDIA):
-        for word in (words or shipped_watchwords()).get(about, ()):
+    for about in (About.REGULATOR, About.MEDIA, About.OTHER):
+        for word in (shipped_watchwords() if words is None else words).get(about, ()):
             if word in (digits if word.isdigit() else whole):
                 return Found(about, word)
     return None

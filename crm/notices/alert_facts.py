@@ -11,9 +11,10 @@ from crm.events_alerts import (
     RefusedNumberCalled,
     ServiceLevelLow,
     WatchwordFound,
+    WatchwordSaid,
 )
 from crm.notices.domain import Forget, NoticeRequest, Party
-from crm.notices.links import case_page, customer_page
+from crm.notices.links import call_page, case_page, customer_page, heap_page
 from kernel.events import Event
 
 Step = NoticeRequest | Forget
@@ -45,13 +46,21 @@ def _refused_number(fact: RefusedNumberCalled) -> Iterable[Step]:
 
 
 def _rising(fact: CauseRising) -> Iterable[Step]:
-    # Once a week for each cause and subject, not once more for each further complaint.
+    # One that was told by the version before names no heap: once a week for each cause and subject.
     week = (fact.at - timedelta(days=fact.at.weekday())).strftime("%Y%m%d")
+    known = fact.heap_id or f"{fact.cause_key}|{fact.subject_key}"[:130] + f"|{week}"
+    kind = fact.subject_key.partition(":")[0]
     yield NoticeRequest(
         code="cause.rising",
-        key=f"cause.rising|{fact.cause_key}|{fact.subject_key}"[:140] + f"|{week}",
-        parameters={"cause": fact.cause, "subject": fact.subject, "count": fact.count, "days": fact.days},
-        link=case_page(fact.case_ids[-1]),
+        key=f"cause.rising|{known}",
+        parameters={
+            "cause": fact.cause,
+            "kind": kind,
+            "subject": fact.subject,
+            "count": fact.count,
+            "days": fact.days,
+        },
+        link=heap_page(fact.heap_id) if fact.heap_id else case_page(fact.case_ids[-1]),
     )
 
 
@@ -81,6 +90,15 @@ def _watchword(fact: WatchwordFound) -> Iterable[Step]:
     )
 
 
+def _said(fact: WatchwordSaid) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="call.watchword",
+        key=f"call.watchword|{fact.call_id}|{fact.about}",
+        parameters={"about": fact.about, "word": fact.word, "customer": fact.customer_id},
+        link=call_page(fact.call_id),
+    )
+
+
 def _service_low(fact: ServiceLevelLow) -> Iterable[Step]:
     yield NoticeRequest(
         code="service.low",
@@ -101,5 +119,6 @@ ALERT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
     CauseRising: _rising,
     GroupComplaint: _group,
     WatchwordFound: _watchword,
+    WatchwordSaid: _said,
     ServiceLevelLow: _service_low,
 }

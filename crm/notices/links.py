@@ -29,6 +29,16 @@ def customer_page(customer_id: str) -> str:
     return f"/customers/{customer_id}"
 
 
+def call_page(call_id: str) -> str:
+    """Return the page of a call."""
+    return f"/calls/{call_id}"
+
+
+def heap_page(heap_id: str) -> str:
+    """Return the page of complaints that came in a heap."""
+    return f"/lists/heaps/{heap_id}"
+
+
 def escalation_page(escalation_id: str) -> str:
     """Return the page of a major complaint."""
     return f"/escalations/{escalation_id}"

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from web.api.v1.agents import list_agents
+from web.api.v1.alert_rules import ROUTES as ALERT_ROUTES
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
 from web.api.v1.callback_results import ROUTES as CALLBACK_RESULT_ROUTES
@@ -50,6 +51,7 @@ from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.repeat_calls import ROUTES as REPEAT_CALL_ROUTES
+from web.api.v1.said import ROUTES as SAID_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.api.v1.speech_rules import ROUTES as SPEECH_RULE_ROUTES
 from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
@@ -76,6 +78,7 @@ ROUTES: tuple[Route, ...] = (
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,
     *ESCALATION_ROUTES,
+    *ALERT_ROUTES,
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
@@ -102,6 +105,7 @@ ROUTES: tuple[Route, ...] = (
     *QUESTIONNAIRE_ROUTES,
     *REPAIR_POINT_ROUTES,
     *SEARCH_ROUTES,
+    *SAID_ROUTES,
     *NOTICE_ROUTES,
     *FIGURE_ROUTES,
     *CALLBACK_RESULT_ROUTES,

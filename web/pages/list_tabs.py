@@ -53,6 +53,7 @@ def _has_points(user: CurrentUser) -> bool:
 
 TABS = (
     Tab("/lists/repeats", N_("重复投诉"), _leads),
+    Tab("/lists/heaps", N_("集中投诉"), _leads),
     Tab("/lists/problem-customers", N_("重点客户"), _leads),
     Tab("/lists/causes", N_("月度原因"), _has_causes),
     Tab("/lists/improvements", N_("改进措施"), _has_measures),

@@ -35,7 +35,7 @@ def test_a_file_beside_the_data_counts_instead(tmp_path: Path) -> None:
     [
         ("media: [x]", "watchwords.yaml: media[0]: a word of 2 to 20 characters"),
         ("regulator: [12315]", "regulator[0]: a word of 2 to 20 characters; write numbers in quotes"),
-        ("press: [记者]", "press: is none of media, regulator"),
+        ("press: [记者]", "press: is none of media, regulator, other"),
         ("media: 记者", "media: must be a list of at most 200 words"),
         ("[", "not YAML"),
         ("- 记者", "must be a mapping"),

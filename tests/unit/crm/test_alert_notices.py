@@ -11,6 +11,7 @@ from crm.events_alerts import (
     RefusedNumberCalled,
     ServiceLevelLow,
     WatchwordFound,
+    WatchwordSaid,
 )
 from crm.events_cases import VisitPlanned
 from crm.notices.alert_facts import ALERT_ENTRIES
@@ -59,12 +60,29 @@ def caller(call_id: str) -> OpenCaseCaller:
     )
 
 
-def test_a_cause_that_goes_on_rising_is_told_once_a_week() -> None:
+def test_a_rise_that_names_no_heap_is_told_once_a_week() -> None:
     first, later = only(rising(MONDAY)), only(rising(MONDAY + timedelta(days=6), count=5))
     assert first.key == later.key
     assert first.key != only(rising(MONDAY + timedelta(days=7))).key
     assert first.key != only(rising(MONDAY, subject_key="crew:C2")).key
     assert first.link == "/cases/C"
+
+
+def test_a_heap_is_told_once_however_long_it_grows() -> None:
+    first = only(rising(MONDAY, heap_id="H1"))
+    assert first.key == only(rising(MONDAY + timedelta(days=20), heap_id="H1", count=9)).key
+    assert first.key != only(rising(MONDAY, heap_id="H2")).key
+    assert (first.link, first.parameters["kind"]) == ("/lists/heaps/H1", "crew")
+
+
+def test_a_watchword_of_a_call_leads_to_the_call() -> None:
+    def said(about: str) -> NoticeRequest:
+        return only(
+            WatchwordSaid(at=MONDAY, call_id="CALL", about=about, word="记者", customer_id=None, second=3.5)
+        )
+
+    assert said("media").key == said("media").key != said("other").key
+    assert said("media").link == "/calls/CALL"
 
 
 def test_a_long_name_of_a_manufacturer_leaves_room_for_the_week() -> None:

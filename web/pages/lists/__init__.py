@@ -5,12 +5,14 @@ from aiohttp import web
 from web.identity import current_user
 from web.pages.list_tabs import tabs_of
 from web.pages.lists import (
+    alert_rules,
     appraisals,
     causes,
     deposits,
     duty,
     follow_ups,
     forwarded,
+    heaps,
     improvements,
     materials,
     point_file,
@@ -29,6 +31,8 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/lists", home)
     for part in (
         repeats,
+        heaps,
+        alert_rules,
         problem,
         causes,
         improvements,

@@ -213,6 +213,7 @@ async def show_red(request: web.Request) -> web.StreamResponse:
         ],
         "most": max(counts.values(), default=1),
         "total": sum(counts.values()),
+        "heaps": await app[CRM].heaps.unseen(actor),
         "problem": problem,
         "first_href": "/red-list?" + urlencode(kept) if "cursor" in request.query else "",
         "more": "/red-list?" + urlencode({**kept, "cursor": page.cursor}) if page.cursor else "",
