@@ -9,7 +9,7 @@ from app.settings import Settings
 from app.store import open_store
 from crm.tables import Department
 from kernel.clock import SystemClock
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from telephony.agent_tables import AgentRow
 from web.auth import Accounts, build_accounts
 from web.permissions import Role
@@ -49,8 +49,20 @@ async def check_department(settings: Settings, code: str) -> None:
 
 
 async def phone_secret(settings: Settings, number: str) -> str:
-    """Return the SIP password of the agent with that number. Raises NotFound."""
-    return (await _agent(settings, number)).sip_password
+    """Return the SIP password of the agent with that number.
+
+    Raises:
+        NotFound: no such agent.
+        Conflict: they telephone in their page.
+    """
+    agent = await _agent(settings, number)
+    if agent.browser_phone:
+        raise Conflict(
+            f"agent {number} telephones in their page; a SIP telephone is let in after "
+            f"«huifang agent set {number} --desk-phone»",
+            field="agent",
+        )
+    return agent.sip_password
 
 
 async def _agent(settings: Settings, number: str) -> AgentRow:

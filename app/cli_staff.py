@@ -29,11 +29,15 @@ def agent_set(
     queue: Annotated[
         list[str] | None, typer.Option(help="A queue they work in, or QUEUE:PENALTY; again for each.")
     ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option("--browser/--desk-phone", help="They telephone in their page, or with a SIP telephone."),
+    ] = None,
 ) -> None:
-    """Add an agent, or change their name and queues."""
+    """Add an agent, or change their name, their queues and what they telephone with."""
     from app.staff import put_agent
 
-    done(run(put_agent(settings(), number, name=name, queues=queue or None)))
+    done(run(put_agent(settings(), number, name=name, queues=queue or None, browser=browser)))
 
 
 @agents.command("list")

@@ -78,9 +78,8 @@ from telephony.desk import AgentDesk
 from telephony.history import CallHistory
 from telephony.page_watch import PageWatch
 from telephony.roster import Roster
-from web import live, pages
 from web.app import create_app
-from web.deps import Check, WebDeps
+from web.deps import Check, Softphone, WebDeps
 from web.live_lists import LISTS
 
 
@@ -208,6 +207,9 @@ async def open_centre(
             flows, agi_port = await _open_ivr(base, stack, espeak)
         if telephony is not None:
             start_telephony(telephony, tasks)
+            phones = pbx.agent_phones(settings, base.database, base.clock, base.bus, telephony.link.actions)
+            if phones is not None:
+                tasks.spawn("agent-phones", phones.run)
         if dialler is not None:
             start_dialler(dialler, tasks)
             settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
@@ -433,10 +435,9 @@ async def _open_web(
         speak=Speaker(settings),
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
+        softphone=Softphone(pbx.softphone_keys(settings), f"ws://{pbx.web_address(settings)}/ws"),
     )
-    runner = web.AppRunner(
-        create_app(deps, parts=(pages.setup, live.setup)), access_log=None, shutdown_timeout=3.0
-    )
+    runner = web.AppRunner(create_app(deps), access_log=None, shutdown_timeout=3.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, settings.web.host, settings.web.port)

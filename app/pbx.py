@@ -1,14 +1,19 @@
 """From settings and database to the configuration of an Asterisk node."""
 
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select
 
 from app.secrets_file import installation_secret
 from app.settings import Settings
+from kernel.bus import Bus
+from kernel.clock import Clock, SystemClock
 from kernel.db import Database
 from kernel.errors import ConfigurationError
 from telephony.agent_tables import AgentRow, QueueRow
+from telephony.ami.actions import AmiActions
+from telephony.asterisk.agent_phones import AgentPhones
 from telephony.asterisk.model import (
     AgentEndpoint,
     AsteriskPaths,
@@ -18,6 +23,8 @@ from telephony.asterisk.model import (
     Strategy,
     TrunkConfig,
 )
+from telephony.asterisk.render import hostport
+from telephony.softphone_keys import SoftphoneKeys
 
 
 def ami_secret(settings: Settings) -> str:
@@ -74,17 +81,12 @@ async def build_pbx_config(
         ConfigurationError: there is no queue, or the settings contradict each other.
     """
     async with database.session() as session:
-        agents = (
-            await session.execute(select(AgentRow).where(AgentRow.active).order_by(AgentRow.number))
-        ).scalars()
         queues = (
             (await session.execute(select(QueueRow).where(QueueRow.active).order_by(QueueRow.position)))
             .scalars()
             .all()
         )
-        endpoints = tuple(
-            AgentEndpoint(number=row.number, display_name=row.name, secret=row.sip_password) for row in agents
-        )
+    endpoints = await agent_endpoints(settings, database, SystemClock().now())
     if settings.centre.default_queue not in {row.name for row in queues}:
         raise ConfigurationError(
             f"centre.default_queue: there is no active queue {settings.centre.default_queue!r}; "
@@ -120,6 +122,58 @@ async def build_pbx_config(
         record=settings.pbx.record_calls,
         connect_seconds=settings.dialler.connect_seconds,
         amd_total_ms=round(settings.dialler.machine_seconds * 1000),
+    )
+
+
+def web_address(settings: Settings) -> str:
+    """Return host and port of Asterisk's web server, as we reach it."""
+    host = settings.pbx.ws_host
+    # What listens on every address listens on loopback too.
+    return hostport("127.0.0.1" if host in {"0.0.0.0", "::"} else host, settings.pbx.ws_port)  # noqa: S104
+
+
+def softphone_keys(settings: Settings) -> SoftphoneKeys:
+    """Return what makes the passwords of browsers: the secret set, else the one this installation made."""
+    secret = settings.pbx.softphone_secret.get_secret_value()
+    return SoftphoneKeys(
+        secret or installation_secret(settings.data_dir, "softphone"), node=settings.pbx.node
+    )
+
+
+async def agent_endpoints(settings: Settings, database: Database, now: datetime) -> tuple[AgentEndpoint, ...]:
+    """Return the agents' telephones as Asterisk is to know them now."""
+    keys = softphone_keys(settings)
+    async with database.session() as session:
+        query = select(AgentRow).where(AgentRow.active).order_by(AgentRow.number)
+        rows = (await session.execute(query)).scalars().all()
+    return tuple(_endpoint(row, keys, now) for row in rows)
+
+
+def _endpoint(row: AgentRow, keys: SoftphoneKeys, now: datetime) -> AgentEndpoint:
+    if not row.browser_phone:
+        return AgentEndpoint(number=row.number, display_name=row.name, secret=row.sip_password)
+    secret, former = keys.accepted(row.number, now)
+    return AgentEndpoint(
+        number=row.number, display_name=row.name, secret=secret, former_secret=former, webrtc=True
+    )
+
+
+def agent_phones(
+    settings: Settings, database: Database, clock: Clock, bus: Bus, actions: AmiActions
+) -> AgentPhones | None:
+    """Return what keeps Asterisk's file of agents' telephones; ``None`` where we cannot reach its folder."""
+    root = asterisk_root(settings)
+    private = AsteriskPaths.under(root, modules=root, data=root, sbin=root).config
+    folder = Path(settings.pbx.config_dir) if settings.pbx.config_dir else private
+    if not folder.is_dir():
+        return None
+    keys = softphone_keys(settings)
+    return AgentPhones(
+        folder,
+        phones=lambda: agent_endpoints(settings, database, clock.now()),
+        reload=actions.reload,
+        until_next=lambda: keys.until_next(clock.now()),
+        bus=bus,
     )
 
 

@@ -132,6 +132,16 @@ class PbxSettings(Section):
     rtp_end: int = Field(20998, ge=1025, le=65535, description="Last RTP port.")
     external_address: str = Field("", description="Address that outside phones see, behind NAT.")
     local_networks: Networks = Field((), description="Networks that need no external address.")
+    config_dir: str = Field(
+        "",
+        description="Its configuration folder, where we write the agents' telephones (`pjsip_agents.conf`) "
+        "again as they change; empty: the private Asterisk's.",
+    )
+    softphone_secret: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""),
+        description="What the passwords of browser telephones are made from, the same in all "
+        "processes; empty: made at random and kept in the data folder.",
+    )
     event_log: str = Field(
         "", description="Its log of channel events (cel_custom.conf); empty: the private Asterisk's."
     )

@@ -22,12 +22,18 @@ RENDER_AGAIN = "for Asterisk to know: start «huifang up» again, or render its 
 
 
 async def put_agent(
-    settings: Settings, number: str, *, name: str | None, queues: Sequence[str] | None
+    settings: Settings,
+    number: str,
+    *,
+    name: str | None,
+    queues: Sequence[str] | None,
+    browser: bool | None = None,
 ) -> str:
     """Add the agent with this number, or change what is given; return a line that says what was done.
 
     Args:
         queues: ``name`` or ``name:penalty`` each; ``None`` leaves them as they are.
+        browser: whether they telephone in their page; ``None`` leaves that as it is.
 
     Raises:
         Invalid: a new agent without a name, or a value that cannot be.
@@ -46,6 +52,8 @@ async def put_agent(
         )
         if penalties is not None:
             await roster.set_memberships(agent_id, penalties)
+        if browser is not None:
+            await roster.choose_phone(agent_id, browser=browser)
         await command.told()
     if known is None:
         return f"agent {number} added; their telephone: «huifang agent phone {number}»; {RENDER_AGAIN}"

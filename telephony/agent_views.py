@@ -89,12 +89,18 @@ class WrapUpView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentBrief:
-    """An agent as the PBX's configuration needs them."""
+    """An agent as the PBX's configuration needs them.
+
+    Attributes:
+        sip_password: of their SIP telephone; a browser's are made by :mod:`telephony.softphone_keys`.
+        browser_phone: they telephone in their page, and their SIP telephone is not let in.
+    """
 
     agent_id: str
     number: str
     name: str
     sip_password: str
+    browser_phone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,10 +197,24 @@ class Roster:
         query = select(AgentRow).where(AgentRow.active).order_by(AgentRow.number)
         async with self._database.session() as session:
             rows = (await session.execute(query)).scalars().all()
-        return [
-            AgentBrief(agent_id=row.agent_id, number=row.number, name=row.name, sip_password=row.sip_password)
-            for row in rows
-        ]
+        return [_brief(row) for row in rows]
+
+    async def agent(self, agent_id: str) -> AgentBrief:
+        """Return an active agent. Raises NotFound."""
+        async with self._database.session() as session:
+            row = await session.get(AgentRow, agent_id)
+        if row is None or not row.active:
+            raise NotFound("no such agent", field="agent_id")
+        return _brief(row)
+
+    async def choose_phone(self, agent_id: str, *, browser: bool) -> None:
+        """Let an agent telephone in their page, or with their SIP telephone. Raises NotFound."""
+        async with self._database.transaction() as session:
+            row = await session.get(AgentRow, agent_id)
+            if row is None or not row.active:
+                raise NotFound("no such agent", field="agent_id")
+            row.browser_phone = browser
+        self._tell(agent_id)
 
     async def queues(self) -> list[QueueSettings]:
         """Return the active queues in their order."""
@@ -242,4 +256,14 @@ def _settings(row: QueueRow) -> QueueSettings:
         weight=row.weight,
         position=row.position,
         live_text=row.live_text,
+    )
+
+
+def _brief(row: AgentRow) -> AgentBrief:
+    return AgentBrief(
+        agent_id=row.agent_id,
+        number=row.number,
+        name=row.name,
+        sip_password=row.sip_password,
+        browser_phone=row.browser_phone,
     )

@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from web import callback_part, crm_part, health, live, pages, questionnaire_part, speech_rules_part
+from web import (
+    callback_part,
+    crm_part,
+    health,
+    live,
+    pages,
+    questionnaire_part,
+    softphone,
+    speech_rules_part,
+)
 from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
 from web.deps import DEPS, WebDeps
@@ -17,7 +26,7 @@ from web.middleware import MIDDLEWARES, add_security_headers
 from web.permissions import check_routes
 
 Setup = Callable[[web.Application], None]
-PARTS: tuple[Setup, ...] = (pages.setup, live.setup)
+PARTS: tuple[Setup, ...] = (pages.setup, live.setup, softphone.setup)
 
 
 def create_app(

@@ -240,7 +240,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     user = request.get(USER)
     if request.method not in _SAFE_METHODS:
         if user is None or user.via is not Via.TOKEN:
-            _refuse_cross_site(request)
+            refuse_cross_site(request)
         if (
             request.path.startswith("/api/")
             and request.can_read_body
@@ -258,7 +258,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-def _refuse_cross_site(request: web.Request) -> None:
+def refuse_cross_site(request: web.Request) -> None:
     """Check Sec-Fetch-Site, and Origin for the browsers (and plain HTTP) that do not send it.
 
     A request with neither header does not come from a page of ours: browsers send Origin with every post.

@@ -8,12 +8,12 @@ what is allowed, and a value outside it is refused, never repaired.
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from kernel.errors import Invalid
-from telephony.asterisk.model import PbxConfig
+from telephony.asterisk.model import AgentEndpoint, PbxConfig
 
 UNIX_SOCKET_PATH_LIMIT: Final = 107
 """Linux keeps 108 bytes for a socket's path, the closing zero among them."""
@@ -96,13 +96,30 @@ def check(config: PbxConfig) -> None:
         InvalidPbxConfig: names the first field at fault, such as ``agents[3].display_name``; the value
             itself is not repeated, it may be a secret.
     """
-    for place, rule, value in _values(config, ""):
+    _check_values(config, "")
+    _check_sense(config)
+
+
+def check_agents(agents: Sequence[AgentEndpoint]) -> None:
+    """Do :func:`check` for the agents' telephones alone. Raises InvalidPbxConfig."""
+    for index, agent in enumerate(agents):
+        _check_values(agent, f"agents[{index}]")
+    _check_once("agents", [agent.number for agent in agents])
+
+
+def _check_values(thing: object, place: str) -> None:
+    for spot, rule, value in _values(thing, place):
         if rule is None or value is None:
             continue
         wrong = RULES[rule](str(value))
         if wrong:
-            raise InvalidPbxConfig(f"{place} {wrong}", field=place)
-    _check_sense(config)
+            raise InvalidPbxConfig(f"{spot} {wrong}", field=spot)
+
+
+def _check_once(name: str, keys: Sequence[str]) -> None:
+    twice = {key for key in keys if keys.count(key) > 1}
+    if twice:
+        raise InvalidPbxConfig(f"{name} has {', '.join(sorted(twice))} twice", field=name)
 
 
 def _check_sense(config: PbxConfig) -> None:
@@ -112,9 +129,7 @@ def _check_sense(config: PbxConfig) -> None:
         ("agents", [agent.number for agent in config.agents]),
         ("queues", [queue.name for queue in config.queues]),
     ):
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise InvalidPbxConfig(f"{name} has {', '.join(sorted(twice))} twice", field=name)
+        _check_once(name, keys)
     if config.default_queue not in {queue.name for queue in config.queues}:
         raise InvalidPbxConfig("default_queue names no queue", field="default_queue")
     if config.rtp_end - config.rtp_start < 3:

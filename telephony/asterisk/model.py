@@ -137,11 +137,15 @@ class TrunkConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentEndpoint:
-    """An agent's telephone: a browser (``webrtc``) or a SIP phone."""
+    """An agent's telephone: a browser (``webrtc``) or a SIP phone.
+
+    ``former_secret``: a password that is still taken, as long as the telephone may not know the new one.
+    """
 
     number: str = field(metadata=NUMBER)
     display_name: str = field(metadata=LABEL)
     secret: str = field(metadata=SECRET)
+    former_secret: str | None = field(default=None, metadata=SECRET)
     webrtc: bool = False
 
 

@@ -1,18 +1,19 @@
 """Asterisk's configuration files from a `PbxConfig`: Jinja2 templates in, text or files out."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from telephony.asterisk.checks import InvalidPbxConfig, check
-from telephony.asterisk.model import PbxConfig
+from telephony.asterisk.checks import InvalidPbxConfig, check, check_agents
+from telephony.asterisk.model import AgentEndpoint, PbxConfig
 from telephony.asterisk.modules import MODULES
 from telephony.asterisk.sounds import CHIME, write_sounds
 
-PRIVATE: Final = frozenset({"manager.conf", "pjsip.conf"})
+AGENT_PHONES: Final = "pjsip_agents.conf"
+PRIVATE: Final = frozenset({"manager.conf", "pjsip.conf", AGENT_PHONES})
 """Files that hold secrets."""
 
 
@@ -100,18 +101,30 @@ def write(config: PbxConfig, directory: Path | None = None) -> tuple[Path, ...]:
     texts = render(config, available=installed_modules(config))
     target = directory or config.paths.config
     target.mkdir(parents=True, exist_ok=True)
-    changed = []
-    for name, text in texts.items():
-        path = target / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        fresh = target / f".{name}.{os.getpid()}"
-        mode = 0o600 if name in PRIVATE else 0o644
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-            file.write(text)
-        fresh.replace(path)
-        changed.append(path)
-    return tuple(changed)
+    return tuple(target / name for name, text in texts.items() if _replace(target / name, text))
+
+
+def write_agents(agents: Sequence[AgentEndpoint], directory: Path) -> bool:
+    """Replace the file of the agents' telephones; tell whether anything in it is new.
+
+    Raises:
+        InvalidPbxConfig: a value may not be written; nothing is touched.
+        OSError: the file cannot be written.
+    """
+    check_agents(agents)
+    text = _ENVIRONMENT.get_template(f"{AGENT_PHONES}.j2").render({"agents": agents})
+    return _replace(directory / AGENT_PHONES, text)
+
+
+def _replace(path: Path, text: str) -> bool:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    mode = 0o600 if path.name in PRIVATE else 0o644
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)
+    return True
 
 
 def prepare(config: PbxConfig) -> tuple[Path, ...]:

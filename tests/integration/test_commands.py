@@ -65,7 +65,13 @@ def test_a_centre_of_ones_own_from_nothing_to_asterisks_files(centre: Huifang, h
     assert centre("agent", "phone", "1001").output.split()[-1] == secret
     rendered = centre("pbx", "render", "--to", "asterisk")
     assert rendered.exit_code == 0
-    assert secret in (here / "asterisk" / "pjsip.conf").read_text()
+    assert secret in (here / "asterisk" / "pjsip_agents.conf").read_text()
+    assert "changed" in centre("agent", "set", "1001", "--browser").output
+    refused = centre("agent", "phone", "1001")
+    assert refused.exit_code == 1
+    assert "agent 1001 telephones in their page" in refused.output
+    assert "changed" in centre("agent", "set", "1001", "--desk-phone").output
+    assert centre("agent", "phone", "1001").output.split()[-1] == secret
     assert "strategy = leastrecent" in (here / "asterisk" / "queues.conf").read_text()
     # what the files name is there: the music of who waits, the folder of recordings
     assert list((here / "data" / "music").glob("*.wav"))

@@ -121,8 +121,8 @@ def _done() -> web.Response:
 @requires(Permission.DESK_USE)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show the page; its state comes over the live connection."""
-    _agent_id(request)
     roster = request.app[ROSTER]
+    agent = await roster.agent(_agent_id(request))
     reasons, all_reasons = await roster.pause_reasons(), await roster.pause_reasons(all_of_them=True)
     dispositions = await roster.dispositions()
     all_dispositions = await roster.dispositions(all_of_them=True)
@@ -148,6 +148,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "pause_reasons": labels.choices(reasons),
         "dispositions": labels.choices(dispositions),
         "greeting": greeting_of(request),
+        "browser_phone": agent.browser_phone,
     }
     return render(request, "agent.html", context)
 

@@ -110,12 +110,14 @@ def test_ami_has_the_least_classes_and_says_which_call_an_event_belongs_to() -> 
 
 
 def test_agents_are_phones_or_browsers() -> None:
-    text = render(config())["pjsip.conf"]
+    files = render(config())
+    text = files["pjsip_agents.conf"]
+    assert "#include pjsip_agents.conf\n" in files["pjsip.conf"]
     assert "[1001](agent-phone)" in text
     assert "[1002](agent-browser)" in text
     assert section(text, "1001", "auth")["password"] == "pw-1001"
     assert 'callerid = "李静" <1001>' in text
-    assert "endpoint_identifier_order = ip,username" in text
+    assert "endpoint_identifier_order = ip,username" in files["pjsip.conf"]
 
 
 def test_a_trunk_is_known_by_its_addresses_and_registers_when_asked() -> None:

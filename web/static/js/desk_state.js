@@ -33,7 +33,7 @@ function nextStep({ state, pop, stale }, labels) {
     case "available":
       return [t("等待来电"), queuesText(state, labels)];
     case "ringing":
-      return [t("请拿起话机接听"), after];
+      return [document.body.dataset.phone ? t("按 A 接听") : t("请拿起话机接听"), after];
     case "on_call":
       if (mustChoose(pop)) return [t("请问是哪一位客户，按数字键选择"), after];
       if (isNewcomer(pop)) return [t("请问姓名和地址，填在中间的表里"), after];

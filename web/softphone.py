@@ -1,0 +1,237 @@
+"""The agent's telephone in their page: what it registers with, and its way to the PBX.
+
+SIP goes over a WebSocket of our own origin, so the page's sign-in, TLS and origin rules hold for it too, and
+the PBX's web server stays on loopback. The password is made when the page asks for it and lives for minutes
+(:mod:`telephony.softphone_keys`). Sound does not pass here: browser and PBX exchange it encrypted.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+import aiohttp
+import structlog
+from aiohttp import WSMessage, WSMsgType, web
+from prometheus_client import Counter, Gauge
+
+from kernel.errors import Conflict, Forbidden, Unavailable
+from web.auth import ACCOUNTS, session_cookie
+from web.deps import DEPS
+from web.identity import current_user
+from web.middleware import refuse_cross_site
+from web.pages.shell import ROSTER
+from web.permissions import Permission, requires, streaming
+from web.pop import iso
+
+log = structlog.get_logger(__name__)
+
+OPEN = Gauge("huifang_softphones", "Agents' telephones in browsers that are connected")
+REFUSED = Counter("huifang_softphone_messages_refused_total", "Messages of browsers that were not passed on")
+
+DOMAIN: Final = "huifang.invalid"
+"""Of the address a browser registers; nobody looks it up."""
+MAX_MESSAGE: Final = 64 * 1024
+CONNECT_SECONDS: Final = 5.0
+SEND_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+HEARTBEAT_SECONDS: Final = 20.0
+SESSION_SECONDS: Final = 30.0
+ELSEWHERE: Final = 4001
+"""Why a connection is closed: the agent's page was opened in another window."""
+SIGNED_OUT: Final = 4002
+
+_IN_CALL = re.compile(r"^(?:to|t)\s*:[^\r\n]*;tag=", re.IGNORECASE | re.MULTILINE)
+_FROM = re.compile(r"^(?:from|f)\s*:[^\r\n]*?sips?:([^@>;\s]*)@", re.IGNORECASE | re.MULTILINE)
+
+
+class SipGate:
+    """The open connections, one for each agent: the newest page has the telephone."""
+
+    def __init__(self) -> None:
+        self.client: aiohttp.ClientSession | None = None
+        self._open: dict[str, web.WebSocketResponse] = {}
+
+    async def enter(self, agent_id: str, browser: web.WebSocketResponse) -> None:
+        """Let a page have the agent's telephone; the one that had it is told."""
+        before = self._open.get(agent_id)
+        self._open[agent_id] = browser
+        OPEN.set(len(self._open))
+        if before is not None:
+            await _close(before, ELSEWHERE)
+
+    def leave(self, agent_id: str, browser: web.WebSocketResponse) -> None:
+        """Note that a page's connection has ended."""
+        if self._open.get(agent_id) is browser:
+            del self._open[agent_id]
+        OPEN.set(len(self._open))
+
+    async def close(self) -> None:
+        """Close every connection; the pages come back."""
+        for browser in list(self._open.values()):
+            await _close(browser, aiohttp.WSCloseCode.GOING_AWAY)
+
+
+GATE: web.AppKey[SipGate] = web.AppKey("SIP_GATE", SipGate)
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app[GATE] = SipGate()
+    app.router.add_post("/agent/phone", phone)
+    app.router.add_get("/agent/phone/sip", connect)
+    app.cleanup_ctx.append(_client)
+    app.on_shutdown.append(_end)
+
+
+async def _client(app: web.Application) -> AsyncIterator[None]:
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        app[GATE].client = session
+        yield
+
+
+async def _end(app: web.Application) -> None:
+    await app[GATE].close()
+
+
+@requires(Permission.DESK_USE)
+async def phone(request: web.Request) -> web.StreamResponse:
+    """Say what the agent telephones with, and what a browser registers with for the next minutes."""
+    agent = await request.app[ROSTER].agent(_agent_id(request))
+    if not agent.browser_phone:
+        return web.json_response({"kind": "desk", "number": agent.number})
+    deps = request.app[DEPS]
+    if deps.softphone is None:
+        raise Unavailable("this centre has no telephones in browsers: use a SIP telephone")
+    key = deps.softphone.keys.key(agent.number, deps.clock.now())
+    return web.json_response(
+        {
+            "kind": "browser",
+            "number": agent.number,
+            "name": agent.name,
+            "domain": DOMAIN,
+            "password": key.password,
+            "expires_at": iso(key.expires_at),
+        }
+    )
+
+
+@requires(Permission.DESK_USE)
+@streaming
+async def connect(request: web.Request) -> web.StreamResponse:
+    """Carry SIP between the page and the PBX until either side ends it."""
+    refuse_cross_site(request)
+    agent_id, deps, gate = _agent_id(request), request.app[DEPS], request.app[GATE]
+    agent = await request.app[ROSTER].agent(agent_id)
+    if not agent.browser_phone:
+        raise Conflict("this agent uses a SIP telephone")
+    if deps.softphone is None or gate.client is None:
+        raise Unavailable("this centre has no telephones in browsers: use a SIP telephone")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            pbx = await gate.client.ws_connect(
+                deps.softphone.url, protocols=("sip",), max_msg_size=MAX_MESSAGE, autoclose=True
+            )
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise Unavailable("the telephone system cannot be reached", reason=type(error).__name__) from error
+    browser = web.WebSocketResponse(
+        protocols=("sip",), max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_SECONDS, compress=False
+    )
+    try:
+        await browser.prepare(request)
+        await gate.enter(agent_id, browser)
+        await _carry(request, browser, pbx, agent.number)
+    finally:
+        gate.leave(agent_id, browser)
+        await pbx.close()
+        await _close(browser, aiohttp.WSCloseCode.GOING_AWAY)
+    return browser
+
+
+async def _carry(
+    request: web.Request,
+    browser: web.WebSocketResponse,
+    pbx: aiohttp.ClientWebSocketResponse,
+    number: str,
+) -> None:
+    """Return as soon as one of the three is over; the others end with it."""
+    tasks = [
+        asyncio.create_task(_to_pbx(browser, pbx, number), name="softphone to pbx"),
+        asyncio.create_task(_to_browser(pbx, browser), name="softphone from pbx"),
+        asyncio.create_task(_watch_session(request, browser), name="softphone session"),
+    ]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.info("softphone_ended", reason=type(ended).__name__)
+
+
+async def _to_pbx(browser: web.WebSocketResponse, pbx: aiohttp.ClientWebSocketResponse, number: str) -> None:
+    async for message in browser:
+        text = _text(message)
+        if text is None:
+            return
+        if not is_own(text, number):
+            # It would never get past the PBX's password, but count against everybody behind this address.
+            REFUSED.inc()
+            continue
+        async with asyncio.timeout(SEND_SECONDS):
+            await pbx.send_str(text)
+
+
+async def _to_browser(pbx: aiohttp.ClientWebSocketResponse, browser: web.WebSocketResponse) -> None:
+    async for message in pbx:
+        text = _text(message)
+        if text is None:
+            return
+        async with asyncio.timeout(SEND_SECONDS):
+            await browser.send_str(text)
+
+
+async def _watch_session(request: web.Request, browser: web.WebSocketResponse) -> None:
+    """A session that was ended takes its telephone with it."""
+    while True:
+        await asyncio.sleep(SESSION_SECONDS)
+        if await request.app[ACCOUNTS].sessions.resolve(session_cookie(request)) is None:
+            await _close(browser, SIGNED_OUT)
+            return
+
+
+def _text(message: WSMessage) -> str | None:
+    """Return what a message says; ``None`` at the end of the connection."""
+    if message.type is WSMsgType.TEXT:
+        return str(message.data)
+    if message.type is WSMsgType.BINARY:
+        return bytes(message.data).decode("utf-8", "replace")
+    return None
+
+
+def is_own(text: str, number: str) -> bool:
+    """Tell whether a message may come from the telephone with this number.
+
+    Answers, and requests inside a call that both sides know, name it as the other side did.
+    """
+    if not text.strip() or text.startswith("SIP/2.0 ") or _IN_CALL.search(text):
+        return True
+    found = _FROM.search(text)
+    return found is not None and found[1] == number
+
+
+def _agent_id(request: web.Request) -> str:
+    agent_id = current_user(request).agent_id
+    if agent_id is None:
+        raise Forbidden("this user takes no calls")
+    return agent_id
+
+
+async def _close(browser: web.WebSocketResponse, code: int) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await browser.close(code=code)
+    except (OSError, RuntimeError, TimeoutError):
+        pass  # it is gone
