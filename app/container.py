@@ -26,6 +26,7 @@ from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.clip_text import CLIP_FACTS, ClipPart
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
+from app.menu_ears import MenuEars, open_menu_ears
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.retention import build_retention
@@ -204,7 +205,8 @@ async def open_centre(
             else AgentDesk(base.database, base.clock, base.bus, worker=base.worker, on_facts=relay.wake)
         )
         if Role.IVR in roles:
-            flows, agi_port = await _open_ivr(base, stack, espeak)
+            ears = await open_menu_ears(settings, telephony, recognition, base.database, base.clock, stack)
+            flows, agi_port = await _open_ivr(base, stack, espeak, ears)
         if telephony is not None:
             start_telephony(telephony, tasks)
             phones = pbx.agent_phones(settings, base.database, base.clock, base.bus, telephony.link.actions)
@@ -336,7 +338,7 @@ def _opinion_notices(base: Base) -> OpinionNotices:
 
 
 async def _open_ivr(
-    base: Base, stack: contextlib.AsyncExitStack, espeak: Tool | None
+    base: Base, stack: contextlib.AsyncExitStack, espeak: Tool | None, ears: MenuEars | None
 ) -> tuple[FlowLibrary, int]:
     settings = base.settings
     voice = Voice(settings, espeak)
@@ -351,6 +353,7 @@ async def _open_ivr(
         callbacks=CallbackRequests(base.database, base.clock),
         clock=base.clock,
         config=RunnerConfig(default_area=settings.centre.default_area),
+        ears=ears,
     )
     survey = await build_survey(settings, base.database, base.clock, base.bus, voice)
     stack.push_async_callback(survey.close)

@@ -163,6 +163,26 @@ class LiveTextSettings(Section):
     )
 
 
+class MenuSpeechSettings(Section):
+    """Say it instead of pressing it: while a menu waits the caller is listened to, where speech is there.
+
+    Which menus, and what may be said, is the flow's to say. Keys count always.
+    """
+
+    enabled: bool = Field(True, description="Take words in menus whose flow names them.")
+    host: str = Field("127.0.0.1", description="Address that callers' sound is brought to.")
+    port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one, and Asterisk is told.")
+    reached_at: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9.:-]{0,80}$",
+        description="Address under which Asterisk reaches it; empty: `menu_speech.host`.",
+    )
+    allow: Networks = Field(("127.0.0.1", "::1"), description="Addresses that sound is taken from.")
+    streams: int = Field(
+        4, ge=1, le=500, description="Callers listened to at once; further ones press keys, as ever."
+    )
+
+
 class NoticeSettings(Section):
     """Messages to people who work here and to customers: e-mail, enterprise WeChat, SMS, webhooks."""
 

@@ -23,6 +23,7 @@ from app.setting_sections import (
     Codecs,
     DiallerSettings,
     LiveTextSettings,
+    MenuSpeechSettings,
     Networks,
     NoticeSettings,
     OwnNumbers,
@@ -239,6 +240,9 @@ class Settings(Section):
     dialler: DiallerSettings = Field(default_factory=DiallerSettings, description="The dialler.")
     speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech to text.")
     live_text: LiveTextSettings = Field(default_factory=LiveTextSettings, description="Live text of calls.")
+    menu_speech: MenuSpeechSettings = Field(
+        default_factory=MenuSpeechSettings, description="Words in place of keys in menus."
+    )
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
     notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")
 

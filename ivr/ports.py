@@ -1,6 +1,6 @@
 """What the menus need from outside."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from ivr.prompts.audio import Samples
@@ -85,4 +85,38 @@ class QueueNames(Protocol):
 
     async def queue_names(self) -> Collection[str]:
         """Return the names of all queues a flow may lead to."""
+        ...
+
+
+class MenuEar(Protocol):
+    """Somebody who listens to one caller while a menu waits."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the caller speaks, or what they said may become words in a moment."""
+        ...
+
+    def close(self) -> None:
+        """Listen no longer; again does nothing."""
+        ...
+
+
+class MenuEars(Protocol):
+    """Who listens to callers. Its methods return at once and never raise: without ears there are the keys."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a caller could be listened to now."""
+        ...
+
+    def listen(
+        self, channel: str, phone: Phone | None, heard: Callable[[str, float | None], None]
+    ) -> MenuEar | None:
+        """Begin to listen to a channel; ``None`` where there is no place, or nobody to listen.
+
+        Args:
+            channel: the channel's name in Asterisk.
+            phone: the caller's number: not everybody is to be listened to.
+            heard: told what was said, and how sure the recogniser is of it.
+        """
         ...

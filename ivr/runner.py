@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -22,6 +23,7 @@ from ivr.domain.effects import (
     Effect,
     Heard,
     Input,
+    Listen,
     LookUp,
     Piece,
     Pressed,
@@ -37,8 +39,9 @@ from ivr.domain.effects import (
 )
 from ivr.domain.engine import FlowRun
 from ivr.domain.flow import KEYS
+from ivr.listening import Hearing
 from ivr.lookups import CallerFacts
-from ivr.ports import CallbackBook, CallerDirectory, SynthesisFailed
+from ivr.ports import CallbackBook, CallerDirectory, MenuEars, SynthesisFailed
 from ivr.prompts.store import SoundFile
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.service import AFTER_QUEUE, FlowLibrary
@@ -49,6 +52,9 @@ from telephony.agi import AgiError, AgiSession, AgiTimeout, CallerHungUp
 from telephony.agi.server import Handler
 
 log = structlog.get_logger(__name__)
+
+MAX_REPORTED = 60
+"""Characters of what a caller said that the time line keeps."""
 
 FINISHED = Counter("huifang_ivr_calls_total", "Calls that left a flow", ["flow", "end"])
 
@@ -61,6 +67,7 @@ class RunnerConfig:
         lookup_deadline: longest wait for the customer records.
         callback_deadline: longest wait for a callback request to be stored.
         default_area: area code of local numbers.
+        tone: the sound before a recording, without extension.
     """
 
     lookup_deadline: timedelta = timedelta(milliseconds=200)
@@ -77,6 +84,7 @@ class FlowRunner:
         directory: who has which number.
         callbacks: where wishes to be called back are kept.
         clock: the time, for opening hours.
+        ears: who listens to callers while a menu waits; without them only keys count.
     """
 
     def __init__(
@@ -88,7 +96,9 @@ class FlowRunner:
         callbacks: CallbackBook,
         clock: Clock,
         config: RunnerConfig | None = None,
+        ears: MenuEars | None = None,
     ) -> None:
+        self._ears = ears
         self._library = library
         self._studio = studio
         self._directory = directory
@@ -155,6 +165,11 @@ class FlowRunner:
         return self._clock
 
     @property
+    def ears(self) -> MenuEars | None:
+        """Who listens to callers."""
+        return self._ears
+
+    @property
     def studio(self) -> Studio:
         """The audio."""
         return self._studio
@@ -185,15 +200,31 @@ class _Call:
         self._phone = runner.caller(session)
         self._facts = runner.facts(self._phone)
         self.call_id = call_id if is_ulid(call_id) else ""
+        ears = runner.ears
+        listening = ears is not None and ears.ready
+        channel = session.environment.channel
+        self._hearing = Hearing(ears, channel, self._phone) if ears is not None and listening else None
 
     async def walk(self, known: Mapping[str, str]) -> None:
+        """Take the caller through the flow to its end."""
+        try:
+            await self._walk(known)
+        finally:
+            if self._hearing is not None:
+                self._hearing.rest()
+
+    async def _walk(self, known: Mapping[str, str]) -> None:
         number = self._phone.national if self._phone is not None and self._phone.dialable else ""
-        run = FlowRun(self._voiced.flow, {"caller_number": number, **known})
+        run = FlowRun(
+            self._voiced.flow, {"caller_number": number, **known}, listening=self._hearing is not None
+        )
         item: Input = Start()
         while True:
             *reports, wanted = run.handle(item, now=self._runner.clock.now())
             for report in reports:
                 await self._report(report)
+            if self._hearing is not None and not isinstance(wanted, Ask):
+                self._hearing.rest()
             if isinstance(wanted, ToQueue | ToHangup):
                 await self._end(wanted)
                 return
@@ -213,6 +244,9 @@ class _Call:
         match effect:
             case Say(pieces=pieces, barge_in=barge_in):
                 return Heard(await self._play(pieces, barge_in=barge_in))
+            case Ask(listen=Listen() as listen) if self._hearing is not None:
+                play = partial(self._play, barge_in=effect.barge_in)
+                return await self._hearing.ask(self._session, effect, listen, play)
             case Ask(pieces=pieces, barge_in=barge_in, wait=wait):
                 key = await self._play(pieces, barge_in=barge_in) or await self._session.wait_for_digit(wait)
                 return Pressed(key) if key else Silence()
@@ -231,8 +265,10 @@ class _Call:
             case _:
                 assert_never(effect)
 
-    async def _play(self, pieces: tuple[Piece, ...], *, barge_in: bool) -> str | None:
-        """Play all pieces; return the key that stopped them."""
+    async def _play(
+        self, pieces: tuple[Piece, ...], stop: asyncio.Event | None = None, *, barge_in: bool
+    ) -> str | None:
+        """Play all pieces, or until ``stop`` is set; return the key that stopped them."""
         escape = KEYS if barge_in else ""
         clips = self._voiced.clips
         for piece in pieces:
@@ -241,7 +277,9 @@ class _Call:
             else:
                 sounds = await self._runner.studio.sounds(self._voiced, piece)
             for sound in sounds:
-                key = await self._session.stream_file(sound.path, escape=escape, length=sound.length)
+                key = await self._session.stream_file(
+                    sound.path, escape=escape, length=sound.length, stop=stop
+                )
                 if key:
                     return key
         return None
@@ -262,10 +300,15 @@ class _Call:
     async def _report(self, effect: Effect) -> None:
         if not isinstance(effect, ReportMenu):
             return
+        headers = {"Call": self.call_id, "Node": effect.node, "Key": effect.key, "Label": effect.label}
+        if effect.said:
+            headers["Said"] = effect.said[:MAX_REPORTED]
+        if effect.understood:
+            headers["Understood"] = effect.understood
+        if effect.confidence is not None:
+            headers["Confidence"] = f"{effect.confidence:.2f}"
         try:
-            await self._session.user_event(
-                "HuifangMenu", Call=self.call_id, Node=effect.node, Key=effect.key, Label=effect.label
-            )
+            await self._session.user_event("HuifangMenu", **headers)
         except AgiError as error:
             # The time line lacks a step; the caller goes on.
             log.warning("ivr_menu_not_reported", call_id=self.call_id, error=error.message)

@@ -84,6 +84,7 @@ class ListenerConfig:
         expiry: how long an id is good.
         first_frame: by then a connection has said who it is.
         idle: a stream without any sound for so long is ended.
+        setting: the section of the settings that it is made of, for messages.
     """
 
     host: str = "127.0.0.1"
@@ -94,6 +95,7 @@ class ListenerConfig:
     expiry: timedelta = timedelta(seconds=10)
     first_frame: timedelta = timedelta(seconds=2)
     idle: timedelta = timedelta(seconds=60)
+    setting: str = "speech"
 
 
 @dataclass(slots=True)
@@ -116,7 +118,8 @@ class StreamListener:
                 ipaddress.ip_network(peer, strict=False) for peer in self.config.allowed_peers
             )
         except ValueError as error:
-            raise ConfigurationError(f"speech.allow: {error}", field="speech.allow") from error
+            field = f"{self.config.setting}.allow"
+            raise ConfigurationError(f"{field}: {error}", field=field) from error
         self._server: asyncio.Server | None = None
         self._awaited: dict[UUID, _Awaited] = {}
         self._streams: dict[UUID, _Connection] = {}
@@ -149,7 +152,8 @@ class StreamListener:
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else type(error).__name__
             raise ConfigurationError(
-                f"cannot listen for speech on {config.host}:{config.port} ({why})", field="speech.port"
+                f"cannot listen for speech on {config.host}:{config.port} ({why})",
+                field=f"{config.setting}.port",
             ) from error
         log.info("speech_listening", host=config.host, port=self.port)
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from ivr.domain.wishes import Wishes, answer, repeats
+
 
 class Clip(NamedTuple):
     """Audio made at publish time: piece number ``piece`` of prompt ``prompt``."""
@@ -34,11 +36,21 @@ Piece = Clip | Spoken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportMenu:
-    """Tell the call's time line where the caller is."""
+    """Tell the call's time line where the caller is.
+
+    Attributes:
+        label: its words in the menu path; empty where nothing was chosen.
+        said: what the caller said, as it was recognised.
+        understood: the label of what it was taken for.
+        confidence: how surely, 0 to 1; ``None`` where a key was pressed.
+    """
 
     node: str
     key: str
     label: str
+    said: str = ""
+    understood: str = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +61,43 @@ class Say:
     barge_in: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """What may be said in place of a key.
+
+    Attributes:
+        wishes: of the menu.
+        yes_or_no: an option was asked back.
+        prompt: what is said meanwhile; some telephones bring it back.
+    """
+
+    wishes: Wishes
+    yes_or_no: bool = False
+    prompt: str = ""
+
+    def echoes(self, said: str) -> bool:
+        """Whether it is the prompt itself that was heard."""
+        return repeats(said, self.prompt)
+
+    def means(self, said: str, confidence: float | None) -> bool:
+        """Whether it is an answer: if so the prompt need not be heard to its end."""
+        if self.yes_or_no and answer(said) is not None:
+            return True
+        return self.wishes.understand(said, confidence) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Speak and wait for one key; answer with :class:`Pressed` or :class:`Silence`."""
+    """Speak and wait for one key; answer with :class:`Pressed`, :class:`Silence` or :class:`Spoke`.
+
+    Attributes:
+        listen: what may be said instead; ``None`` where only keys count.
+    """
 
     pieces: tuple[Piece, ...]
     barge_in: bool
     wait: timedelta
+    listen: Listen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +182,19 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoke:
+    """The caller said something.
+
+    Attributes:
+        text: as it was recognised.
+        confidence: how sure the recogniser is of it; ``None`` if it does not say.
+    """
+
+    text: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Typed:
     """Collected keys.
 
@@ -170,6 +225,7 @@ class Reason(StrEnum):
 
     SILENCE = "silence"
     WRONG_KEYS = "wrong_keys"
+    NOT_UNDERSTOOD = "not_understood"
     TOO_LONG = "too_long"
     PROMPT = "prompt"
     RECORDS = "records"
@@ -184,4 +240,4 @@ class Broken:
     reason: Reason
 
 
-Input = Start | Heard | Pressed | Silence | Typed | LookedUp | CallbackNoted | Broken
+Input = Start | Heard | Pressed | Silence | Spoke | Typed | LookedUp | CallbackNoted | Broken

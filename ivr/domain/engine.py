@@ -18,6 +18,7 @@ from ivr.domain.effects import (
     Effect,
     Heard,
     Input,
+    Listen,
     LookedUp,
     LookUp,
     Piece,
@@ -27,6 +28,7 @@ from ivr.domain.effects import (
     RequestCallback,
     Say,
     Silence,
+    Spoke,
     Spoken,
     Start,
     ToHangup,
@@ -51,6 +53,7 @@ from ivr.domain.flow import (
 )
 from ivr.domain.text import Literal, SlotFormat
 from ivr.domain.variables import filled
+from ivr.domain.wishes import after_no, answer
 from kernel.phone import Phone
 from kernel.spoken import spoken_count, spoken_digits
 
@@ -65,6 +68,7 @@ class RunState(StrEnum):
     NEW = "new"
     SPEAKING = "speaking"
     ASKING = "asking"
+    CONFIRMING = "confirming"
     COLLECTING = "collecting"
     LOOKING_UP = "looking_up"
     NOTING = "noting"
@@ -77,11 +81,12 @@ class FlowRun:
     Args:
         flow: a flow from :func:`ivr.domain.validate.load_flow`.
         variables: what is known before, see ``CALL_VARIABLES``.
+        listening: whether the caller can be listened to; if not, only keys are asked for.
 
     Feed it :class:`Start`, then the answer to the last effect, until ``state`` is ``ENDED``.
     """
 
-    def __init__(self, flow: Flow, variables: Mapping[str, str]) -> None:
+    def __init__(self, flow: Flow, variables: Mapping[str, str], *, listening: bool = False) -> None:
         self.flow = flow
         self.state = RunState.NEW
         self.variables = dict(variables)
@@ -91,6 +96,9 @@ class FlowRun:
         self._wrongs = 0
         self._repeats = 0
         self._typed_ahead = ""
+        self._listening = listening
+        self._asked = ""
+        self._taken = ""
 
     @property
     def node(self) -> str:
@@ -122,6 +130,13 @@ class FlowRun:
         match item:
             case Start():
                 return self._enter(node.id, now)
+            case Heard() if self._taken:
+                taken, self._taken = self._taken, ""
+                return self._enter(taken, now)
+            case Spoke() if isinstance(node, Menu) and node.wishes is not None:
+                return self._spoke(node, item, now)
+            case Pressed(key) if isinstance(node, Menu) and self.state is RunState.CONFIRMING and key in "12":
+                return self._confirmed(node, key, now)
             case Heard(key) if isinstance(node, Play):
                 self._typed_ahead = key or ""
                 return self._enter(node.next, now)
@@ -186,7 +201,11 @@ class FlowRun:
                 return Say(pieces=pieces, barge_in=node.barge_in)
             case Menu():
                 self.state = RunState.ASKING
-                return Ask(pieces=pieces, barge_in=node.barge_in, wait=node.wait)
+                listen = None
+                if self._listening and node.wishes is not None:
+                    listen = Listen(node.wishes, prompt=self._text(node.invite + node.say))
+                    pieces = (() if self._wrongs else self._pieces(node.invite)) + pieces
+                return Ask(pieces=pieces, barge_in=node.barge_in, wait=node.wait, listen=listen)
             case Collect():
                 self.state = RunState.COLLECTING
                 return AskDigits(
@@ -220,6 +239,67 @@ class FlowRun:
             return self._repeat(node)
         report = (ReportMenu(node=node.id, key=key, label=choice.label),) if choice.label else ()
         return (*report, *self._enter(choice.to, now))
+
+    def _spoke(self, node: Menu, said: Spoke, now: datetime) -> tuple[Effect, ...]:
+        """Take the caller at their word, ask whether it is so, or ask for a key."""
+        assert node.wishes is not None
+        asked, confirming = self._asked, self.state is RunState.CONFIRMING
+        words = after_no(said.text) if confirming else said.text
+        found = node.wishes.understand(words, said.confidence)
+        if confirming:
+            yes = answer(said.text)
+            if found is not None and found.option == asked and yes is not False:
+                yes = True
+            if yes is True and (found is None or found.option == asked or not found.sure):
+                return (self._understood(node, asked, said, 1.0), *self._take(node, asked, now))
+            if found is not None and found.option == asked:
+                found = None  # «不是投诉»
+        if found is None:
+            report = ReportMenu(node=node.id, key="", label="", said=said.text, confidence=0.0)
+            return (report, *self._again(node, Reason.NOT_UNDERSTOOD, now))
+        report = self._understood(node, found.option, said, found.confidence, chosen=found.sure)
+        if found.sure:
+            return (report, *self._take(node, found.option, now))
+        self._asked, self.state = found.option, RunState.CONFIRMING
+        choice = node.keys[found.option]
+        ask = Ask(
+            pieces=self._pieces((choice.confirm,)),
+            barge_in=True,
+            wait=node.wait,
+            listen=Listen(node.wishes, yes_or_no=True, prompt=self._text((choice.confirm,))),
+        )
+        return (report, ask)
+
+    def _understood(
+        self, node: Menu, option: str, said: Spoke, confidence: float, *, chosen: bool = True
+    ) -> ReportMenu:
+        label = node.keys[option].label
+        return ReportMenu(
+            node=node.id,
+            key="",
+            label=label if chosen else "",
+            said=said.text,
+            understood=label,
+            confidence=confidence,
+        )
+
+    def _take(self, node: Menu, option: str, now: datetime) -> tuple[Effect, ...]:
+        """Go where the option leads, with a word that it was understood."""
+        to = node.keys[option].to
+        if to is None:
+            return self._repeat(node)
+        self._taken, self.state = to, RunState.SPEAKING
+        return (Say(pieces=self._pieces(("stock_taken",)), barge_in=False),)
+
+    def _confirmed(self, node: Menu, key: str, now: datetime) -> tuple[Effect, ...]:
+        """The key that answers whether it was meant so."""
+        choice = node.keys[self._asked]
+        if key == "2":
+            return self._again(node, Reason.NOT_UNDERSTOOD, now)
+        if choice.to is None:
+            return self._repeat(node)
+        report = ReportMenu(node=node.id, key=key, label=choice.label, understood=choice.label)
+        return (report, *self._enter(choice.to, now))
 
     def _typed(self, node: Collect, digits: str, ended_by: str | None, now: datetime) -> tuple[Effect, ...]:
         if ended_by == "*":
@@ -258,6 +338,9 @@ class FlowRun:
             return ToHangup(pieces=pieces, cause=reason)
         return ToQueue(pieces=pieces, queue=fallback.queue, cause=reason)
 
+    def _text(self, prompts: tuple[str, ...]) -> str:
+        return "".join(self.flow.prompts[name].text for name in prompts)
+
     def _pieces(self, prompts: tuple[str, ...]) -> tuple[Piece, ...]:
         pieces: list[Piece] = []
         for name in prompts:
@@ -282,7 +365,8 @@ class FlowRun:
 _ANSWERS: Mapping[RunState, tuple[type[Input], ...]] = {
     RunState.NEW: (Start,),
     RunState.SPEAKING: (Heard,),
-    RunState.ASKING: (Pressed, Silence),
+    RunState.ASKING: (Pressed, Silence, Spoke),
+    RunState.CONFIRMING: (Pressed, Silence, Spoke),
     RunState.COLLECTING: (Typed,),
     RunState.LOOKING_UP: (LookedUp,),
     RunState.NOTING: (CallbackNoted,),

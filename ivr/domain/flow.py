@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from ivr.domain.effects import Clip
 from ivr.domain.text import Literal, Template
+from ivr.domain.wishes import Wish, Wishes
 from kernel.business_time import OpeningHours
 
 KEYS = "0123456789*#"
@@ -73,11 +74,15 @@ class Choice:
         to: target node; ``None`` repeats the menu.
         label: its words in the call's menu path.
         identity: pressing it is the caller's word that they are the customer (domain.md §3.0).
+        wish: what it may be asked for by; ``None`` where only the key counts.
+        confirm: the prompt that asks whether this is what the caller wants.
     """
 
     to: str | None
     label: str
     identity: bool = False
+    wish: Wish | None = None
+    confirm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +110,20 @@ class Listening(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu(Listening):
-    """One key decides. ``*`` repeats unless the menu gives it another meaning."""
+    """One key decides. ``*`` repeats unless the menu gives it another meaning.
+
+    Attributes:
+        invite: prompts said first where the caller is listened to.
+        wishes: what may be said instead of pressing; ``None`` where there is nothing.
+    """
 
     keys: Mapping[str, Choice]
+    invite: tuple[str, ...] = ()
+    wishes: Wishes | None = None
+
+    def prompts(self) -> tuple[str, ...]:
+        asked = tuple(choice.confirm for choice in self.keys.values() if choice.confirm)
+        return Listening.prompts(self) + self.invite + asked
 
     def edges(self) -> Iterator[Edge]:
         for key, choice in self.keys.items():

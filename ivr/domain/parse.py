@@ -29,6 +29,7 @@ from ivr.domain.flow import (
     Voice,
 )
 from ivr.domain.opening import read_schedule
+from ivr.domain.parse_wishes import confirm_prompt, confirmations, read_wish, wishes_of
 from ivr.domain.problems import Problem
 from ivr.domain.reading import fields_of
 from ivr.domain.stock import STOCK_PROMPTS
@@ -56,14 +57,15 @@ def parse_flow(tree: Tree, constants: Mapping[str, str], problems: list[Problem]
     known = {**own, **constants}
     schedules = _schedules(top)
     prompts = _prompts(top, known)
+    nodes = _nodes(top, problems)
     voice = top.fields("voice")
     flow = Flow(
         name=name,
         title=top.text("title", name),
         start=top.required("start", "the name of a node"),
         fallback=_fallback(top),
-        nodes=_nodes(top, problems),
-        prompts=prompts,
+        nodes=nodes,
+        prompts=prompts | confirmations(nodes, prompts),
         schedules=schedules,
         voice=Voice(
             name=voice.text("name", Voice().name),
@@ -184,7 +186,7 @@ def _menu(fields: Fields, name: str, line: int) -> Node:
         if len(key) != 1 or key not in KEYS:
             table.complain(at, f"“{key}” is no telephone key: 0-9, * or # (in quotes)")
             continue
-        keys[key] = _choice(table, key, at, value)
+        keys[key] = _choice(table, name, key, at, value)
     if not keys:
         fields.complain(table.line, "the menu has no keys")
     return Menu(
@@ -192,6 +194,8 @@ def _menu(fields: Fields, name: str, line: int) -> Node:
         line=line,
         say=_spoken(fields),
         keys=keys,
+        invite=fields.words("invite"),
+        wishes=wishes_of(keys, fields),
         barge_in=fields.flag("barge_in", True),
         wait=fields.seconds("wait_seconds", timedelta(seconds=5)),
         retries=fields.number("retries", 2, low=0, high=5),
@@ -201,19 +205,22 @@ def _menu(fields: Fields, name: str, line: int) -> Node:
     )
 
 
-def _choice(table: Fields, key: str, line: int, value: Tree) -> Choice:
+def _choice(table: Fields, node: str, key: str, line: int, value: Tree) -> Choice:
     if isinstance(value, Value):
         if value.empty:
             table.complain(line, f"key {key} leads nowhere")
         return Choice(None if value.text == "repeat" else value.text, "")
     fields = table.nested(value, f"key {key}")
-    choice = Choice(
-        _target(fields, "to"),
-        fields.text("label"),
-        identity=fields.flag("identity", False),
-    )
+    to, label, identity = _target(fields, "to"), fields.text("label"), fields.flag("identity", False)
+    wish = read_wish(fields, key, label=label, identity=identity)
     fields.done()
-    return choice
+    return Choice(
+        None if to == "repeat" else to,
+        label,
+        identity=identity,
+        wish=wish,
+        confirm=confirm_prompt(node, key) if wish is not None else "",
+    )
 
 
 def _collect(fields: Fields, name: str, line: int) -> Node:

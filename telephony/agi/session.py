@@ -21,6 +21,10 @@ from telephony.agi.errors import AgiError, AgiTimeout, AgiValueRefused, CallerHu
 
 KEYS = "0123456789*#ABCD"
 
+_STOP = "NOOP"
+"""Asterisk stops playing when another command comes, and then answers that one alone."""
+_PLAYED = "endpos="
+
 COMMAND_SECONDS = Histogram(
     "huifang_agi_command_seconds",
     "AGI round trip of commands that do not wait for the caller",
@@ -62,6 +66,29 @@ class _Request(fast_agi.Request):  # type: ignore[misc]  # panoramisk has no typ
                 raise CallerHungUp("caller hung up")
             self._received.clear()
         answer: dict[str, Any] = await super().send_command(command)
+        return answer
+
+    async def stoppable(self, command: str, stop: asyncio.Event) -> dict[str, Any]:
+        """Send a command that plays; when ``stop`` is set, stop it.
+
+        Asterisk gives up playing when another command comes, and answers only that one; where the prompt
+        had just ended by itself, or by a key, both are answered.
+        """
+        sent = False
+
+        async def interrupt() -> None:
+            nonlocal sent
+            await stop.wait()
+            sent = True
+            self.writer.write(f"{_STOP}\n".encode())
+
+        task = asyncio.ensure_future(interrupt())
+        try:
+            answer = await self.send_command(command)
+            if sent and _PLAYED in answer["reply"].text:
+                await self._read_result()
+        finally:
+            task.cancel()
         return answer
 
     async def _read_result(self) -> dict[str, Any]:
@@ -166,7 +193,7 @@ class AgiSession:
         """
         return await self._send(encode_command(*words), waits)
 
-    async def _send(self, line: str, waits: timedelta) -> AgiReply:
+    async def _send(self, line: str, waits: timedelta, stop: asyncio.Event | None = None) -> AgiReply:
         if self.hung_up:
             raise CallerHungUp("caller hung up before")
         if self._closed or self._busy:
@@ -175,7 +202,10 @@ class AgiSession:
         started = self._loop.time()
         self._watchdog.watch(started + self._timeout + waits.total_seconds())
         try:
-            answer = await self._request.send_command(line)
+            if stop is None:
+                answer = await self._request.send_command(line)
+            else:
+                answer = await self._request.stoppable(line, stop)
         except (ConnectionError, CallerHungUp) as error:
             if self._watchdog.barked:
                 self._closed = True
@@ -216,7 +246,12 @@ class AgiSession:
         await self.command("SET", "VARIABLE", name, value)
 
     async def stream_file(
-        self, path: PurePath | str, *, escape: str = "", length: timedelta = timedelta(seconds=120)
+        self,
+        path: PurePath | str,
+        *,
+        escape: str = "",
+        length: timedelta = timedelta(seconds=120),
+        stop: asyncio.Event | None = None,
     ) -> str | None:
         """Play a file (no extension) and return the key that stopped it, ``None`` if it was heard to its end.
 
@@ -224,9 +259,12 @@ class AgiSession:
             path: sound file without extension.
             escape: keys that stop it.
             length: the longest it can last.
+            stop: when it is set, nothing more is played.
         """
+        if stop is not None and stop.is_set():
+            return None
         line = encode_command("STREAM", "FILE", str(path), _keys(escape))
-        reply = await self._send(line, length)
+        reply = await self._send(line, length, stop)
         if reply.result == "0":
             return None
         return _key(reply if reply.number != -1 else await self._failed_or_gone(line))

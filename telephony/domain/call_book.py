@@ -417,7 +417,8 @@ class CallBook(CallResync):
         call = self._call(leg, event, now) if leg is not None else self.get(event.get("call"))
         if call is None:
             return
-        detail = {key: clean_text(event.get(key), 80) for key in ("node", "key", "label")}
+        told = ("node", "key", "label", "said", "understood", "confidence")
+        detail = {key: clean_text(event.get(key), 80) for key in told}
         if kind == "HuifangMenu":
             call.in_menu = True
             if detail["label"] and len(call.menu_path) < MAX_MENU:

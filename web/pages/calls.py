@@ -268,6 +268,14 @@ def _happening(
     )
 
 
+def _share(value: str) -> str:
+    """Return 0.9 as 90%; what is no share as it is."""
+    try:
+        return f"{float(value):.0%}"
+    except ValueError:
+        return value
+
+
 REASONS = {"ring_ended": labels.RING_END_REASONS, "left_queue": labels.LEFT_QUEUE_REASONS}
 
 
@@ -297,6 +305,12 @@ def _detail(kind: str, key: str, value: str, zone: ZoneInfo) -> str:
             return gettext("主叫 %(number)s") % {"number": readable(value) or gettext("号码未知")}
         case "to":
             return gettext("被叫 %(number)s") % {"number": readable(value)}
+        case "said":
+            return gettext("说：“%(words)s”") % {"words": value}
+        case "understood":
+            return gettext("理解为：%(wish)s") % {"wish": value}
+        case "confidence":
+            return gettext("把握 %(share)s") % {"share": _share(value)}
         case "key":
             return gettext("按键 %(key)s") % {"key": value}
         case "label" | "number":

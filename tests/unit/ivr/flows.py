@@ -1,5 +1,7 @@
 """Small flows for the tests of the domain."""
 
+import importlib.resources
+
 from ivr.domain.flow import Flow
 from ivr.domain.problems import FlowInvalid
 from ivr.domain.validate import load_flow
@@ -40,3 +42,9 @@ def problems(text: str | bytes) -> list[str]:
     except FlowInvalid as error:
         return [problem.describe("test.yaml") for problem in error.problems]
     return []
+
+
+def hotline() -> Flow:
+    """Return the delivered hotline."""
+    text = importlib.resources.files("ivr.flows").joinpath("hotline.yaml").read_bytes()
+    return load_flow(text, source="hotline", queues=QUEUES)
