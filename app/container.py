@@ -39,6 +39,7 @@ from app.speech_part import build_recognition, readiness
 from app.survey_part import build_survey
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
 from app.voice import Voice, prompt_store
+from app.voicemail_part import build_mailbox
 from app.web_settings import web_settings
 from app.wiring import FACT_HANDLERS
 from callback_campaigns.effects import FACTS as EFFECT_FACTS
@@ -74,6 +75,7 @@ from speech.choice import InstalledRecognition
 from speech.ports import Recognition
 from telephony.agi import AgiConfig, AgiServer
 from telephony.agi.server import reason_of
+from telephony.asterisk.sounds import TONE
 from telephony.board_reader import BoardReader
 from telephony.desk import AgentDesk
 from telephony.history import CallHistory
@@ -346,13 +348,17 @@ async def _open_ivr(
     await voice.recall()
     flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, voice)
     await flows.load_active()
+    mailbox = build_mailbox(settings, base.database, base.clock)
+    stack.push_async_callback(mailbox.close)
+    base.tasks.spawn("voice-messages", lambda: keep_sweeping(mailbox, WATCH))
     runner = FlowRunner(
         flows,
         studio,
         directory=CustomerDirectory(base.database),
         callbacks=CallbackRequests(base.database, base.clock),
         clock=base.clock,
-        config=RunnerConfig(default_area=settings.centre.default_area),
+        mailbox=mailbox,
+        config=RunnerConfig(default_area=settings.centre.default_area, tone=pbx.prompts_dir(settings) / TONE),
         ears=ears,
     )
     survey = await build_survey(settings, base.database, base.clock, base.bus, voice)

@@ -1,6 +1,7 @@
 """What the menus need from outside."""
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from ivr.prompts.audio import Samples
@@ -77,6 +78,23 @@ class CallbackBook(Protocol):
         self, *, call_id: str, phone: Phone, customer_id: str | None = None, reason: str = ...
     ) -> str:
         """Store a wish; the same number asking again changes nothing. Returns the wish's id."""
+        ...
+
+
+class Mailbox(Protocol):
+    """Where messages of callers are kept."""
+
+    async def place(
+        self, *, call_id: str, phone: Phone | None, customer_id: str | None, origin: str
+    ) -> Path | None:
+        """Return where to record, without extension; ``None`` where there is no room.
+
+        What is recorded there is kept even if nobody comes back to say so.
+        """
+        ...
+
+    async def keep(self, path: Path) -> bool:
+        """Keep what was recorded; return whether somebody speaks in it. Never fails."""
         ...
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import assert_never
 
 import structlog
@@ -28,6 +29,8 @@ from ivr.domain.effects import (
     Piece,
     Pressed,
     Reason,
+    Recorded,
+    RecordMessage,
     ReportMenu,
     RequestCallback,
     Say,
@@ -41,7 +44,7 @@ from ivr.domain.engine import FlowRun
 from ivr.domain.flow import KEYS
 from ivr.listening import Hearing
 from ivr.lookups import CallerFacts
-from ivr.ports import CallbackBook, CallerDirectory, MenuEars, SynthesisFailed
+from ivr.ports import CallbackBook, CallerDirectory, Mailbox, MenuEars, SynthesisFailed
 from ivr.prompts.store import SoundFile
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.service import AFTER_QUEUE, FlowLibrary
@@ -68,11 +71,13 @@ class RunnerConfig:
         callback_deadline: longest wait for a callback request to be stored.
         default_area: area code of local numbers.
         tone: the sound before a recording, without extension.
+        tone: the sound before a recording, without extension.
     """
 
     lookup_deadline: timedelta = timedelta(milliseconds=200)
     callback_deadline: timedelta = timedelta(seconds=2)
     default_area: str | None = None
+    tone: Path | None = None
 
 
 class FlowRunner:
@@ -83,6 +88,7 @@ class FlowRunner:
         studio: their audio.
         directory: who has which number.
         callbacks: where wishes to be called back are kept.
+        mailbox: where messages are kept; without it nobody can leave one.
         clock: the time, for opening hours.
         ears: who listens to callers while a menu waits; without them only keys count.
     """
@@ -95,6 +101,7 @@ class FlowRunner:
         directory: CallerDirectory,
         callbacks: CallbackBook,
         clock: Clock,
+        mailbox: Mailbox | None = None,
         config: RunnerConfig | None = None,
         ears: MenuEars | None = None,
     ) -> None:
@@ -104,6 +111,7 @@ class FlowRunner:
         self._directory = directory
         self._callbacks = callbacks
         self._clock = clock
+        self.mailbox = mailbox
         self._config = config or RunnerConfig()
 
     def routes(self) -> Mapping[str, Handler]:
@@ -168,6 +176,11 @@ class FlowRunner:
     def ears(self) -> MenuEars | None:
         """Who listens to callers."""
         return self._ears
+
+    @property
+    def tone(self) -> Path | None:
+        """The sound before a recording."""
+        return self._config.tone
 
     @property
     def studio(self) -> Studio:
@@ -260,6 +273,8 @@ class _Call:
                 customer_id = self._facts.customer_id if own else None
                 noted = await self._runner.note_callback(self.call_id, phone, customer_id, reason)
                 return CallbackNoted() if noted else Broken(Reason.CALLBACK)
+            case RecordMessage():
+                return await self._record(effect)
             case ReportMenu() | ToQueue() | ToHangup():
                 raise TypeError(f"{type(effect).__name__} wants no answer")
             case _:
@@ -296,6 +311,36 @@ class _Call:
             key = await self._session.wait_for_digit(effect.wait)
             if key is None:
                 return Typed(typed)
+
+    async def _record(self, effect: RecordMessage) -> Input:
+        mailbox = self._runner.mailbox
+        # Announced first; who knows it presses a key.
+        await self._play(effect.pieces, barge_in=True)
+        path = None
+        if mailbox is not None:
+            path = await mailbox.place(
+                call_id=self.call_id,
+                phone=self._phone,
+                customer_id=self._facts.customer_id,
+                origin=f"{self._voiced.flow.name}/{effect.node}",
+            )
+        if mailbox is None or path is None:
+            return Broken(Reason.MAILBOX)
+        if self._runner.tone is not None:
+            try:
+                await self._session.stream_file(self._runner.tone, length=timedelta(seconds=1))
+            except AgiError as error:
+                if not self._session.usable:
+                    raise
+                log.warning("ivr_tone_not_played", call_id=self.call_id, error=error.message)
+        try:
+            await self._session.record_file(
+                path, escape="#", limit=effect.limit, beep=False, silence=effect.silence
+            )
+        finally:
+            # Also of a caller who hung up when they had said it.
+            heard = await asyncio.shield(mailbox.keep(path))
+        return Recorded(heard)
 
     async def _report(self, effect: Effect) -> None:
         if not isinstance(effect, ReportMenu):

@@ -132,6 +132,22 @@ class RequestCallback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMessage:
+    """Speak, then the tone, then record; answer with :class:`Recorded`, or :class:`Broken` without a place.
+
+    Attributes:
+        node: where in the flow it is left.
+        limit: the longest message.
+        silence: it ends when nothing was said for so long.
+    """
+
+    pieces: tuple[Piece, ...]
+    node: str
+    limit: timedelta
+    silence: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToQueue:
     """The end: speak and hand the call to a queue.
 
@@ -154,7 +170,7 @@ class ToHangup:
     cause: str = "flow"
 
 
-Effect = ReportMenu | Say | Ask | AskDigits | LookUp | RequestCallback | ToQueue | ToHangup
+Effect = ReportMenu | Say | Ask | AskDigits | LookUp | RequestCallback | RecordMessage | ToQueue | ToHangup
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +246,15 @@ class Reason(StrEnum):
     PROMPT = "prompt"
     RECORDS = "records"
     CALLBACK = "callback"
+    MAILBOX = "mailbox"
     ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The recording has ended; ``heard`` whether somebody spoke."""
+
+    heard: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,4 +264,4 @@ class Broken:
     reason: Reason
 
 
-Input = Start | Heard | Pressed | Silence | Spoke | Typed | LookedUp | CallbackNoted | Broken
+Input = Start | Heard | Pressed | Silence | Spoke | Typed | LookedUp | CallbackNoted | Recorded | Broken

@@ -24,6 +24,8 @@ from ivr.domain.effects import (
     Piece,
     Pressed,
     Reason,
+    Recorded,
+    RecordMessage,
     ReportMenu,
     RequestCallback,
     Say,
@@ -50,6 +52,7 @@ from ivr.domain.flow import (
     Queue,
     SetVariables,
     Switch,
+    Voicemail,
 )
 from ivr.domain.text import Literal, SlotFormat
 from ivr.domain.variables import filled
@@ -60,6 +63,8 @@ from kernel.spoken import spoken_count, spoken_digits
 # A caller in no hurry may press this many keys; then a person takes over.
 MAX_INPUTS = 120
 MAX_REPEATS = 5
+LEFT = "已留言"
+"""In the menu path of who left a message."""
 
 
 class RunState(StrEnum):
@@ -72,6 +77,7 @@ class RunState(StrEnum):
     COLLECTING = "collecting"
     LOOKING_UP = "looking_up"
     NOTING = "noting"
+    RECORDING = "recording"
     ENDED = "ended"
 
 
@@ -150,6 +156,11 @@ class FlowRun:
                 self.variables.update(variables)
                 to = node.outcomes.get(outcome)
                 return self._enter(to, now) if to else (self._fall_back(Reason.RECORDS),)
+            case Recorded(heard) if isinstance(node, Voicemail):
+                if not heard:
+                    return self._again(node, Reason.SILENCE, now)
+                report = ReportMenu(node=node.id, key="", label=LEFT)
+                return (report, *self._enter(node.next, now))
             case CallbackNoted() if isinstance(node, CallbackRequest):
                 return self._enter(node.next, now)
             case _:
@@ -158,6 +169,8 @@ class FlowRun:
     def _broken(self, reason: Reason, now: datetime) -> tuple[Effect, ...]:
         node = self._node
         if isinstance(node, CallbackRequest) and reason is Reason.CALLBACK and node.failed is not None:
+            return self._enter(node.failed, now)
+        if isinstance(node, Voicemail) and reason is Reason.MAILBOX and node.failed is not None:
             return self._enter(node.failed, now)
         return (self._fall_back(reason),)
 
@@ -215,6 +228,9 @@ class FlowRun:
                     max_digits=node.max_digits,
                     typed=typed if typed.isdigit() else "",
                 )
+            case Voicemail():
+                self.state = RunState.RECORDING
+                return RecordMessage(pieces=pieces, node=node.id, limit=node.limit, silence=node.wait)
             case Lookup():
                 self.state = RunState.LOOKING_UP
                 return LookUp(ask=node.ask)
@@ -326,7 +342,7 @@ class FlowRun:
             return (self._fall_back(reason),)
         before = self._pieces(node.silence if reason is Reason.SILENCE else node.wrong)
         effect = self._act(node)
-        if isinstance(effect, Ask | AskDigits):
+        if isinstance(effect, Ask | AskDigits | RecordMessage):
             effect = replace(effect, pieces=before + effect.pieces)
         return (effect,)
 
@@ -370,6 +386,7 @@ _ANSWERS: Mapping[RunState, tuple[type[Input], ...]] = {
     RunState.COLLECTING: (Typed,),
     RunState.LOOKING_UP: (LookedUp,),
     RunState.NOTING: (CallbackNoted,),
+    RunState.RECORDING: (Recorded,),
 }
 
 

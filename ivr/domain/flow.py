@@ -133,6 +133,31 @@ class Menu(Listening):
             yield Edge(self.failed, "failed")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voicemail(Listening):
+    """Records what the caller says after the tone; ``#``, a silence of ``wait`` or ``limit`` ends it.
+
+    Attributes:
+        next: where it goes once something was said.
+        limit: the longest message.
+        retries: how often it asks again when nobody spoke.
+        silence: prompts said before asking again.
+        failed: where it goes then, or when nothing can be recorded.
+    """
+
+    next: str
+    wait: timedelta = timedelta(seconds=4)
+    limit: timedelta = timedelta(seconds=120)
+    retries: int = 1
+    wrong: tuple[str, ...] = ()
+    silence: tuple[str, ...] = ()
+
+    def edges(self) -> Iterator[Edge]:
+        yield Edge(self.next, "next")
+        if self.failed is not None:
+            yield Edge(self.failed, "failed")
+
+
 class DigitFormat(StrEnum):
     """What collected digits must be."""
 

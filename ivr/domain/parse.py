@@ -27,6 +27,7 @@ from ivr.domain.flow import (
     SetVariables,
     Switch,
     Voice,
+    Voicemail,
 )
 from ivr.domain.opening import read_schedule
 from ivr.domain.parse_wishes import confirm_prompt, confirmations, read_wish, wishes_of
@@ -317,6 +318,21 @@ def _callback(fields: Fields, name: str, line: int) -> Node:
     )
 
 
+def _voicemail(fields: Fields, name: str, line: int) -> Node:
+    return Voicemail(
+        id=name,
+        line=line,
+        say=_spoken(fields),
+        next=_target(fields, "next"),
+        barge_in=fields.flag("barge_in", True),
+        wait=fields.seconds("silence_seconds", timedelta(seconds=4)),
+        limit=timedelta(seconds=fields.number("limit_seconds", 120, low=5, high=300)),
+        retries=fields.number("retries", 1, low=0, high=5),
+        silence=fields.words("silence"),
+        failed=fields.optional("failed"),
+    )
+
+
 def _queue(fields: Fields, name: str, line: int) -> Node:
     timeout = fields.number("timeout_seconds", 0, low=0, high=3600)
     return Queue(
@@ -343,6 +359,7 @@ _READERS: Mapping[str, Callable[[Fields, str, int], Node]] = {
     "switch": _switch,
     "lookup": _lookup,
     "callback_request": _callback,
+    "voicemail": _voicemail,
     "queue": _queue,
     "hangup": _hangup,
 }

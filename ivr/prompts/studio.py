@@ -21,6 +21,7 @@ DIALPLAN_PROMPTS: Mapping[str, str] = {
     "huifang-fallback": "非常抱歉，系统繁忙，正在为您转接人工客服，请稍候。",
     "huifang-apology": "非常抱歉，现在没有客服人员可以接听您的电话，请您稍后再拨。感谢您的来电，再见。",
     "huifang-call-again": "您好，非常抱歉，现在暂时无法为您接通，我们稍后再与您联系。打扰您了，再见。",
+    "huifang-waiting": "让您久等了，请继续等待。想给我们留言请按2。",
     "huifang-goodbye": "感谢您的接听，再见。",
     "huifang-connecting": "您好，正在为您接通客户，请稍候。",
     "huifang-no-customer": "客户的电话没有接通，请稍后再拨。",

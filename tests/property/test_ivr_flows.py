@@ -18,6 +18,8 @@ from ivr.domain.effects import (
     LookUp,
     Pressed,
     Reason,
+    Recorded,
+    RecordMessage,
     ReportMenu,
     RequestCallback,
     Say,
@@ -60,6 +62,8 @@ def answer(data: st.DataObject, wanted: object) -> Input:
         outcome = data.draw(st.sampled_from([*LOOKUPS[wanted.ask].outcomes, "failed"]))
         found = {name: f"<{name}>" for name in LOOKUPS[wanted.ask].gives} if outcome == "found" else {}
         return LookedUp(outcome, found)
+    if isinstance(wanted, RecordMessage):
+        return Recorded(data.draw(st.booleans())) if data.draw(st.booleans()) else Broken(Reason.MAILBOX)
     assert isinstance(wanted, RequestCallback)
     return Broken(Reason.CALLBACK) if data.draw(st.booleans()) else CallbackNoted()
 

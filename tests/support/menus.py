@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ivr.ports import Synthesiser
+from ivr.ports import Mailbox, Synthesiser
 from ivr.prompts.stock import Stock
 from ivr.prompts.store import PromptStore
 from ivr.prompts.studio import Studio
@@ -143,7 +143,9 @@ def library(
 
 
 @asynccontextmanager
-async def running_menus(folder: Path, database: Database, clock: Clock) -> AsyncIterator[Menus]:
+async def running_menus(
+    folder: Path, database: Database, clock: Clock, *, mailbox: Mailbox | None = None
+) -> AsyncIterator[Menus]:
     """Publish the delivered flows and serve them on a free port."""
     voice, bus = ToneVoice(), Bus()
     flows, studio, store = library(folder, database, clock, voice=voice, bus=bus)
@@ -156,6 +158,7 @@ async def running_menus(folder: Path, database: Database, clock: Clock) -> Async
         directory=directory,
         callbacks=callbacks,
         clock=clock,
+        mailbox=mailbox,
         config=RunnerConfig(default_area="010"),
     )
     server = AgiServer(AgiConfig(port=0, command_timeout=timedelta(seconds=1)), runner.routes())
