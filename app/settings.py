@@ -215,6 +215,11 @@ class CentreSettings(Section):
         decimal_places=2,
         description="More than so many yuan of compensation only the general manager decides.",
     )
+    sheet_number: Literal["never", "asked", "always"] = Field(
+        "asked",
+        description="Whether the captain reads the customer's whole number on the sheet of an open repair: "
+        "never, when asked for, or always; written down. They call through the company's number without.",
+    )
     short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
     wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up; for new queues that do not say.")
     ring_no_answer_limit: int = Field(

@@ -44,6 +44,7 @@ def web_settings(settings: Settings) -> WebSettings:
         answers_dir=settings.data_dir / "answers",
         messages_dir=settings.data_dir / "messages",
         recordings_dir=settings.data_dir / "recordings",
+        sheet_number=settings.centre.sheet_number,
         compensation_threshold=settings.centre.compensation_threshold,
         retention=policy_of(settings),
         warranty_terms=own_or_shipped(folder / "warranty_terms.yaml", parse_terms, shipped_terms),

@@ -1,6 +1,8 @@
 """Lists of the repair network, page by page: points, spare parts, monthly accounts, quality feedback."""
 
+from collections.abc import Collection
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +23,8 @@ from crm.repair_point_views import (
 from kernel.access import Actor, Permission
 from kernel.clock import Clock
 from kernel.db import Database
+from kernel.errors import NotFound
+from kernel.ids import is_ulid
 from kernel.paging import MAX_PAGE, By, Page, cut, ordered
 
 POINTS = (By(RepairPoint.district), By(RepairPoint.name), By(RepairPoint.id))
@@ -69,6 +73,39 @@ class PointLists:
             query = query.where(RepairPoint.active, RepairPoint.valid_from <= today, lasts)
         rows = await self._rows(actor, query, RepairPoint, POINTS, cursor, limit)
         return cut([point_view(row, today) for (row,) in rows], _size(limit), lambda view: view.point_id)
+
+    async def point(self, actor: Actor, point_id: str) -> PointView:
+        """Return one point. Raises NotFound."""
+        actor.need(Permission.PROJECTS_VIEW)
+        async with self._database.session() as session:
+            row = await session.get(RepairPoint, point_id) if is_ulid(point_id) else None
+            if row is None:
+                raise NotFound("no such repair point", field="point_id")
+            return point_view(row, self._today())
+
+    async def names(self, actor: Actor, point_ids: Collection[str]) -> dict[str, str]:
+        """Return id → name of points."""
+        actor.need(Permission.PROJECTS_VIEW)
+        query = select(RepairPoint.id, RepairPoint.name).where(RepairPoint.id.in_(point_ids))
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).all() if point_ids else ()
+        return {str(key): str(name) for key, name in rows}
+
+    async def month_of(self, actor: Actor, month: str, point_ids: Collection[str]) -> dict[str, AccountView]:
+        """Return id → the month of points, of those that have it."""
+        actor.need(Permission.PROJECTS_VIEW)
+        query = accounts_query(MonthlyAccount.month == month, MonthlyAccount.point_id.in_(point_ids))
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).all() if point_ids else ()
+        return {view.point_id: view for view in (account_view(*row) for row in rows)}
+
+    async def month_sums(self, actor: Actor, month: str) -> tuple[Decimal, Decimal]:
+        """Return what all points together were to cost in a month, and did."""
+        actor.need(Permission.PROJECTS_VIEW)
+        sums = select(func.sum(MonthlyAccount.budget), func.sum(MonthlyAccount.actual))
+        async with self._database.session() as session:
+            row = (await session.execute(sums.where(MonthlyAccount.month == month))).one()
+        return row[0] or Decimal(0), row[1] or Decimal(0)
 
     async def parts(
         self,

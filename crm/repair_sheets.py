@@ -4,6 +4,7 @@ Crews are no users: customer service prints it for them, or reads from it on the
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import select
 
@@ -20,27 +21,45 @@ from kernel.phone import mask
 class RepairSheet:
     """What the sheet shows; ``phone`` is the customer's preferred number, whole or masked.
 
+    ``may_ask``: the whole number is there for who asks for it.
     ``crew_head``: of the crew that repairs; none while the captain does it with people of his own.
     """
 
     view: RepairView
     phone: str | None
+    may_ask: bool
     project_manager: str | None
     crew_head: str | None
 
 
 class RepairSheets:
-    """Makes the sheets."""
+    """Makes the sheets.
 
-    def __init__(self, store: RepairStore, reader: RepairReader) -> None:
+    Args:
+        shown: whether whoever repairs reads the whole number: ``never``, when ``asked``, or ``always``. They
+            call the customer through the company's number without it.
+    """
+
+    def __init__(
+        self,
+        store: RepairStore,
+        reader: RepairReader,
+        *,
+        shown: Literal["never", "asked", "always"] = "asked",
+    ) -> None:
         self._store = store
         self._reader = reader
+        self._shown = shown
 
-    async def sheet(self, actor: Actor, case_id: str) -> RepairSheet:
+    async def sheet(self, actor: Actor, case_id: str, *, asked: bool = False) -> RepairSheet:
         """Return the sheet of a repair.
 
-        The customer's whole number is on it for who may see whole numbers, and for the department that the
-        repair is with, as long as there is something to call about; that is logged.
+        The customer's whole number is on it for who may see whole numbers; and for the department that the
+        repair is with, as long as there is something to call about, as the centre's setting says. Whenever it
+        is shown, that is logged.
+
+        Args:
+            asked: the whole number is asked for.
 
         Raises:
             Forbidden: the role sees no cases.
@@ -56,7 +75,10 @@ class RepairSheets:
             project = await session.get(Project, view.case.project_id) if view.case.project_id else None
             crew = await session.get(Crew, crew_id) if crew_id else None
         calls = actor.department == view.case.department and view.case.closed_at is None
-        whole = actor.can(Permission.PHONES_FULL) or (calls and actor.can(Permission.REPAIRS_WORK))
+        works = calls and actor.can(Permission.REPAIRS_WORK) and not actor.can(Permission.PHONES_FULL)
+        whole = actor.can(Permission.PHONES_FULL) or (
+            works and (self._shown == "always" or (asked and self._shown == "asked"))
+        )
         if whole and phone is not None:
             async with self._store.database.transaction() as session:
                 await self._store.journal.note(
@@ -65,6 +87,7 @@ class RepairSheets:
         return RepairSheet(
             view=view,
             phone=phone if whole or phone is None else mask(phone),
+            may_ask=works and not whole and phone is not None and self._shown == "asked",
             project_manager=project.project_manager if project else None,
             crew_head=crew.head if crew else None,
         )

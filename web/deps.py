@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -60,6 +60,7 @@ class WebSettings:
         service_hours: when limits of the service clock run.
         limit_set: the limit set of new records until another is chosen.
         compensation_threshold: more than so many yuan only the general manager decides.
+        sheet_number: whether the captain reads whole numbers on sheets: never, asked or always.
         files_dir: where photos and scans lie.
         answers_dir: where recorded answers lie.
         messages_dir: where the messages lie that callers left.
@@ -90,6 +91,7 @@ class WebSettings:
     service_hours: ServiceHours = field(default_factory=ServiceHours)
     limit_set: str = "A"
     compensation_threshold: Decimal = Decimal("2000.00")
+    sheet_number: Literal["never", "asked", "always"] = "asked"
     files_dir: Path = Path(".data/files")
     answers_dir: Path = Path(".data/answers")
     messages_dir: Path = Path(".data/messages")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crm.domain.repair_cost import CostState
+from crm.repair_sheets import RepairSheets
 from crm.repair_views import RepairView
 from kernel.audit import AuditLog
 from kernel.clock import FakeClock
@@ -153,6 +154,7 @@ async def test_more_repairs_than_a_page_holds_are_all_there_the_most_urgent_firs
     for begin in range(3):
         _, page = await get(office, "captain", f"/captain?from={begin}")
         seen.append([repair.no for repair in repairs if repair.no in page])
+        assert '先联系客户 <span class="num muted">3</span>' in page, "of all, not of this page"
         assert (f"/captain?from={begin + 1}" in page) == (begin < 2)
     assert seen == [[repair.no] for repair in repairs]
 
@@ -168,11 +170,26 @@ async def test_R2_the_sheet_for_whoever_repairs_has_the_reason_in_its_corner(off
     assert "****" in page  # customer service hands it to a crew: §6.4
     assert path in (await get(office, "captain", f"/captain/{repair.case_id}"))[1]
     assert path in (await get(office, "spc", f"/cases/{repair.case_id}"))[1]
-    # Who has to call the customer reads the whole number, and that is written down.
+    # Who repairs calls through the company's number; the whole one is for the asking, and written down.
+    log = AuditLog(office.stage.database, office.clock)
+
+    async def shown() -> int:
+        return [entry.action for entry in await log.recent()].count("phones_shown")
+
     _, page = await get(office, "captain", path)
-    assert "****" not in page
-    shown = [entry.action for entry in await AuditLog(office.stage.database, office.clock).recent()]
-    assert shown.count("phones_shown") == 1
+    assert "****" in page and "显示完整号码" in page and 'id="customer-call"' in page
+    assert await shown() == 0
+    status, _, page = await post(office, "captain", path, {})
+    assert status == 200 and "****" not in page and "显示完整号码" not in page
+    assert await shown() == 1
+    status, _, page = await post(office, "spc", path, {})
+    assert "****" in page and await shown() == 1, "who may not read it asks in vain"
+    services = office.crm.repairs
+    never = RepairSheets(services.store, services.reader, shown="never")
+    found = await never.sheet(office.who("captain"), repair.case_id, asked=True)
+    assert ("*" in str(found.phone), found.may_ask) == (True, False)
+    always = RepairSheets(services.store, services.reader, shown="always")
+    assert "*" not in str((await always.sheet(office.who("captain"), repair.case_id)).phone)
     assert (await get(office, "head", path))[0] == 404
     complaint = await office.new()
     assert (await get(office, "spc", f"/cases/{complaint.case_id}/sheet"))[0] == 404

@@ -1,5 +1,6 @@
 """Quality deposits by rules: posted once per project, never edited (domain.md §1.5)."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from kernel.ids import new_ulid
 from tests.support.office import OfficeStage
 from tests.support.office_web import get, post, signed_in
 from tests.support.web_stage import web_stage
+from web.pages.lists import deposits
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -165,10 +167,16 @@ async def test_who_may_and_what_cannot_be(office: OfficeStage) -> None:
         assert refused.value.field in wrong
 
 
-async def test_page_and_api(office: OfficeStage) -> None:
+async def test_page_and_api(office: OfficeStage, monkeypatch: pytest.MonkeyPatch) -> None:
     _, page = await get(office, "manager", HERE)
     assert f'action="{HERE}/steps/rule"' in page
     assert f'action="{HERE}/steps/run"' not in page
+    monkeypatch.setattr(deposits, "CREWS", 1)
+    _, first = await get(office, "manager", HERE)
+    (onward,) = re.findall(HERE + r"\?cursor=\w+", first)
+    _, second = await get(office, "manager", onward)
+    crews = [re.findall(r'tap-head"><b>([^<]+)', one) for one in (first, second)]
+    assert [len(one) for one in crews] == [1, 1] and crews[0] != crews[1]
     form = {
         "version": "0",
         "valid_from": "2026-05-01",

@@ -18,7 +18,7 @@ from crm.tables import Crew
 from kernel.access import Actor
 from kernel.clock import FakeClock
 from kernel.db import Database
-from kernel.errors import Invalid
+from kernel.errors import Invalid, NotFound
 from kernel.ids import new_ulid
 from kernel.paging import Page
 from tests.support.people import MANAGER, make_desk
@@ -97,6 +97,14 @@ async def test_the_repair_network_page_by_page(sqlite: Database, clock: FakeCloc
             session.add(
                 PointVisit(id=new_ulid(), point_id=point.id, kind=next(iter(VisitKind)), topic="x", **planned)
             )
+    assert await lists.point(MANAGER, point.id) in await network.points(MANAGER)
+    with pytest.raises(NotFound):
+        await lists.point(MANAGER, new_ulid())
+    assert await lists.names(MANAGER, {point.id}) == {point.id: "点4"}
+    assert [one.month for one in (await lists.month_of(MANAGER, "2026-02", [point.id])).values()] == [
+        "2026-02"
+    ]
+    assert await lists.month_sums(MANAGER, "2026-02") == (Decimal(500), Decimal(0))
     for limit in (1, 2, 5, 20):
         assert await walked(lists.points, limit=limit) == await network.points(MANAGER)
         valid = await walked(lists.points, valid_only=True, limit=limit)

@@ -17,6 +17,8 @@ from web.pages.shell import render
 from web.permissions import Permission, requires
 
 HERE = "/lists/deposits"
+CREWS = 60
+"""Crews on a page."""
 USUAL = {"percent": "3", "cap": "20000", "initial": "10000", "release_months": "25", "floor": "5000"}
 
 
@@ -88,12 +90,19 @@ async def take(request: web.Request) -> web.StreamResponse:
 
 async def _page(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
     actor, book = current_actor(request), request.app[CRM].repairs.deposit_rules
+    cursor = request.query.get("cursor") or None
+    try:
+        page = await book.crews(actor, cursor=cursor, limit=CREWS)
+    except Invalid:
+        cursor, page = None, await book.crews(actor, limit=CREWS)
     rules, today = await book.rules(actor), book.today()
     start = USUAL | {"valid_from": today.isoformat()}
     done = STEPS.get(request.query.get("done", ""))
     context = {
         "tabs": tabs_of(current_user(request)),
-        "crews": (await book.crews(actor)).items,
+        "crews": page.items,
+        "more": f"{HERE}?cursor={page.next_cursor}#accounts" if page.next_cursor else "",
+        "first": f"{HERE}#accounts" if cursor else "",
         "rules": rules,
         "current": rule_on(rules, today),
         "steps": [

@@ -1,11 +1,12 @@
 """The repair-point network: agreements, spare parts, monthly accounts, quality feedback (domain.md §1.13)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -40,6 +41,10 @@ from web.pop import readable
 
 HERE = "/lists/repair-points"
 NEW = "new"
+POINTS = 100
+FEEDBACK_ROWS = 50
+PARTS = 50
+"""Rows of a page."""
 FILES = "files"
 """The form that takes files of the agreement."""
 
@@ -143,17 +148,19 @@ def _done(request: web.Request) -> str:
 
 
 async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
-    actor, network = current_actor(request), request.app[CRM].repair_points
-    today = network.today()
-    month = request.query.get("month", "")
+    actor, lists = current_actor(request), request.app[CRM].point_lists
+    today = request.app[CRM].repair_points.today()
+    asked = {name: request.query.get(name, "")[:40] for name in ("month", "cursor", "feedback")}
+    month = asked["month"] or f"{today:%Y-%m}"
     try:
-        feedback = await network.feedback(actor, month or f"{today:%Y-%m}")
+        feedback = await lists.feedback(actor, month, cursor=asked["feedback"] or None, limit=FEEDBACK_ROWS)
+        page = await lists.points(actor, cursor=asked["cursor"] or None, limit=POINTS)
     except Invalid:
-        month = ""
-        feedback = await network.feedback(actor, f"{today:%Y-%m}")
-    month = month or f"{today:%Y-%m}"
-    accounts = await network.accounts(actor, month=month)
-    points = await network.points(actor)
+        asked, month = dict.fromkeys(asked, ""), f"{today:%Y-%m}"
+        feedback = await lists.feedback(actor, month, limit=FEEDBACK_ROWS)
+        page = await lists.points(actor, limit=POINTS)
+    points = page.items
+    budget, actual = await lists.month_sums(actor, month)
     sees_costs = actor.can(Permission.DEPOSITS_VIEW)
     groups: dict[str, list[PointView]] = defaultdict(list)
     for point in points:
@@ -176,17 +183,23 @@ async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     context = {
         "tabs": tabs_of(current_user(request)),
         "groups": sorted(groups.items()),
-        "accounts": {account.point_id: account for account in accounts},
-        "budget": sum((account.budget for account in accounts), Decimal(0)),
-        "actual": sum((account.actual or Decimal(0) for account in accounts), Decimal(0)),
+        "accounts": await lists.month_of(actor, month, [point.point_id for point in points]),
+        "budget": budget,
+        "actual": actual,
+        "first": _way(asked | {"cursor": ""}) if asked["cursor"] else "",
+        "more": _way(asked | {"cursor": page.next_cursor}) if page.next_cursor else "",
+        "first_feedback": _way(asked | {"feedback": ""}) + "#quality" if asked["feedback"] else "",
+        "more_feedback": _way(asked | {"feedback": feedback.next_cursor}) + "#quality"
+        if feedback.next_cursor
+        else "",
         "month": month,
         "figures": shown_figures(await request.app[CRM].point_figures.month(actor, month))
         if sees_costs
         else None,
         "may_export": sees_costs and actor.can(Permission.EXPORT),
-        "feedback": feedback,
+        "feedback": feedback.items,
         "names": await departments(request),
-        "points": {point.point_id: point.name for point in points},
+        "points": await lists.names(actor, {row.point_id for row in feedback.items if row.point_id}),
         "readable": readable,
         "steps": steps,
         "done_text": _done(request),
@@ -194,15 +207,22 @@ async def _list(request: web.Request, tried: RowAttempt, *, status: int = 200) -
     return render(request, "lists/points.html", context, status=status)
 
 
+def _way(asked: Mapping[str, str | None]) -> str:
+    kept = {name: value for name, value in asked.items() if value}
+    return f"{HERE}?{urlencode(kept)}" if kept else HERE
+
+
 async def one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> web.StreamResponse:
     """Return a point's page, after a refused form with what was written."""
     point_id = request.match_info["point_id"][:40]
     actor, network = current_actor(request), request.app[CRM].repair_points
-    point = next((one for one in await network.points(actor) if one.point_id == point_id), None)
-    if point is None:
-        raise NotFound("no such repair point", field="point_id")
+    lists, earlier = request.app[CRM].point_lists, request.query.get("parts", "")[:40]
+    point = await lists.point(actor, point_id)
     accounts = await network.accounts(actor, point_id=point_id)
-    parts = await network.parts(actor, point_id)
+    try:
+        parts = await lists.parts(actor, point_id, cursor=earlier or None, limit=PARTS)
+    except Invalid:
+        parts = await lists.parts(actor, point_id, limit=PARTS)
     today = network.today()
     steps: list[ShownStep] = []
     if actor.can(PERMISSIONS["move"]):
@@ -244,7 +264,9 @@ async def one(request: web.Request, tried: RowAttempt, *, status: int = 200) -> 
         "point": point,
         "phone": readable(point.phone),
         "stock": await crm.point_figures.stock(actor, point_id),
-        "parts": parts,
+        "parts": parts.items,
+        "more_parts": f"{HERE}/{point_id}?parts={parts.next_cursor}#parts" if parts.next_cursor else "",
+        "first_parts": f"{HERE}/{point_id}#parts" if earlier else "",
         "part_kinds": labels.words(PART_KINDS),
         "accounts": [(account, _of_account(actor, tried, account)) for account in accounts],
         "steps": steps,

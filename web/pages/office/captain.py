@@ -1,6 +1,6 @@
 """The repair captain's telephone: whom to call, where to go, one repair with its visit (domain.md §2.4)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -89,16 +89,16 @@ async def show(request: web.Request) -> web.StreamResponse:
     part = where_of("/captain", request.query, len(wanted))
     shown = sorted(wanted, key=_urgency)[part.begin : part.end]
     proposed = {item.case_id for item in reroute}
-    to_call = [item for item in shown if item.status in {_S.ROUTED, _S.NOTIFIED, _S.CONTACTED}]
-    visits = [item for item in shown if item.status is _S.APPOINTED and item.appointed_from is not None]
     owed = {item.case_id for item in to_cost}
-    rest = [item for item in shown if item.status in {_S.VISITED, _S.CALLBACK} and item.case_id not in owed]
+    parts = _parts(shown, proposed, owed)
+    counts = {name: len(items) for name, items in _parts(wanted, proposed, owed).items()}
     context = {
         "reroute": _cards(reroute, now) if not part.begin else [],
-        "to_call": _by_due(_cards((item for item in to_call if item.case_id not in proposed), now)),
-        "days": _days(visits, now, zone),
+        "to_call": _by_due(_cards(parts["to_call"], now)),
+        "days": _days(parts["visits"], now, zone),
         "to_cost": _by_due(_cards(to_cost, now)) if not part.begin else [],
-        "rest": _cards(rest, now),
+        "rest": _cards(parts["rest"], now),
+        "counts": counts,
         "districts": districts,
         "district": district,
         "sees_deposits": actor.can(Permission.DEPOSITS_VIEW),
@@ -107,6 +107,21 @@ async def show(request: web.Request) -> web.StreamResponse:
         "first": part.first,
     }
     return render(request, "office/captain.html", context)
+
+
+def _parts(
+    items: Iterable[RepairBrief], proposed: Collection[str], owed: Collection[str]
+) -> dict[str, list[RepairBrief]]:
+    """Return repairs by what is to be done next; costs and re-routes have lists of their own."""
+    found: dict[str, list[RepairBrief]] = {"to_call": [], "visits": [], "rest": []}
+    for item in items:
+        if item.status in {_S.ROUTED, _S.NOTIFIED, _S.CONTACTED} and item.case_id not in proposed:
+            found["to_call"].append(item)
+        elif item.status is _S.APPOINTED and item.appointed_from is not None:
+            found["visits"].append(item)
+        elif item.status in {_S.VISITED, _S.CALLBACK} and item.case_id not in owed:
+            found["rest"].append(item)
+    return found
 
 
 def _urgency(item: RepairBrief) -> tuple[datetime, str]:
