@@ -29,6 +29,8 @@ MAX_PHRASES = 120
 
 _HINT = 0.92
 _BOTH = 0.78
+_CLEARLY = 0.15
+"""What fits so much worse does not count beside what fits best."""
 _NOT = re.compile(r"(?:不是|不要|不想|不用|不需要|没有|没|别|不)(?:我)?(?:想|要|去|再)*$")
 _ASKS = re.compile(r"(?:能不能|可不可以|要不要|是不是|可以不可以)$")
 _SAYS_NO = re.compile(r"^(?:嗯|哦|啊|[\s，,。])*(?:不是的?|不对|错了|不|没有)(?:啊|呀|了)?[\s，,。！]*")
@@ -135,9 +137,14 @@ class Wishes:
         option, fits = ranked[0]
         top = max(fits, key=lambda fit: (fit.weight, len(fit.phrase.sounds)))
         sure = top.weight
-        others = ranked[1:]
-        if any(_named(fits) == _named(more) or option in self.options[one].over for one, more in others):
-            sure = min(sure, _BOTH)
+        for one, more in ranked[1:]:
+            if max(fit.weight for fit in more) < top.weight - _CLEARLY:
+                continue
+            if option in self.options[one].over:
+                # Only hinted at, but it would win: that is what the caller is asked about.
+                option, top, sure = one, max(more, key=lambda fit: fit.weight), min(sure, _BOTH)
+            elif _named(fits) == _named(more):
+                sure = min(sure, _BOTH)
         if confidence is not None and confidence < UNCLEAR:
             sure = min(sure, _BOTH)
         return Understood(option, round(sure, 2), top.phrase.text) if sure >= MAYBE else None
@@ -284,6 +291,9 @@ _NEAR = ({"f", "h"}, {"j", "q"}, {"z", "c"}, {"b", "p"}, {"d", "t"}, {"g", "k"},
 _NEAR_TOO = ({"ch", "q"}, {"sh", "x"}, {"l", "r"}, {"s", "x"})
 
 
+_NEAR_ENDS = ({"ao", "ou"}, {"uo", "ou"}, {"ou", "u"}, {"uo", "o"}, {"e", "uo"}, {"i", "ei"}, {"un", "en"})
+
+
 @lru_cache(maxsize=65536)
 def unlike(one: str, other: str) -> float:
     """Return how much two syllables differ: 0 the same, 0.1 what many do not tell apart, 1 quite another."""
@@ -298,8 +308,8 @@ def unlike(one: str, other: str) -> float:
         return 0.1
     if same_end and {first, second} in (*_NEAR, *_NEAR_TOO):
         return 0.4
-    if same_begin and first and rest[-1:] == end[-1:]:
-        return 0.55
+    if like_begin and first and ({rest, end} in _NEAR_ENDS or rest[-1:] == end[-1:]):
+        return 0.5
     return 0.7 if same_end and rest else 1.1
 
 

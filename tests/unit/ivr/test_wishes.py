@@ -71,6 +71,13 @@ def test_what_is_denied_is_not_wished() -> None:
     assert asked.option == "1"
 
 
+def test_a_hint_that_would_win_is_what_the_caller_is_asked_about() -> None:
+    wishes = Wishes({"1": Wish(("投诉",)), "3": Wish(("进度",), ("上次",), ("1",))})
+    found = wishes.understand("我上次投诉过", 0.9)
+    assert found is not None
+    assert (found.option, found.sure) == ("3", False)
+
+
 def test_the_longer_phrase_wins_and_over_decides() -> None:
     wishes = Wishes({"1": Wish(("投诉",)), "2": Wish(("投诉进度",)), "3": Wish(("催一下",), (), ("1",))})
     longer, over = wishes.understand("我问投诉进度"), wishes.understand("我的投诉催一下")
