@@ -82,6 +82,7 @@ STEPS = {
     "standstill": N_("停工或复工"),
     "revisited": N_("安排再次回访"),
     "regraded": N_("按客户等级和投诉轻重调整"),
+    "spoke_of_problem": N_("留言反映问题，结果改为不满意"),
     "put_off": N_("推后"),
     "number_corrected": N_("号码已更正"),
     "next_none": N_("不设下次回访"),
