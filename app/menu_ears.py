@@ -7,11 +7,10 @@ way of the call, and it is gone with the socket. Nothing that is heard here is s
 
 import asyncio
 from array import array
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -162,7 +161,7 @@ class CallerEar:
 
     def start(self) -> None:
         """Have the caller's sound brought."""
-        self._spawn(self._begin())
+        self._spawn(self._begin)
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
@@ -204,10 +203,10 @@ class CallerEar:
         else:
             MENUS.labels("opened").inc()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         async def guarded() -> None:
             try:
-                await work
+                await work()
             except Exception as error:  # a border: whatever breaks here, the menu has its keys
                 log.error("menu_ear_failed", error=type(error).__name__, exc_info=True)
 
@@ -217,7 +216,7 @@ class CallerEar:
 
     def opened(self) -> None:
         """Take that sound follows."""
-        self._spawn(self._ear.run())
+        self._spawn(self._ear.run)
 
     def sound(self, pcm: bytes) -> None:
         """Take sound."""
