@@ -24,6 +24,7 @@ from crm.improvement_files import ImprovementEvidence
 from crm.improvements import Improvements
 from crm.journal import Journal
 from crm.knowledge import Knowledge
+from crm.legal_holds import LegalHolds
 from crm.limit_lists import LimitLists
 from crm.limits import LimitBook
 from crm.materials import Materials
@@ -128,6 +129,7 @@ class CrmServices:
     voices: Voices
     materials: Materials
     retention: Retention
+    holds: LegalHolds
     data_requests: DataRequests
     duty: Duty
     repeat_calls: RepeatCalls
@@ -253,6 +255,7 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
                 personal=PERSONAL,
             )
         ),
+        holds=LegalHolds(office),
         data_requests=DataRequests(office, limits, retention),
         handoff_links=HandoffLinks(deps.database, deps.clock, journal, complaints.handoffs, members),
         voicemail=VoiceMail(office),

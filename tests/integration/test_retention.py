@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from callback_campaigns.retention import CallbackCalls
 from crm.attachment_tables import AttachmentRow
 from crm.domain.retention import RetentionClass, shipped_retention
+from crm.legal_holds import LegalHolds
 from crm.people_tables import ConsentRow
 from crm.retention import Retention
 from crm.retention_tables import ErasureRow
@@ -126,7 +127,7 @@ async def test_what_has_ended_is_gone_and_the_figures_stay(
     still_open = await case(desk, owner, closed=None)
     major = await case(desk, owner, closed=datetime(2018, 2, 20, tzinfo=UTC), major=True)
     younger = await case(desk, owner, closed=datetime(2018, 2, 3, tzinfo=UTC))
-    await retention.hold(MANAGER, younger, "法院来函")
+    await LegalHolds(desk.office).hold(MANAGER, younger, "法院来函")
     now = clock.now()
     routine = await call(desk, now - timedelta(days=181), owner)
     fresh = await call(desk, now - timedelta(days=179), owner)
@@ -158,25 +159,26 @@ async def test_what_has_ended_is_gone_and_the_figures_stay(
 
 
 async def test_MAJOR_is_held_until_the_manager_releases_it(desk: Desk, retention: Retention) -> None:
+    holds = LegalHolds(desk.office)
     owner = (await desk.customer("王建军", "13800138001")).customer_id
     major = await case(desk, owner, closed=datetime(2010, 3, 20, tzinfo=UTC), major=True)
     assert await retention.run_once() == {}
     with pytest.raises(Forbidden):
-        await retention.release(AGENT, major, "官司结束")
-    released = await retention.release(MANAGER, major, "官司结束")
+        await holds.release(AGENT, major, "官司结束")
+    released = await holds.release(MANAGER, major, "官司结束")
     assert (released.released_by, released.release_reason) == (MANAGER.name, "官司结束")
     with pytest.raises(Conflict):
-        await retention.release(MANAGER, major, "再一次")
-    held = await retention.hold(MANAGER, major, "又来函")
+        await holds.release(MANAGER, major, "再一次")
+    held = await holds.hold(MANAGER, major, "又来函")
     assert held.released_at is None
     with pytest.raises(Conflict):
-        await retention.hold(MANAGER, major, "再一次")
+        await holds.hold(MANAGER, major, "再一次")
     assert await retention.run_once() == {}
     with pytest.raises(Conflict):  # whoever read the page before it was held anew
-        await retention.release(MANAGER, major, "官司结束", hold_id=released.hold_id)
-    await retention.release(MANAGER, major, "官司结束", hold_id=held.hold_id)
+        await holds.release(MANAGER, major, "官司结束", hold_id=released.hold_id)
+    await holds.release(MANAGER, major, "官司结束", hold_id=held.hold_id)
     assert await retention.run_once() == {("case", "CASE"): 1}
-    assert [one.reason for one in await retention.holds(MANAGER, major)] == ["又来函", "重大客诉"]
+    assert [one.reason for one in await holds.holds(MANAGER, major)] == ["又来函", "重大客诉"]
 
 
 async def test_the_proof_of_a_withdrawn_consent_ends_with_the_warranty(

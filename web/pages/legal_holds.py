@@ -44,7 +44,7 @@ async def release(request: web.Request) -> web.StreamResponse:
 async def _take(request: web.Request, name: str) -> web.StreamResponse:
     form, case_id = await forms.read_form(request), request.match_info["case_id"]
     reason = forms.text(form, "reason")
-    desk, actor = request.app[CRM].retention, current_actor(request)
+    desk, actor = request.app[CRM].holds, current_actor(request)
     try:
         if name == "hold":
             await desk.hold(actor, case_id, reason)
@@ -65,7 +65,7 @@ async def _page(
     request: web.Request, problem: str = "", typed: str = "", *, status: int = 200
 ) -> web.Response:
     app, actor, case_id = request.app, current_actor(request), request.match_info["case_id"]
-    holds = await app[CRM].retention.holds(actor, case_id)
+    holds = await app[CRM].holds.holds(actor, case_id)
     case = await app[CRM].cases.get(actor, case_id)
     context = {
         "case": case,

@@ -59,7 +59,7 @@ class HoldList(Out):
 )
 async def list_legal_holds(call: Call[NoQuery]) -> HoldList:
     """Return the holds."""
-    found = await call.request.app[CRM].retention.holds(call.actor, call.request.match_info["case_id"])
+    found = await call.request.app[CRM].holds.holds(call.actor, call.request.match_info["case_id"])
     return HoldList(items=tuple(HoldOut.model_validate(one) for one in found))
 
 
@@ -78,9 +78,7 @@ async def hold_case(call: Call[NoQuery]) -> HoldOut:
     """Hold a case."""
     given = call.body(HoldIn)
     case_id = call.request.match_info["case_id"]
-    return HoldOut.model_validate(
-        await call.request.app[CRM].retention.hold(call.actor, case_id, given.reason)
-    )
+    return HoldOut.model_validate(await call.request.app[CRM].holds.hold(call.actor, case_id, given.reason))
 
 
 @operation(
@@ -95,7 +93,7 @@ async def hold_case(call: Call[NoQuery]) -> HoldOut:
 async def release_case(call: Call[NoQuery]) -> HoldOut:
     """Release a case."""
     given = call.body(HoldReleaseIn)
-    case_id, desk = call.request.match_info["case_id"], call.request.app[CRM].retention
+    case_id, desk = call.request.match_info["case_id"], call.request.app[CRM].holds
     return HoldOut.model_validate(
         await desk.release(call.actor, case_id, given.reason, hold_id=given.hold_id)
     )
