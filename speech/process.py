@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -276,6 +277,10 @@ class RecogniserProcess:
             library = ENGINES[self.engine].library
             return EngineMissing(
                 f"the Python package {library} does not start ({message}): install the product again"
+            )
+        if code == "disk_full":
+            return RecogniserLost(
+                f"{self.plan.model} cannot start: no room in {tempfile.gettempdir()}: make some"
             )
         if code == "model_damaged":
             return ModelDamaged(f"{self.plan.model}: {message}; {_mend(self.plan.model)}")

@@ -6,6 +6,7 @@ library, the system's memory, a person) costs the streams it has, and nothing el
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from speech.ports import BYTES_PER_SECOND
 from speech.wire import Decoder, Frame, Kind, Said, WireBroken, encode, encode_json, piece_to_json
 
 READ_BYTES = 64 * 1024
+FULL = (errno.ENOSPC, errno.EDQUOT)
 TURN_PIECES = 4
 """A stream that is behind is listened to for so many pieces before the next one gets its turn."""
 
@@ -193,7 +195,11 @@ def serve(arguments: argparse.Namespace) -> int:
         )
     except ImportError as error:
         return _failed(out, "engine_missing", str(error))
-    except (ModelUnfit, OSError) as error:
+    except OSError as error:
+        # What is copied beside a model is copied by others' code, whose errors have no number.
+        full = error.errno in FULL or any(os.strerror(number) in str(error) for number in FULL)
+        return _failed(out, "disk_full" if full else "model_damaged", str(error))
+    except ModelUnfit as error:
         return _failed(out, "model_damaged", str(error))
     desk = Desk(engine, arguments.piece, out, arguments.threads)
     out.send(encode(Kind.READY))

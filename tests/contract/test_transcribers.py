@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,8 +28,9 @@ from speech.ports import (
     RecogniserLost,
     Transcriber,
 )
+from telephony.audio import FRAME_SAMPLES, Law, decode, encode
 from tests.support.fake_transcriber import FakeTranscriber
-from tests.support.models import installed, sentences
+from tests.support.models import HOTLINE, installed, read_wav, sentences
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.contract, pytest.mark.asyncio(loop_scope="module")]
@@ -37,6 +38,9 @@ pytestmark = [pytest.mark.contract, pytest.mark.asyncio(loop_scope="module")]
 SILENCE = bytes(BYTES_PER_SECOND)
 PATIENCE = timedelta(seconds=120)
 LEAK = next(sentence for sentence in sentences() if "漏水" in sentence.text).pcm
+WARRANTY = next(sentence for sentence in sentences() if "保修期" in sentence.text).pcm
+GREETING = next(sentence for sentence in sentences() if "欢迎致电" in sentence.text).pcm
+KOREAN = HOTLINE.parent / "korean"
 
 
 @dataclass
@@ -113,6 +117,48 @@ async def test_what_is_no_speech_gives_no_text(subject: Subject, sound: str) -> 
     given = {"silence": SILENCE * 3, "nothing": b"", "odd": b"\x00" * 333, "tone": tone}[sound]
 
     assert await subject.hear(given) == []
+
+
+def _mixed() -> bytes:
+    """Two people at once on one telephone."""
+    return array("h", (a + b for a, b in zip(_samples(LEAK), _samples(WARRANTY), strict=False))).tobytes()
+
+
+def _lossy() -> bytes:
+    """A telephone with μ-law that loses one packet in twenty."""
+    payload = encode(_samples(WARRANTY), Law.MU)
+    lost, choice = bytes([Law.MU.silence]) * FRAME_SAMPLES, random.Random(4)
+    packets = [payload[at : at + FRAME_SAMPLES] for at in range(0, len(payload), FRAME_SAMPLES)]
+    return decode(b"".join(lost if choice.random() < 0.05 else one for one in packets), Law.MU).tobytes()
+
+
+def _samples(pcm: bytes) -> "array[int]":
+    made = array("h")
+    made.frombytes(pcm)
+    return made
+
+
+HARD: dict[str, Callable[[], bytes]] = {
+    "two people at once": _mixed,
+    "packets lost": _lossy,
+    "Korean": lambda: read_wav(KOREAN / "k02.wav"),
+    "Mandarin": lambda: GREETING,
+}
+
+
+@pytest.mark.parametrize("what", HARD)
+async def test_what_is_hard_to_hear_gives_no_more_than_could_be_said(subject: Subject, what: str) -> None:
+    sound = HARD[what]()
+    found = await subject.hear(SILENCE + sound + SILENCE)
+
+    seconds = len(sound) / BYTES_PER_SECOND
+    letters = "".join(piece.text for piece in found).replace(" ", "")
+    assert len(letters) < 12 * (seconds + 1), "nobody speaks faster: nothing was said twice"
+    times = [moment for piece in found for moment in (piece.start, piece.end)]
+    assert times == sorted(times)
+    assert all(0.5 < moment < seconds + 2.1 for moment in times)
+    if what == "packets lost" and subject.transcriber.engine == "whisper":
+        assert "保修" in letters
 
 
 async def test_two_speakers_at_once_are_kept_apart(subject: Subject) -> None:

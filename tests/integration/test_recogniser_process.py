@@ -99,6 +99,7 @@ async def test_text_after_the_call_has_a_process_of_its_own_that_yields(make: Ma
         ("damaged", ModelDamaged, "graph/HCLG.fst is cut short; «huifang speech check echo»"),
         ("no library", EngineMissing, "the Python package echo does not start"),
         ("abort", ModelDamaged, "the engine died of it (signal 6)"),
+        ("disk full", RecogniserLost, "echo cannot start: no room in "),
         ("never loads", RecogniserLost, "was not loaded within 1 s"),
     ],
 )

@@ -4,6 +4,7 @@ The file ``behave`` of the folder holds one word; it is loaded by a real recogni
 """
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -35,6 +36,8 @@ def load(folder: Path, *, threads: int, warm: int) -> Engine:
     if behave == "abort":
         os.write(2, "ERROR (VoskAPI:ReadDataFiles) 模型\n".encode())
         os.abort()
+    if behave == "disk full":
+        raise shutil.Error([("model.conf", "copy", "[Errno 28] No space left on device")])
     if behave == "never loads":
         time.sleep(600)
     if behave == "prints":

@@ -106,6 +106,20 @@ def test_jitter_loses_nothing(frames_at_once: int) -> None:
     assert (speaker.gaps, speaker.heard) == ([], close(40 * FRAME * frames_at_once))
 
 
+def test_a_telephone_that_loses_one_frame_in_twenty_stays_within_half_a_second_of_the_clock() -> None:
+    speaker = Speaker()
+    for _ in range(60):
+        for _ in range(2):
+            speaker.speak(0.48)
+            speaker.silent(FRAME)
+            assert speaker.buffer.until is not None
+            assert speaker.buffer.position(speaker.now) - speaker.buffer.until < 0.65
+    assert speaker.heard == close(60 * 2 * 0.48)
+    assert speaker.buffer.lost == 0
+    assert {gap.reason for gap in speaker.gaps} == {GapReason.STOPPED}
+    assert len(speaker.gaps) < 8, "not a mark for each frame"
+
+
 def test_a_stall_that_is_made_good_at_once_loses_nothing() -> None:
     speaker = Speaker()
     speaker.speak(2)
