@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.engine import make_url
 
 import app.models  # noqa: F401 - relationships between tables need all of them
+from app.said import refresh
 from app.schema import check, upgrade
 from app.settings import Settings
 from crm.search_whole import whole_feed
@@ -60,6 +61,7 @@ async def complete(database: Database) -> None:
     await upgrade(database)
     await Roster(database, SystemClock(), Bus()).seed_codes()
     await whole_feed().fill(database)
+    await refresh(database)
 
 
 def _make_room(settings: Settings) -> None:

@@ -10,13 +10,14 @@ cases: a customer who calls again must be sent to the right person.
 Departments and crews know a customer only while the order is open (domain.md §6.4).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true, union
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from crm.complaint_tables import CaseHandoff, Complaint, ComplaintLine
+from crm.complaint_tables import CaseHandoff, Complaint, ComplaintCall, ComplaintLine
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 
@@ -69,6 +70,20 @@ def has_secret(outer: Any, case_id: Any) -> ColumnElement[bool]:
     other = aliased(ComplaintLine)
     secret = select(other.id).where(other.case_id == case_id, other.confidential.is_(True))
     return secret.correlate(outer).exists()
+
+
+async def calls_hidden(session: AsyncSession, actor: Actor, call_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of the calls whose words are not for the actor: they are about what is confidential."""
+    if not call_ids or sees_all_confidential(actor):
+        return frozenset()
+    ids, closed = tuple(call_ids), texts_hidden(actor)
+    noted = (
+        select(ComplaintCall.call_id)
+        .join(ServiceCase, ServiceCase.id == ComplaintCall.case_id)
+        .where(ComplaintCall.call_id.in_(ids), closed)
+    )
+    opened = select(ServiceCase.call_id).where(ServiceCase.call_id.in_(ids), closed)
+    return frozenset(str(one) for one in await session.scalars(union(noted, opened)))
 
 
 def _trusted(actor: Actor, outer: Any, case_id: Any) -> ColumnElement[bool]:

@@ -127,6 +127,7 @@ _PROJECTS = (
     _project("project_suspension", "reason"),
 )
 _CALLS = (
+    _call("said_call", "customer", "agent", by_hand="crm.retention_texts.erase_call_notes"),
     _call("call_note", "notes", emptied={"notes": "", "customer_id": None}),
     _call("customer_voice", "text"),
     _call("callback_request", "e164", "reason", rows=True),
@@ -227,6 +228,7 @@ PERSONAL = Personal(
             *("problem_ticket.question_id", "problem_ticket.callback_ref", "problem_ticket.recording_ref"),
             *("problem_ticket.problem_key", "problem_ticket.revisit_ref", "problem_ticket.converted_no"),
             *("contact.ref", "contact.agent", "search_document.ref_id", "search_document.audience"),
+            "said_call.marks",
         ),
         "who of a department took a sheet, and how": (
             *("case_handoff.received_ip", "case_handoff.signature_kind", "case_handoff.signature_hash"),

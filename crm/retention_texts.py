@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.said_index import SaidIndex
 from crm.search import Kind, SearchIndex
 from kernel.personal import Personal, Record
 
@@ -30,7 +31,8 @@ async def erase_consents(session: AsyncSession, ids: Sequence[str], personal: Pe
 async def erase_call_notes(
     session: AsyncSession, call_ids: Sequence[str], index: SearchIndex, personal: Personal
 ) -> None:
-    """Take calls off the time lines, and out of the notes what agents wrote."""
+    """Take calls off the time lines and out of the search, and out of the notes what agents wrote."""
     await personal.empty(session, Record.CALL, call_ids)
+    await SaidIndex().remove(session, call_ids)
     for call_id in call_ids:
         await index.remove(session, Kind.CALL_NOTE, call_id)

@@ -15,11 +15,13 @@ from sqlalchemy.schema import ExecutableDDLElement
 from kernel.db import Base, Json, Ulid, UtcDateTime
 
 FTS = "search_fts"
+SAID_FTS_NAME = "said_fts"
+"""The index of what was said in calls (:mod:`crm.said_tables`)."""
 
 
 def is_index_table(name: str | None) -> bool:
-    """Tell whether a table of the database belongs to the index: FTS5 keeps several of its own."""
-    return name is not None and (name == FTS or name.startswith(f"{FTS}_"))
+    """Tell whether a table of the database belongs to an index: FTS5 keeps several of its own."""
+    return name is not None and any(name == fts or name.startswith(f"{fts}_") for fts in (FTS, SAID_FTS_NAME))
 
 
 class SearchDocument(Base):

@@ -89,6 +89,13 @@ class SpeechState(Event):
 
 
 @event
+class TranscriptCorrected(Event):
+    """Somebody wrote down what was really said in an ended call."""
+
+    call_id: str
+
+
+@event
 class TranscriptMade(Event):
     """The text of an ended call is as complete as it becomes by itself.
 

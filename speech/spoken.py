@@ -1,10 +1,15 @@
-"""A segment's text in pieces that know when they were said, for a reader who wants to hear them. Pure."""
+"""A segment's text in pieces that know when they were said, for a reader who wants to hear them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from speech.reading import read
-from speech.transcripts import Segment
+from speech.tables import SegmentRow
+from speech.transcripts import Segment, to_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +71,20 @@ def _moved(before: str, times: list[float], after: str) -> list[float]:
             source = min(start + index, max(start, end - 1), len(times) - 1)
             moved.append(times[source])
     return moved
+
+
+async def moments(session: AsyncSession, wanted: Mapping[str, int]) -> dict[str, float]:
+    """Return when a character of a sentence was said, in seconds since the call began.
+
+    Args:
+        wanted: the sentence's id → which character.
+    """
+    found = {}
+    for row in await session.scalars(select(SegmentRow).where(SegmentRow.segment_id.in_(wanted))):
+        place, at = 0, row.started_ms / 1000
+        for piece in spoken_pieces(to_segment(row)):
+            if place > wanted[row.segment_id]:
+                break
+            place, at = place + len(piece.text), piece.at
+        found[row.segment_id] = at
+    return found

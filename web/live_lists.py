@@ -5,12 +5,16 @@ from collections.abc import Mapping
 
 from kernel.bus import Bus, Lagged
 from kernel.list_watch import MOST_KEYS, ListChanged
+from speech.events import TranscriptCorrected, TranscriptMade
 from web.live_hub import LiveHub
 
 KIND = "list"
 EVENT = "list"
 GATHER_SECONDS = 0.3
 """Much changes in a moment during a call; pages are told once."""
+
+CALL_TEXT = "call-text"
+"""What was said in a call, on its page; the keys are calls."""
 
 LISTS: Mapping[str, tuple[str, ...]] = {
     "people": ("customer", "customer_phone", "customer_merge", "customer_consent"),
@@ -28,7 +32,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "calls": ("call",),
     "said": ("said_call",),
     "transcripts": ("transcript_job",),
-    "call-text": (),
+    CALL_TEXT: (),
     "follow-ups": ("case_follow_up",),
     "forwarded": ("source_reply",),
     "points": (
@@ -75,7 +79,8 @@ class ListFeed:
 
     async def run(self) -> None:
         """Push until cancelled."""
-        async with self._bus.subscribe(ListChanged, name="list_feed", maxsize=2000) as changes:
+        told = (ListChanged, TranscriptMade, TranscriptCorrected)
+        async with self._bus.subscribe(*told, name="list_feed", maxsize=2000) as changes:
             async for first in changes:
                 await asyncio.sleep(GATHER_SECONDS)
                 gathered = [first, *changes.waiting()]
@@ -84,7 +89,9 @@ class ListFeed:
                     continue
                 by_name: dict[str, set[str]] = {}
                 for item in gathered:
-                    if isinstance(item, ListChanged):
+                    if isinstance(item, TranscriptMade | TranscriptCorrected):
+                        by_name.setdefault(CALL_TEXT, set()).add(item.call_id)
+                    elif isinstance(item, ListChanged):
                         by_name.setdefault(item.name, set()).update(item.keys or ("",))
                 for name, keys in by_name.items():
                     few = [] if "" in keys or len(keys) > MOST_KEYS else sorted(keys)

@@ -119,6 +119,13 @@ def _tokens(chunk: str) -> Iterator[str]:
             yield first + second
 
 
+def tokens_of(stored: str) -> Iterator[str]:
+    """Yield the tokens of stored text, which is normalised, marked and in fields."""
+    for field in _fields(stored):
+        for chunk in field.split(" "):
+            yield from _tokens(chunk)
+
+
 # What is stored
 
 
@@ -148,9 +155,7 @@ class StoredText:
         for field in self.head.split(SPELT, 1)[0].split(FIELD):
             if 0 < len(plain := field.replace(WORD, "")) <= MAX_EXACT:
                 found[EXACT + _encoded(plain)] = None
-        for field in _fields(self.body):
-            for chunk in field.split(" "):
-                found.update(dict.fromkeys(_tokens(chunk)))
+        found.update(dict.fromkeys(tokens_of(self.body)))
         for phone in self.phones.split():
             found[PHONE + phone[-TAIL:]] = None
         for one in self.audience.split():

@@ -43,6 +43,11 @@ def snippet(texts: Iterable[str], terms: Sequence[Term]) -> Shown:
     return _around(first, ())
 
 
+def around(found: Shown) -> Shown:
+    """Return the first hit of a text with what stands around it."""
+    return _around(found.text, found.marks)
+
+
 def _around(text: str, hits: tuple[tuple[int, int], ...]) -> Shown:
     start = max(0, hits[0][0] - BEFORE) if hits else 0
     end = min(len(text), start + LENGTH)

@@ -1,5 +1,6 @@
 """Telephony as the pages see it, in memory: a history of calls and a board that a test fills."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from kernel.clock import Clock
@@ -34,6 +35,9 @@ class History:
         if call_id not in self.calls:
             raise NotFound("no such call", field="call_id")
         return self.calls[call_id]
+
+    async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:
+        return {one: self.calls[one] for one in call_ids if one in self.calls}
 
 
 FIGURES = Figures(

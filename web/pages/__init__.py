@@ -34,11 +34,13 @@ from web.pages import (
     questionnaires,
     regular_reports,
     repair_new,
+    said,
     search,
     shell,
     sign_in,
     speech_rules,
     supervisor,
+    transcripts,
     voice_messages,
 )
 
@@ -63,6 +65,8 @@ def setup(app: web.Application) -> None:
     callback_work.setup(app)
     people.setup(app)
     notices.setup(app)
+    said.setup(app)
+    transcripts.setup(app)
     search.setup(app)
     case_parts.setup(app)
     case_suggest.setup(app)

@@ -69,17 +69,20 @@ def setup(app: web.Application) -> None:
 def record_of(request: web.Request) -> TranscriptRecord:
     """Return the record of texts."""
     deps = request.app[DEPS]
-    return TranscriptRecord(deps.database, deps.clock)
+    return TranscriptRecord(deps.database, deps.clock, deps.bus)
 
 
 async def text_context(request: web.Request, call: CallView, typed: Typed | None = None) -> dict[str, object]:
     """Return what the page of an ended call shows of its text; nothing for who may not read it."""
-    if call.ended_at is None or not await may_read(request, call.call_id):
+    if not await may_read(request, call.call_id):
         return {}
+    if call.ended_at is None:
+        return {"reads_text": True}
     text = await record_of(request).of_call(call.call_id)
     if not text.segments and text.job is None:
-        return {}
+        return {"reads_text": True}
     return {
+        "reads_text": True,
         "call_text": _lines(text, call),
         "call_text_note": _note(text),
         "call_text_typed": typed,

@@ -26,6 +26,7 @@ from web.identity import current_actor, current_user
 from web.own_phone import own_number
 from web.pages import callback_sheet, callback_steps, callback_talk, timeline_words
 from web.pages import callback_words as words
+from web.pages.case_texts import texts_of_task
 from web.pages.people_forms import read_form, text, version_of
 from web.pages.shell import DIRECTORY, render, see_other
 from web.permissions import Permission, requires
@@ -266,6 +267,7 @@ async def _page(request: web.Request, problem: str = "", *, status: int = 200) -
         "case_kinds": labels.words(labels.CASE_KINDS),
         "case_statuses": labels.words(labels.CASE_STATUSES),
         "plannable": {code: label for code, label in labels.words(words.KINDS).items() if code != "VISIT"},
+        "call_texts": await texts_of_task(request, task_id),
         "has_sheet": callback_sheet.has_sheet(detail.listed.task.kind, talk),
         **runner,
     }

@@ -25,6 +25,7 @@ from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import Due, departments, due_of, has_page
 from web.pages.case_shown import Attempt, ShownForm, history_of, shown_form, since
 from web.pages.case_steps import LINE_FORMS, Asked, StepForm
+from web.pages.case_texts import texts_of_case
 from web.pages.complaint_steps import CASE_FORMS, OF_NEXT, asked_lines
 from web.pages.shell import DIRECTORY, render, see_other
 from web.pages.step_taken import note_refusal, try_step
@@ -138,6 +139,7 @@ async def page(
         "improve_href": f"/lists/improvements?case={case_id}"
         if user.can(Permission.IMPROVEMENTS_SET)
         else "",
+        "call_texts": await texts_of_case(request, case_id),
         "zone_key": zone.key,
     }
     return render(request, "cases/case.html", context, status=status)

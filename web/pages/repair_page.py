@@ -28,6 +28,7 @@ from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import due_of
 from web.pages.case_shown import Attempt, history_of, shown_form, since
 from web.pages.case_steps import StepForm
+from web.pages.case_texts import texts_of_case
 from web.pages.shell import DIRECTORY, render, see_other
 from web.pages.step_taken import note_refusal, try_step
 from web.pages.ticket_page import CALLED_AGAIN, REPLY
@@ -360,6 +361,7 @@ async def page(
         "files": await app[CRM].repairs.attachments.of_case(actor, case_id),
         "done_text": _done(done, view),
         "seen": now.isoformat(),
+        "call_texts": await texts_of_case(request, case_id),
         "zone_key": app[DEPS].settings.timezone.key,
     }
     return render(request, "cases/repair.html", context, status=status)

@@ -1,16 +1,23 @@
-"""Search over everything a person may see: grouped, with the hits marked, worked by keyboard."""
+"""Search over everything a person may see: grouped, with the hits marked, worked by keyboard.
+
+What was said in calls comes last: it is far more than all the rest.
+"""
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
 from crm.domain.search_text import MAX_QUERY, MAX_TERMS
+from crm.domain.snippet import Shown, around
+from crm.said_search import SaidAsked
 from crm.search import Kind
 from crm.search_asked import SearchRefused, scope_of
 from crm.search_query import Hit, Page
 from kernel.errors import DeadlineExceeded, Invalid
+from speech.events import AGENT, CUSTOMER
 from web import labels
 from web.crm_part import CRM
 from web.disclosure import note_phones_found
@@ -18,8 +25,14 @@ from web.i18n import N_, gettext
 from web.identity import CurrentUser, current_actor, current_user
 from web.pages.shell import render
 from web.permissions import Permission, requires
+from web.pop import readable
+from web.said import SaidCallFound, SaidPage, find_said, may_find_said
 
 PAGE = 30
+SAID_KIND = "said"
+SAID_TITLE = N_("通话里说过")
+SAID_CURSOR = "said."
+SPEAKERS = {CUSTOMER: N_("客户"), AGENT: N_("坐席")}
 
 KINDS = {
     Kind.CUSTOMER: N_("客户"),
@@ -57,10 +70,21 @@ def setup(app: web.Application) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidHit:
+    """A call in which the words were said, shown like other hits."""
+
+    title: Shown
+    label: Shown
+    snippet: Shown
+    updated_at: datetime
+    phones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A hit and where it leads; nowhere for who may not open it."""
 
-    hit: Hit
+    hit: Hit | SaidHit
     href: str
     tone: str
 
@@ -82,37 +106,55 @@ async def show(request: web.Request) -> web.StreamResponse:
     chosen = next((kind for kind in Kind if kind.value == request.query.get("kind")), None)
     scope = scope_of(actor)
     kinds = [kind for kind in KINDS if kind in scope.open | scope.audience_only]
-    page, problem = Page(()), ""
+    page, problem, said, more = Page(()), "", SaidPage(), ""
+    hears = may_find_said(user)
+    only_said = hears and request.query.get("kind") == SAID_KIND
+    cursor = request.query.get("cursor")
+    in_said = only_said or (hears and chosen is None and (cursor or "").startswith(SAID_CURSOR))
     if query:
         try:
-            page = await request.app[CRM].search.search(
-                actor,
-                query,
-                kinds=(chosen,) if chosen else None,
-                limit=PAGE,
-                cursor=request.query.get("cursor"),
-            )
-            await note_phones_found(request, user, page.items)
+            if not in_said:
+                page = await request.app[CRM].search.search(
+                    actor, query, kinds=(chosen,) if chosen else None, limit=PAGE, cursor=cursor
+                )
+                await note_phones_found(request, user, page.items)
+            room = PAGE - len(page.items)
+            more = page.next_cursor or ""
+            if hears and chosen is None and not in_said and not more and not room:
+                more = SAID_CURSOR
+            elif in_said or (hears and chosen is None and not more):
+                after = (cursor or "").removeprefix(SAID_CURSOR) if in_said else ""
+                said = await find_said(request, SaidAsked(q=query), limit=room, cursor=after or None)
+                more = SAID_CURSOR + said.next_cursor if said.next_cursor else ""
         except (SearchRefused, DeadlineExceeded, Invalid) as error:
-            problem = _problem(error)
+            problem = problem_of(error)
     # While somebody is still typing, half a word is no error.
     typing = request.headers.get("HX-Request") == "true"
-    kept = {"q": query[:MAX_QUERY], **({"kind": chosen.value} if chosen else {})}
+    kind = SAID_KIND if only_said else chosen.value if chosen else ""
+    kept = {"q": query[:MAX_QUERY], **({"kind": kind} if kind else {})}
+    groups = _groups(request.app, user, page.items)
+    if said.items:
+        groups.append(Group(SAID_KIND, gettext(SAID_TITLE), [_said(one) for one in said.items]))
     context = {
         "query": query[:MAX_QUERY],
         "longest": MAX_QUERY,
-        "chosen": chosen.value if chosen else "",
+        "chosen": kind,
         "chips": [
             ("", gettext("全部"), _address({"q": kept["q"]})),
             *(
                 (kind.value, gettext(KINDS[kind]), _address({"q": kept["q"], "kind": kind.value}))
                 for kind in kinds
             ),
+            *(
+                [(SAID_KIND, gettext(SAID_TITLE), _address({"q": kept["q"], "kind": SAID_KIND}))]
+                if hears
+                else []
+            ),
         ],
-        "groups": _groups(request.app, user, page.items),
+        "groups": groups,
         "problem": problem,
         "examples": [(gettext(what), example) for what, example in EXAMPLES],
-        "more": _address({**kept, "cursor": page.next_cursor}) if page.next_cursor else "",
+        "more": _address({**kept, "cursor": more}) if more else "",
         "first_page": "cursor" not in request.query,
         "first_href": _address(kept),
     }
@@ -123,7 +165,8 @@ def _address(query: dict[str, str]) -> str:
     return "/search?" + urlencode(query)
 
 
-def _problem(error: Invalid | DeadlineExceeded) -> str:
+def problem_of(error: Invalid | DeadlineExceeded) -> str:
+    """Return what is wrong with what somebody looks for, in words."""
     if isinstance(error, DeadlineExceeded):
         return gettext("找得太久了。请再加一个词。")
     match error.context.get("reason"):
@@ -149,6 +192,24 @@ def _groups(app: web.Application, user: CurrentUser, hits: tuple[Hit, ...]) -> l
         group = groups.setdefault(hit.kind, Group(hit.kind.value, gettext(KINDS[hit.kind]), []))
         group.found.append(Found(hit, _href(hit, user, places), TONES.get(hit.kind, "")))
     return list(groups.values())
+
+
+def _said(found: SaidCallFound) -> Found:
+    call, line = found.call, found.lines[0]
+    number = readable(call.to_number if call.direction == "out" else call.from_number)
+    title = " ".join(
+        part
+        for part in (
+            labels.word(labels.DIRECTIONS, call.direction),
+            number or gettext("号码未知"),
+            call.agent,
+        )
+        if part
+    )
+    speaker = labels.word(SPEAKERS, line.speaker)
+    label = speaker + (" · " + gettext("还有 %(n)s 句") % {"n": found.more} if found.more else "")
+    hit = SaidHit(Shown(title), Shown(label), around(line.text), call.started_at)
+    return Found(hit, f"/calls/{call.call_id}?at={line.at}#said-{line.segment_id}", "")
 
 
 def _places(app: web.Application) -> frozenset[str]:

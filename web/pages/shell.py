@@ -64,6 +64,8 @@ FIRST_PAGES = {
 
 SECTIONS = {
     "/lines": "/inbox",
+    "/said": "/calls",
+    "/transcripts": "/calls",
     "/costs": "/approvals",
     "/duplicates": "/customers",
     "/freezes": "/customers",

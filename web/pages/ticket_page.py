@@ -25,6 +25,7 @@ from web.pages.case_forms import Field, Reader
 from web.pages.case_parts import departments, due_of, has_page
 from web.pages.case_shown import Attempt, history_of, shown_form, since
 from web.pages.case_steps import CALL_ID, DEPARTMENT, REASON, StepForm
+from web.pages.case_texts import texts_of_case
 from web.pages.customer_call import call_box
 from web.pages.shell import render, see_other
 from web.pages.step_taken import note_refusal, try_step
@@ -319,6 +320,7 @@ async def page(
         "handoff_states": labels.words(words.HANDOFF_STATES),
         "sheet_page": has_page(app, "/handoffs/{handoff_id}/sheet"),
         "seen": now.isoformat(),
+        "call_texts": await texts_of_case(request, case_id),
         "zone_key": app[DEPS].settings.timezone.key,
     }
     return render(request, "cases/ticket.html", context, status=status)

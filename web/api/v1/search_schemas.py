@@ -17,7 +17,7 @@ class SearchQuery(Query):
         description="Words of at least two characters, all of which must be there: any part of Chinese text, "
         "the beginning of words and numbers, pinyin of names, case and contract numbers, a telephone number.",
     )
-    kind: Kind | None = Field(None, description="Only this kind.")
+    kind: Kind | Literal["said"] | None = Field(None, description="Only this kind.")
     limit: Annotated[int, Field(ge=1, le=100)] = Field(20, description="Hits on a page.")
     cursor: Annotated[str, Field(min_length=1, max_length=40)] | None = Field(
         None, description="`next_cursor` of the page before."
@@ -36,15 +36,15 @@ class ShownText(Out):
 class SearchHit(Out):
     """Something that was found."""
 
-    kind: Kind
+    kind: Kind | Literal["said"]
     ref_id: str
     customer_id: str | None
     title: ShownText
     label: ShownText = Field(description="A line about it, such as number and name.")
     snippet: ShownText
     phones: tuple[str, ...] = Field(description="Whole only for those who may see whole numbers.")
-    level: Literal[0, 1, 2] = Field(
-        description="0: called just so; 1: in title, number or name; 2: elsewhere."
+    level: Literal[0, 1, 2, 3] = Field(
+        description="0: called just so; 1: in title, number or name; 2: elsewhere; 3: said in a call."
     )
     updated_at: SiteTime
 

@@ -6,17 +6,22 @@ from datetime import datetime, time
 from aiohttp import web
 
 from kernel.errors import Forbidden
-from speech.after import progress_of
+from speech.after import JobState, progress_of
 from web.api.operation import Call, operation
 from web.api.v1.schemas import NoQuery
 from web.api.v1.transcripts_schemas import (
+    TextJobList,
+    TextJobOut,
+    TextJobsQuery,
     TranscriptCorrectionIn,
     TranscriptOut,
     TranscriptProgress,
     TranscriptSegment,
+    text_job_out,
 )
 from web.deps import DEPS
 from web.pages.call_text import record_of
+from web.pages.transcripts import work_of
 from web.permissions import Permission
 from web.speech_access import may_read
 
@@ -90,6 +95,37 @@ async def get_transcript_progress(call: Call[NoQuery]) -> TranscriptProgress:
     return TranscriptProgress.model_validate(found)
 
 
+@operation(
+    query=TextJobsQuery,
+    response=TextJobList,
+    permission=Permission.RECORDINGS_PLAY,
+    summary="List the calls whose text waits, failed or is done",
+    description="The newest first.",
+    tag=TAG,
+)
+async def list_text_jobs(call: Call[TextJobsQuery]) -> TextJobList:
+    """Return a page of them."""
+    asked = call.query
+    page = await work_of(call.request).page(
+        call.actor, JobState(asked.state), cursor=asked.cursor, limit=asked.limit
+    )
+    return TextJobList(items=tuple(text_job_out(one) for one in page.items), next_cursor=page.next_cursor)
+
+
+@operation(
+    query=NoQuery,
+    response=TextJobOut,
+    permission=Permission.RECORDINGS_PLAY,
+    summary="Have the text of a call made once more",
+    description="Of a call whose text failed, or waits for another try.",
+    tag=TAG,
+    path_parameters=CALL,
+)
+async def retry_transcript(call: Call[NoQuery]) -> TextJobOut:
+    """Put it in the queue."""
+    return text_job_out(await work_of(call.request).retry(call.actor, call.request.match_info["call_id"]))
+
+
 async def _readable(request: web.Request) -> str:
     call_id = request.match_info["call_id"]
     found = await request.app[DEPS].history.get(call_id)
@@ -102,4 +138,6 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamRespon
     ("GET", "/calls/{call_id}/transcript", get_transcript),
     ("PUT", "/calls/{call_id}/transcript/{segment_id}", correct_transcript),
     ("GET", "/transcripts/progress", get_transcript_progress),
+    ("GET", "/transcripts", list_text_jobs),
+    ("POST", "/transcripts/{call_id}/retry", retry_transcript),
 )

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from speech.after_work import TextJob
 from web.api.v1.people_schemas import Body
-from web.api.v1.schemas import Out
+from web.api.v1.schemas import Out, Query, SiteTime
 
 Speaker = Literal["customer", "agent"]
 JobStateName = Literal["waiting", "done", "nothing", "failed"]
@@ -65,3 +66,56 @@ class TranscriptProgress(Out):
     reason: str = Field(description="Why nothing moves; empty if it does.")
     done: int = Field(description="Since the site's midnight.")
     failed: int
+
+
+class TextJobsQuery(Query):
+    """Which calls to list."""
+
+    state: JobStateName = "failed"
+    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="`next_cursor` of the page before."
+    )
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class TextJobOut(Out):
+    """A call of which text is wanted."""
+
+    call_id: str
+    state: JobStateName
+    priority: Literal["complaint", "callback", "other"]
+    reason: str = Field(description="Code of what it waits or failed for.")
+    audio_seconds: float | None
+    heard_seconds: float
+    call_at: SiteTime
+    created_at: SiteTime
+    due_at: SiteTime | None = Field(description="When it is tried, if it waits.")
+    finished_at: SiteTime | None
+    tries: int
+
+
+class TextJobList(Out):
+    """A page of calls."""
+
+    items: tuple[TextJobOut, ...]
+    next_cursor: str | None
+
+
+def text_job_out(job: TextJob) -> TextJobOut:
+    """Return a call as the API shows it."""
+    view = job.view
+    return TextJobOut.model_validate(
+        {
+            "call_id": view.call_id,
+            "state": view.state.value,
+            "priority": view.priority.name.lower(),
+            "reason": view.reason,
+            "audio_seconds": view.audio_seconds,
+            "heard_seconds": view.heard_seconds,
+            "call_at": job.call_at,
+            "created_at": view.created_at,
+            "due_at": job.due_at,
+            "finished_at": job.finished_at,
+            "tries": job.tries,
+        }
+    )

@@ -1,18 +1,15 @@
-// The text of a call: a word is heard when it is clicked, and the word that is heard is marked.
-import { byId } from "./dom.js";
-
-const audio = byId("recording");
-const text = byId("text");
-const pieces = [...text.querySelectorAll(".words-said [data-at]")].map((node) => ({ node, at: Number(node.dataset.at) }));
+// The text of a call: a word is heard when it is clicked, and the word that is heard is marked. What is there may
+// be drawn anew at any time: when the text is ready, or somebody corrected it.
 const LEAD = 0.15; // what is said begins a little before its time
 let marked = null;
 
-text.addEventListener("click", (event) => {
-  const target = event.target.closest("[data-at]");
-  if (!target || !window.getSelection().isCollapsed) return;
-  const at = Math.max(0, Number(target.dataset.at) - LEAD);
+const player = () => document.getElementById("recording");
+
+function hear(at) {
+  const audio = player();
+  if (!audio) return;
   const play = () => {
-    audio.currentTime = at;
+    audio.currentTime = Math.max(0, at - LEAD);
     audio.play().catch(() => {});
   };
   if (audio.readyState >= 1) play();
@@ -20,16 +17,32 @@ text.addEventListener("click", (event) => {
     audio.addEventListener("loadedmetadata", play, { once: true });
     audio.load();
   }
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("#text [data-at]");
+  if (target && window.getSelection().isCollapsed) hear(Number(target.dataset.at));
 });
 
-audio.addEventListener("timeupdate", () => {
-  const now = audio.currentTime;
-  let found = null;
-  for (const piece of pieces) {
-    if (piece.at <= now && now - piece.at < 3 && (!found || piece.at >= found.at)) found = piece;
-  }
-  if (found?.node === marked) return;
-  marked?.removeAttribute("aria-current");
-  marked = found?.node ?? null;
-  marked?.setAttribute("aria-current", "true");
-});
+document.addEventListener(
+  "timeupdate",
+  (event) => {
+    if (event.target !== player()) return;
+    const now = event.target.currentTime;
+    let found = null;
+    let begun = -1;
+    for (const node of document.querySelectorAll("#text .words-said [data-at]")) {
+      const at = Number(node.dataset.at);
+      if (at <= now && now - at < 3 && at >= begun) [found, begun] = [node, at];
+    }
+    if (found === marked) return;
+    marked?.removeAttribute("aria-current");
+    marked = found;
+    marked?.setAttribute("aria-current", "true");
+  },
+  { capture: true }, // it does not bubble
+);
+
+// Somebody came to hear certain words: the line is in sight already, by the address.
+const asked = Number(new URLSearchParams(window.location.search).get("at") ?? "x");
+if (Number.isFinite(asked) && window.location.hash.startsWith("#said-")) hear(asked);
