@@ -24,6 +24,7 @@ from ivr.domain.effects import (
     RequestCallback,
     Say,
     Silence,
+    Spoke,
     Start,
     ToHangup,
     ToQueue,
@@ -45,6 +46,7 @@ FLOWS = {name: load_flow(text, source=name, queues=QUEUES) for name, text in FIL
 STATUSES = ("TIMEOUT", "FULL", "JOINEMPTY", "CONTINUE", "")
 
 keys = st.sampled_from(KEYS)
+said = st.text("投诉报修进度回电人工是不对好再说一遍，a", max_size=12)
 digits = st.text("0123456789", max_size=14)
 instants = st.datetimes(datetime(2025, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))
 
@@ -54,6 +56,8 @@ def answer(data: st.DataObject, wanted: object) -> Input:
     if isinstance(wanted, Say):
         return Heard(data.draw(st.none() | keys) if wanted.barge_in else None)
     if isinstance(wanted, Ask):
+        if wanted.listen is not None and data.draw(st.booleans()):
+            return Spoke(data.draw(said), data.draw(st.none() | st.floats(0, 1)))
         key = data.draw(st.none() | keys)
         return Pressed(key) if key else Silence()
     if isinstance(wanted, AskDigits):
@@ -74,7 +78,8 @@ def test_every_walk_ends_and_speaks_personal_facts_only_after_the_identity_key(
 ) -> None:
     number = data.draw(st.sampled_from(["", "13800138000"]))
     status = data.draw(st.sampled_from(STATUSES))
-    run = FlowRun(FLOWS[name], {"caller_number": number, "queue_status": status, "queue": "service"})
+    known = {"caller_number": number, "queue_status": status, "queue": "service"}
+    run = FlowRun(FLOWS[name], known, listening=data.draw(st.booleans()))
     item: Input = Start()
     identified = False
     for step in range(MAX_INPUTS + 2):
