@@ -140,19 +140,14 @@ class RemotePreview:
             TelephonyAway: nobody answered in time.
             HuifangError: what placing the call raised there.
         """
+        campaign_id = campaign.campaign_id if campaign is not None else None
         return await self._ask(
-            PreviewAsked(
-                at=self._clock.now(),
-                request_id=new_ulid(),
-                node=self._node,
-                user_id=actor.user_id,
-                name=actor.name,
-                role=actor.role.value if actor.role is not None else None,
-                department=actor.department,
+            self._asked(
+                actor,
                 task_id=task_id,
                 agent_number=agent_number,
                 number=number,
-                campaign_id=campaign.campaign_id if campaign is not None else None,
+                campaign_id=campaign_id,
                 expected=expected,
             )
         )
@@ -164,22 +159,33 @@ class RemotePreview:
             TelephonyAway: nobody answered in time.
             HuifangError: what placing the call raised there.
         """
-        return await self._ask(
-            PreviewAsked(
-                at=self._clock.now(),
-                request_id=new_ulid(),
-                node=self._node,
-                user_id=actor.user_id,
-                name=actor.name,
-                role=actor.role.value if actor.role is not None else None,
-                department=actor.department,
-                task_id="",
-                agent_number="",
-                number=None,
-                campaign_id=None,
-                expected=None,
-                case_id=case_id,
-            )
+        return await self._ask(self._asked(actor, case_id=case_id))
+
+    def _asked(
+        self,
+        actor: Actor,
+        *,
+        task_id: str = "",
+        agent_number: str = "",
+        number: str | None = None,
+        campaign_id: str | None = None,
+        expected: int | None = None,
+        case_id: str | None = None,
+    ) -> PreviewAsked:
+        return PreviewAsked(
+            at=self._clock.now(),
+            request_id=new_ulid(),
+            node=self._node,
+            user_id=actor.user_id,
+            name=actor.name,
+            role=actor.role.value if actor.role is not None else None,
+            department=actor.department,
+            task_id=task_id,
+            agent_number=agent_number,
+            number=number,
+            campaign_id=campaign_id,
+            expected=expected,
+            case_id=case_id,
         )
 
     async def _ask(self, asked: PreviewAsked) -> Attempt:
