@@ -221,10 +221,6 @@ class AfterCall:
         """Do the first call that is due; return how many there were: none or one."""
         return await self._worker.run_once()
 
-    async def progress(self, *, since: datetime) -> Progress:
-        """Return how far the text after the calls is; see :func:`progress_of`."""
-        return await progress_of(self._database, since=since, now=self._clock.now())
-
     async def _handle(self, rows: Sequence[TranscriptJobRow]) -> None:
         for row in rows:
             try:

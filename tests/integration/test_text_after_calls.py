@@ -14,7 +14,7 @@ from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import new_ulid
-from speech.after import AfterCall, JobState, Priority, want_text
+from speech.after import AfterCall, JobState, Priority, Progress, progress_of, want_text
 from speech.after_tables import TranscriptJobRow
 from speech.ports import ModelDamaged, ModelMissing
 from speech.tables import SegmentRow
@@ -85,6 +85,9 @@ class Office:
     async def heard(self, call_id: str) -> list[tuple[str, str, float]]:
         said = await Transcripts(self.database).of_call(call_id)
         return [(one.speaker, one.text, round(one.start, 1)) for one in said]
+
+    async def progress(self) -> Progress:
+        return await progress_of(self.database, since=CALL_AT, now=self.clock.now())
 
     async def job(self, call_id: str) -> TranscriptJobRow:
         async with self.database.session() as session:
@@ -184,14 +187,14 @@ async def test_complaints_come_first_then_callbacks(office: Office) -> None:
     for call_id, priority in zip(calls, asked, strict=True):
         office.record(call_id, "customer", [1.0], seconds=2.0)
         await office.want(call_id, priority)
-    progress = await office.after.progress(since=CALL_AT)
+    progress = await office.progress()
     assert (progress.waiting, progress.done, progress.working) == (4, 0, ())
     done: list[str] = []
     for _ in calls:
         assert await office.after.run_once() == 1
         done += [call_id for call_id in calls if call_id not in done and await office.heard(call_id)]
     assert done == [calls[2], calls[1], calls[0], calls[3]]
-    progress = await office.after.progress(since=CALL_AT)
+    progress = await office.progress()
     assert (progress.waiting, progress.done, progress.oldest_at) == (0, 4, None)
 
 
@@ -210,7 +213,7 @@ async def test_a_damaged_recording_fails_with_its_reason(office: Office, content
     assert await office.after.run_once() == 1
     job = await office.job(call_id)
     assert (job.state, job.reason, job.due_at) == (JobState.FAILED, "audio_invalid", None)
-    assert (await office.after.progress(since=CALL_AT)).failed == 1
+    assert (await office.progress()).failed == 1
 
 
 async def test_a_recording_that_was_cut_off_is_heard_as_far_as_it_goes(office: Office) -> None:
@@ -252,7 +255,7 @@ async def test_without_a_model_calls_wait_for_it(office: Office, error: ModelMis
         assert await office.after.run_once() == 1
         assert (await office.job(call_id)).state == JobState.WAITING
         office.clock.advance(timedelta(minutes=10))
-    assert (await office.after.progress(since=CALL_AT)).reason == error.code
+    assert (await office.progress()).reason == error.code
     office.transcriber.refuses = None
     assert await office.after.run_once() == 1
     assert (await office.job(call_id)).state == JobState.DONE
@@ -269,7 +272,7 @@ async def test_it_stops_while_live_text_is_late_and_keeps_its_claim(office: Offi
     office.clock.advance(timedelta(minutes=3))
     await eventually(lambda: _claimed(office, call_id), timeout=20, what="the claim is renewed")
     assert stream.fed_pieces == 0
-    assert [one.call_id for one in (await office.after.progress(since=CALL_AT)).working] == [call_id]
+    assert [one.call_id for one in (await office.progress()).working] == [call_id]
     office.is_late = False
     assert await working == 1
     assert (await office.job(call_id)).state == JobState.DONE
