@@ -123,8 +123,32 @@ class Entry:
         return sum(archive.size for archive in self.archives)
 
 
-def _vosk(name: str) -> Download:
-    return Download(url=f"https://alphacephei.com/vosk/models/{name}.zip")
+def _vosk_entry(
+    name: str,
+    language: str,
+    model: str,
+    *,
+    sha256: str,
+    size: int,
+    says: str,
+    unpacked: int = 100 * MB,
+    memory: int = 400 * MB,
+    accuracy: int = 2,
+) -> Entry:
+    """Return a model of the Vosk project's own site; a small one unless said otherwise."""
+    source = Download(url=f"https://alphacephei.com/vosk/models/{model}.zip")
+    return Entry(
+        name=name,
+        engine="vosk",
+        languages=(language,),
+        archives=(Archive(source=source, sha256=sha256, size=size),),
+        below=f"{model}/",
+        unpacked=unpacked,
+        memory=memory,
+        accuracy=accuracy,
+        licence="Apache-2.0",
+        says=says,
+    )
 
 
 SILERO = Archive(
@@ -145,58 +169,31 @@ _KOKORO = (
 
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry(
-        name="vosk-small-cn",
-        engine="vosk",
-        languages=("zh",),
-        archives=(
-            Archive(
-                source=_vosk("vosk-model-small-cn-0.22"),
-                sha256="3af8b0e7e0f835ae9d414ce5df580237a3cfb08d586c9fbbb0f7ff29ad5b14ba",
-                size=43_898_754,
-            ),
-        ),
-        below="vosk-model-small-cn-0.22/",
-        unpacked=100 * MB,
-        memory=400 * MB,
-        accuracy=2,
-        licence="Apache-2.0",
+    _vosk_entry(
+        "vosk-small-cn",
+        "zh",
+        "vosk-model-small-cn-0.22",
+        sha256="3af8b0e7e0f835ae9d414ce5df580237a3cfb08d586c9fbbb0f7ff29ad5b14ba",
+        size=43_898_754,
         says="Mandarin, words while they are spoken; small",
     ),
-    Entry(
-        name="vosk-cn",
-        engine="vosk",
-        languages=("zh",),
-        archives=(
-            Archive(
-                source=_vosk("vosk-model-cn-0.22"),
-                sha256="7f5580bf7ca3d9e8ce8be68337378950ed78ef974df7a7d4ead8dbe32bec2fa1",
-                size=1_358_736_686,
-            ),
-        ),
-        below="vosk-model-cn-0.22/",
+    _vosk_entry(
+        "vosk-cn",
+        "zh",
+        "vosk-model-cn-0.22",
+        sha256="7f5580bf7ca3d9e8ce8be68337378950ed78ef974df7a7d4ead8dbe32bec2fa1",
+        size=1_358_736_686,
         unpacked=3072 * MB,
         memory=4096 * MB,
         accuracy=5,
-        licence="Apache-2.0",
         says="Mandarin, words while they are spoken; large, wants 4 GB of memory",
     ),
-    Entry(
-        name="vosk-small-en",
-        engine="vosk",
-        languages=("en",),
-        archives=(
-            Archive(
-                source=_vosk("vosk-model-small-en-us-0.15"),
-                sha256="30f26242c4eb449f948e42cb302dd7a686cb29a3423a8367f99ff41780942498",
-                size=41_205_931,
-            ),
-        ),
-        below="vosk-model-small-en-us-0.15/",
-        unpacked=100 * MB,
-        memory=400 * MB,
-        accuracy=2,
-        licence="Apache-2.0",
+    _vosk_entry(
+        "vosk-small-en",
+        "en",
+        "vosk-model-small-en-us-0.15",
+        sha256="30f26242c4eb449f948e42cb302dd7a686cb29a3423a8367f99ff41780942498",
+        size=41_205_931,
         says="English, words while they are spoken; small",
     ),
     Entry(
