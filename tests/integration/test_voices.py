@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from crm.domain.voice import VoiceKind, competitor_of
 from crm.voices import NewVoice, VoiceFilter
+from kernel.business_time import SHANGHAI
 from kernel.clock import FakeClock
 from kernel.errors import Forbidden, Invalid
 from kernel.ids import new_ulid
@@ -86,6 +87,8 @@ async def test_what_cannot_be_noted(office: OfficeStage) -> None:
 
 async def test_pages_and_files(office: OfficeStage) -> None:
     case = await office.new(TILE)
+    suggestion = NewVoice(kind=VoiceKind.SUGGESTION, text=FORMULA, case_id=case.case_id)
+    await office.crm.voices.note(office.who("spc"), suggestion)
     assert f'href="{HERE}?case={case.case_id}"' in (await get(office, "spc", f"/cases/{case.case_id}"))[1]
     assert HERE not in (await get(office, "head", f"/cases/{case.case_id}"))[1]
     form = {"version": "0", "kind": "competitor", "text": HOSTILE, "case": case.case_id}
@@ -101,8 +104,9 @@ async def test_pages_and_files(office: OfficeStage) -> None:
         async with session.get("/exports/voices.csv?kind=suggestion") as answer:
             assert answer.status == 200
             assert f"'{FORMULA}" in await answer.text("utf-8-sig")
-        async with session.get("/api/v1/voices?month=2026-04&limit=5") as answer:
-            assert {item["month"] for item in (await answer.json())["items"]} == {"2026-04"}
+        month = f"{office.clock.now().astimezone(SHANGHAI):%Y-%m}"
+        async with session.get(f"/api/v1/voices?month={month}&limit=5") as answer:
+            assert {item["month"] for item in (await answer.json())["items"]} == {month}
         async with session.get("/api/v1/voice-months") as answer:
             assert answer.status == 200
     async with signed_in(office, "spc") as session:
