@@ -166,16 +166,17 @@ async def run() -> dict[str, Any]:
         model = models_folder() / "voice-zh" / MODEL_FILE
         speakers = Speakers(Speaker(model, voices_in(Path(folder))), espeak)
         recognition = InstalledRecognition(
-            ModelStore(models_folder()), PoolLimits(threads=1), engine="whisper"
+            ModelStore(models_folder()), PoolLimits(threads=2), engine="whisper"
         )
         try:
             for number, one in enumerate(sayings()):
                 samples = await speakers.say(one)
-                for line in ("clean", "noisy"):
-                    noise = random.Random(number) if line == "noisy" else None
-                    began = time.monotonic()
-                    text, confidence = await heard(recognition, over_the_line(samples, noise=noise))
-                    took.append(time.monotonic() - began)
+                lines = {"clean": None, "noisy": random.Random(number)}
+                sounds = [over_the_line(samples, noise=noise) for noise in lines.values()]
+                began = time.monotonic()
+                texts = await asyncio.gather(*(heard(recognition, pcm) for pcm in sounds))
+                took.append(time.monotonic() - began)
+                for line, (text, confidence) in zip(lines, texts, strict=True):
                     what = outcome(menu.wishes, one.wish, text, confidence)
                     counted[one.wish, line, what] += 1
                     if what != "right":
@@ -223,8 +224,8 @@ def figures(counted: Counter[tuple[str, str, str]], took: list[float]) -> Iterat
         for what in ("right", "confirmed", "fell_back", "wrong"):
             yield f"{wish}_{what}_ratio", share(counted, what, wish=wish)
     took.sort()
-    yield "recognised_p50_seconds", took[len(took) // 2]
-    yield "recognised_p95_seconds", took[len(took) * 95 // 100]
+    yield "both_recognised_p50_seconds", took[len(took) // 2]
+    yield "both_recognised_p95_seconds", took[len(took) * 95 // 100]
 
 
 def goals(counted: Counter[tuple[str, str, str]]) -> dict[str, dict[str, Any]]:
