@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.classification import shipped
@@ -25,6 +25,7 @@ from crm.timeline import Channel
 from crm.timeline import add as add_line
 from crm.voicemail_tables import VoiceMessageRow
 from kernel.access import Actor, Permission
+from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Forbidden, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
 from kernel.outbox import add_fact
@@ -33,6 +34,7 @@ from kernel.phone import Phone
 REASON = "电话留言"
 NO_NUMBER = "号码未显示"
 MAX_SHOWN = 200
+MAX_PAGE = 100
 SECRET = frozenset(int(one) for one in CONFIDENTIAL)
 LINK = "/callbacks"
 
@@ -141,6 +143,39 @@ class VoiceMail:
                 key = row.request_id or ""
                 found[key] = (*found.get(key, ()), _view(actor, row))
         return found
+
+    async def page(
+        self,
+        actor: Actor,
+        *,
+        route: Route | None = None,
+        unheard: bool = False,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[tuple[VoiceMessage, ...], str | None]:
+        """Return messages, newest first, and the cursor of the next page.
+
+        Raises:
+            Forbidden: the role calls nobody back.
+            Invalid: the cursor is not one of ours.
+        """
+        actor.need(Permission.CALLBACKS_WORK)
+        row, limit = VoiceMessageRow, max(1, min(limit, MAX_PAGE))
+        query = select(row).order_by(row.at.desc(), row.id.desc()).limit(limit + 1)
+        if route is not None:
+            query = query.where(row.route == route.value)
+        if unheard:
+            query = query.where(row.heard_at.is_(None))
+        if cursor is not None:
+            at, key = read_cursor(cursor)
+            query = query.where(or_(row.at < at, and_(row.at == at, row.id < key)))
+        async with self._office.database.session() as session:
+            found = (await session.scalars(query)).all()
+        last = found[limit - 1] if len(found) > limit else None
+        return (
+            tuple(_view(actor, one) for one in found[:limit]),
+            write_cursor(last.at, last.id) if last is not None else None,
+        )
 
     async def get(self, actor: Actor, message_id: str) -> VoiceMessage:
         """Return a message. Raises Forbidden, NotFound."""

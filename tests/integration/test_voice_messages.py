@@ -190,6 +190,32 @@ async def test_of_integrity_only_managers_hear(stage: Stage, agent: ClientSessio
     assert line.detail["text"] == ""
 
 
+async def test_the_same_over_the_api(stage: Stage, agent: ClientSession) -> None:
+    first = await left(stage, CUSTOMER, spoken=LEAK)
+    second = await left(stage, STRANGER, spoken=SECRET)
+    url = "/api/v1/voice-messages"
+    async with agent.get(f"{url}?limit=1") as answer:
+        page_ = await answer.json()
+    async with agent.get(url, params={"limit": 1, "cursor": page_["next_cursor"]}) as answer:
+        next_ = await answer.json()
+    assert {one["message_id"] for one in page_["items"] + next_["items"]} == {first, second}
+    assert next_["next_cursor"] is None
+    async with agent.get(f"{url}?route=complaint&unheard=true") as answer:
+        (one,) = (await answer.json())["items"]
+    assert (one["message_id"], one["hidden"], one["text"]) == (second, True, "")
+    async with agent.get(f"{url}/{first}") as answer:
+        shown = await answer.json()
+    assert (shown["route"], shown["text"]) == ("repair", LEAK.text)
+    assert (await agent.get(f"{url}/{first}/audio")).status == 200
+    assert (await agent.get(f"{url}/{second}/audio")).status == 403
+    async with agent.get(f"{url}/{first}") as answer:
+        version = (await answer.json())["version"]
+    body, match = {"text": "卫生间漏水"}, {"If-Match": f'"{version}"'}
+    async with agent.post(f"{url}/{first}/text", json=body, headers=match) as answer:
+        assert (await answer.json())["first"] == LEAK.text
+    assert (await agent.get(f"{url}?cursor=nonsense")).status == 400
+
+
 async def test_danger_is_told_at_once(stage: Stage) -> None:
     await left(stage, STRANGER, spoken=Spoken(state=TextProgress.DONE, text="水管爆了，家里全是水"))
     assert await notices(stage) == ["voicemail.left", "voicemail.urgent"]
