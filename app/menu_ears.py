@@ -42,6 +42,7 @@ PREFIX = "ear-"
 OPTIONS = "qouES"
 """As those of live text's taps: quiet, only the caller's own voice, and gone when the caller is."""
 MAX_HEARD = 200
+_RISE = 0.01
 
 Rule = Callable[[Phone | None], Awaitable[bool]]
 """Whether a caller with this number may be listened to."""
@@ -54,7 +55,8 @@ class MenuEarsConfig:
     Attributes:
         most: callers listened to at once.
         language: that the menus are held in.
-        loud: a mean of a sample above this is a voice.
+        loud: a mean of a sample above this may be a voice.
+        above: so many times as loud as what the line brings all the time, and it is one.
         words_within: so long after the caller's last sound its words may still come; then only keys count.
         asked_within: how long the records may take to say whether the caller may be listened to.
     """
@@ -62,6 +64,7 @@ class MenuEarsConfig:
     most: int = 4
     language: str = "zh"
     loud: int = 250
+    above: float = 2.5
     words_within: timedelta = timedelta(seconds=4)
     asked_within: timedelta = timedelta(milliseconds=500)
 
@@ -150,6 +153,7 @@ class CallerEar:
         self._stream: UUID | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._loud_at: float | None = None
+        self._floor = 0.0
         self._closed = False
 
     @property
@@ -220,9 +224,12 @@ class CallerEar:
 
     def sound(self, pcm: bytes) -> None:
         """Take sound."""
-        samples = array("h", pcm[: len(pcm) // 2 * 2])
-        if samples and sum(map(abs, samples)) / len(samples) >= self._ears.config.loud:
+        samples, config = array("h", pcm[: len(pcm) // 2 * 2]), self._ears.config
+        level = sum(map(abs, samples)) / len(samples) if samples else 0.0
+        if level >= max(config.loud, config.above * self._floor):
             self._loud_at = self._ears.clock.monotonic()
+        # A television is no caller: what does not cease counts for less and less, within seconds.
+        self._floor = level if level < self._floor else self._floor + (level - self._floor) * _RISE
         self._ear.sound(pcm)
 
     def closed(self, reason: Ended) -> None:

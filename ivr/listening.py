@@ -35,7 +35,7 @@ class HearingConfig:
     """
 
     slice: timedelta = timedelta(milliseconds=200)
-    longest: timedelta = timedelta(seconds=8)
+    longest: timedelta = timedelta(seconds=5)
 
 
 class Hearing:

@@ -104,6 +104,13 @@ async def test_a_caller_is_tapped_heard_and_left_alone_again(stage: Stage) -> No
     assert stage.ears.listening == 0
 
 
+async def test_noise_that_does_not_cease_is_no_voice(stage: Stage) -> None:
+    ear = stage.listen()
+    assert ear is not None
+    stage.say(ear, LOUD, 20)
+    assert not ear.pending
+
+
 async def test_words_that_do_not_come_are_not_waited_for_long(stage: Stage) -> None:
     ear = stage.listen()
     assert ear is not None
