@@ -29,6 +29,7 @@ from app.live_text import LiveTextPart, build_hints, build_live_text, start_live
 from app.menu_ears import MenuEars, open_menu_ears
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
+from app.recording_pause_part import start_pauses
 from app.retention import build_retention
 from app.runtime.tool import Tool
 from app.schema import check
@@ -73,6 +74,7 @@ from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from speech.choice import InstalledRecognition
 from speech.ports import Recognition
+from speech.masking import Masking
 from telephony.agi import AgiConfig, AgiServer
 from telephony.agi.server import reason_of
 from telephony.asterisk.sounds import TONE
@@ -219,6 +221,8 @@ async def open_centre(
             settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
             tasks.spawn("dial-facts", settle.run)
         text: LiveTextPart | None = None
+        if telephony is not None:
+            start_pauses(base.settings, telephony, base.database, base.clock, base.bus, tasks)
         if telephony is not None and settings.speech.enabled and settings.live_text.enabled:
             text = build_live_text(
                 settings,
@@ -229,7 +233,7 @@ async def open_centre(
                 bus=base.bus,
             )
             stack.push_async_callback(text.close)
-            await start_live_text(text, tasks)
+            await start_live_text(text, tasks, base.database)
         if telephony is not None and settings.speech.enabled:
             is_late = text.live.is_late if text is not None else (lambda: False)
             start_after_call(base, recognition, is_late)
@@ -275,6 +279,10 @@ def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[],
     base.tasks.spawn("text-after-calls", after.run)
     clips = ClipPart(
         base.settings,
+    masking = Masking(
+        base.database, base.clock, folder=base.settings.data_dir / "recordings", worker=base.worker
+    )
+    base.tasks.spawn("numbers-hidden", masking.run)
         recognition,
         database=base.database,
         clock=base.clock,

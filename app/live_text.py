@@ -32,6 +32,7 @@ from speech.reading import legible
 from speech.transcripts import TranscriptWriter
 from telephony.agent_tables import QueueRow
 from telephony.domain.call import Call, Direction
+from telephony.recording_pauses import paused_calls
 from telephony.tap_ports import TapPlace
 from telephony.taps import Taps, TapsConfig
 
@@ -114,13 +115,15 @@ def build_hints(settings: Settings, database: Database, clock: Clock, bus: Bus |
     return KeptPhrases(book, language=language, bus=bus, lists=NAMING_LISTS)
 
 
-async def start_live_text(part: LiveTextPart, tasks: Supervisor) -> None:
+async def start_live_text(part: LiveTextPart, tasks: Supervisor, database: Database) -> None:
     """Listen, and start the tasks.
 
     Raises:
         ConfigurationError: the address is taken.
     """
     await part.listener.start()
+    async with database.session() as session:
+        part.taps.hold(await paused_calls(session))
     tasks.spawn("transcripts", part.writer.run)
     tasks.spawn("speech-hints", part.hints.run)
     tasks.spawn("taps", part.taps.run)

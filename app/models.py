@@ -37,10 +37,12 @@ import kernel.outbox
 import speech.after_tables
 import speech.clip_tables
 import speech.rule_tables
+import speech.masking_tables
 import speech.tables
 import telephony.agent_tables
 import telephony.tables
 import web.tables
+import telephony.recording_pause_tables
 
 MODULES = (
     callback_campaigns.campaign_tables,
@@ -82,6 +84,8 @@ MODULES = (
     speech.rule_tables,
     speech.tables,
     telephony.agent_tables,
+    speech.masking_tables,
     telephony.tables,
     web.tables,
 )
+    telephony.recording_pause_tables,

@@ -163,6 +163,19 @@ class LiveTextSettings(Section):
     )
 
 
+class RecordingPauseSettings(Section):
+    """Recording and text stop while a customer says the number of a card; the recording keeps its time."""
+
+    seconds: int = Field(120, ge=10, le=1800, description="After so long a pause ends by itself.")
+    automatic: bool = Field(
+        True,
+        description="Pause by itself when live text hears a card number asked for or said.",
+    )
+    automatic_seconds: int = Field(
+        45, ge=10, le=600, description="After so long a pause that began by itself ends."
+    )
+
+
 class MenuSpeechSettings(Section):
     """Say it instead of pressing it: while a menu waits the caller is listened to, where speech is there.
 

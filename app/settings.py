@@ -27,6 +27,7 @@ from app.setting_sections import (
     Networks,
     NoticeSettings,
     OwnNumbers,
+    RecordingPauseSettings,
     Section,
     SpeechSettings,
 )
@@ -249,6 +250,9 @@ class Settings(Section):
         default_factory=MenuSpeechSettings, description="Words in place of keys in menus."
     )
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
+    recording_pause: RecordingPauseSettings = Field(
+        default_factory=RecordingPauseSettings, description="Pauses of recordings for card numbers."
+    )
     notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")
 
     @pydantic.field_validator("data_dir", "runtime_dir")

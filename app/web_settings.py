@@ -43,6 +43,7 @@ def web_settings(settings: Settings) -> WebSettings:
         files_dir=settings.data_dir / "files",
         answers_dir=settings.data_dir / "answers",
         messages_dir=settings.data_dir / "messages",
+        recording_pause=timedelta(seconds=settings.recording_pause.seconds),
         recordings_dir=settings.data_dir / "recordings",
         sheet_number=settings.centre.sheet_number,
         compensation_threshold=settings.centre.compensation_threshold,

@@ -2,6 +2,7 @@
 
 import speech.after_tables
 import speech.clip_tables
+import speech.masking_tables
 import speech.tables  # noqa: F401 - whoever empties them needs them mapped
 from kernel.personal import Personal, Place, Record
 
@@ -31,6 +32,8 @@ PERSONAL = Personal(
             *("transcript_job.state", "transcript_job.language", "transcript_job.agent_number"),
             "transcript_correction.by",
             *("transcript_job.reason", "transcript_job.claimed_by"),
+            "said_job.claimed_by",
+            *("mask_job.claimed_by", "speech_silence.speaker", "speech_silence.kind"),
             *("clip_job.language", "clip_job.path", "clip_job.reason", "clip_job.claimed_by"),
         ),
     },

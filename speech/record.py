@@ -9,13 +9,16 @@ from sqlalchemy import select
 
 from kernel.access import Actor
 from kernel.audit import AuditLog
+from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from kernel.ids import is_ulid, new_ulid
 from speech.after import JobState, JobView, job_view
 from speech.after_tables import TranscriptJobRow
-from speech.events import AGENT, CUSTOMER, MAX_TEXT
+from speech.events import AGENT, CUSTOMER, MAX_TEXT, TranscriptCorrected
+from speech.masking_jobs import look_through
+from speech.said import changed
 from speech.tables import CorrectionRow, SegmentRow
 from speech.transcripts import Segment, Transcripts, to_segment
 
@@ -44,8 +47,9 @@ class CallText:
 class TranscriptRecord:
     """Reads and corrects. Whether somebody may hear the call at all is asked by who calls."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, bus: Bus | None = None) -> None:
         self._database = database
+        self._bus = bus
         self._clock = clock
         self._transcripts = Transcripts(database)
         self._audit = AuditLog(database, clock)
@@ -107,6 +111,8 @@ class TranscriptRecord:
                 )
             )
             await session.flush()
+            await changed(session, (call_id,), at=now)
+            await look_through(session, (call_id,), at=now)
             await self._audit.record(
                 "transcript.corrected",
                 actor=actor.name,
@@ -115,7 +121,10 @@ class TranscriptRecord:
                 detail={"segment_id": segment_id},
                 session=session,
             )
-            return to_segment(row)
+            made = to_segment(row)
+        if self._bus is not None:
+            self._bus.publish(TranscriptCorrected(at=now, call_id=call_id))
+        return made
 
 
 def as_file(text: CallText, *, started_at: datetime, names: dict[str, str], gap: str) -> str:

@@ -14,6 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.db import Database
+from speech.masking_jobs import SETTLE, look_through
+from speech.masking_tables import SilenceRow
+from speech.said import AT_ONCE, QUIET, changed
 from speech.tables import SegmentRow
 
 log = structlog.get_logger(__name__)
@@ -132,9 +135,15 @@ async def store_segments(session: AsyncSession, batch: Sequence[Segment]) -> Non
     ids = [segment.segment_id for segment in batch]
     # A batch whose commit was not heard of is there already.
     known = set(await session.scalars(select(SegmentRow.segment_id).where(SegmentRow.segment_id.in_(ids))))
-    rows = [_row(segment) for segment in batch if segment.segment_id not in known]
-    if rows:
-        await session.execute(insert(SegmentRow), rows)
+    new = [segment for segment in batch if segment.segment_id not in known]
+    if new:
+        await session.execute(insert(SegmentRow), [_row(segment) for segment in new])
+    spoken = [segment for segment in new if segment.gap is None]
+    if spoken:
+        at = max(segment.created_at for segment in spoken) + QUIET
+        await changed(session, [segment.call_id for segment in spoken], at=at)
+        settled = max(segment.created_at for segment in spoken) + SETTLE
+        await look_through(session, [segment.call_id for segment in spoken], at=settled)
 
 
 async def _store(session: AsyncSession, batch: Sequence[Segment], merged: Sequence[tuple[str, str]]) -> None:
@@ -144,6 +153,12 @@ async def _store(session: AsyncSession, batch: Sequence[Segment], merged: Sequen
             update(SegmentRow).where(SegmentRow.call_id == call_id).values(call_id=into),
             execution_options={"synchronize_session": False},
         )
+        await session.execute(
+            update(SilenceRow).where(SilenceRow.call_id == call_id).values(call_id=into),
+            execution_options={"synchronize_session": False},
+        )
+        await changed(session, (call_id, into), at=AT_ONCE)
+        await look_through(session, (call_id, into), at=AT_ONCE)
 
 
 def _row(segment: Segment) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The calls that are stored: pages with filters, one call with its time line."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, exists, or_, select, tuple_, update
@@ -11,6 +13,7 @@ from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from kernel.phone import Phone
+from telephony.recording_pauses import PauseEnd, PauseView, PauseWhy, pauses_of
 from telephony.tables import CallEventRow, CallLegRow, CallRow
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
 
@@ -68,7 +71,38 @@ class CallHistory:
             events = await session.execute(
                 select(CallEventRow).where(CallEventRow.call_id == row.call_id).order_by(CallEventRow.seq)
             )
-            return _view(row, legs[row.call_id], events.scalars().all())
+            pauses = await pauses_of(session, row.call_id)
+            return _with_pauses(_view(row, legs[row.call_id], events.scalars().all()), pauses)
+
+    async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:
+        """Return those of the calls that are there, with legs and without time lines."""
+        async with self._database.session() as session:
+            found = select(CallRow).where(CallRow.call_id.in_(call_ids), CallRow.merged_into.is_(None))
+            rows = (await session.scalars(found)).all()
+            legs = await _legs(session, [row.call_id for row in rows])
+        return {row.call_id: _view(row, legs[row.call_id]) for row in rows}
+
+
+def _with_pauses(call: CallView, pauses: Sequence[PauseView]) -> CallView:
+    """Return a call whose time line shows when its recording was paused, by whom and why."""
+    if not pauses:
+        return call
+    found = list(call.timeline)
+    for pause in pauses:
+        found.append(_pause_entry("recording_paused", pause.began_at, pause.by, pause.why.value))
+        if pause.ended_at is not None and pause.ended_why is not None:
+            found.append(
+                _pause_entry("recording_resumed", pause.ended_at, pause.ended_by or "", pause.ended_why.value)
+            )
+    found.sort(key=lambda entry: entry.at)
+    numbered = (replace(entry, seq=seq) for seq, entry in enumerate(found, start=1))
+    return replace(call, timeline=tuple(numbered))
+
+
+def _pause_entry(kind: str, at: datetime, who: str, why: str) -> TimelineEntry:
+    by_itself = why in (PauseWhy.AUTOMATIC, PauseEnd.TIME, PauseEnd.TRANSFERRED, PauseEnd.CALL_ENDED)
+    detail = {"why": why} if by_itself or not who else {"who": who, "why": why}
+    return TimelineEntry(seq=0, at=at, kind=kind, channel=None, agent=None, queue=None, detail=detail)
 
 
 async def link_customer(session: AsyncSession, call_id: str, customer_id: str | None) -> bool:

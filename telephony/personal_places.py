@@ -1,6 +1,7 @@
 """What the tables of calls and agents hold of people, and what they do not (:mod:`kernel.personal`)."""
 
 import telephony.agent_tables
+import telephony.recording_pause_tables
 import telephony.tables  # noqa: F401 - whoever empties them needs them mapped
 from kernel.personal import Owned, Personal, Place, Record
 
@@ -30,3 +31,4 @@ PERSONAL = Personal(
         "words of the centre's own lists": ("queue.*", "pause_reason.*", "disposition.*"),
     },
 )
+        "when a recording was paused, by whom of ours and why": ("recording_pause.*",),

@@ -11,6 +11,7 @@ So a tap moves with transfers, and nobody is listened to while they wait.
 
 import asyncio
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -144,6 +145,10 @@ class Taps:
                 group.create_task(self._keep())
         finally:
             self.stop()
+
+    def hold(self, call_ids: Iterable[str]) -> None:
+        """Listen to none of these calls until they are resumed: they were paused before we began."""
+        self._paused.update(call_ids)
 
     def stop(self) -> None:
         """End every tap and begin none any more."""

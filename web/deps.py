@@ -53,6 +53,7 @@ class WebSettings:
         allowed_origins: origins (``https://cc.example.com``) besides the request's own host that may post.
         trusted_proxies: networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
         page_url: where people open the pages, without a slash at the end; "": as they asked for them.
+        recording_pause: after so long a pause of a recording ends by itself.
         session_idle: a session ends after so long without a request.
         session_absolute: a session ends after so long whatever happens.
         request_deadline: how long a handler may take (streams excepted).
@@ -84,6 +85,7 @@ class WebSettings:
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     page_url: str = ""
+    recording_pause: timedelta = timedelta(minutes=2)
     session_idle: timedelta = timedelta(hours=4)
     session_absolute: timedelta = timedelta(hours=16)
     request_deadline: timedelta = timedelta(seconds=15)

@@ -71,6 +71,18 @@ TIMELINE_KINDS = {
     "left_queue": N_("离开队列"),
     "ended": N_("结束"),
     "gap": N_("记录中断"),
+    "recording_paused": N_("暂停录音"),
+    "recording_resumed": N_("恢复录音"),
+}
+
+PAUSE_REASONS = {
+    "agent": N_("坐席按键"),
+    "supervisor": N_("主管操作"),
+    "automatic": N_("听到卡号，自动暂停"),
+    "resumed": N_("手动恢复"),
+    "time": N_("到时自动恢复"),
+    "transferred": N_("转接后自动恢复"),
+    "call_ended": N_("通话结束"),
 }
 
 LEG_KINDS = {"caller": N_("来电方"), "agent": N_("坐席"), "outside": N_("外线"), "other": N_("其他")}

@@ -55,6 +55,8 @@ _ANNOUNCED = (
         ),
     ),
 )
+_TELEPHONE = re.compile("电话|手机|座机|微信")
+"""After such a word another number begins, and it is no card's."""
 _ANNOUNCED_FOR = 60
 """Characters for which an announcement holds."""
 _REGIONS = frozenset(
@@ -227,6 +229,11 @@ class Watch:
             self._announced_left = _ANNOUNCED_FOR - (len(between) - end)
         else:
             self._announced_left -= len(between)
+        telephones = [m.end() for m in _TELEPHONE.finditer(between)]
+        if telephones:
+            if not told or max(told)[0] < telephones[-1]:
+                self._announced, self._announced_left = "", 0
+            return False
         other = len(_FILLER.sub("", between))
         if other:
             if self._group < GROUP:

@@ -34,8 +34,9 @@ _DIAL_GRACE = timedelta(seconds=15)
 _NO_SUCH = ("no such", "not exist", "not found", "not there")
 _LABELLED = """
     Atxfer BlindTransfer Bridge BridgeInfo BridgeList Challenge Command CoreSettings CoreShowChannels
-    CoreStatus DeviceStateList Getvar Hangup Login MixMonitor ModuleCheck Originate Ping QueueAdd QueuePause
-    QueuePenalty QueueRemove QueueStatus QueueSummary Redirect Reload Setvar Status StopMixMonitor
+    CoreStatus DeviceStateList Getvar Hangup Login MixMonitor MixMonitorMute ModuleCheck Originate Ping
+    QueueAdd QueuePause QueuePenalty QueueRemove QueueStatus QueueSummary Redirect Reload Setvar Status
+    StopMixMonitor
 """
 _LABELS = frozenset(_LABELLED.split())
 
@@ -203,6 +204,14 @@ class AmiActions:
         if mixmonitor_id:
             headers.append(("MixMonitorID", mixmonitor_id))
         await self._ask("StopMixMonitor", headers, timeout=timeout)
+
+    async def mixmonitor_mute(self, channel: str, *, muted: bool, timeout: timedelta | None = None) -> None:
+        """Write silence to a channel's recordings, or let them go on; they keep their time.
+
+        ``AmiRejected`` when nothing is recorded on the channel.
+        """
+        headers = [("Channel", channel), ("Direction", "both"), ("State", "1" if muted else "0")]
+        await self._ask("MixMonitorMute", headers, timeout=timeout)
 
     # -- queues --------------------------------------------------------------------------------------
 

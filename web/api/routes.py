@@ -46,6 +46,7 @@ from web.api.v1.people_wishes import ROUTES as WISH_ROUTES
 from web.api.v1.projects import ROUTES as PROJECT_ROUTES
 from web.api.v1.questionnaires import ROUTES as QUESTIONNAIRE_ROUTES
 from web.api.v1.queues import list_queues
+from web.api.v1.recording_pauses import ROUTES as RECORDING_PAUSE_ROUTES
 from web.api.v1.repair_points import ROUTES as REPAIR_POINT_ROUTES
 from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
@@ -75,6 +76,7 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_RECORD_ROUTES,
     *COMPLAINT_SEVERITY_ROUTES,
     *REPEAT_CALL_ROUTES,
+    *RECORDING_PAUSE_ROUTES,
     *CUSTOMER_CALL_ROUTES,
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,

@@ -311,6 +311,10 @@ def _detail(kind: str, key: str, value: str, zone: ZoneInfo) -> str:
             return gettext("理解为：%(wish)s") % {"wish": value}
         case "confidence":
             return gettext("把握 %(share)s") % {"share": _share(value)}
+        case "why":
+            return labels.word(labels.PAUSE_REASONS, value)
+        case "who":
+            return value
         case "key":
             return gettext("按键 %(key)s") % {"key": value}
         case "label" | "number":
