@@ -31,6 +31,7 @@ from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.recording_pause_part import start_pauses
 from app.retention import build_retention
+from app.said import build_said
 from app.runtime.tool import Tool
 from app.schema import check
 from app.service_watch import ServiceWatch
@@ -246,6 +247,7 @@ async def open_centre(
             files = FileStore(web_settings(settings).files_dir)
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
             tasks.spawn("retention", build_retention(settings, base.database, base.clock).run)
+            tasks.spawn("said-index", build_said(base.database, base.clock, worker=base.worker).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
             web_port = await _open_web(base, stack, desk, telephony, dialler, recognition)
         yield Centre(

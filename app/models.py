@@ -25,6 +25,7 @@ import crm.repair_point_tables
 import crm.repair_tables
 import crm.request_tables
 import crm.retention_tables
+import crm.said_tables
 import crm.search_tables
 import crm.tables
 import crm.ticket_tables
@@ -37,6 +38,7 @@ import kernel.outbox
 import speech.after_tables
 import speech.clip_tables
 import speech.rule_tables
+import speech.said_tables
 import speech.masking_tables
 import speech.tables
 import telephony.agent_tables
@@ -70,6 +72,7 @@ MODULES = (
     crm.repair_tables,
     crm.request_tables,
     crm.retention_tables,
+    crm.said_tables,
     crm.search_tables,
     crm.tables,
     crm.ticket_tables,
@@ -82,6 +85,7 @@ MODULES = (
     speech.after_tables,
     speech.clip_tables,
     speech.rule_tables,
+    speech.said_tables,
     speech.tables,
     telephony.agent_tables,
     speech.masking_tables,

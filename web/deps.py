@@ -4,7 +4,7 @@ Handlers reach it as ``request.app[DEPS]``; the services that the web package it
 tokens, audit, throttling) are made by ``web.app.create_app`` and reached as ``request.app[ACCOUNTS]``.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -118,6 +118,10 @@ class CallHistory(Protocol):
 
     async def get(self, call_id: str) -> CallView:
         """Return one call with its time line. Raises NotFound."""
+        ...
+
+    async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:
+        """Return those of the calls that are there, without time lines."""
         ...
 
 

@@ -28,6 +28,8 @@ from web.pages.shell import DIRECTORY, ROSTER, render, see_other
 from web.pages.times import day_end, day_start
 from web.permissions import Permission, requires
 from web.pop import readable
+from web.said import may_find_said
+from web.speech_access import is_hidden
 
 PAGE = 50
 FIELDS = ("from", "to", "queue", "agent", "result", "direction", "number")
@@ -90,6 +92,7 @@ async def show_list(request: web.Request) -> web.StreamResponse:
         "first_href": "/calls?" + urlencode(kept),
         "problem": problem,
         "first_page": "cursor" not in request.query,
+        "finds_said": may_find_said(user),
         "queues": queues,
         "agents": {agent.number: agent.name for agent in await roster.agents()},
         "results": labels.words(labels.CALL_RESULTS),
@@ -110,7 +113,7 @@ def _filters(form: dict[str, str], user: CurrentUser, request: web.Request) -> C
     zone = request.app[DEPS].settings.timezone
     number = form["number"] or None
     refuse_probing(user, number)
-    since, until = _day(form["from"], "from"), _day(form["to"], "to")
+    since, until = asked_day(form["from"], "from"), asked_day(form["to"], "to")
     return CallFilter(
         since=day_start(since, zone) if since else None,
         until=day_end(until, zone) if until else None,
@@ -122,7 +125,8 @@ def _filters(form: dict[str, str], user: CurrentUser, request: web.Request) -> C
     )
 
 
-def _day(text: str, field: str) -> date | None:
+def asked_day(text: str, field: str) -> date | None:
+    """Return the day that somebody wrote. Raises Invalid for what is none."""
     if not text:
         return None
     try:
@@ -194,7 +198,9 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
     context = {
         "row": _row(call, queues),
         "call": call,
-        "recording": may_hear(user, found) and await _recording(request, call.call_id) is not None,
+        "recording": may_hear(user, found)
+        and not await is_hidden(request, call.call_id)
+        and await _recording(request, call.call_id) is not None,
         "reads_along": found.ended_at is None and user.can(Permission.RECORDINGS_PLAY),
         **await text_context(request, found, typed),
         "customer": customer,
@@ -216,7 +222,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
 async def play(request: web.Request) -> web.StreamResponse:
     """Hand out what was said in a call; that it was heard is written down (domain.md §6.4)."""
     call = await request.app[DEPS].history.get(request.match_info["call_id"])
-    if not may_hear(current_user(request), call):
+    if not may_hear(current_user(request), call) or await is_hidden(request, call.call_id):
         raise Forbidden("agents hear their own calls", field="call_id")
     path = await _recording(request, call.call_id)
     if path is None:
