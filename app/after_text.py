@@ -17,6 +17,7 @@ from speech.ports import Recognition
 from speech.reading import legible
 from telephony.domain.call import Direction
 from telephony.events import CallEnded
+from telephony.tables import CallRow
 
 AFTER_FACTS: tuple[type[Event], ...] = (CallEnded,)
 COMPLAINTS = frozenset({"complaint"})
@@ -69,12 +70,17 @@ class TextWanted:
             session,
             fact.call_id,
             priority=await self._priority(session, fact),
-            language=self._language,
+            language=await self._spoken(session, fact.call_id),
             call_at=fact.started_at,
             began=(began - fact.started_at).total_seconds(),
             agent_number=fact.agent_number,
             now=self._clock.now(),
         )
+
+    async def _spoken(self, session: AsyncSession, call_id: str) -> str:
+        """Return the language of a call: the one its caller chose, else the centre's."""
+        chosen = await session.scalar(select(CallRow.language).where(CallRow.call_id == call_id))
+        return chosen or self._language
 
     async def _priority(self, session: AsyncSession, fact: CallEnded) -> Priority:
         if fact.queue in COMPLAINTS:

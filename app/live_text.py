@@ -187,9 +187,15 @@ class _Ears:
         agent_number: str | None,
         call_age: timedelta,
         on_end: Callable[[str], None],
+        language: str = "",
     ) -> TapPlace:
         stream = self._live.expect(
-            call_id, speaker, agent_number=agent_number, call_age=call_age, on_end=on_end
+            call_id,
+            speaker,
+            agent_number=agent_number,
+            call_age=call_age,
+            on_end=on_end,
+            language=language,
         )
         host = f"[{self._host}]" if ":" in self._host else self._host
         return TapPlace(address=f"{host}:{self._listener.port}", stream=stream)

@@ -36,12 +36,14 @@ from ivr.domain.effects import (
     Say,
     Silence,
     Start,
+    ToFlow,
     ToHangup,
     ToQueue,
     Typed,
 )
 from ivr.domain.engine import FlowRun
 from ivr.domain.flow import KEYS
+from ivr.domain.languages import DEFAULT, LANGUAGE_VARIABLE, LANGUAGES
 from ivr.listening import Hearing
 from ivr.lookups import CallerFacts
 from ivr.ports import CallbackBook, CallerDirectory, Mailbox, MenuEars, SynthesisFailed
@@ -128,6 +130,7 @@ class FlowRunner:
             await session.set_variable("HF_NEXT", "")
             return
         await session.answer()
+        await _speak(session, voiced.flow.language)
         await self._walk(session, voiced, {"called_number": dialled})
 
     async def after_queue(self, session: AgiSession) -> None:
@@ -135,7 +138,9 @@ class FlowRunner:
         arguments = session.environment.arguments
         status = arguments[0] if arguments else await session.get_variable("QUEUESTATUS")
         queue = arguments[1] if len(arguments) > 1 else await session.get_variable("HF_QUEUE")
-        voiced = self._library.named(AFTER_QUEUE)
+        voiced = self._library.named(f"{AFTER_QUEUE}-{_spoken_to(session)}") or self._library.named(
+            AFTER_QUEUE
+        )
         if voiced is None or await session.get_variable("HF_AFTER_QUEUE"):
             await session.set_variable("HF_NEXT", "hangup" if voiced else "")
             return
@@ -158,6 +163,18 @@ class FlowRunner:
                     await session.set_variable("HF_NEXT", "hangup")
                 else:
                     await _decide_queue(session, ToQueue(pieces=(), queue=fallback))
+
+    async def decide_flow(self, session: AgiSession, effect: ToFlow) -> None:
+        """Send a call on to another flow; to a person where that one is not in force."""
+        if self._library.named(effect.flow) is None:
+            log.error("ivr_flow_not_in_force", flow=effect.flow)
+            if effect.queue is not None:
+                await _decide_queue(session, ToQueue(pieces=(), queue=effect.queue))
+            else:
+                await session.set_variable("HF_NEXT", "hangup")
+            return
+        await session.set_variable("HF_FLOW", effect.flow)
+        await session.set_variable("HF_NEXT", "flow")
 
     def facts(self, phone: Phone | None) -> CallerFacts:
         """Return what the records can say about a caller."""
@@ -238,7 +255,7 @@ class _Call:
                 await self._report(report)
             if self._hearing is not None and not isinstance(wanted, Ask):
                 self._hearing.rest()
-            if isinstance(wanted, ToQueue | ToHangup):
+            if isinstance(wanted, ToQueue | ToHangup | ToFlow):
                 await self._end(wanted)
                 return
             try:
@@ -275,7 +292,7 @@ class _Call:
                 return CallbackNoted() if noted else Broken(Reason.CALLBACK)
             case RecordMessage():
                 return await self._record(effect)
-            case ReportMenu() | ToQueue() | ToHangup():
+            case ReportMenu() | ToQueue() | ToHangup() | ToFlow():
                 raise TypeError(f"{type(effect).__name__} wants no answer")
             case _:
                 assert_never(effect)
@@ -358,13 +375,15 @@ class _Call:
             # The time line lacks a step; the caller goes on.
             log.warning("ivr_menu_not_reported", call_id=self.call_id, error=error.message)
 
-    async def _end(self, effect: ToQueue | ToHangup) -> None:
+    async def _end(self, effect: ToQueue | ToHangup | ToFlow) -> None:
         """Tell Asterisk the decision first, so that it stands if the last prompt cannot be played."""
         cause = effect.cause
         FINISHED.labels(self._voiced.flow.name, "flow" if cause == "flow" else str(cause)).inc()
         if cause != "flow":
             log.info("ivr_fell_back", flow=self._voiced.flow.name, call_id=self.call_id, cause=str(cause))
-        if isinstance(effect, ToQueue):
+        if isinstance(effect, ToFlow):
+            await self._runner.decide_flow(self._session, effect)
+        elif isinstance(effect, ToQueue):
             await _decide_queue(self._session, effect)
         else:
             await self._session.set_variable("HF_NEXT", "hangup")
@@ -372,6 +391,23 @@ class _Call:
             await self._play(effect.pieces, barge_in=False)
         except (AgiError, SynthesisFailed) as error:
             log.warning("ivr_last_prompt_not_played", call_id=self.call_id, error=error.message)
+
+
+async def _speak(session: AgiSession, code: str) -> None:
+    """Have the channel, and whatever reads the call's events, know the caller's language where it changes."""
+    if code == _spoken_to(session):
+        return
+    language = LANGUAGES[code]
+    await session.set_variable("CHANNEL(language)", language.channel or language.code)
+    await session.set_variable(f"__{LANGUAGE_VARIABLE}", code)
+    call_id = await session.get_variable("HF_CALL") or ""
+    await session.user_event("HuifangLanguage", Call=call_id, Language=code)
+
+
+def _spoken_to(session: AgiSession) -> str:
+    """Return the language of the channel, as the last flow set it."""
+    channel = session.environment.get("agi_language", "")
+    return next((one.code for one in LANGUAGES.values() if one.channel and one.channel == channel), DEFAULT)
 
 
 async def _decide_queue(session: AgiSession, effect: ToQueue) -> None:

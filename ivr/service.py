@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
-from ivr.domain.flow import Flow
+from ivr.domain.flow import Flow, OtherFlow
 from ivr.domain.problems import FlowInvalid, Problem
 from ivr.domain.validate import load_flow
 from ivr.events import FlowPublished
@@ -28,7 +28,12 @@ log = structlog.get_logger(__name__)
 
 AFTER_QUEUE = "after-queue"
 # File in ivr.flows → publisher's name of what came with the program.
-DELIVERED: Mapping[str, str] = {"hotline": "hotline.yaml", AFTER_QUEUE: "after_queue.yaml"}
+DELIVERED: Mapping[str, str] = {
+    "hotline_en": "hotline_en.yaml",
+    "hotline": "hotline.yaml",
+    AFTER_QUEUE: "after_queue.yaml",
+    f"{AFTER_QUEUE}-en": "after_queue_en.yaml",
+}
 PROGRAM = "huifang"
 # Stands for every flow: the database did not say which are in force.
 ALL = "*"
@@ -116,9 +121,20 @@ class FlowLibrary:
         """
         queues = await self._queues.queue_names()
         # Reading a large file takes a moment that calls in progress must not feel.
-        return await asyncio.to_thread(
+        flow = await asyncio.to_thread(
             load_flow, text, source=source, queues=queues, constants=self._constants
         )
+        known = {*DELIVERED, *self._active, flow.name}
+        missing = [
+            Problem(
+                node.line, node.id, f"there is no flow “{node.flow}”; there are {', '.join(sorted(known))}"
+            )
+            for node in flow.nodes.values()
+            if isinstance(node, OtherFlow) and node.flow not in known
+        ]
+        if missing:
+            raise FlowInvalid(source, missing)
+        return flow
 
     async def publish(self, name: str, yaml_text: str, *, by: str) -> FlowVersion:
         """Store a new version, make its audio, and put it in force.

@@ -92,11 +92,13 @@ class LiveText:
         agent_number: str | None = None,
         call_age: timedelta,
         on_end: Callable[[str], None] | None = None,
+        language: str = "",
     ) -> UUID:
         """Have an ear ready for a speaker; return the id under which their sound must come.
 
         Args:
             call_age: how long ago the call began: text is timed from there.
+            language: of the call; without one, or if nothing installed knows it, the usual one.
             on_end: told why the stream ended (:class:`speech.listener.Ended`), once.
 
         Raises:
@@ -106,13 +108,14 @@ class LiveText:
             call_id, speaker, agent_number, self._clock.monotonic() - max(0.0, call_age.total_seconds())
         )
         told = _Told(self, known)
+        spoken = language if language in self._recognition.languages else self._language
         ear = Ear(
             self._recognition,
-            self._language,
+            spoken,
             told,
             clock=self._clock,
             began=known.began,
-            phrases=self._phrases(),
+            phrases=self._phrases() if spoken == self._language else (),
             config=self._config,
         )
         known.ear = ear

@@ -168,6 +168,7 @@ class CallNews:
             state=call.state.value,
             result=call.result.value if call.result is not None else None,
             menu_path=tuple(call.menu_path),
+            language=call.language or None,
             started_at=call.started_at,
             queued_at=call.queued_at,
             answered_at=call.answered_at,

@@ -104,14 +104,6 @@ def _pause_entry(kind: str, at: datetime, who: str, why: str) -> TimelineEntry:
     detail = {"why": why} if by_itself or not who else {"who": who, "why": why}
     return TimelineEntry(seq=0, at=at, kind=kind, channel=None, agent=None, queue=None, detail=detail)
 
-    async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:
-        """Return those of the calls that are there, with legs and without time lines."""
-        async with self._database.session() as session:
-            found = select(CallRow).where(CallRow.call_id.in_(call_ids), CallRow.merged_into.is_(None))
-            rows = (await session.scalars(found)).all()
-            legs = await _legs(session, [row.call_id for row in rows])
-        return {row.call_id: _view(row, legs[row.call_id]) for row in rows}
-
 
 async def link_customer(session: AsyncSession, call_id: str, customer_id: str | None) -> bool:
     """Note whose call it is, in the caller's transaction; return whether the call is stored yet."""
@@ -218,6 +210,7 @@ def _view(row: CallRow, legs: Sequence[CallLegRow] = (), events: Sequence[CallEv
         state=row.state,
         result=row.result,
         menu_path=tuple(row.menu_path),
+        language=row.language,
         started_at=row.started_at,
         queued_at=row.queued_at,
         answered_at=row.answered_at,

@@ -22,7 +22,8 @@ PERSONAL = Personal(
     owned=(Owned(Record.CALL, "call", "call_id"), Owned(Record.CALL, "wrap_up", "call_id")),
     innocent={
         "how a call went, without whose it was": (
-            *("call.agent_number", "call.menu_path", "call.hangup_by", "call.end_reason", "call.resume"),
+            *("call.agent_number", "call.menu_path", "call.language", "call.hangup_by"),
+            *("call.end_reason", "call.resume"),
             *("call_leg.uniqueid", "call_leg.linkedid", "call_leg.agent_number"),
             *("call_leg.resume", "call_event.agent", "ami_epoch.*"),
             *("wrap_up.customer_id", "wrap_up.disposition", "wrap_up.draft_disposition"),

@@ -13,6 +13,7 @@ class CallRow(Base):
     """One call; written again each time it changes.
 
     Attributes:
+        language: of the caller, where they chose another than the centre's own.
         customer_id: set by :func:`telephony.history.link_customer`, never by the writer.
         merged_into: the call that this consultation became part of; such rows are not shown.
         resume: what the model needs to go on with an open call after a restart of ours.
@@ -44,6 +45,7 @@ class CallRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     result: Mapped[str | None] = mapped_column(String(16))
     menu_path: Mapped[list[str]] = mapped_column(Json)
+    language: Mapped[str | None] = mapped_column(String(8))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

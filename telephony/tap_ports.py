@@ -33,8 +33,13 @@ class Listeners(Protocol):
         agent_number: str | None,
         call_age: timedelta,
         on_end: Callable[[str], None],
+        language: str = "",
     ) -> TapPlace:
-        """Have somebody ready for a speaker; ``on_end`` is told once why the stream ended. Raises TooMany."""
+        """Have somebody ready for a speaker; ``on_end`` is told once why the stream ended. Raises TooMany.
+
+        Args:
+            language: of the call, where its caller chose one.
+        """
         ...
 
     def close(self, stream: UUID) -> None:

@@ -308,6 +308,7 @@ class Taps:
                 agent_number=party.agent_number,
                 call_age=now - call.started_at,
                 on_end=partial(self._ended, party.uniqueid),
+                language=call.language,
             )
         except TooMany:
             STARTED.labels("no_place").inc()

@@ -46,6 +46,7 @@ class CallView:
         wait_seconds: from entering the queue (or the ringing of a directly dialled phone) to the answer or
             the end of waiting; ``None`` where nobody waited.
         talk_seconds: conversation without hold.
+        language: of the caller, where they chose another than the centre's own.
         end_reason: see :class:`telephony.domain.call.EndReason`; ``None`` while the call lives.
     """
 
@@ -73,6 +74,7 @@ class CallView:
     end_reason: str | None
     cause: int | None
     adopted: bool
+    language: str | None = None
     legs: tuple[LegView, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
 

@@ -170,7 +170,28 @@ class ToHangup:
     cause: str = "flow"
 
 
-Effect = ReportMenu | Say | Ask | AskDigits | LookUp | RequestCallback | RecordMessage | ToQueue | ToHangup
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToFlow:
+    """The end: speak and go on in another flow; where that is not in force, ``queue`` takes over."""
+
+    pieces: tuple[Piece, ...]
+    flow: str
+    queue: str | None
+    cause: str = "flow"
+
+
+Effect = (
+    ReportMenu
+    | Say
+    | Ask
+    | AskDigits
+    | LookUp
+    | RequestCallback
+    | RecordMessage
+    | ToQueue
+    | ToHangup
+    | ToFlow
+)
 
 
 @dataclass(frozen=True, slots=True)

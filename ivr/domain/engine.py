@@ -33,6 +33,7 @@ from ivr.domain.effects import (
     Spoke,
     Spoken,
     Start,
+    ToFlow,
     ToHangup,
     ToQueue,
     Typed,
@@ -48,17 +49,18 @@ from ivr.domain.flow import (
     Lookup,
     Menu,
     Node,
+    OtherFlow,
     Play,
     Queue,
     SetVariables,
     Switch,
     Voicemail,
 )
+from ivr.domain.languages import LANGUAGES
 from ivr.domain.text import Literal, SlotFormat
 from ivr.domain.variables import filled
 from ivr.domain.wishes import after_no, answer
 from kernel.phone import Phone
-from kernel.spoken import spoken_count, spoken_digits
 
 # A caller in no hurry may press this many keys; then a person takes over.
 MAX_INPUTS = 120
@@ -244,6 +246,9 @@ class FlowRun:
             case Hangup():
                 self.state = RunState.ENDED
                 return ToHangup(pieces=pieces)
+            case OtherFlow():
+                self.state = RunState.ENDED
+                return ToFlow(pieces=pieces, flow=node.flow, queue=self.flow.fallback.queue)
             case _:
                 raise TypeError(f"a {type(node).__name__} has nothing to do outside")
 
@@ -359,6 +364,7 @@ class FlowRun:
 
     def _pieces(self, prompts: tuple[str, ...]) -> tuple[Piece, ...]:
         pieces: list[Piece] = []
+        language = LANGUAGES[self.flow.language]
         for name in prompts:
             prompt = self.flow.prompts[name]
             if prompt.clips is not None:
@@ -370,11 +376,11 @@ class FlowRun:
                     continue
                 value = self.variables.get(piece.variable, "")
                 if piece.format is SlotFormat.DIGITS:
-                    pieces.append(Spoken(spoken_digits(value), piece.optional, digits=value))
+                    pieces.append(Spoken(language.digits(value), piece.optional, digits=value))
                 elif piece.format is SlotFormat.COUNT and value.isascii() and value.isdecimal():
-                    pieces.append(Spoken(spoken_count(int(value[:9])), piece.optional))
+                    pieces.append(Spoken(language.count(int(value[:9])), piece.optional))
                 elif value or not piece.optional:
-                    pieces.append(Spoken(value, piece.optional))
+                    pieces.append(Spoken(language.words.get(value, value), piece.optional))
         return tuple(pieces)
 
 

@@ -275,6 +275,13 @@ class Hangup(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherFlow(Node):
+    """The end of this flow: the call goes on at the start of another, in that one's language."""
+
+    flow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookupKind:
     """A question to the customer records.
 
@@ -320,6 +327,7 @@ class Prompt:
     Attributes:
         text: as written.
         template: cut into pieces, constants put in.
+        voice: who speaks it, where that is not the flow's own voice.
         clips: what to play, where nothing depends on the call; ``None`` where something does.
     """
 
@@ -327,6 +335,7 @@ class Prompt:
     text: str
     template: Template
     line: int = 0
+    voice: "Voice | None" = None
     clips: tuple[Clip, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -354,6 +363,7 @@ class Flow:
     """A whole flow. Build it only through :func:`ivr.domain.validate.load_flow`.
 
     Attributes:
+        language: of its callers, a key of :data:`ivr.domain.languages.LANGUAGES`.
         longest: then a person takes over; shorter than the dialplan's own limit for a menu.
     """
 
@@ -365,4 +375,5 @@ class Flow:
     prompts: Mapping[str, Prompt]
     schedules: Mapping[str, OpeningHours] = field(default_factory=dict)
     voice: Voice = Voice()
+    language: str = "zh"
     longest: timedelta = timedelta(minutes=8)

@@ -21,6 +21,7 @@ from ivr.domain.flow import (
     Lookup,
     Menu,
     Node,
+    OtherFlow,
     Play,
     Prompt,
     Queue,
@@ -29,11 +30,11 @@ from ivr.domain.flow import (
     Voice,
     Voicemail,
 )
+from ivr.domain.languages import DEFAULT, LANGUAGES, Language
 from ivr.domain.opening import read_schedule
 from ivr.domain.parse_wishes import confirm_prompt, confirmations, read_wish, wishes_of
 from ivr.domain.problems import Problem
 from ivr.domain.reading import fields_of
-from ivr.domain.stock import STOCK_PROMPTS
 from ivr.domain.text import BadTemplate, Literal, Template, parse_template
 from kernel.business_time import OpeningHours
 from kernel.yaml_fields import Fields
@@ -57,7 +58,8 @@ def parse_flow(tree: Tree, constants: Mapping[str, str], problems: list[Problem]
     # The company's own name and number, given by the settings, win over what a file says.
     known = {**own, **constants}
     schedules = _schedules(top)
-    prompts = _prompts(top, known)
+    language = LANGUAGES[top.choice("language", set(LANGUAGES), DEFAULT) or DEFAULT]
+    prompts = _prompts(top, known, language)
     nodes = _nodes(top, problems)
     voice = top.fields("voice")
     flow = Flow(
@@ -69,9 +71,10 @@ def parse_flow(tree: Tree, constants: Mapping[str, str], problems: list[Problem]
         prompts=prompts | confirmations(nodes, prompts),
         schedules=schedules,
         voice=Voice(
-            name=voice.text("name", Voice().name),
+            name=voice.text("name", language.voice),
             speed=voice.number("speed", Voice().speed, low=80, high=400),
         ),
+        language=language.code,
         longest=timedelta(minutes=top.number("longest_minutes", 8, low=1, high=60)),
     )
     voice.done()
@@ -100,16 +103,16 @@ def _schedules(top: Fields) -> dict[str, OpeningHours]:
     return found
 
 
-def _prompts(top: Fields, constants: Mapping[str, str]) -> dict[str, Prompt]:
+def _prompts(top: Fields, constants: Mapping[str, str], language: Language) -> dict[str, Prompt]:
     found = {
         name: Prompt(name=name, text=text, template=parse_template(text, {}))
-        for name, text in STOCK_PROMPTS.items()
+        for name, text in language.stock.items()
     }
     prompts = top.fields("prompts", "prompt")
-    texts = _texts(prompts)
+    texts = _prompt_texts(prompts)
     if len(texts) > MAX_PROMPTS:
         prompts.complain(prompts.line, f"more than {MAX_PROMPTS} prompts")
-    for name, line, text in texts:
+    for name, line, text, voice in texts:
         template = _UNSPOKEN
         if not VARIABLE.fullmatch(name):
             prompts.complain(line, f"“{name}” is no name for a prompt: small letters, digits and _")
@@ -117,7 +120,23 @@ def _prompts(top: Fields, constants: Mapping[str, str]) -> dict[str, Prompt]:
             template = parse_template(text, constants)
         except BadTemplate as error:
             prompts.complain(line, f"prompt “{name}”: {error}")
-        found[name] = Prompt(name=name, text=text, template=template, line=line)
+        found[name] = Prompt(name=name, text=text, template=template, line=line, voice=voice)
+    return found
+
+
+def _prompt_texts(prompts: Fields) -> list[tuple[str, int, str, Voice | None]]:
+    """Read a text, or a text with a voice of its own: ``{text: For English press 9, voice: en}``."""
+    found: list[tuple[str, int, str, Voice | None]] = []
+    for name, line, value in prompts.items():
+        if isinstance(value, Value) and not value.empty:
+            found.append((name, line, value.text, None))
+        elif isinstance(value, Table):
+            fields = prompts.nested(value, f"prompt {name}")
+            text, voice = fields.required("text"), fields.required("voice")
+            fields.done()
+            found.append((name, line, text, Voice(name=voice or Voice().name)))
+        else:
+            prompts.complain(line, f"{name} must be a text")
     return found
 
 
@@ -346,6 +365,13 @@ def _queue(fields: Fields, name: str, line: int) -> Node:
     )
 
 
+def _other_flow(fields: Fields, name: str, line: int) -> Node:
+    flow = fields.required("flow", "the name of a flow")
+    if flow and not VARIABLE.fullmatch(flow):
+        fields.complain(fields.line_of("flow"), f"“{flow}” is no name that a call can go to: a-z, 0-9 and _")
+    return OtherFlow(id=name, line=line, say=fields.words("say"), flow=flow)
+
+
 def _hangup(fields: Fields, name: str, line: int) -> Node:
     return Hangup(id=name, line=line, say=fields.words("say"))
 
@@ -361,5 +387,6 @@ _READERS: Mapping[str, Callable[[Fields, str, int], Node]] = {
     "callback_request": _callback,
     "voicemail": _voicemail,
     "queue": _queue,
+    "flow": _other_flow,
     "hangup": _hangup,
 }

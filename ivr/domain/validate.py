@@ -14,6 +14,7 @@ from ivr.domain.flow import (
     Listening,
     Lookup,
     Node,
+    OtherFlow,
     Queue,
     SetVariables,
     Switch,
@@ -147,7 +148,8 @@ def _ends(flow: Flow, reached: set[str]) -> Iterable[Problem]:
     ending = {
         node.id
         for node in flow.nodes.values()
-        if isinstance(node, Queue | Hangup) or (isinstance(node, Listening) and node.failed is None)
+        if isinstance(node, Queue | Hangup | OtherFlow)
+        or (isinstance(node, Listening) and node.failed is None)
     }
     todo = list(ending)
     while todo:

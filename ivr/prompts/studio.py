@@ -9,7 +9,8 @@ from pathlib import Path
 import structlog
 
 from ivr.domain.effects import Clip, Piece, Spoken
-from ivr.domain.flow import Flow, Voice
+from ivr.domain.flow import Flow, Prompt, Voice
+from ivr.domain.languages import LANGUAGES
 from ivr.domain.text import Literal
 from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.store import PromptStore, SoundFile, write_whole
@@ -24,8 +25,19 @@ DIALPLAN_PROMPTS: Mapping[str, str] = {
     "huifang-waiting": "让您久等了，请继续等待。想给我们留言请按2。",
     "huifang-goodbye": "感谢您的接听，再见。",
     "huifang-connecting": "您好，正在为您接通客户，请稍候。",
+    "huifang-recording": "为了保证服务质量，您的通话将被录音。",
     "huifang-no-customer": "客户的电话没有接通，请稍后再拨。",
 }
+
+DIALPLAN_PROMPTS_EN: Mapping[str, str] = {
+    "huifang-fallback": "We are very sorry, our system is busy. One moment please, we are connecting you.",
+    "huifang-waiting": "Thank you for waiting. To leave a message instead, press 2.",
+    "huifang-recording": "This call will be recorded to help us serve you better.",
+    "huifang-apology": "We are very sorry, nobody can take your call now. Please call again later. Goodbye.",
+}
+"""What callers hear who are spoken to in English; it lies in a folder of Asterisk's name of the language."""
+ENGLISH_FOLDER = LANGUAGES["en"].channel
+ENGLISH = Voice(name=LANGUAGES["en"].voice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +89,11 @@ class Studio:
             for index, piece in enumerate(pieces):
                 if isinstance(piece, Literal):
                     clip = Clip(prompt.name, index)
-                    clips[clip] = await self._piece(
-                        flow, prompt.name, None if whole else index + 1, piece.text
-                    )
+                    clips[clip] = await self._piece(flow, prompt, None if whole else index + 1, piece.text)
         return VoicedFlow(flow, version, clips)
 
-    async def _piece(self, flow: Flow, prompt: str, number: int | None, text: str) -> SoundFile:
-        name = prompt if number is None else f"{prompt}-{number}"
+    async def _piece(self, flow: Flow, prompt: Prompt, number: int | None, text: str) -> SoundFile:
+        name = prompt.name if number is None else f"{prompt.name}-{number}"
         recording = self._recordings / flow.name / f"{name}.wav"
         if await asyncio.to_thread(recording.is_file):
             try:
@@ -92,11 +102,11 @@ class Studio:
                 # A voice that can be understood is better than a recording that cannot be played.
                 log.warning("ivr_recording_unusable", flow=flow.name, prompt=name, error=error.message)
         try:
-            return await self._store.clip(text, flow.voice)
+            return await self._store.clip(text, prompt.voice or flow.voice)
         except VoiceMissing:
             raise
         except SynthesisFailed as error:
-            raise SynthesisFailed(f"prompt “{prompt}” has no audio: {error.message}") from error
+            raise SynthesisFailed(f"prompt “{prompt.name}” has no audio: {error.message}") from error
 
     async def sounds(self, voiced: VoicedFlow, piece: Piece) -> tuple[SoundFile, ...]:
         """Return what to play for one piece; nothing for an optional text that is not ready in time.
@@ -126,17 +136,21 @@ class Studio:
             raise
 
     async def write_dialplan_prompts(
-        self, folder: Path, texts: Mapping[str, str] = DIALPLAN_PROMPTS, *, voice: Voice | None = None
+        self, folder: Path, texts: Mapping[str, str] | None = None, *, voice: Voice | None = None
     ) -> bool:
         """Put the prompts that the dialplan plays without us into ``folder``, a recording where there is one.
 
         Returns whether all are there. One that is not stops nothing: it is for the day when we do not answer,
         and the dialplan plays a chime in its place.
         """
+        if texts is None:
+            english = folder / ENGLISH_FOLDER
+            told = await self.write_dialplan_prompts(folder, DIALPLAN_PROMPTS)
+            return await self.write_dialplan_prompts(english, DIALPLAN_PROMPTS_EN, voice=ENGLISH) and told
         whole = True
         for name, text in texts.items():
             try:
-                sound = await self._dialplan_prompt(name, text, voice or Voice())
+                sound = await self._dialplan_prompt(folder.name, name, text, voice or Voice())
                 await asyncio.to_thread(_copy, sound, folder / f"{name}.wav")
             except (SynthesisFailed, OSError) as error:
                 whole = False
@@ -144,8 +158,9 @@ class Studio:
                     log.error("ivr_dialplan_prompt_not_made", prompt=name, error=str(error)[:500])
         return whole
 
-    async def _dialplan_prompt(self, name: str, text: str, voice: Voice) -> SoundFile:
-        recording = self._recordings / "dialplan" / f"{name}.wav"
+    async def _dialplan_prompt(self, folder: str, name: str, text: str, voice: Voice) -> SoundFile:
+        recordings = self._recordings / "dialplan"
+        recording = (recordings / folder if folder == ENGLISH_FOLDER else recordings) / f"{name}.wav"
         if await asyncio.to_thread(recording.is_file):
             try:
                 return await self._store.recording(recording)

@@ -94,6 +94,7 @@ class Call:
         queue: the queue it was put into last.
         waiting_in: the queue it waits in now.
         left_queue_at: when it left the last queue without an agent.
+        language: of the caller, where they chose another than the centre's own.
         machine: we called, and a machine answered.
         nobody_there: we called, and had nobody for the person who answered.
         wait: fixed at the first answer or when the waiting ended.
@@ -118,6 +119,7 @@ class Call:
     nobody_there: bool = False
     agent_number: str | None = None
     menu_path: list[str] = field(default_factory=list)
+    language: str = ""
     in_menu: bool = False
     queued_at: datetime | None = None
     left_queue_at: datetime | None = None

@@ -423,6 +423,9 @@ class CallBook(CallResync):
             call.in_menu = True
             if detail["label"] and len(call.menu_path) < MAX_MENU:
                 call.menu_path.append(detail["label"])
+        elif kind == "HuifangLanguage":
+            call.language = _language(event.get("language"))
+            detail = {"node": "language", "label": call.language}
         elif kind == "HuifangFallback":
             detail = {"node": "fallback", "key": "", "label": ""}
         elif kind == "HuifangMachine":
@@ -442,6 +445,11 @@ class CallBook(CallResync):
         leg = self._legs.get(event.get("spyeruniqueid"))
         if leg is not None and not leg.call.call_id:
             self.drop(leg.call)
+
+
+def _language(text: str) -> str:
+    """Return the code of a language, empty for anything else."""
+    return text if text.isascii() and text.isalpha() and len(text) <= 8 else ""
 
 
 def _number(text: str) -> int | None:

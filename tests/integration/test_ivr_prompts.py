@@ -14,7 +14,7 @@ from ivr.ports import SynthesisFailed, VoiceMissing
 from ivr.prompts.audio import wav_bytes
 from ivr.prompts.espeak import EspeakSynthesiser
 from ivr.prompts.store import PromptStore
-from ivr.prompts.studio import DIALPLAN_PROMPTS, Studio, VoicedFlow
+from ivr.prompts.studio import DIALPLAN_PROMPTS, DIALPLAN_PROMPTS_EN, Studio, VoicedFlow
 from ivr.service import delivered
 from telephony.audio import loudness, read_wav
 from tests.support.fake_voice import ToneVoice
@@ -159,9 +159,10 @@ class TestStudio:
     async def test_the_dialplans_own_prompts_are_written(self, studio: Studio, tmp_path: Path) -> None:
         await studio.write_dialplan_prompts(tmp_path / "pbx")
         await studio.write_dialplan_prompts(tmp_path / "pbx")
-        assert {path.name for path in (tmp_path / "pbx").iterdir()} == {
-            f"{name}.wav" for name in DIALPLAN_PROMPTS
-        }
+        wanted = {f"{name}.wav" for name in DIALPLAN_PROMPTS}
+        assert {path.name for path in (tmp_path / "pbx").glob("*.wav")} == wanted
+        english = {path.name for path in (tmp_path / "pbx" / "en_US").iterdir()}
+        assert english == {f"{name}.wav" for name in DIALPLAN_PROMPTS_EN} and english < wanted
 
     async def test_a_dialplan_prompt_that_cannot_be_spoken_stops_nothing(
         self, studio: Studio, voice: ToneVoice, tmp_path: Path

@@ -15,7 +15,7 @@ from tests.support.menus import Customer, Menus, running_menus
 
 pytestmark = pytest.mark.integration
 
-WELCOME = ["welcome", "recording_notice"]
+WELCOME = ["welcome", "recording_notice", "for_english"]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ class TestHotline:
     async def test_a_known_caller_is_greeted_by_name(self, menus: Menus) -> None:
         menus.directory.customers = [Customer()]
         channel = await menus.call(caller("0"))
-        assert menus.heard(channel)[:3] == ["…", *WELCOME]
+        assert menus.heard(channel)[: 1 + len(WELCOME)] == ["…", *WELCOME]
         assert "王先生" in menus.voice.said
 
     async def test_a_family_on_one_number_is_greeted_without_a_name(self, menus: Menus) -> None:
@@ -107,7 +107,9 @@ class TestHotline:
     ) -> None:
         clock.advance(timedelta(hours=12))
         channel = await menus.call(caller("1"))
-        assert menus.heard(channel)[2:] == ["closed_hours", "closed_menu", "to_emergency"]
+        assert menus.heard(channel)[len(WELCOME) :] == [
+            *("closed_hours", "closed_menu", "for_english", "to_emergency")
+        ]
         assert decision(channel) == ("queue", "repair")
         assert channel.variables["HF_QUEUE_PRIO"] == "10"
 
@@ -209,3 +211,31 @@ class TestAfterQueue:
         menus.library._active.pop(AFTER_QUEUE)
         channel = await menus.call(caller(), environment=self.ENVIRONMENT)
         assert channel.variables["HF_NEXT"] == ""
+
+
+class TestEnglish:
+    async def test_9_sends_the_call_on_to_the_english_flow(self, menus: Menus) -> None:
+        channel = await menus.call(caller("9"))
+        assert channel.variables["HF_FLOW"] == "hotline_en" and decision(channel)[0] == "flow"
+        assert "__HF_LANG" not in channel.variables
+
+    async def test_the_english_flow_tells_the_channel_and_the_record(self, menus: Menus) -> None:
+        environment = environment_bytes(agi_network_script="flow/hotline_en", agi_language="en")
+        channel = await menus.call(caller("1"), environment=environment)
+        played = menus.heard(channel, "hotline_en")
+        assert played == ["welcome", "recording_notice", "main_menu", "to_complaint"]
+        assert channel.variables["__HF_LANG"] == "en"
+        assert channel.variables["CHANNEL(language)"] == "en_US"
+        told = {"UserEvent": "HuifangLanguage", "Call": CALL_ID, "Language": "en"}
+        assert channel.events[0] == told and decision(channel) == ("queue", "complaint")
+
+    async def test_back_in_the_mandarin_flow_the_channel_is_told(self, menus: Menus) -> None:
+        channel = await menus.call(caller("1"), environment=environment_bytes(agi_language="en_US"))
+        assert channel.variables["__HF_LANG"] == "zh" and channel.variables["CHANNEL(language)"] == "zh"
+
+    async def test_after_the_queue_it_is_english_still(self, menus: Menus) -> None:
+        changes = {"agi_network_script": "after-queue", "agi_arg_1": "TIMEOUT", "agi_language": "en_US"}
+        channel = await menus.call(caller("11"), environment=environment_bytes(**changes))
+        played = menus.heard(channel, f"{AFTER_QUEUE}-en")
+        assert played == ["busy", "offer", "confirm", "…", "confirm", "noted"]
+        assert "one three eight, zero zero one three, eight zero zero zero" in menus.voice.said

@@ -89,7 +89,7 @@ async def heard(caller: PhoneCall, seconds: float) -> None:
 
 
 async def test_the_greeting_is_heard_and_a_key_cuts_it_short(hotline: Hotline) -> None:
-    menu = [Clip("welcome", 1), Clip("recording_notice", 0), Clip("main_menu", 0)]
+    menu = [*(Clip("welcome", 1), Clip("recording_notice", 0), Clip("for_english", 0), Clip("main_menu", 0))]
     voiced = hotline.made.flows.named("hotline")
     assert voiced is not None
     whole = sum((voiced.clips[clip].length for clip in menu), timedelta()).total_seconds()
@@ -105,6 +105,17 @@ async def test_the_greeting_is_heard_and_a_key_cuts_it_short(hotline: Hotline) -
         await hotline.queued("complaint", within=last + 4)
         await caller.hang_up()
     await eventually(lambda: hotline.server.sessions == 0)
+
+
+async def test_9_leads_through_the_english_menu_to_the_same_people(hotline: Hotline) -> None:
+    async with customer(hotline.pbx) as caller:
+        await caller.until("answered")
+        await heard(caller, 1.0)
+        await caller.press("9")
+        await heard(caller, 4.0)
+        assert caller.ear.loudness() > 500
+        await caller.press("1")
+        await hotline.queued("complaint", within=10)
 
 
 async def test_a_known_caller_asks_for_progress_and_reaches_a_person(hotline: Hotline) -> None:

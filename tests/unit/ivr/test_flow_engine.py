@@ -75,13 +75,13 @@ class TestHotline:
         run = FlowRun(HOTLINE, {"caller_number": "13800138000"})
         assert walk(run, Start()) == (LookUp(ask="caller"),)
         (say,) = walk(run, LookedUp("found", {"greeting": "王先生"}))
-        assert prompts(say) == ["王先生", "welcome", "recording_notice"]
+        assert prompts(say) == ["王先生", "welcome", "recording_notice", "for_english"]
 
     @pytest.mark.parametrize("outcome", ["none", "several"])
     def test_nobody_is_called_by_another_ones_name(self, outcome: str) -> None:
         run = FlowRun(HOTLINE, {"caller_number": "13800138000"})
         (say,) = walk(run, Start(), LookedUp(outcome, {}))
-        assert prompts(say) == ["welcome", "recording_notice"]
+        assert prompts(say) == ["welcome", "recording_notice", "for_english"]
 
     @pytest.mark.parametrize(
         ("key", "label", "queue"),

@@ -18,12 +18,20 @@ def test_what_is_heard_first_comes_first_and_nothing_twice() -> None:
     wanted = list(stock_texts())
     assert wanted[0].source.startswith("dialplan")
     assert len({one.key for one in wanted}) == len(wanted) > 250
-    for source in ("flow hotline", "flow after-queue", "survey", "questionnaire KG", "questionnaire JG"):
+    for source in (
+        "flow hotline",
+        "flow after-queue",
+        "flow hotline_en",
+        "survey",
+        "questionnaire KG",
+        "questionnaire JG",
+    ):
         assert any(one.source.startswith(source) for one in wanted), source
 
 
-def test_one_person_speaks_all_of_them() -> None:
-    assert {clip.speaker for clip in shipped()} == {speaker_of("cmn")}
+def test_one_person_speaks_each_language() -> None:
+    speakers = {(clip.voice.name, clip.speaker) for clip in shipped()}
+    assert speakers == {(name, speaker_of(name)) for name in ("cmn", "en")}
 
 
 def test_nobody_has_to_wait_long() -> None:

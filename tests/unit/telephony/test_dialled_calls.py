@@ -8,6 +8,7 @@ from callback_campaigns.dial_outcomes import CallOver, outcome_of
 from callback_campaigns.domain.terms import Outcome
 from telephony.ami.message import AmiEvent
 from telephony.call_news import CallNews
+from telephony.call_record import call_of, record_of
 from telephony.domain.call import Call, CallResult, Direction, EndReason, HangupBy
 from telephony.domain.call_book import CallBook
 from telephony.domain.call_resync import PbxSnapshot, SeenChannel
@@ -200,3 +201,13 @@ def test_after_a_gap_one_of_ours_on_the_line_is_still_not_the_customer() -> None
     assert call is not None
     assert call.answered_at is None
     assert (call.to_number, call.from_number) == ("+8613800138000", "4008001234")
+
+
+def test_the_language_that_was_chosen_is_the_calls() -> None:
+    masked = Masked()
+    masked.says("UserEvent", OWN, UserEvent="HuifangLanguage", Call=CALL, Language="en")
+    assert masked.call.language == "en" and masked.told()[-1] == ("menu", "language")
+    written = record_of(masked.call, saved=0, agent_id=None, ended=None)
+    assert call_of(written.call, written.legs, seq=0).language == "en"
+    masked.says("UserEvent", OWN, UserEvent="HuifangLanguage", Call=CALL, Language="<b>en</b>")
+    assert masked.call.language == ""

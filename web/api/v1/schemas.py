@@ -148,6 +148,9 @@ class Call(Out):
     state: CallStateName
     result: CallResultName | None = Field(description="`null` while the call lives.")
     menu_path: tuple[str, ...] = Field(description="What the caller chose, in order.")
+    language: str | None = Field(
+        description="Of the caller, such as `en`; `null` where they chose none but the centre's own."
+    )
     started_at: SiteTime
     queued_at: SiteTime | None
     answered_at: SiteTime | None
