@@ -454,7 +454,9 @@ async def _open_web(
         speak=Speaker(settings),
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
-        softphone=Softphone(pbx.softphone_keys(settings), f"ws://{pbx.web_address(settings)}/ws"),
+        softphone=Softphone(
+            pbx.softphone_keys(settings), f"ws://{pbx.web_address(settings)}/ws", settings.pbx.test_phone
+        ),
     )
     runner = web.AppRunner(create_app(deps), access_log=None, shutdown_timeout=3.0)
     await runner.setup()

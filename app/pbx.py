@@ -21,10 +21,11 @@ from telephony.asterisk.model import (
     PbxConfig,
     QueueConfig,
     Strategy,
+    TestPhone,
     TrunkConfig,
 )
 from telephony.asterisk.render import hostport
-from telephony.softphone_keys import SoftphoneKeys
+from telephony.softphone_keys import TEST_PHONE, SoftphoneKeys
 
 
 def ami_secret(settings: Settings) -> str:
@@ -120,6 +121,7 @@ async def build_pbx_config(
         external_address=settings.pbx.external_address or None,
         local_networks=settings.pbx.local_networks,
         record=settings.pbx.record_calls,
+        test_phone=test_phone(settings, SystemClock().now()),
         connect_seconds=settings.dialler.connect_seconds,
         amd_total_ms=round(settings.dialler.machine_seconds * 1000),
     )
@@ -158,6 +160,14 @@ def _endpoint(row: AgentRow, keys: SoftphoneKeys, now: datetime) -> AgentEndpoin
     )
 
 
+def test_phone(settings: Settings, now: datetime) -> TestPhone | None:
+    """Return the browser that calls as customers do, where one is wanted."""
+    if not settings.pbx.test_phone:
+        return None
+    secret, former = softphone_keys(settings).accepted(TEST_PHONE, now)
+    return TestPhone(secret=secret, former_secret=former)
+
+
 def agent_phones(
     settings: Settings, database: Database, clock: Clock, bus: Bus, actions: AmiActions
 ) -> AgentPhones | None:
@@ -171,6 +181,7 @@ def agent_phones(
     return AgentPhones(
         folder,
         phones=lambda: agent_endpoints(settings, database, clock.now()),
+        test_phone=lambda: test_phone(settings, clock.now()),
         reload=actions.reload,
         until_next=lambda: keys.until_next(clock.now()),
         bus=bus,

@@ -139,6 +139,11 @@ class PbxSettings(Section):
         description="Its configuration folder, where we write the agents' telephones (`pjsip_agents.conf`) "
         "again as they change; empty: the private Asterisk's.",
     )
+    test_phone: bool = Field(
+        False,
+        description="A page on which everybody who may sign in calls the hotline as a customer would; "
+        "`huifang up --demo` has it.",
+    )
     softphone_secret: pydantic.SecretStr = Field(
         pydantic.SecretStr(""),
         description="What the passwords of browser telephones are made from, the same in all "
@@ -245,14 +250,14 @@ class Settings(Section):
     pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
     dialler: DiallerSettings = Field(default_factory=DiallerSettings, description="The dialler.")
     speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech to text.")
+    recording_pause: RecordingPauseSettings = Field(
+        default_factory=RecordingPauseSettings, description="Pauses of recordings for card numbers."
+    )
     live_text: LiveTextSettings = Field(default_factory=LiveTextSettings, description="Live text of calls.")
     menu_speech: MenuSpeechSettings = Field(
         default_factory=MenuSpeechSettings, description="Words in place of keys in menus."
     )
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
-    recording_pause: RecordingPauseSettings = Field(
-        default_factory=RecordingPauseSettings, description="Pauses of recordings for card numbers."
-    )
     notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")
 
     @pydantic.field_validator("data_dir", "runtime_dir")

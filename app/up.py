@@ -108,6 +108,8 @@ def _service(settings: Settings) -> ManagedProcess:
         "HUIFANG_REDIS_URL": settings.redis_address,
         "PYTHONUNBUFFERED": "1",
     }
+    if settings.demo and "test_phone" not in settings.pbx.model_fields_set:
+        changed["HUIFANG_PBX__TEST_PHONE"] = "true"
     if settings.demo and "always_open" not in settings.centre.model_fields_set:
         # Whoever tries the product at night wants to reach a person too.
         changed["HUIFANG_CENTRE__ALWAYS_OPEN"] = "true"
@@ -356,7 +358,9 @@ def _welcome(settings: Settings, passwords: dict[str, str], phones: str, custome
     console.print()
     console.print(f"[bold]Huifang 回访[/]  {escape(settings.centre.company)}")
     console.print(f"  pages    http://{_reachable(settings.web.host)}:{settings.web.port}/", soft_wrap=True)
-    console.print(f"  hotline  {settings.centre.hotline}   (make call, in another terminal)")
+    console.print(
+        f"  hotline  {settings.centre.hotline}   (make call, in another terminal; or /test-phone in a browser)"
+    )
     if passwords:
         console.print("  logins")
         people = [(agent.login, f"agent {agent.number} {agent.name}") for agent in company.AGENTS]

@@ -160,10 +160,12 @@ class Softphone:
     Attributes:
         keys: makes the passwords that the PBX takes.
         url: of the PBX's SIP over WebSocket, such as ``ws://127.0.0.1:8088/ws``.
+        test_phone: there is a page on which one calls as customers do.
     """
 
     keys: SoftphoneKeys
     url: str
+    test_phone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,16 @@ import structlog
 from aiohttp import WSMessage, WSMsgType, web
 from prometheus_client import Counter, Gauge
 
-from kernel.errors import Conflict, Forbidden, Unavailable
+from kernel.errors import Conflict, Forbidden, NotFound, Unavailable
+from kernel.ids import new_ulid
+from telephony.softphone_keys import TEST_PHONE
 from web.auth import ACCOUNTS, session_cookie
-from web.deps import DEPS
+from web.deps import DEPS, Softphone, WebDeps
 from web.identity import current_user
 from web.middleware import refuse_cross_site
-from web.pages.shell import ROSTER
-from web.permissions import Permission, requires, streaming
+from web.pages.agent import Body, read_body
+from web.pages.shell import ROSTER, render
+from web.permissions import Permission, requires, signed_in, streaming
 from web.pop import iso
 
 log = structlog.get_logger(__name__)
@@ -40,31 +43,40 @@ SESSION_SECONDS: Final = 30.0
 ELSEWHERE: Final = 4001
 """Why a connection is closed: the agent's page was opened in another window."""
 SIGNED_OUT: Final = 4002
+MAX_TESTS: Final = 20
+TEST_NUMBER: Final = "13800138001"
+"""What the test telephone calls from until another number is typed; in the demo, a customer."""
+NO_BROWSERS: Final = "this centre has no telephones in browsers: use a SIP telephone"
 
 _IN_CALL = re.compile(r"^(?:to|t)\s*:[^\r\n]*;tag=", re.IGNORECASE | re.MULTILINE)
 _FROM = re.compile(r"^(?:from|f)\s*:[^\r\n]*?sips?:([^@>;\s]*)@", re.IGNORECASE | re.MULTILINE)
 
 
 class SipGate:
-    """The open connections, one for each agent: the newest page has the telephone."""
+    """The open connections, one for each agent and each test telephone: the newest page has it."""
 
     def __init__(self) -> None:
         self.client: aiohttp.ClientSession | None = None
         self._open: dict[str, web.WebSocketResponse] = {}
 
-    async def enter(self, agent_id: str, browser: web.WebSocketResponse) -> None:
+    async def enter(self, owner: str, browser: web.WebSocketResponse) -> None:
         """Let a page have the agent's telephone; the one that had it is told."""
-        before = self._open.get(agent_id)
-        self._open[agent_id] = browser
+        before = self._open.get(owner)
+        self._open[owner] = browser
         OPEN.set(len(self._open))
         if before is not None:
             await _close(before, ELSEWHERE)
 
-    def leave(self, agent_id: str, browser: web.WebSocketResponse) -> None:
+    def leave(self, owner: str, browser: web.WebSocketResponse) -> None:
         """Note that a page's connection has ended."""
-        if self._open.get(agent_id) is browser:
-            del self._open[agent_id]
+        if self._open.get(owner) is browser:
+            del self._open[owner]
         OPEN.set(len(self._open))
+
+    @property
+    def tests(self) -> int:
+        """How many test telephones are open."""
+        return sum(owner.startswith("test-") for owner in self._open)
 
     async def close(self) -> None:
         """Close every connection; the pages come back."""
@@ -79,7 +91,11 @@ def setup(app: web.Application) -> None:
     """Add the routes."""
     app[GATE] = SipGate()
     app.router.add_post("/agent/phone", phone)
+    app.router.add_post("/agent/phone/choice", choose)
     app.router.add_get("/agent/phone/sip", connect)
+    app.router.add_get("/test-phone", show_test_phone)
+    app.router.add_post("/test-phone", test_phone)
+    app.router.add_get("/test-phone/sip", connect_test_phone)
     app.cleanup_ctx.append(_client)
     app.on_shutdown.append(_end)
 
@@ -103,13 +119,74 @@ async def phone(request: web.Request) -> web.StreamResponse:
         return web.json_response({"kind": "desk", "number": agent.number})
     deps = request.app[DEPS]
     if deps.softphone is None:
-        raise Unavailable("this centre has no telephones in browsers: use a SIP telephone")
-    key = deps.softphone.keys.key(agent.number, deps.clock.now())
+        raise Unavailable(NO_BROWSERS)
+    return _registers_with(deps, deps.softphone, agent.number)
+
+
+class PhoneChoice(Body):
+    """``browser``: telephone in the page; else with a SIP telephone."""
+
+    browser: bool
+
+
+@requires(Permission.DESK_USE)
+async def choose(request: web.Request) -> web.StreamResponse:
+    """Let the agent telephone in their page from now on, or with their SIP telephone."""
+    wish = await read_body(request, PhoneChoice)
+    if wish.browser and request.app[DEPS].softphone is None:
+        raise Unavailable(NO_BROWSERS)
+    await request.app[ROSTER].choose_phone(_agent_id(request), browser=wish.browser)
+    return web.Response(status=204)
+
+
+@requires(Permission.DESK_USE)
+@streaming
+async def connect(request: web.Request) -> web.StreamResponse:
+    """Carry SIP between the agent's page and the PBX until either side ends it."""
+    agent_id = _agent_id(request)
+    agent = await request.app[ROSTER].agent(agent_id)
+    if not agent.browser_phone:
+        raise Conflict("this agent uses a SIP telephone")
+    return await _connect(request, agent_id, agent.number)
+
+
+@signed_in
+async def show_test_phone(request: web.Request) -> web.StreamResponse:
+    """Show the telephone to try the centre out with."""
+    _test_phone(request)
+    settings = request.app[DEPS].settings
+    return render(request, "test_phone.html", {"hotline": settings.hotline, "number": TEST_NUMBER})
+
+
+@signed_in
+async def test_phone(request: web.Request) -> web.StreamResponse:
+    """Say what the test telephone calls with for the next minutes."""
+    return _registers_with(request.app[DEPS], _test_phone(request), TEST_PHONE)
+
+
+@signed_in
+@streaming
+async def connect_test_phone(request: web.Request) -> web.StreamResponse:
+    """Carry SIP between the test telephone and the PBX; everybody may have several, in as many windows."""
+    _test_phone(request)
+    if request.app[GATE].tests >= MAX_TESTS:
+        raise Unavailable(f"{MAX_TESTS} test telephones are open already: close one")
+    return await _connect(request, f"test-{new_ulid()}", TEST_PHONE)
+
+
+def _test_phone(request: web.Request) -> Softphone:
+    softphone = request.app[DEPS].softphone
+    if softphone is None or not softphone.test_phone:
+        raise NotFound("this centre has no test telephone: pbx.test_phone turns it on")
+    return softphone
+
+
+def _registers_with(deps: WebDeps, softphone: Softphone, number: str) -> web.Response:
+    key = softphone.keys.key(number, deps.clock.now())
     return web.json_response(
         {
             "kind": "browser",
-            "number": agent.number,
-            "name": agent.name,
+            "number": number,
             "domain": DOMAIN,
             "password": key.password,
             "expires_at": iso(key.expires_at),
@@ -117,17 +194,11 @@ async def phone(request: web.Request) -> web.StreamResponse:
     )
 
 
-@requires(Permission.DESK_USE)
-@streaming
-async def connect(request: web.Request) -> web.StreamResponse:
-    """Carry SIP between the page and the PBX until either side ends it."""
+async def _connect(request: web.Request, owner: str, number: str) -> web.StreamResponse:
     refuse_cross_site(request)
-    agent_id, deps, gate = _agent_id(request), request.app[DEPS], request.app[GATE]
-    agent = await request.app[ROSTER].agent(agent_id)
-    if not agent.browser_phone:
-        raise Conflict("this agent uses a SIP telephone")
+    deps, gate = request.app[DEPS], request.app[GATE]
     if deps.softphone is None or gate.client is None:
-        raise Unavailable("this centre has no telephones in browsers: use a SIP telephone")
+        raise Unavailable(NO_BROWSERS)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             pbx = await gate.client.ws_connect(
@@ -140,10 +211,10 @@ async def connect(request: web.Request) -> web.StreamResponse:
     )
     try:
         await browser.prepare(request)
-        await gate.enter(agent_id, browser)
-        await _carry(request, browser, pbx, agent.number)
+        await gate.enter(owner, browser)
+        await _carry(request, browser, pbx, number)
     finally:
-        gate.leave(agent_id, browser)
+        gate.leave(owner, browser)
         await pbx.close()
         await _close(browser, aiohttp.WSCloseCode.GOING_AWAY)
     return browser

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kernel.bus import Bus
 from kernel.errors import HuifangError
 from telephony.agent_events import RosterChanged
-from telephony.asterisk.model import AgentEndpoint
+from telephony.asterisk.model import AgentEndpoint, TestPhone
 from telephony.asterisk.render import write_agents
 from telephony.events import LinkStateChanged
 
@@ -32,6 +32,7 @@ class AgentPhones:
     Args:
         folder: where Asterisk reads its configuration.
         phones: returns the telephones as they are to be now.
+        test_phone: returns the browser that calls as customers do, where there is one.
         reload: has Asterisk read a module's configuration again.
         until_next: how long the passwords stay what they are.
         retry: pause after the file could not be written or read.
@@ -42,6 +43,7 @@ class AgentPhones:
         folder: Path,
         *,
         phones: Callable[[], Awaitable[Sequence[AgentEndpoint]]],
+        test_phone: Callable[[], TestPhone | None] = lambda: None,
         reload: Callable[[str], Awaitable[None]],
         until_next: Callable[[], timedelta],
         bus: Bus,
@@ -49,6 +51,7 @@ class AgentPhones:
     ) -> None:
         self._folder = folder
         self._phones = phones
+        self._test_phone = test_phone
         self._reload = reload
         self._until_next = until_next
         self._bus = bus
@@ -58,7 +61,8 @@ class AgentPhones:
     async def refresh(self) -> bool:
         """Write what is new and have it read; return whether Asterisk goes by the file as it is."""
         try:
-            self._unread |= await asyncio.to_thread(write_agents, await self._phones(), self._folder)
+            agents, test_phone = await self._phones(), self._test_phone()
+            self._unread |= await asyncio.to_thread(write_agents, agents, self._folder, test_phone=test_phone)
             if self._unread:
                 await self._reload(MODULE)
             self._unread = False

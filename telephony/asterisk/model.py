@@ -150,6 +150,16 @@ class AgentEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TestPhone:
+    """A browser that calls the hotline as a customer would, to try the centre out."""
+
+    __test__ = False
+
+    secret: str = field(metadata=SECRET)
+    former_secret: str = field(metadata=SECRET)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueConfig:
     """A queue of callers. Members are added while agents are signed in, never here."""
 
@@ -200,6 +210,7 @@ class PbxConfig:
     call_again_prompt: Path = field(default=Path("huifang-call-again"), metadata=PATH)
     goodbye_prompt: Path = field(default=Path("huifang-goodbye"), metadata=PATH)
     connecting_prompt: Path = field(default=Path("huifang-connecting"), metadata=PATH)
+    recording_prompt: Path = field(default=Path("huifang-recording"), metadata=PATH)
     no_customer_prompt: Path = field(default=Path("huifang-no-customer"), metadata=PATH)
     ami_permit: tuple[str, ...] = field(default=("127.0.0.1/255.255.255.255",), metadata=NETWORK)
     external_address: str | None = field(default=None, metadata=HOST)
@@ -211,6 +222,7 @@ class PbxConfig:
     connect_seconds: int = field(default=2, metadata=SECONDS)
     amd_total_ms: int = field(default=2500, metadata=COUNT)
     record: bool = False
+    test_phone: TestPhone | None = None
 
     def prompt(self, name: Path) -> Path:
         """The prompt's place on disk, without extension."""

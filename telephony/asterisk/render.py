@@ -8,7 +8,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from telephony.asterisk.checks import InvalidPbxConfig, check, check_agents
-from telephony.asterisk.model import AgentEndpoint, PbxConfig
+from telephony.asterisk.model import AgentEndpoint, PbxConfig, TestPhone
 from telephony.asterisk.modules import MODULES
 from telephony.asterisk.sounds import CHIME, write_sounds
 
@@ -104,15 +104,19 @@ def write(config: PbxConfig, directory: Path | None = None) -> tuple[Path, ...]:
     return tuple(target / name for name, text in texts.items() if _replace(target / name, text))
 
 
-def write_agents(agents: Sequence[AgentEndpoint], directory: Path) -> bool:
-    """Replace the file of the agents' telephones; tell whether anything in it is new.
+def write_agents(
+    agents: Sequence[AgentEndpoint], directory: Path, *, test_phone: TestPhone | None = None
+) -> bool:
+    """Replace the file of the agents' telephones, and the one to try out with; tell whether anything is new.
 
     Raises:
         InvalidPbxConfig: a value may not be written; nothing is touched.
         OSError: the file cannot be written.
     """
     check_agents(agents)
-    text = _ENVIRONMENT.get_template(f"{AGENT_PHONES}.j2").render({"agents": agents})
+    text = _ENVIRONMENT.get_template(f"{AGENT_PHONES}.j2").render(
+        {"agents": agents, "test_phone": test_phone}
+    )
     return _replace(directory / AGENT_PHONES, text)
 
 

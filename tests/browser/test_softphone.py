@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page, expect
 
 from app.sipp.phone import PhoneCall
 from telephony.audio import FRAME_SAMPLES, RATE, write_wav
+from telephony.domain.agent_state import AgentState
 from telephony.roster import Roster
 from tests.support.centre import LOGINS, PASSWORD, RunningCentre, running_centre
 from tests.support.chromium import DESKTOP, Watched, chromium, visitor
@@ -74,7 +75,9 @@ def strength(samples: "array[int]", hertz: int) -> float:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningCentre]:
     folder = tmp_path_factory.mktemp("softphone")
-    async with running_centre(folder, web={"port": free_port()}, centre={"hotline": HOTLINE}) as centre:
+    async with running_centre(
+        folder, web={"port": free_port()}, centre={"hotline": HOTLINE}, pbx={"test_phone": True}
+    ) as centre:
         base = centre.service.base
         roster = Roster(base.database, base.clock, base.bus)
         await roster.choose_phone(await centre.agent_id(NUMBER), browser=True)
@@ -101,15 +104,22 @@ async def at_the_desk(line: RunningCentre, browser: Browser) -> AsyncIterator[Wa
     async with visitor(browser, viewport=DESKTOP, permissions=["microphone"]) as watched:
         page = watched.page
         await page.add_init_script(WATCH)
-        await page.goto(line.url)
-        await page.fill("#login", LOGINS[NUMBER])
-        await page.fill("#password", PASSWORD)
-        await page.keyboard.press("Enter")
-        await page.wait_for_url("**/agent")
+        await sign_in(page, line, LOGINS[NUMBER])
         await expect(page.locator("#phone")).to_have_attribute("data-status", "ready")
         await page.click("#sign-in")
         await expect(page.locator("#state")).to_have_attribute("data-state", "available")
-        yield watched
+        try:
+            yield watched
+        finally:
+            await off_duty(line)
+
+
+async def sign_in(page: Page, line: RunningCentre, login: str) -> None:
+    await page.goto(line.url)
+    await page.fill("#login", login)
+    await page.fill("#password", PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(lambda url: "sign-in" not in url)
 
 
 async def shot(page: Page, name: str) -> None:
@@ -172,3 +182,74 @@ async def test_a_whole_call_in_the_page(line: RunningCentre, speaking: Browser) 
         await caller.hang_up()
         await expect(phone).to_have_attribute("data-call", "none")
         await expect(page.locator("#state")).to_have_attribute("data-state", "wrap_up")
+
+
+async def test_two_windows_are_a_whole_call(line: RunningCentre, speaking: Browser) -> None:
+    async with (
+        at_the_desk(line, speaking) as watched,
+        visitor(speaking, viewport=DESKTOP, permissions=["microphone"]) as other,
+    ):
+        page, test = watched.page, other.page
+        await test.add_init_script(WATCH)
+        await sign_in(test, line, "shenj")
+        await test.goto(f"{line.url}/test-phone")
+        await test.fill("#test-number", "13800138001")
+        await test.click("#test-dial")
+        await expect(test.locator("#test-phone")).to_have_attribute("data-call", "talking")
+        await eventually_heard(test)  # the menu
+        await test.keyboard.press("1")
+        phone = page.locator("#phone")
+        await expect(phone).to_have_attribute("data-call", "ringing")
+        await expect(page.locator("#customer .name")).to_contain_text("王建军")
+        await shot(test, "test-phone")
+        await page.click("#phone-answer")
+        await expect(phone).to_have_attribute("data-call", "talking")
+        await eventually_heard(page)
+        await eventually_heard(test)
+        await page.keyboard.press("x")
+        await expect(test.locator("#test-phone")).to_have_attribute("data-call", "none")
+        await expect(page.locator("#state")).to_have_attribute("data-state", "wrap_up")
+
+
+async def test_the_newest_window_has_the_telephone(line: RunningCentre, speaking: Browser) -> None:
+    async with at_the_desk(line, speaking) as first, visitor(speaking, permissions=["microphone"]) as second:
+        await sign_in(second.page, line, LOGINS[NUMBER])
+        await expect(second.page.locator("#phone")).to_have_attribute("data-status", "ready")
+        await expect(first.page.locator("#phone")).to_have_attribute("data-status", "elsewhere")
+        # and one who would rather use the telephone on the desk does
+        await second.page.click("#phone-choice")
+        await expect(second.page.locator("#phone")).to_have_count(0)
+        await second.page.click("#phone-choice")
+        await expect(second.page.locator("#phone")).to_have_attribute("data-status", "ready")
+
+
+async def test_a_microphone_that_is_refused_is_told(line: RunningCentre, browser: Browser) -> None:
+    async with visitor(browser, viewport=DESKTOP) as watched:
+        await sign_in(watched.page, line, LOGINS[NUMBER])
+        await expect(watched.page.locator("#phone")).to_have_attribute("data-status", "failed")
+        await expect(watched.page.locator("#phone-state")).to_contain_text("麦克风")
+        await expect(watched.page.locator("#phone-retry")).to_be_visible()
+
+
+async def eventually_heard(page: Page) -> None:
+    """Wait until sound comes to a page."""
+    before = await energy(page)
+
+    async def more() -> bool:
+        return await energy(page) > before + 0.0005
+
+    await eventually(more, timeout=15, interval=0.2, what="sound")
+
+
+async def off_duty(line: RunningCentre) -> None:
+    """Write down what is unwritten, and go."""
+    agent_id = await line.agent_id(NUMBER)
+    await eventually(line.pbx.idle, timeout=10, what="every call is over")
+
+    async def signed_out() -> bool:
+        desk = line.service.desk
+        for unwritten in await desk.unsaved_wrap_ups(agent_id):
+            await desk.save_wrap_up(agent_id, unwritten.call_id, disposition="call_back")
+        return (await desk.sign_out(agent_id)).state is AgentState.SIGNED_OUT
+
+    await eventually(signed_out, timeout=10, interval=0.1)

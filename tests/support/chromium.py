@@ -76,7 +76,7 @@ async def watched_page(context: BrowserContext) -> AsyncIterator[Watched]:
     """Yield a new page; afterwards fail if its console has errors."""
     watched = Watched(await context.new_page())
     yield watched
-    assert watched.errors == []
+    assert watched.errors == [], watched.errors
 
 
 @asynccontextmanager

@@ -149,6 +149,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "dispositions": labels.choices(dispositions),
         "greeting": greeting_of(request),
         "browser_phone": agent.browser_phone,
+        "may_choose_phone": request.app[DEPS].softphone is not None,
     }
     return render(request, "agent.html", context)
 

@@ -7,7 +7,7 @@ import { drawState } from "./desk_state.js";
 import { byId, el, fill, isTyping, pageData, setText } from "./dom.js";
 import { aimHeard, heardMore, pickHeard } from "./heard.js";
 import { openLive } from "./live.js";
-import { banner, send } from "./page.js";
+import { banner, send, toast } from "./page.js";
 import { t } from "./texts.js";
 import { addWords, aimWords, drawWords } from "./words_pane.js";
 import * as wrapUp from "./wrap_up.js";
@@ -89,6 +89,11 @@ wrapUp.whenSaved((callId) => {
   draw();
 });
 
+document.getElementById("phone-choice")?.addEventListener("click", async (event) => {
+  if (desk.pop && desk.pop.phase !== "wrap_up") return toast(t("通话结束以后再换"), "error");
+  await send("POST", "/agent/phone/choice", { browser: event.currentTarget.dataset.browser === "yes" });
+  location.reload(); // what is typed is kept as a draft
+});
 byId("sign-in").addEventListener("click", () => ask("sign-in"));
 byId("sign-out").addEventListener("click", () => ask("sign-out"));
 byId("resume").addEventListener("click", () => ask(desk.state?.next_state === "signed_out" ? "sign-in" : "resume"));
