@@ -89,7 +89,7 @@ class MessageBox:
             await asyncio.wait(self._late, timeout=STORED_WITHIN.total_seconds())
 
     async def run_once(self) -> int:
-        """Store what was recorded and could not be stored; return how many there were."""
+        """Store what could not be stored, and tell of what nobody hears; return how many there were."""
         before = self._clock.now() - STILL
         stored = 0
         for path in await asyncio.to_thread(self._left_over, before):
@@ -98,7 +98,7 @@ class MessageBox:
                 await asyncio.to_thread(_note_of(path).unlink, missing_ok=True)
             elif await self._store(path, heard):
                 stored += 1
-        return stored
+        return stored + await self._mail.tell_unheard()
 
     def _begin(self, call_id: str, note: dict[str, Any]) -> Path | None:
         path = self._files.fresh(call_id, "")

@@ -6,9 +6,9 @@ machine, and says whose the message is.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, exists, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.classification import shipped
@@ -18,6 +18,7 @@ from crm.domain.voicemail import Route, route_of
 from crm.events_voicemail import MessageLeft
 from crm.notices.events import NoticeWanted
 from crm.notices.store import insert_new
+from crm.notices.tables import Notice
 from crm.office import Office
 from crm.spoken_tables import to_transcript, write_spoken
 from crm.tables import CallbackRequest, Customer
@@ -35,6 +36,9 @@ REASON = "电话留言"
 NO_NUMBER = "号码未显示"
 MAX_SHOWN = 200
 MAX_PAGE = 100
+UNHEARD = "voicemail.unheard"
+HEARD_WITHIN = timedelta(hours=4)
+LOOKED_BACK = timedelta(days=14)
 SECRET = frozenset(int(one) for one in CONFIDENTIAL)
 LINK = "/callbacks"
 
@@ -176,6 +180,23 @@ class VoiceMail:
             tuple(_view(actor, one) for one in found[:limit]),
             write_cursor(last.at, last.id) if last is not None else None,
         )
+
+    async def tell_unheard(self) -> int:
+        """Tell customer service once of messages that nobody has heard for too long (domain.md §2.1)."""
+        now, row = self._office.now(), VoiceMessageRow
+        told = exists().where(Notice.dedupe_key == literal(f"{UNHEARD}|") + row.id)
+        query = select(row).where(
+            row.heard_at.is_(None),
+            row.at < now - HEARD_WITHIN,
+            row.at > now - LOOKED_BACK,
+            exists().where(CallbackRequest.id == row.request_id, CallbackRequest.open_key.is_not(None)),
+            ~told,
+        )
+        async with self._office.database.transaction() as session:
+            found = (await session.scalars(query.order_by(row.at).limit(MAX_PAGE))).all()
+            for one in found:
+                await self._tell(session, one, UNHEARD)
+        return len(found)
 
     async def get(self, actor: Actor, message_id: str) -> VoiceMessage:
         """Return a message. Raises Forbidden, NotFound."""

@@ -2,6 +2,7 @@
 
 import wave
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from crm.tables import CallbackRequest, Contact
 from crm.voicemail import LeftMessage, VoiceMail
 from crm.voicemail_tables import VoiceMessageRow
 from kernel.audit import AuditRow
+from kernel.clock import FakeClock
 from kernel.events import decode
 from kernel.ids import new_ulid
 from kernel.outbox import OutboxRow
 from kernel.phone import Phone
 from tests.support.web_stage import Stage, web_stage
+from tests.unit.callback_campaigns.times import at
 from web.auth import SESSION_COOKIE
 from web.crm_part import CRM
 
@@ -214,6 +217,28 @@ async def test_the_same_over_the_api(stage: Stage, agent: ClientSession) -> None
     async with agent.post(f"{url}/{first}/text", json=body, headers=match) as answer:
         assert (await answer.json())["first"] == LEAK.text
     assert (await agent.get(f"{url}?cursor=nonsense")).status == 400
+
+
+async def test_a_message_that_nobody_hears_is_told_of_once(tmp_path: Path) -> None:
+    clock = FakeClock(at("2026-03-02 15:00"))
+    async with web_stage(tmp_path, clock=clock) as stage:
+        message_id = await left(stage, STRANGER, spoken=LEAK)
+        assert await mail(stage).tell_unheard() == 0
+        clock.advance(timedelta(hours=5))
+        assert await mail(stage).tell_unheard() == 1
+        key = f"voicemail.unheard|{message_id}"
+        async with stage.database.session() as session:
+            rows = (await session.scalars(select(OutboxRow))).all()
+        (fact,) = [
+            fact
+            for fact in (decode(row.payload) for row in rows)
+            if isinstance(fact, NoticeWanted) and fact.key == key
+        ]
+        assert fact.parameters == {"caller": "139****0000"}
+        async with stage.database.transaction() as session:
+            row = await session.get_one(VoiceMessageRow, message_id)
+            row.heard_at = clock.now()
+        assert await mail(stage).tell_unheard() == 0
 
 
 async def test_danger_is_told_at_once(stage: Stage) -> None:
