@@ -148,6 +148,7 @@ async def measure(folder: Path) -> dict[str, Any]:
     clips = korean()
     found: dict[str, list[tuple[list[Side], dict[str, float]]]] = {UNTAPPED: [], TAPPED: []}
     async with stage(folder, model="vosk-ko", language="ko", agents=CALLS) as running:
+        await running.warm(clips[0])
         for _ in range(ROUNDS):
             for key in (UNTAPPED, TAPPED):
                 found[key].append(await turn(running, key, clips))

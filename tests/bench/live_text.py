@@ -83,8 +83,6 @@ async def listen(
     async with AsyncExitStack() as stack:
         talks = await stack.enter_async_context(running.conversations(calls))
         await running.tapped(2 * calls)
-        # The first words wait for the model to be in memory: no part of what is measured.
-        await talks[0].say("customer", clips[0], patience=40)
         gaps = sum(page.gaps for page in running.pages.values())
         ticks, cpu = machine_ticks(), running.cpu()
         spoken = await asyncio.gather(
@@ -124,6 +122,7 @@ async def measure(folder: Path) -> dict[str, Any]:
     for name, model, language, counts in PLANS:
         clips = korean() if language == "ko" else mandarin()
         async with stage(folder / name, model=model, language=language, agents=max(counts) // 2) as running:
+            await running.warm(clips[0])
             for streams in counts:
                 told, beside = await listen(running, clips, streams, SECONDS)
                 found = {**figures_of(told), **beside}

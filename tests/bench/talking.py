@@ -26,9 +26,9 @@ from telephony.agent_tables import QueueRow
 from tests.bench.apart import cpu_seconds, descendants, service_process, service_url
 from tests.support.centre import LOGINS, PASSWORD, RunningCentre, running_centre
 from tests.support.models import installed, models_folder, read_wav, sentences
-from tests.support.pbx import HOTLINE
+from tests.support.pbx import AGENT_HOST, HOTLINE, Pbx
 from tests.support.ports import free_port
-from tests.support.sipp import agent_phone, choose, customer
+from tests.support.sipp import choose, customer
 from tests.support.waiting import eventually
 from web.auth import SESSION_COOKIE, Visitor, build_accounts
 
@@ -237,6 +237,15 @@ class Stage:
 
         await eventually(there, timeout=30, what=f"{count} taps")
 
+    async def warm(self, said: Clip) -> None:
+        """Have the model in memory and every part tried once: a call whose text comes."""
+        async with self.conversations(1) as (talk,):
+            await self.tapped(2)
+            for _ in range(10):
+                if (await talk.say("customer", said)).text:
+                    return
+        raise RuntimeError("no text of the first call")
+
     def workers(self) -> list[int]:
         """Return the recognisers' processes."""
         pid = self.service.pid
@@ -249,6 +258,29 @@ class Stage:
             "service": cpu_seconds(self.service.pid),
             "recogniser": cpu_seconds(*self.workers()),
         }
+
+
+class LastingPhone(AgentPhone):
+    """A telephone that is known for five minutes, as long as Asterisk lets it be."""
+
+    async def register(self, expires: int = 300) -> None:
+        """Tell the PBX where it is."""
+        await super().register(expires)
+
+
+def _phone(pbx: Pbx, number: str) -> LastingPhone:
+    config = pbx.config
+    folder = config.paths.spool / "phones"
+    folder.mkdir(parents=True, exist_ok=True)
+    return LastingPhone(
+        pbx.runtime.sipp.command(),
+        (config.sip_host, config.sip_port),
+        number=number,
+        secret=next(agent.secret for agent in config.agents if agent.number == number),
+        folder=folder,
+        on_ring=answers(),
+        host=AGENT_HOST,
+    )
 
 
 @asynccontextmanager
@@ -281,10 +313,7 @@ async def stage(folder: Path, *, model: str, language: str, agents: int = 4) -> 
         await centre.stop_service()
         service = service_process(centre.settings)
         await stack.enter_async_context(service.running())
-        phones = {
-            number: await stack.enter_async_context(agent_phone(centre.pbx, number, answers()))
-            for number in numbers
-        }
+        phones = {number: await stack.enter_async_context(_phone(centre.pbx, number)) for number in numbers}
         pages = {number: TextPage() for number in numbers}
         group = await stack.enter_async_context(_reading())
         for number in numbers:
