@@ -31,8 +31,8 @@ from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
 from app.recording_pause_part import start_pauses
 from app.retention import build_retention
-from app.said import build_said
 from app.runtime.tool import Tool
+from app.said import build_said
 from app.schema import check
 from app.service_watch import ServiceWatch
 from app.settings import Settings
@@ -74,8 +74,8 @@ from kernel.outbox import FactConsumer, FactHandler, OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from speech.choice import InstalledRecognition
-from speech.ports import Recognition
 from speech.masking import Masking
+from speech.ports import Recognition
 from telephony.agi import AgiConfig, AgiServer
 from telephony.agi.server import reason_of
 from telephony.asterisk.sounds import TONE
@@ -221,9 +221,9 @@ async def open_centre(
             start_dialler(dialler, tasks)
             settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
             tasks.spawn("dial-facts", settle.run)
-        text: LiveTextPart | None = None
         if telephony is not None:
             start_pauses(base.settings, telephony, base.database, base.clock, base.bus, tasks)
+        text: LiveTextPart | None = None
         if telephony is not None and settings.speech.enabled and settings.live_text.enabled:
             text = build_live_text(
                 settings,
@@ -279,12 +279,12 @@ def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[],
     wanted = TextWanted(base.clock, language=next(iter(base.settings.speech.languages), "zh"))
     base.tasks.spawn("text-wanted", _consumer(base, "speech.after", AFTER_FACTS, wanted.on_fact).run)
     base.tasks.spawn("text-after-calls", after.run)
-    clips = ClipPart(
-        base.settings,
     masking = Masking(
         base.database, base.clock, folder=base.settings.data_dir / "recordings", worker=base.worker
     )
     base.tasks.spawn("numbers-hidden", masking.run)
+    clips = ClipPart(
+        base.settings,
         recognition,
         database=base.database,
         clock=base.clock,
