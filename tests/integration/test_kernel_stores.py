@@ -1,4 +1,4 @@
-"""Database, due rows, outbox and bus over the real servers."""
+"""Database, due rows and outbox over the real servers."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.runtime.redis_server import RedisServer
-from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Base, Database, Ulid, UtcDateTime, create_database
 from kernel.due import DueColumns, DueWorker, claim_due
@@ -402,47 +401,6 @@ async def test_what_was_sent_long_ago_is_forgotten(
     clock.advance(timedelta(days=31))
     await send()
     assert await kept() == (1, 0)
-
-
-async def test_live_events_reach_the_other_process(redis: Redis, clock: FakeClock) -> None:
-    here, there = Bus(redis), Bus(redis)
-    pumps = [asyncio.create_task(bus.run()) for bus in (here, there)]
-    async with there.subscribe(ChoreDone, name="t") as far, here.subscribe(ChoreDone, name="h") as near:
-        sent = 0
-
-        async def arrived() -> bool:
-            nonlocal sent
-            # The other side reads from «now»; what was published before it was ready is not for it.
-            here.publish(ChoreDone(at=clock.now(), chore=str(sent)))
-            sent += 1
-            with contextlib.suppress(TimeoutError):
-                return isinstance(await asyncio.wait_for(far.get(), 0.05), ChoreDone)
-            return False
-
-        await eventually(arrived)
-        for _ in range(sent):
-            assert isinstance(await near.get(), ChoreDone)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(near.get(), 0.05)
-    assert await end_tasks(pumps) == ()
-
-
-async def test_live_events_do_not_stay_in_redis(redis: Redis, clock: FakeClock) -> None:
-    bus = Bus(redis, stream="hf:old")
-    await redis.xadd("hf:old", {b"o": b"elsewhere", b"e": "客户说的话".encode()}, id="1-1")
-    pump = asyncio.create_task(bus.run())
-
-    async def swept() -> bool:
-        return await redis.xlen("hf:old") == 0
-
-    await eventually(swept, timeout=20)
-    bus.publish(ChoreDone(at=clock.now(), chore="new"))
-
-    async def kept() -> bool:
-        return await redis.xlen("hf:old") == 1
-
-    await eventually(kept, timeout=20)
-    assert await end_tasks([pump]) == ()
 
 
 async def test_sqlite_is_prepared(sqlite: Database) -> None:
