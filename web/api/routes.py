@@ -58,8 +58,8 @@ from web.api.v1.speech_rules import ROUTES as SPEECH_RULE_ROUTES
 from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
 from web.api.v1.transcripts import ROUTES as TRANSCRIPT_ROUTES
-from web.api.v1.voices import ROUTES as VOICE_ROUTES
 from web.api.v1.voice_messages import ROUTES as VOICE_MESSAGE_ROUTES
+from web.api.v1.voices import ROUTES as VOICE_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
 from web.permissions import public
 
@@ -85,9 +85,9 @@ ROUTES: tuple[Route, ...] = (
     *APPRAISAL_ROUTES,
     *IMPROVEMENT_ROUTES,
     *VOICE_ROUTES,
+    *VOICE_MESSAGE_ROUTES,
     *SPEECH_RULE_ROUTES,
     *STAFFING_ROUTES,
-    *VOICE_MESSAGE_ROUTES,
     *DEPOSIT_RULE_ROUTES,
     *MATERIAL_ROUTES,
     *DUTY_ROUTES,
