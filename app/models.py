@@ -37,14 +37,14 @@ import kernel.failed_facts
 import kernel.outbox
 import speech.after_tables
 import speech.clip_tables
+import speech.masking_tables
 import speech.rule_tables
 import speech.said_tables
-import speech.masking_tables
 import speech.tables
 import telephony.agent_tables
+import telephony.recording_pause_tables
 import telephony.tables
 import web.tables
-import telephony.recording_pause_tables
 
 MODULES = (
     callback_campaigns.campaign_tables,
@@ -84,12 +84,12 @@ MODULES = (
     kernel.outbox,
     speech.after_tables,
     speech.clip_tables,
+    speech.masking_tables,
     speech.rule_tables,
     speech.said_tables,
     speech.tables,
     telephony.agent_tables,
-    speech.masking_tables,
+    telephony.recording_pause_tables,
     telephony.tables,
     web.tables,
 )
-    telephony.recording_pause_tables,
