@@ -60,6 +60,8 @@ log = structlog.get_logger(__name__)
 
 MAX_REPORTED = 60
 """Characters of what a caller said that the time line keeps."""
+RECORDING_NOTICE = "recording_notice"
+"""Name of the prompt of any flow that says that the call is recorded."""
 
 FINISHED = Counter("huifang_ivr_calls_total", "Calls that left a flow", ["flow", "end"])
 
@@ -72,7 +74,6 @@ class RunnerConfig:
         lookup_deadline: longest wait for the customer records.
         callback_deadline: longest wait for a callback request to be stored.
         default_area: area code of local numbers.
-        tone: the sound before a recording, without extension.
         tone: the sound before a recording, without extension.
     """
 
@@ -314,6 +315,10 @@ class _Call:
                 )
                 if key:
                     return key
+            whole = stop is None or not stop.is_set()
+            if whole and isinstance(piece, Clip) and piece.prompt == RECORDING_NOTICE:
+                # Heard to its end: the dialplan need not tell them again. Keys cut it short.
+                await self._session.set_variable("HF_NOTICE", "yes")
         return None
 
     async def _digits(self, effect: AskDigits) -> Typed:

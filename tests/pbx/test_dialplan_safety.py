@@ -1,6 +1,7 @@
 """The dialplan when our service misbehaves: no caller is lost, and none hears silence."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from telephony.asterisk.model import QueueConfig
 from telephony.audio import RATE, loudness, read_wav
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.pbx import HOTLINE, Pbx, running_pbx
-from tests.support.sipp import agent_phone, customer, plan, play, sign_in
+from tests.support.sipp import agent_phone, customer, outside_phone, plan, play, sign_in
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
@@ -164,14 +165,22 @@ async def test_after_the_queue_our_service_learns_how_it_ended(tmp_path: Path, r
     assert ends == [("TIMEOUT", "repair"), ("CONTINUE", "complaint")]
 
 
+@pytest.mark.parametrize("notice", ["flow", "dialplan", "none"])
 async def test_a_recorded_call_has_each_speaker_apart_and_no_waiting_music(
-    tmp_path: Path, runtime: Runtime
+    tmp_path: Path, runtime: Runtime, notice: str
 ) -> None:
+    """Who was not told, by the flow or by the dialplan, is not recorded."""
+
     async def flow(agi: AgiSession) -> None:
+        if notice == "flow":
+            await agi.set_variable("HF_NOTICE", "yes")
         await to_queue(agi, "service")
 
     async with running_pbx(tmp_path, runtime=runtime, record=True) as pbx:
-        voice = read_wav(pbx.config.prompts_dir / "huifang-chime.wav")
+        chime = pbx.config.prompts_dir / "huifang-chime.wav"
+        if notice == "dialplan":
+            shutil.copy(chime, pbx.config.prompts_dir / "huifang-recording.wav")
+        voice = read_wav(chime)
         routes = {"flow": flow, "after-queue": hang_up_after_queue}
         async with agi_routes(pbx.config.agi_port, routes), agent_phone(pbx, "1001") as agent:
             await sign_in(pbx, "1001", "service")
@@ -186,6 +195,9 @@ async def test_a_recorded_call_has_each_speaker_apart_and_no_waiting_music(
                 await caller.ended()
             await eventually(pbx.idle)
         files = {path.name.rsplit("-", 1)[-1]: path for path in pbx.config.recordings_dir.iterdir()}
+        if notice == "none":
+            assert files == {}
+            return
         assert {"customer.wav", "agent.wav"} <= set(files)
         assert len(files) == 3
         customers, agents = read_wav(files["customer.wav"]), read_wav(files["agent.wav"])
@@ -194,3 +206,36 @@ async def test_a_recorded_call_has_each_speaker_apart_and_no_waiting_music(
         assert len(customers) < len(voice) + 1.5 * RATE
         call_id = files["customer.wav"].name.split("-")[0]
         assert any(call_id in line for line in pbx.events())
+
+
+@pytest.mark.parametrize("played", [True, False], ids=["notice", "no-notice"])
+async def test_whom_we_call_is_told_before_the_first_word(
+    tmp_path: Path, runtime: Runtime, played: bool
+) -> None:
+    """The notice is played when they have answered; without it nothing is recorded."""
+    async with running_pbx(tmp_path, runtime=runtime, record=True) as pbx:
+        chime = pbx.config.prompts_dir / "huifang-chime.wav"
+        if played:
+            shutil.copy(chime, pbx.config.prompts_dir / "huifang-recording.wav")
+        voice = read_wav(chime)
+        async with agent_phone(pbx, "1001") as agent, outside_phone(pbx, "13900139000", answers()) as outside:
+            call = await agent.dial("13900139000")
+            taken = await outside.rings()
+            await eventually(lambda: taken.ear.packets > 10, timeout=20, what="the customer hears something")
+            call.handset.say(voice)
+            await call.handset.finished()
+            taken.handset.say(voice)
+            await taken.handset.finished()
+            call.handset.say(voice)
+            await call.handset.finished()
+            await call.hang_up()
+            await taken.ended()
+        await eventually(pbx.idle)
+        files = {path.name.rsplit("-", 1)[-1]: path for path in pbx.config.recordings_dir.iterdir()}
+        if not played:
+            assert files == {}
+            return
+        assert len(files) == 3
+        assert loudness(read_wav(files["customer.wav"])) > 100
+        assert loudness(read_wav(files["agent.wav"])) > 100
+        assert pbx.log("ERROR") == []
