@@ -34,7 +34,6 @@ PERSONAL = Personal(
             *("transcript_job.reason", "transcript_job.claimed_by"),
             "said_job.claimed_by",
             *("mask_job.claimed_by", "speech_silence.speaker", "speech_silence.kind"),
-            "said_job.claimed_by",
             *("clip_job.language", "clip_job.path", "clip_job.reason", "clip_job.claimed_by"),
         ),
     },

@@ -28,8 +28,8 @@ PERSONAL = Personal(
             *("call_leg.resume", "call_event.agent", "ami_epoch.*"),
             *("wrap_up.customer_id", "wrap_up.disposition", "wrap_up.draft_disposition"),
         ),
+        "when a recording was paused, by whom of ours and why": ("recording_pause.*",),
         "who works here, and their telephones": ("agent.*", "agent_session.*", "agent_state_log.*"),
         "words of the centre's own lists": ("queue.*", "pause_reason.*", "disposition.*"),
     },
 )
-        "when a recording was paused, by whom of ours and why": ("recording_pause.*",),

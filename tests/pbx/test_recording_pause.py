@@ -2,6 +2,7 @@
 
 from array import array
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -34,7 +35,7 @@ async def the_pause(centre: RunningCentre, field: str) -> None:
 
 
 async def test_what_is_said_in_a_pause_is_in_none_of_the_files(tmp_path: Path) -> None:
-    changes = {"centre": {"hotline": "4008001234"}, "pbx": {"record_calls": True}}
+    changes: dict[str, Any] = {"centre": {"hotline": "4008001234"}, "pbx": {"record_calls": True}}
     async with running_centre(tmp_path, **changes) as centre:
         agent_id = await centre.agent_id("1001")
         bus = centre.service.base.bus

@@ -311,16 +311,16 @@ def _detail(kind: str, key: str, value: str, zone: ZoneInfo) -> str:
             return gettext("主叫 %(number)s") % {"number": readable(value) or gettext("号码未知")}
         case "to":
             return gettext("被叫 %(number)s") % {"number": readable(value)}
+        case "why":
+            return labels.word(labels.PAUSE_REASONS, value)
+        case "who":
+            return value
         case "said":
             return gettext("说：“%(words)s”") % {"words": value}
         case "understood":
             return gettext("理解为：%(wish)s") % {"wish": value}
         case "confidence":
             return gettext("把握 %(share)s") % {"share": _share(value)}
-        case "why":
-            return labels.word(labels.PAUSE_REASONS, value)
-        case "who":
-            return value
         case "key":
             return gettext("按键 %(key)s") % {"key": value}
         case "label" | "number":
