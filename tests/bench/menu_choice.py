@@ -10,8 +10,8 @@ voice detector), and is understood as a menu understands it. *Right*: taken for 
 *Confirmed*: asked back, and a yes gets there. *Fell back*: keys are asked for; ``doubted`` of them were
 asked back about another wish, where a no leads to the keys. *Wrong*: taken for another wish, without
 asking. ``others``: sentences that are no wish. Synthetic voices speak more clearly than many callers,
-and who wrote the sentences knew the trade. ``MENU_CHOICE_SENTENCES=20`` takes a fifth of them,
-``MENU_CHOICE_PART=tune`` the others.
+and who wrote the sentences knew the trade. ``MENU_CHOICE_SENTENCES=20`` takes a fifth of them (the
+figure ``sentences`` tells how many there were), ``MENU_CHOICE_PART=tune`` the others.
 """
 
 import asyncio
