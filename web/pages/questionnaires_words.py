@@ -8,6 +8,7 @@ from callback_campaigns.domain.terms import Channel
 from crm.domain.customer import Level
 from web import labels
 from web.i18n import N_, gettext
+from web.pages.questionnaires_structure import told
 
 KINDS: dict[str, str] = {
     ItemKind.SAT3: N_("满意度"),
@@ -107,13 +108,13 @@ EXPLAINED: dict[str, str] = {
     "ivr_twice": N_("ivr 里写了两次。"),
     "several_lines": N_("这一句在全文里分成了几行，请在全文里修改。"),
 }
-"""Mistakes in the language of the reader; those that have no code stand as they are."""
+"""Mistakes in the language of the reader; those that have no code are known by their sentences."""
 
 
 def explained(problem: Problem) -> str:
     """Return a mistake as the reader understands it."""
     template = EXPLAINED.get(problem.code)
-    return gettext(template).format(*problem.values) if template else problem.message
+    return gettext(template).format(*problem.values) if template else told(problem.message)
 
 
 def rules_of(option: Option) -> str:
