@@ -10,6 +10,7 @@ same calls.
 
 import os
 import random
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,16 +73,21 @@ async def fill(database: Database) -> float:
             at = NOW - timedelta(days=365 * (CALLS - n) / CALLS)
             calls.append(
                 {
-                    **{
-                        "call_id": ident(n),
-                        "node": "pbx1",
-                        "direction": "in",
-                        "from_name": "",
-                        "menu_path": [],
-                    },
-                    **{"from_number": "+8613800138000", "to_number": "+861065558800", "queue": "complaint"},
-                    **{"agent_id": ident(n % 20), "agent_number": str(1000 + n % 20), "state": "ended"},
-                    **{"started_at": at, "ended_at": at + timedelta(minutes=4), "talk_ms": 1, "hold_ms": 0},
+                    "call_id": ident(n),
+                    "node": "pbx1",
+                    "direction": "in",
+                    "from_name": "",
+                    "menu_path": [],
+                    "from_number": "+8613800138000",
+                    "to_number": "+861065558800",
+                    "queue": "complaint",
+                    "agent_id": ident(n % 20),
+                    "agent_number": str(1000 + n % 20),
+                    "state": "ended",
+                    "started_at": at,
+                    "ended_at": at + timedelta(minutes=4),
+                    "talk_ms": 1,
+                    "hold_ms": 0,
                     "adopted": False,
                 }
             )
@@ -92,30 +98,30 @@ async def fill(database: Database) -> float:
                     text = "红木地板也泡了尾号七九九"
                 text = text if customer else rng.choice(ANSWERS) + rng.choice(ANSWERS)
                 words = [
-                    {
-                        "text": one,
-                        "start": place * 5 + i / 5,
-                        "end": place * 5 + i / 5 + 0.2,
-                        "confidence": 0.9,
-                    }
-                    for i, one in enumerate(text)
+                    {"text": text[i : i + 4], "start": place * 5 + i / 5, "end": place * 5 + i / 5 + 0.8}
+                    for i in range(0, len(text), 4)
                 ]
                 said.append(
                     {
-                        **{
-                            "segment_id": ident(n * SENTENCES + place),
-                            "call_id": ident(n),
-                            "raw": text,
-                            "text": text,
-                        },
-                        **{"speaker": "customer" if customer else "agent", "words": words, "engine": "bench"},
-                        **{"agent_number": None if customer else "1001", "model": "bench", "source": "after"},
-                        **{"started_ms": place * 5000, "ended_ms": place * 5000 + 4000, "created_at": at},
+                        "segment_id": ident(n * SENTENCES + place),
+                        "call_id": ident(n),
+                        "raw": text,
+                        "text": text,
+                        "speaker": "customer" if customer else "agent",
+                        "words": words,
+                        "engine": "bench",
+                        "agent_number": None if customer else "1001",
+                        "model": "bench",
+                        "source": "after",
+                        "started_ms": place * 5000,
+                        "ended_ms": place * 5000 + 4000,
+                        "created_at": at,
                     }
                 )
         async with database.transaction() as session:
             await session.execute(insert(CallRow), calls)
             await session.execute(insert(SegmentRow), said)
+    print(f"{database.dialect_name}: made", file=sys.stderr)
     began = time.perf_counter()
     for first in range(0, CALLS, 100):
         async with database.transaction() as session:
@@ -129,7 +135,7 @@ async def page(database: Database, search: SaidSearch, asked: SaidAsked, *, own:
     found = await search.find(actor, asked, agent_id=agent_id, limit=20)
     async with database.session() as session:
         said = await sentences_of(session, found.call_ids, speaker=asked.speaker)
-        wanted = {}
+        wanted: dict[str, int] = {}
         for lines in said.values():
             hits = [(one, at) for one in lines if (at := marks(one.text, found.terms))]
             wanted |= {one.segment_id: at[0][0] for one, at in hits[:3]}
@@ -140,6 +146,7 @@ async def page(database: Database, search: SaidSearch, asked: SaidAsked, *, own:
 async def measure(database: Database) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
     """Every question several times."""
     figures = {"index_calls_per_second": await fill(database)}
+    print(f"{database.dialect_name}: indexed", file=sys.stderr)
     search, all_taken, answers = SaidSearch(database), [], {}
     for kind, questions in {**ASKED, "own": ASKED["common"]}.items():
         taken = []

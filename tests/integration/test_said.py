@@ -125,7 +125,8 @@ async def test_it_is_found_by_who_said_it_when_and_to_whom(database: Database, c
     for hostile in ('漏水" OR *', "'漏水' & !x", "%_漏水\\"):
         assert isinstance(await found(database, LEADS, hostile), tuple)
     search = SaidSearch(database)
-    pages, cursor = [], None
+    pages: list[str] = []
+    cursor = None
     while True:
         page = await search.find(LEADS, SaidAsked(q="漏水"), agent_id=None, limit=1, cursor=cursor)
         pages += page.call_ids

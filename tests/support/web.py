@@ -1,6 +1,6 @@
 """A web application over fakes and a real database, and browsers that are signed in to it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -63,6 +63,9 @@ class FakeHistory:
             if call.call_id == call_id:
                 return call
         raise NotFound("no such call", field="call_id")
+
+    async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:
+        return {call.call_id: call for call in self.calls if call.call_id in call_ids}
 
 
 @dataclass
