@@ -74,6 +74,7 @@ class Ears:
         agent_number: str | None,
         call_age: timedelta,
         on_end: Callable[[str], None],
+        language: str = "",
     ) -> TapPlace:
         if len(self.open) >= self.places:
             raise TooMany("full")
