@@ -3,10 +3,10 @@
 Real calls: SIPp and RTP → a real Asterisk → a tap for each speaker → recogniser → live connection, read by a
 client as the page reads it. ``streams`` speak at the same time, over and over, sentence after sentence, both
 speakers of a call at once (harder than life, where one listens); with one, the other's tap hears silence. It
-is known to the frame when a sentence's last word ended. ``shown``: until the page shows all that is heard of
-the sentence, in the last text before its final one, or in that where there is none (Whisper); ``final``:
-until it is told what stays: Vosk waits for half a second of silence, longer where it is not sure, and may
-correct letters. ``BENCH_SAYS=1`` prints every text with its moment.
+is known to the frame when a sentence's last word ended. ``shown``: until the page shows the last word, be it
+in a text that may still be corrected: the first one after the word ended with as many words as stay;
+``final``: until it is told what stays: Vosk waits for half a second of silence, longer where it is not sure.
+``BENCH_SAYS=1`` prints every text with its moment.
 
 Vosk with its Korean model, the one that every machine can install, and Korean sentences (``vosk_alone``: when
 bare Vosk, given the same sound in no time, says the same: what no path to the page can be quicker than);
@@ -49,13 +49,17 @@ def alone(clips: Sequence[Clip]) -> dict[str, float]:
         told = []
         for at in range(0, len(pcm), PIECE):
             after = (at + PIECE) / 2 / RATE - len(one.samples) / RATE
-            told += [(after, said.kind) for said in ear.hear(pcm[at : at + PIECE])]
+            told += [(after, said) for said in ear.hear(pcm[at : at + PIECE])]
         engine.release(ear)
-        shown.append(max([after for after, kind in told if kind is PieceKind.PARTIAL], default=0.0))
-        final.append(max([after for after, kind in told if kind is PieceKind.FINAL], default=3.0))
+        final.append(max([after for after, piece in told if piece.kind is PieceKind.FINAL], default=3.0))
+        words = max(
+            [len(piece.text.split()) for _, piece in told if piece.kind is PieceKind.FINAL], default=0
+        )
+        later = [after for after, piece in told if after >= 0 and len(piece.text.split()) >= words]
+        shown.append(min(later, default=3.0))
     return {
-        "vosk_alone_shown_p50_seconds": max(0.0, percentile(shown, 0.5)),
-        "vosk_alone_shown_p95_seconds": max(0.0, percentile(shown, 0.95)),
+        "vosk_alone_shown_p50_seconds": percentile(shown, 0.5),
+        "vosk_alone_shown_p95_seconds": percentile(shown, 0.95),
         "vosk_alone_final_p50_seconds": percentile(final, 0.5),
         "vosk_alone_final_p95_seconds": percentile(final, 0.95),
     }

@@ -124,8 +124,7 @@ class Told:
 
     Attributes:
         text: all finals; empty if none came.
-        shown: seconds from the end of the last word until the page showed all that was heard: the last text
-            that could still change, or the final where there was none.
+        shown: seconds from the end of the last word until the page showed as many words as stay.
         final: until it was told what stays.
     """
 
@@ -170,14 +169,19 @@ class Conversation:
 
 
 def _told(said: Clip, lines: Sequence[Line], ended: float) -> Told:
-    whole = "".join(line.text for line in lines if line.kind == "final")
+    whole = " ".join(line.text for line in lines if line.kind == "final")
     if not whole:
         return Told(said, "", float("nan"), float("nan"))
     last = next(line for line in reversed(lines) if line.kind == "final")
-    before = lines[: lines.index(last)]
-    # A final that follows a final had no text on the page before.
-    shown = before[-1] if before and before[-1].kind == "partial" else last
-    return Told(said, whole, max(0.0, shown.at - ended), max(0.0, last.at - ended))
+    finals, shown = "", last
+    for line in lines:
+        text = f"{finals} {line.text}"
+        if line.kind == "final":
+            finals = text
+        if line.at >= ended and len(text.split()) >= len(whole.split()):
+            shown = line
+            break
+    return Told(said, whole, shown.at - ended, last.at - ended)
 
 
 class Stage:
