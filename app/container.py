@@ -15,16 +15,17 @@ from enum import StrEnum
 from importlib.metadata import version
 
 from aiohttp import web
-from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
 from app.after_text import AFTER_FACTS, TextWanted, build_after_call
 from app.alerts_part import alert_receivers
+from app.base import Base, consumer
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.clip_text import CLIP_FACTS, ClipPart
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
+from app.limit_part import limit_worker, opinion_notices
 from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
 from app.menu_ears import MenuEars, open_menu_ears
 from app.notice_wiring import build_notices, start_notices
@@ -51,10 +52,6 @@ from callback_campaigns.task_facts import TASK_FACTS
 from crm.case_watch import watch_cases
 from crm.events_limits import LimitBreached
 from crm.file_store import FileStore, FileSweep
-from crm.journal import Journal
-from crm.limit_worker import LimitWorker
-from crm.limits import LimitBook
-from crm.opinion_notices import OpinionNotices
 from crm.service import CallbackRequests, CustomerDirectory
 from ivr.keeper import VoiceKeeper
 from ivr.prompts.studio import Studio
@@ -62,15 +59,13 @@ from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
 from ivr.service import FlowLibrary
 from kernel import metrics
-from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database, create_database
 from kernel.errors import ConfigurationError
-from kernel.events import Event
 from kernel.ids import new_ulid
 from kernel.list_watch import watch_lists
-from kernel.outbox import FactConsumer, FactHandler, OutboxRelay
+from kernel.outbox import OutboxRelay
 from kernel.redis_client import connect_redis
 from kernel.supervise import Supervisor
 from speech.choice import InstalledRecognition
@@ -98,19 +93,6 @@ class Role(StrEnum):
 
 
 ALL_ROLES = frozenset(Role)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """What every role stands on."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    redis: "Redis"
-    bus: Bus
-    tasks: Supervisor
-    worker: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,22 +160,22 @@ async def open_centre(
         tasks.spawn("bus", base.bus.run)
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
-            tasks.spawn(name, _consumer(base, f"crm.{name}", types, handler).run)
+            tasks.spawn(name, consumer(base, f"crm.{name}", types, handler).run)
         for alert in alert_receivers(settings, base.database, base.clock, base.bus):
-            tasks.spawn(alert.task, _consumer(base, alert.name, alert.types, alert.handler).run)
+            tasks.spawn(alert.task, consumer(base, alert.name, alert.types, alert.handler).run)
         callbacks = build_tasks(settings, base.database, base.clock, base.bus)
-        planned = _consumer(base, "callbacks.tasks", TASK_FACTS, callbacks.tasks.take)
+        planned = consumer(base, "callbacks.tasks", TASK_FACTS, callbacks.tasks.take)
         tasks.spawn("callback-facts", planned.run)
         due = due_worker(callbacks.tasks, base.database, base.clock, worker=base.worker)
         tasks.spawn("callback-due", due.run)
-        follows = _consumer(base, "callbacks.effects", EFFECT_FACTS, callbacks.effects.take)
+        follows = consumer(base, "callbacks.effects", EFFECT_FACTS, callbacks.effects.take)
         tasks.spawn("callback-effects", follows.run)
         tasks.spawn("callback-sweep", lambda: keep_sweeping(callbacks.sweep))
         tasks.spawn("callback-watch", lambda: keep_sweeping(callbacks.watch, WATCH))
         reports = RegularReports(base.database, base.clock, zone=settings.zone)
         tasks.spawn("regular-reports", reports.worker(worker=base.worker).run)
-        opinions = _opinion_notices(base)
-        told = _consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
+        opinions = opinion_notices(settings, base.database, base.clock)
+        told = consumer(base, "crm.opinion_notices", (LimitBreached,), opinions.on_breach)
         tasks.spawn("opinion-notices", told.run)
         notices = build_notices(
             settings,
@@ -219,7 +201,7 @@ async def open_centre(
                 tasks.spawn("agent-phones", phones.run)
         if dialler is not None:
             start_dialler(dialler, tasks)
-            settle = _consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
+            settle = consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
             tasks.spawn("dial-facts", settle.run)
         if telephony is not None:
             start_pauses(base.settings, telephony, base.database, base.clock, base.bus, tasks)
@@ -243,7 +225,7 @@ async def open_centre(
             levels = ServiceWatch(telephony.board, base.database, base.clock, target=target)
             tasks.spawn("service-level", levels.run)
         if Role.WEB in roles:
-            tasks.spawn("limits", _limit_worker(base).run)
+            tasks.spawn("limits", limit_worker(settings, base.database, base.clock, base.worker).run)
             files = FileStore(web_settings(settings).files_dir)
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
             tasks.spawn("retention", build_retention(settings, base.database, base.clock).run)
@@ -277,7 +259,7 @@ def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[],
     )
     base.tasks.spawn("speech-hints-after-calls", hints.run)
     wanted = TextWanted(base.clock, language=next(iter(base.settings.speech.languages), "zh"))
-    base.tasks.spawn("text-wanted", _consumer(base, "speech.after", AFTER_FACTS, wanted.on_fact).run)
+    base.tasks.spawn("text-wanted", consumer(base, "speech.after", AFTER_FACTS, wanted.on_fact).run)
     base.tasks.spawn("text-after-calls", after.run)
     masking = Masking(
         base.database, base.clock, folder=base.settings.data_dir / "recordings", worker=base.worker
@@ -292,7 +274,7 @@ def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[],
         late=is_late,
         phrases=hints,
     )
-    base.tasks.spawn("clip-wanted", _consumer(base, "speech.clips", CLIP_FACTS, clips.on_fact).run)
+    base.tasks.spawn("clip-wanted", consumer(base, "speech.clips", CLIP_FACTS, clips.on_fact).run)
     base.tasks.spawn("text-of-clips", clips.texts.run)
 
 
@@ -321,32 +303,6 @@ async def _open_base(settings: Settings, clock: Clock, stack: contextlib.AsyncEx
         tasks=tasks,
         worker=f"{settings.pbx.node}-{os.getpid()}-{new_ulid()[-6:]}",
     )
-
-
-def _consumer(base: Base, name: str, types: tuple[type[Event], ...], handler: FactHandler) -> FactConsumer:
-    return FactConsumer(
-        name,
-        types,
-        handler,
-        database=base.database,
-        redis=base.redis,
-        clock=base.clock,
-        worker=base.worker,
-    )
-
-
-def _limit_book(base: Base) -> LimitBook:
-    centre = base.settings
-    return LimitBook(base.clock, hours=centre.service_hours, default_set=centre.centre.limit_set)
-
-
-def _limit_worker(base: Base) -> LimitWorker:
-    return LimitWorker(base.database, base.clock, _limit_book(base), worker=base.worker)
-
-
-def _opinion_notices(base: Base) -> OpinionNotices:
-    journal = Journal(AuditLog(base.database, base.clock))
-    return OpinionNotices(base.database, base.clock, journal, _limit_book(base))
 
 
 async def _open_ivr(
