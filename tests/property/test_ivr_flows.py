@@ -26,6 +26,7 @@ from ivr.domain.effects import (
     Silence,
     Spoke,
     Start,
+    ToFlow,
     ToHangup,
     ToQueue,
     Typed,
@@ -90,7 +91,7 @@ def test_every_walk_ends_and_speaks_personal_facts_only_after_the_identity_key(
         )
         if not identified:
             assert "<case_" not in str(getattr(wanted, "pieces", ""))
-        if isinstance(wanted, ToQueue | ToHangup):
+        if isinstance(wanted, ToQueue | ToHangup | ToFlow):
             break
         item = answer(data, wanted)
     else:
@@ -117,7 +118,7 @@ def test_pressing_any_keys_for_ever_ends_at_a_person_or_a_farewell(data: st.Data
             effects = run.handle(Typed("13900139000"), now=now)
         else:
             effects = run.handle(answer(data, wanted), now=now)
-    assert isinstance(effects[-1], ToQueue | ToHangup)
+    assert isinstance(effects[-1], ToQueue | ToHangup | ToFlow)
 
 
 @given(st.sampled_from(sorted(FILES)), st.data())
