@@ -359,7 +359,7 @@ def _welcome(settings: Settings, passwords: dict[str, str], phones: str, custome
     console.print(f"[bold]Huifang 回访[/]  {escape(settings.centre.company)}")
     console.print(f"  pages    http://{_reachable(settings.web.host)}:{settings.web.port}/", soft_wrap=True)
     console.print(
-        f"  hotline  {settings.centre.hotline}   (make call, in another terminal; or /test-phone in a browser)"
+        f"  hotline  {settings.centre.hotline}   (make call in another terminal, or /test-phone in a browser)"
     )
     if passwords:
         console.print("  logins")
