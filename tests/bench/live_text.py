@@ -108,7 +108,8 @@ async def listen(
 def figures_of(told: Sequence[Told]) -> dict[str, float]:
     """Return the figures of one number of streams."""
     heard = [one for one in told if one.text]
-    shown, final = [one.shown for one in heard], [one.final for one in heard]
+    # Where nothing came it was waited for so long.
+    shown, final = ([one.shown for one in heard], [one.final for one in heard]) if heard else ([8.0], [8.0])
     return {
         "sentences_count": len(told),
         "without_text_count": len(told) - len(heard),
