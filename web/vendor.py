@@ -2,16 +2,18 @@
 
 ``python -m web.vendor`` fetches what ``assets.lock.json`` lists with ``npm pack`` (npm's own client, no
 install scripts) and writes it to ``static/vendor/``. ``python -m web.vendor --check`` only compares what is
-there with the lock and needs no network.
+there with the lock and needs no network. Each script lies there packed, too: the server sends it that way.
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +69,22 @@ def differences(assets: tuple[Asset, ...], folder: Path = VENDOR) -> list[str]:
         elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             problems.append(f"{target} differs from the lock")
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    problems += [f"{name} is not in the lock" for name in sorted(present - set(expected))]
+    packed = {f"{target}.gz": target for target in expected if target.endswith(".js")}
+    problems += [f"{name} is not in the lock" for name in sorted(present - set(expected) - set(packed))]
+    problems += [
+        f"{name} is not {target}"
+        for name, target in packed.items()
+        if target in present and not _is_packed(folder / name, folder / target)
+    ]
     return problems
+
+
+def _is_packed(packed: Path, plain: Path) -> bool:
+    """Tell whether one file is the other, packed: what a browser gets that can unpack it."""
+    try:
+        return gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _fetch(asset: Asset, folder: Path) -> None:
@@ -94,6 +110,9 @@ def _fetch(asset: Asset, folder: Path) -> None:
                 target = folder / file.target
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(body)
+                if target.suffix == ".js":
+                    packed = target.with_name(f"{target.name}.gz")
+                    packed.write_bytes(gzip.compress(body, compresslevel=9, mtime=0))
 
 
 def main(arguments: list[str] | None = None) -> int:

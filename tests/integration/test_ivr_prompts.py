@@ -170,7 +170,7 @@ class TestStudio:
         first, *others = DIALPLAN_PROMPTS
         voice.mute.add(DIALPLAN_PROMPTS[first])
         assert not await studio.write_dialplan_prompts(tmp_path / "pbx")
-        assert {path.name for path in (tmp_path / "pbx").iterdir()} == {f"{name}.wav" for name in others}
+        assert {path.name for path in (tmp_path / "pbx").glob("*.wav")} == {f"{name}.wav" for name in others}
 
     async def test_a_dialplan_recording_that_is_no_audio_is_passed_over(
         self, studio: Studio, tmp_path: Path
@@ -179,7 +179,7 @@ class TestStudio:
         for name in DIALPLAN_PROMPTS:
             (tmp_path / "recordings" / "dialplan" / f"{name}.wav").write_bytes(b"no audio")
         assert await studio.write_dialplan_prompts(tmp_path / "pbx")
-        assert len(list((tmp_path / "pbx").iterdir())) == len(DIALPLAN_PROMPTS)
+        assert len(list((tmp_path / "pbx").glob("*.wav"))) == len(DIALPLAN_PROMPTS)
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ OTHERWISE = {
     "/": "leads to the first page of one's own",
     "/account": "one's own settings",
     "/agent": "lives on the topics agent and waiting",
+    "/agent/phone/sip": "carries SIP",
     "/lists": "leads to the first list",
     "/notices": "lives on the topic notices, which the bell reads",
     "/organisation": "leads to the stores",
@@ -46,6 +47,8 @@ OTHERWISE = {
     "/search": "an answer to what was asked",
     "/sign-in": "nobody is signed in",
     "/supervisor": "lives on the topic board",
+    "/test-phone": "a telephone",
+    "/test-phone/sip": "carries SIP",
 }
 """Pages that show no list of this kind, and why."""
 

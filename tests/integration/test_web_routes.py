@@ -77,6 +77,7 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
     assert {name for name, (route, _) in all_routes(whole).items() if is_streaming(route.handler)} == {
         "GET /live",
         "GET /agent/phone/sip",
+        "GET /test-phone/sip",
         "GET /api/v1/campaigns/{campaign_id}/results.csv",
         "GET /api/v1/campaigns/{campaign_id}/results.xlsx",
         "GET /api/v1/dial-attempts.csv",
