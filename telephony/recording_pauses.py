@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -64,6 +65,14 @@ class PauseView:
     def is_open(self) -> bool:
         """Whether it lasts."""
         return self.ended_at is None
+
+
+def state_of(pauses: Sequence[PauseView]) -> Literal["running", "pausing", "paused"]:
+    """Return how a recording is after all its pauses; ``pausing`` until the PBX has done it."""
+    last = pauses[-1] if pauses else None
+    if last is None or not last.is_open:
+        return "running"
+    return "pausing" if last.muted_at is None else "paused"
 
 
 class RecordingPauses:

@@ -80,7 +80,7 @@ async def test_the_text_is_kept_with_its_mistakes_until_it_is_thrown_away(stage:
     status, _, place = await ask(stage, "admin", "POST", "/YB/edit", {"version": "1", "text": text})
     assert (status, place) == (303, "/questionnaires/YB/edit")
     status, page, _ = await ask(stage, "admin", "GET", "/YB/edit")
-    assert status == 200 and "to knows no “XX”" in page and 'data-line="' in page
+    assert status == 200 and "to 不能写“XX”；可以写的有 " in page and 'data-line="' in page
     status, page, _ = await ask(stage, "admin", "GET", "/YB")
     assert "错误 2 处" in page and "/questionnaires/YB/edit#L22" in page
     assert 'action="/questionnaires/YB/publish' not in page
@@ -102,7 +102,7 @@ async def test_a_questionnaire_of_ones_own(stage: Stage) -> None:
     status, page, _ = await ask(stage, "admin", "POST", "/new", {"text": text})
     assert status == 400 and "已经有这个编号的问卷" in page
     status, page, _ = await ask(stage, "admin", "POST", "/new", {"text": "code: ZZ"})
-    assert status == 400 and "items must be a mapping" in page
+    assert status == 400 and "items 下面要写题号，每个题号下面写题目。" in page
     status, page, _ = await ask(stage, "admin", "GET", "/SX")
     assert status == 200 and "对我们的服务，您满意吗" in page and "放弃草稿" not in page
 

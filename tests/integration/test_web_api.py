@@ -70,6 +70,7 @@ class TestCalls:
             "state": "ended",
             "result": "ANSWERED",
             "menu_path": ["投诉"],
+            "language": None,
             "started_at": "2026-03-02T09:30:00.000+08:00",
             "queued_at": "2026-03-02T09:30:12.000+08:00",
             "answered_at": "2026-03-02T09:30:20.000+08:00",

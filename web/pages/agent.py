@@ -1,12 +1,15 @@
 """The agent's page and what it asks the server to do; what changes by it comes over the live connection."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 import pydantic
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from kernel.errors import Forbidden
+from kernel.errors import Forbidden, NotFound
+from telephony.recording_pauses import PauseView, RecordingPauses, state_of
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -34,6 +37,7 @@ def setup(app: web.Application) -> None:
     app.router.add_post("/agent/choice", choose)
     app.router.add_post("/agent/repeat-calls", called_again)
     app.router.add_put("/agent/drafts/{call_id}", save_draft)
+    app.router.add_get("/agent/recordings/{call_id}", recording)
     app.router.add_post("/agent/wrap-ups/{call_id}", save_wrap_up)
 
 
@@ -209,6 +213,18 @@ async def called_again(request: web.Request) -> web.StreamResponse:
     await request.app[CRM].repeat_calls.note(current_actor(request), asked.case_id, call_id=asked.call_id)
     pops.called_about(agent_id, asked.call_id, asked.case_id)
     return _done()
+
+
+@requires(Permission.DESK_USE)
+async def recording(request: web.Request) -> web.StreamResponse:
+    """Say whether the recording of the agent's call is paused, of a call that is not on record yet, too."""
+    deps, agent_id, call_id = request.app[DEPS], _agent_id(request), request.match_info["call_id"]
+    pauses: Sequence[PauseView] = ()
+    if request.app[LIVE].pops.shows(agent_id, call_id):
+        book = RecordingPauses(deps.database, deps.clock, deps.bus, longest=deps.settings.recording_pause)
+        with contextlib.suppress(NotFound, Forbidden):
+            pauses = await book.of_call(current_actor(request), call_id, agent_id=agent_id)
+    return web.json_response({"call_id": call_id, "state": state_of(pauses)})
 
 
 @requires(Permission.DESK_USE)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from telephony.recording_pauses import PauseEnd, PauseView, PauseWhy, RecordingPauses
+from telephony.recording_pauses import PauseEnd, PauseWhy, RecordingPauses, state_of
 from web.api.operation import Call, operation
 from web.api.v1.schemas import NoQuery, Out, SiteTime
 from web.deps import DEPS
@@ -52,15 +52,9 @@ async def _state(call: Call[NoQuery], call_id: str) -> RecordingState:
     pauses = await _service(call).of_call(call.actor, call_id, agent_id=agent_id)
     return RecordingState(
         call_id=call_id,
-        state=_named(pauses[-1] if pauses else None),
+        state=state_of(pauses),
         pauses=tuple(RecordingPause.model_validate(one) for one in pauses),
     )
-
-
-def _named(last: PauseView | None) -> Literal["running", "pausing", "paused"]:
-    if last is None or not last.is_open:
-        return "running"
-    return "pausing" if last.muted_at is None else "paused"
 
 
 @operation(

@@ -14,7 +14,7 @@ const address = (step = "") => `/api/v1/calls/${callId}/recording${step}`;
 
 function draw() {
   const box = byId("recording-pause");
-  box.hidden = callId === null;
+  setData(box, "shown", callId === null ? "no" : "yes");
   setData(box, "state", state);
   const paused = state !== "running";
   const button = byId("recording-toggle");
@@ -27,7 +27,7 @@ async function look() {
   const [about, number] = [callId, ++asked];
   if (about === null) return;
   try {
-    const answer = await fetch(address(), { headers: { Accept: "application/json" } });
+    const answer = await fetch(`/agent/recordings/${about}`, { headers: { Accept: "application/json" } });
     if (answer.ok && about === callId && number === asked) take(await answer.json());
   } catch { /* the banner of the live connection says that the server is away */ }
 }
