@@ -4,6 +4,8 @@ import { byId, setData, setText } from "./dom.js";
 import { send } from "./page.js";
 import { t } from "./texts.js";
 
+const TRIES = 4;
+const AGAIN_MS = 500;
 const EVERY_MS = 1500; // a pause may begin, and end, by itself
 
 let callId = null;
@@ -46,10 +48,17 @@ async function toggle() {
     draw();
   }
   asked += 1;
-  try {
-    const found = await send("POST", address(step), {});
-    if (about === callId && found) take(found);
-  } catch { /* said at the top of the page */ }
+  for (let left = TRIES; left > 0 && about === callId; left -= 1) {
+    try {
+      const found = await send("POST", address(step), {}, { quiet: left > 1 });
+      if (about === callId && found) take(found);
+      break;
+    } catch (error) {
+      // In a call's first moments it is not on record yet whose it is.
+      if (![403, 404].includes(error.status)) break;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
   look();
 }
 
