@@ -219,6 +219,7 @@ class PbxConfig:
     menu_limit_seconds: int = field(default=600, metadata=SECONDS)
     agent_ring_seconds: int = field(default=30, metadata=SECONDS)
     outbound_ring_seconds: int = field(default=60, metadata=SECONDS)
+    hold_seconds: int = field(default=300, metadata=SECONDS)
     connect_seconds: int = field(default=2, metadata=SECONDS)
     amd_total_ms: int = field(default=2500, metadata=COUNT)
     record: bool = False

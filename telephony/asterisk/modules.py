@@ -72,7 +72,10 @@ MODULES: Final[tuple[str, ...]] = (
     "res_speech",  # res_agi needs its symbols
     "res_agi",
     "app_amd",
+    "app_bridgewait",
+    "app_confbridge",
     "app_dial",
+    "app_echo",
     "app_exec",
     "app_originate",
     "app_playback",

@@ -11,6 +11,7 @@ from telephony.asterisk.checks import InvalidPbxConfig, check, check_agents
 from telephony.asterisk.model import AgentEndpoint, PbxConfig, TestPhone
 from telephony.asterisk.modules import MODULES
 from telephony.asterisk.sounds import CHIME, write_sounds
+from telephony.softphone_keys import TRY_PHONE
 
 AGENT_PHONES: Final = "pjsip_agents.conf"
 PRIVATE: Final = frozenset({"manager.conf", "pjsip.conf", AGENT_PHONES})
@@ -76,6 +77,7 @@ def render(config: PbxConfig, *, available: Collection[str] | None = None) -> di
             {config.hotline_number, *(did for trunk in config.trunks for did in trunk.dids)}
         ),
         "chime": CHIME,
+        "try_phone": TRY_PHONE,
     }
     return {name: _ENVIRONMENT.get_template(f"{name}.j2").render(names) for name in file_names()}
 
