@@ -9,6 +9,7 @@ from callback_campaigns.answer_said import Sight
 from callback_campaigns.domain.result import check_reader
 from callback_campaigns.talk_tables import CallbackVoiceRow
 from callback_campaigns.talks import Talks
+from crm.domain.spoken import TextProgress, check_playable
 from crm.office import Office
 from kernel.access import Actor
 from kernel.errors import Forbidden, NotFound
@@ -37,6 +38,7 @@ class AnswerPlayer:
         Raises:
             Forbidden: the role works no callbacks, or the answer is about integrity and not for it.
             NotFound: no such recording, or its time was over and it is gone.
+            StillListening: it is being looked through for card numbers.
         """
         check_reader(actor)
         async with self._office.database.session() as session:
@@ -47,6 +49,7 @@ class AnswerPlayer:
         asked = frozenset({item.id}) if item is not None and item.is_confidential else frozenset()
         if Sight(actor, asked).hides(row):
             raise Forbidden("this answer is about integrity", field="voice_id")
+        check_playable(TextProgress(row.text_state), row.at, self._office.now())
         path = await asyncio.to_thread(self._files.find, row.path)
         async with self._office.database.transaction() as session:
             await self._office.journal.note(

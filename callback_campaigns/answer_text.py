@@ -33,6 +33,9 @@ class AnswerTexts:
         row = await session.get(CallbackVoiceRow, voice_id, with_for_update=True)
         if row is None:
             return
+        if spoken.state is TextProgress.LATER:
+            row.text_state = TextProgress.LATER.value
+            return
         write_spoken(row, spoken)
         if row.classed_at is None and spoken.sure >= SURE:
             guess = spoken.class_code if spoken.opinion is Opinion.DISSATISFIED else None

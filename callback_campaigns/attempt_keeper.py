@@ -129,6 +129,10 @@ class AttemptKeeper:
         """Return the attempts that are not over, as far as they are stored."""
         return tuple(self._open.values())
 
+    def follows(self, attempt_id: str) -> bool:
+        """Tell whether an attempt is known and not over."""
+        return attempt_id in self._open
+
     def began(self, opened: OpenAttempt) -> None:
         """An attempt was committed: follow it from now on, before its Originate is written."""
         self._open[opened.attempt.attempt_id] = opened
@@ -224,9 +228,16 @@ class AttemptKeeper:
 
     def _end_of(self, over: CallOver, now: datetime) -> Step:
         """Return the step that a call's end is for its attempt."""
-        outcome = outcome_of(over, self._early)
+        heard = self._early.heard(over.call_id)
+        outcome = outcome_of(over, heard)
         return lambda one: rules.ended(
-            one, outcome, now=now, taken=over.taken, connect_seconds=over.connect_seconds
+            one,
+            outcome,
+            now=now,
+            taken=over.taken,
+            connect_seconds=over.connect_seconds,
+            cause=over.cause,
+            heard=heard,
         )
 
     def _put(self, attempt_id: str, step: Callable[..., AttemptMoved]) -> None:

@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.campaigns import CampaignBook
+from callback_campaigns.dial_attempts import heard_of
 from callback_campaigns.domain.attempt import AT_ONCE, AttemptState
+from callback_campaigns.domain.early_media import HeardBefore
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Outcome, Verdict
 from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
@@ -50,6 +52,8 @@ class ListedAttempt:
     Attributes:
         has_call: its call is in the history of calls; one that never left us is not.
         connect_seconds: how long whoever answered had waited when one of ours took the call.
+        cause: why the network ended it (Q.850), where nobody answered.
+        heard: what the network's voice said before that.
     """
 
     attempt_id: str
@@ -69,6 +73,8 @@ class ListedAttempt:
     ended_at: datetime | None
     has_call: bool
     connect_seconds: float | None = None
+    cause: int | None = None
+    heard: HeardBefore | None = None
 
     @property
     def late(self) -> bool:
@@ -247,6 +253,8 @@ def _attempt(
         ended_at=row.ended_at,
         has_call=call_id is not None,
         connect_seconds=row.connect_seconds,
+        cause=row.cause,
+        heard=heard_of(row),
     )
 
 

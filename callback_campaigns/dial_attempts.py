@@ -28,6 +28,7 @@ from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain import task_steps
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptMoved, AttemptState
 from callback_campaigns.domain.dial_rules import DialFile
+from callback_campaigns.domain.early_media import MAX_TEXT, Announcement, HeardBefore
 from callback_campaigns.domain.refusal import (
     Callee,
     DialCheck,
@@ -356,7 +357,17 @@ def to_attempt(row: DialAttemptRow) -> Attempt:
         ended_at=row.ended_at,
         corrected=row.corrected,
         connect_seconds=row.connect_seconds,
+        cause=row.cause,
+        heard=heard_of(row),
     )
+
+
+def heard_of(row: DialAttemptRow) -> HeardBefore | None:
+    """Return what was heard before anybody answered, as it is stored."""
+    if row.heard is None:
+        return None
+    said = Announcement(row.heard_as) if row.heard_as else None
+    return HeardBefore(announcement=said, text=row.heard, sure=row.heard_sure)
 
 
 async def was_answered(session: AsyncSession, attempt_id: str, now: datetime) -> None:
@@ -398,3 +409,8 @@ def put_attempt(row: DialAttemptRow, attempt: Attempt) -> None:
     row.ended_at = attempt.ended_at
     row.corrected = attempt.corrected
     row.connect_seconds = attempt.connect_seconds
+    row.cause = attempt.cause
+    heard = attempt.heard
+    row.heard = heard.text[:MAX_TEXT] if heard else None
+    row.heard_as = heard.announcement.value if heard and heard.announcement else None
+    row.heard_sure = heard.sure if heard else None

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, Self
 
+from callback_campaigns.domain.early_media import OUTCOMES, Announcement, HeardBefore
 from callback_campaigns.domain.terms import Outcome
 from telephony.domain.call import CallResult, EndReason
 from telephony.events import CallEnded
@@ -25,33 +25,22 @@ _PLAIN = {
 }
 
 
-class Announcement(StrEnum):
-    """What the network's voice says before anybody answers 运营商提示音."""
-
-    BUSY = "busy"
-    """用户正忙 / 正在通话中."""
-    OFF = "off"
-    """已关机 / 不在服务区 / 暂时无法接通."""
-    EMPTY = "empty"
-    """空号 / 已停机."""
-    NO_ANSWER = "no_answer"
-    """暂时无人接听."""
-    CONGESTION = "congestion"
-    """网络忙."""
+_WHAT_PEOPLE_DO = frozenset({Announcement.BUSY, Announcement.NO_ANSWER})
+"""What a network says as well of somebody who pressed the red key."""
 
 
 class EarlyMedia(Protocol):
     """Whoever listens to what comes before the answer."""
 
-    def said(self, call_id: str) -> Announcement | None:
-        """Return what was heard on a call that nobody answered, ``None`` for nothing or unclear."""
+    def heard(self, call_id: str) -> HeardBefore | None:
+        """Return what was heard on a call that nobody answered; ``None`` for nothing so far. Never waits."""
         ...
 
 
 class NobodyListens:
     """Without speech recognition the causes are all there is."""
 
-    def said(self, call_id: str) -> Announcement | None:
+    def heard(self, call_id: str) -> HeardBefore | None:
         """Return nothing."""
         return None
 
@@ -119,11 +108,15 @@ class CallOver:
         )
 
 
-def outcome_of(call: CallOver, early: EarlyMedia | None = None) -> Outcome:
+def outcome_of(call: CallOver, heard: HeardBefore | None = None) -> Outcome:
     """Return how the attempt ended.
 
     A person answered unless a machine was recognised. An end that nobody saw says nothing about a telephone
-    that was not answered before. The network's own voice knows more than its causes do.
+    that was not answered before. The network's own voice knows more than its causes do; only that somebody
+    declined the call is not what it says of it.
+
+    Args:
+        heard: what the network said before that.
     """
     if call.end_reason == EndReason.MACHINE.value:
         return Outcome.MACHINE
@@ -134,9 +127,9 @@ def outcome_of(call: CallOver, early: EarlyMedia | None = None) -> Outcome:
         return Outcome.FAILED  # One of ours was rung first and was not there: the customer was not called.
     if call.end_reason in UNSEEN:
         return Outcome.ANSWERED if call.answered_at is not None else Outcome.UNKNOWN
-    said = early.said(call.call_id) if early is not None else None
-    if said is not None:
-        return Outcome(said.value)
+    said = heard.announcement if heard is not None else None
+    if said is not None and not (found is Outcome.REJECTED and said in _WHAT_PEOPLE_DO):
+        return OUTCOMES[said]
     if found is not None:
         return found
     # The agent's own telephone failed, or no channel was made: nothing left our switch.

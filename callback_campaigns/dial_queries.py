@@ -63,7 +63,9 @@ async def called(session: AsyncSession, number: str, since: datetime) -> tuple[t
 
 def not_called() -> ColumnElement[bool]:
     """Return the condition of attempts that rang one of ours first, who was not there: no customer was."""
-    return and_(DialAttemptRow.case_id.is_not(None), DialAttemptRow.outcome == Outcome.FAILED.value)
+    row = DialAttemptRow
+    staff_first = or_(row.case_id.is_not(None), and_(row.task_id.is_(None), row.campaign_id.is_(None)))
+    return and_(staff_first, row.outcome == Outcome.FAILED.value)
 
 
 def live_answer() -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain import task_steps
+from callback_campaigns.domain.early_media import Announcement
 from callback_campaigns.domain.task import Effect, Task, TaskStatus
 from callback_campaigns.domain.terms import Outcome
 from callback_campaigns.refused_calls import ACTOR, refuse_now
@@ -41,8 +42,10 @@ async def carry_out_now(
     attempt = await session.get(DialAttemptRow, attempt_id)
     if attempt is None or attempt.outcome not in REACHED_SOMEBODY | {Outcome.EMPTY.value}:
         return False, effects
-    empty = attempt.outcome == Outcome.EMPTY.value
-    why = BadNumber.EMPTY if empty else BadNumber.WRONG_PERSON
+    why = BadNumber.WRONG_PERSON
+    if attempt.outcome == Outcome.EMPTY.value:
+        suspended = attempt.heard_as == Announcement.SUSPENDED.value
+        why = BadNumber.OUT_OF_SERVICE if suspended else BadNumber.EMPTY
     try:
         async with session.begin_nested():
             await mark_bad(session, office, ACTOR, task.customer_id, attempt.number, why)

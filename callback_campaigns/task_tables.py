@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from callback_campaigns.domain.early_media import MAX_TEXT
 from kernel.db import Base, Json, Ulid, UtcDateTime
 from kernel.due import DueColumns
 
@@ -217,6 +218,8 @@ class DialAttemptRow(Base):
         connect_seconds: from the answer to the first of ours who took the call, where somebody was to.
         case_id: of a call that somebody asked for from the page of a case; such a call has no task.
         user_id: who asked for it, and was rung first.
+        cause: why the network ended it (Q.850), where nobody answered.
+        heard, heard_as, heard_sure: what its voice said before that, what it means, and how sure that is.
     """
 
     __tablename__ = "dial_attempt"
@@ -242,6 +245,10 @@ class DialAttemptRow(Base):
     connect_seconds: Mapped[float | None] = mapped_column(Float)
     case_id: Mapped[str | None] = mapped_column(Ulid)
     user_id: Mapped[str | None] = mapped_column(Ulid)
+    cause: Mapped[int | None] = mapped_column(Integer)
+    heard: Mapped[str | None] = mapped_column(String(MAX_TEXT))
+    heard_as: Mapped[str | None] = mapped_column(String(12))
+    heard_sure: Mapped[float | None] = mapped_column(Float)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     __table_args__ = (

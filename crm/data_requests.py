@@ -1,11 +1,12 @@
 """The desk for requests about one's own data: see, copy, correct, delete (domain.md §6.4)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.cases import tidy_text
@@ -14,12 +15,14 @@ from crm.domain.lines import one_line
 from crm.limits import LimitBook, Owner, RecordRef
 from crm.numbering import next_number
 from crm.office import Office, current_id
-from crm.own_erasure import erase_customer, erase_unneeded, said_of
+from crm.own_erasure import erase_customer, erase_unneeded, said_of, said_of_held, same_person
 from crm.own_record import copy_of
 from crm.people_tables import ConsentRow
 from crm.request_tables import DataRequestRow
 from crm.retention import Retention
-from crm.tables import Customer
+from crm.retention_ports import Held
+from crm.retention_tables import LegalHoldRow
+from crm.tables import Customer, ServiceCase
 from kernel.access import Actor, Permission
 from kernel.cursor import read_cursor, write_cursor
 from kernel.errors import Conflict, Invalid, NotFound, StaleVersion
@@ -56,6 +59,7 @@ class DataRequestView:
         evidence: how it is known that it is they who ask.
         answer: what was told them, or why it was refused.
         kept_until: of a deletion, until when the law keeps the rest.
+        held: of a deletion that is still to come, the held cases for which everything is kept.
     """
 
     request_id: str
@@ -76,6 +80,7 @@ class DataRequestView:
     kept_until: date | None
     erased_on: date | None
     version: int
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +185,11 @@ class DataRequests:
         query = query.order_by(row.received_at.desc(), row.id.desc()).limit(limit + 1)
         async with self._office.database.session() as session:
             found = (await session.execute(query)).all()
-        now = self._office.now()
+            now = self._office.now()
+            shown = await self._with_holds(session, [_shown(one, name, now) for one, name in found[:limit]])
         last = found[limit - 1][0] if len(found) > limit else None
         return DataRequestPage(
-            items=tuple(_shown(one, name, now) for one, name in found[:limit]),
+            items=shown,
             next_cursor=write_cursor(last.received_at, last.id) if last is not None else None,
         )
 
@@ -221,9 +227,10 @@ class DataRequests:
         async with self._office.database.transaction() as session:
             row = await self._open(session, request_id, expected)
             if row.kind == RequestKind.DELETE:
-                row.kept_until = await self._delete(session, actor, row.customer_id)
+                row.kept_until, held = await self._delete(session, actor, row.customer_id)
                 row.erased_on = None if row.kept_until else self._office.today()
-                text = "\n".join(part for part in (said_of(row.kept_until), text.strip()) if part)
+                said = said_of_held([one.no for one in held]) if held else said_of(row.kept_until)
+                text = "\n".join(part for part in (said, text.strip()) if part)
             row.answer = tidy_text(text, field="answer", limit=MAX_ANSWER)
             return await self._end(session, actor, row, RequestState.ANSWERED)
 
@@ -236,30 +243,47 @@ class DataRequests:
             return await self._end(session, actor, row, RequestState.REFUSED)
 
     async def erase_kept(self) -> int:
-        """Make those anonymous whose deletion waited for the law; return how many."""
+        """Make those anonymous whose deletion waited for the law, or for a hold; return how many."""
         today, done = self._office.today(), 0
+        let_go = exists().where(
+            ServiceCase.customer_id == DataRequestRow.customer_id,
+            LegalHoldRow.case_id == ServiceCase.id,
+            LegalHoldRow.released_at >= DataRequestRow.answered_at,
+        )
         query = select(DataRequestRow.id).where(
-            DataRequestRow.kept_until < today, DataRequestRow.erased_on.is_(None)
+            DataRequestRow.kind == RequestKind.DELETE.value,
+            DataRequestRow.kept_until.is_not(None),
+            or_(DataRequestRow.kept_until < today, let_go),
+            DataRequestRow.erased_on.is_(None),
         )
         async with self._office.database.session() as session:
             due = (await session.scalars(query.limit(500))).all()
         for request_id in due:
             async with self._office.database.transaction() as session:
                 row = await _load(session, request_id)
+                if await self._held(session, row.customer_id):
+                    continue
                 until = await self._retention.customer_until(session, row.customer_id)
-                row.kept_until = until
+                changed, row.kept_until = row.kept_until != until, until
+                await self._erase(session, row.customer_id, until)
                 if until is None:
-                    await erase_customer(session, row.customer_id, self._office.search.index, self._retention)
                     row.erased_on, done = today, done + 1
                 await session.flush()
+                if not changed:
+                    continue
                 await self._note(
                     session, Actor.system("retention"), "data_request.erased", row, {"kept_until": until}
                 )
         return done
 
-    async def _delete(self, session: AsyncSession, actor: Actor, customer_id: str) -> date | None:
-        """Delete what may be deleted; return until when the law keeps the rest."""
-        index, now = self._office.search.index, self._office.now()
+    async def _delete(
+        self, session: AsyncSession, actor: Actor, customer_id: str
+    ) -> tuple[date | None, tuple[Held, ...]]:
+        """Delete what may be deleted; return until when the law keeps the rest, and what is held.
+
+        While one of their cases is held everything is evidence: then nothing goes.
+        """
+        now = self._office.now()
         consents = select(ConsentRow).where(
             ConsentRow.customer_id == customer_id,
             ConsentRow.purpose.in_([one.value for one in MARKETING_PURPOSES]),
@@ -269,10 +293,34 @@ class DataRequests:
             consent.withdrawn_at, consent.withdrawn_by = now, actor.name
             consent.withdrawn_evidence = "本人要求删除个人信息"
         until = await self._retention.customer_until(session, customer_id)
-        await (erase_customer if until is None else erase_unneeded)(
-            session, customer_id, index, self._retention
+        held = await self._held(session, customer_id)
+        if not held:
+            await self._erase(session, customer_id, until)
+        return until, held
+
+    async def _erase(self, session: AsyncSession, customer_id: str, until: date | None) -> None:
+        erase = erase_customer if until is None else erase_unneeded
+        await erase(session, customer_id, self._office.search.index, self._retention, now=self._office.now())
+
+    async def _held(self, session: AsyncSession, customer_id: str) -> tuple[Held, ...]:
+        return await self._retention.holds_of(session, await same_person(session, customer_id))
+
+    async def _with_holds(
+        self, session: AsyncSession, views: Sequence[DataRequestView]
+    ) -> tuple[DataRequestView, ...]:
+        """Return the requests with why a deletion cannot be carried out."""
+        waiting = [
+            one.customer_id
+            for one in views
+            if one.kind is RequestKind.DELETE and one.erased_on is None and one.state != RequestState.REFUSED
+        ]
+        held = await self._retention.holds_of(session, waiting) if waiting else ()
+        return tuple(
+            replace(one, held=tuple(hold for hold in held if hold.customer_id == one.customer_id))
+            if one.customer_id in waiting and one.erased_on is None and one.kind is RequestKind.DELETE
+            else one
+            for one in views
         )
-        return until
 
     async def _open(self, session: AsyncSession, request_id: str, expected: int) -> DataRequestRow:
         row = await _load(session, request_id)
@@ -294,7 +342,8 @@ class DataRequests:
 
     async def _view(self, session: AsyncSession, row: DataRequestRow) -> DataRequestView:
         customer = await session.get_one(Customer, row.customer_id)
-        return _shown(row, customer.name, self._office.now())
+        (view,) = await self._with_holds(session, [_shown(row, customer.name, self._office.now())])
+        return view
 
     async def _note(
         self, session: AsyncSession, actor: Actor, action: str, row: DataRequestRow, after: dict[str, Any]

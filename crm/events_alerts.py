@@ -116,3 +116,19 @@ class ServiceLevelLow(Event):
     target: int
     minutes: int
     below_since: datetime
+
+
+@event
+class BoardLimitCrossed(Event):
+    """A figure of a queue is beyond the limit that was set for the supervisor's board.
+
+    Attributes:
+        kind: ``waiting``, ``longest`` (seconds), ``level`` (percent) or ``free``.
+    """
+
+    queue: str
+    label: str
+    kind: str
+    limit: int
+    value: int
+    since: datetime

@@ -6,6 +6,17 @@ from kernel.events import Event, event
 
 
 @event
+class PersonErased(Event):
+    """Somebody was made anonymous, or their ordinary calls were; by ids of ours alone.
+
+    Whoever remembers anything of these calls, or of a name that was spoken, forgets it.
+    """
+
+    customer_ids: tuple[str, ...]
+    call_ids: tuple[str, ...]
+
+
+@event
 class StageReached(Event):
     """A project reached a stage; ``stage`` is its rank, ``planned_on`` the day it was planned for."""
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.domain.lines import one_line
 from crm.office import Office
 from crm.retention_ports import HoldView
-from crm.retention_tables import LegalHoldRow
+from crm.retention_tables import MAJOR_HELD, LegalHoldRow
 from crm.tables import ServiceCase
 from kernel.access import Actor, Permission
 from kernel.errors import Conflict, NotFound
@@ -75,7 +75,7 @@ class LegalHolds:
                 if not header.major or await session.scalar(known) is not None:
                     raise Conflict("it is not held", field="case_id")
                 # A major case is held from the start: that nobody wrote it down does not matter.
-                row = LegalHoldRow(id=new_ulid(), case_id=case_id, reason="重大客诉", by="system", at=now)
+                row = LegalHoldRow(id=new_ulid(), case_id=case_id, reason=MAJOR_HELD, by="system", at=now)
                 session.add(row)
             row.open_key, row.released_at = None, now
             row.released_by, row.release_reason = actor.name, why

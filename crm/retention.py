@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from crm.complaint_tables import ComplaintCall
 from crm.domain.project import Stage
@@ -20,8 +21,8 @@ from crm.domain.retention import Kept, Policy, RetentionClass, class_of, ends_on
 from crm.office import Office
 from crm.people_tables import ConsentRow, StageEventRow
 from crm.personal_places import PERSONAL
-from crm.retention_ports import Callbacks, CallShelf, Ended, Messages
-from crm.retention_tables import ErasureRow, LegalHoldRow
+from crm.retention_ports import Callbacks, CallShelf, Ended, Held, Logs, Messages
+from crm.retention_tables import MAJOR_HELD, ErasureRow, LegalHoldRow
 from crm.retention_texts import erase_call_notes, erase_cases, erase_consents
 from crm.tables import Project, ServiceCase
 from kernel.access import Actor
@@ -37,7 +38,7 @@ class Retention:
     """Finds what has ended and deletes it.
 
     Args:
-        calls, callbacks, messages: ``None`` where this process knows of none.
+        calls, callbacks, messages, logs: ``None`` where this process knows of none.
         personal: every place that holds something of people; of this package alone by default.
     """
 
@@ -49,12 +50,13 @@ class Retention:
         calls: CallShelf | None = None,
         callbacks: Callbacks | None = None,
         messages: Messages | None = None,
+        logs: Logs | None = None,
         personal: Personal = PERSONAL,
     ) -> None:
         self._office = office
         self._policy = policy
         self.calls, self.callbacks, self.personal = calls, callbacks, personal
-        self.messages = messages
+        self.messages, self.logs = messages, logs
 
     async def due(self, *, most: int = 100_000) -> tuple[Ended, ...]:
         """Return what has ended and is not deleted yet: what a dry run shows."""
@@ -103,6 +105,21 @@ class Retention:
         ends = [ends_on(record, self._policy) or longest for record in records]
         last = max(ends, default=None)
         return last if last is not None and last >= today else None
+
+    async def holds_of(self, session: AsyncSession, customers: Sequence[str]) -> tuple[Held, ...]:
+        """Return the cases for which everything of these customers is kept, whatever they ask for."""
+        hold, case, any_hold = LegalHoldRow, ServiceCase, aliased(LegalHoldRow)
+        anybody_said = exists().where(any_hold.case_id == case.id)
+        query = (
+            select(case.customer_id, case.id, case.no, hold.reason)
+            .outerjoin(hold, hold.open_key == case.id)
+            .where(case.customer_id.in_(customers), or_(hold.id.is_not(None), case.major & ~anybody_said))
+            .order_by(case.no)
+        )
+        return tuple(
+            Held(customer_id=owner or "", case_id=case_id, no=no, reason=reason or MAJOR_HELD)
+            for owner, case_id, no, reason in await session.execute(query)
+        )
 
     async def _look(self, session: AsyncSession, kind: str, after: str) -> tuple[list[Ended], str]:
         """Return what has ended in the next batch, and where to go on; "" at the end."""

@@ -21,7 +21,7 @@ class OldCallback:
 
 
 class CallShelf(Protocol):
-    """The calls, which telephony keeps; recordings will hang on it."""
+    """The calls, which telephony keeps, and their recordings."""
 
     async def older(
         self, session: AsyncSession, before: datetime, after: str, limit: int
@@ -30,7 +30,7 @@ class CallShelf(Protocol):
         ...
 
     async def erase(self, session: AsyncSession, call_ids: Sequence[str]) -> None:
-        """Take numbers and names out of calls; their figures stay."""
+        """Take numbers and names out of calls, delete their recordings; their figures stay."""
         ...
 
 
@@ -46,6 +46,14 @@ class Messages(Protocol):
         numbers: Sequence[str] = (),
     ) -> None:
         """Delete the files of messages left in these calls, by these customers or from these numbers."""
+        ...
+
+
+class Logs(Protocol):
+    """What was written about everything that happened, to find out later why."""
+
+    async def blot_out(self, words: Sequence[str]) -> int:
+        """Make words illegible wherever they stand. Raises OSError."""
         ...
 
 
@@ -87,6 +95,16 @@ class Ended:
     ref_id: str
     retention_class: RetentionClass
     ended_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Why a customer's data is kept: a case of theirs is held."""
+
+    customer_id: str
+    case_id: str
+    no: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Ulid, UtcDateTime
 
+MAJOR_HELD = "重大客诉"
+"""Why a major case is held of which nobody has said anything."""
+
 
 class LegalHoldRow(Base):
     """That the manager keeps a case beyond its end, or lets a major one go.

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -220,9 +220,18 @@ class CallbackRequests:
         self._clock = clock
 
     async def create(
-        self, *, call_id: str, phone: Phone, customer_id: str | None = None, reason: str = "hotline"
+        self,
+        *,
+        call_id: str,
+        phone: Phone,
+        customer_id: str | None = None,
+        reason: str = "hotline",
+        wanted_at: datetime | None = None,
     ) -> str:
         """Store a wish and return its id; a number that already waits keeps its first wish.
+
+        Args:
+            wanted_at: when they are to be called, as was agreed with them; newer than what was agreed before.
 
         Raises:
             Invalid: the number is not one that can be called.
@@ -231,6 +240,7 @@ class CallbackRequests:
             raise Invalid("this number cannot be called back", field="phone")
         existing = await self._open_id(phone)
         if existing is not None:
+            await self._agree(existing, wanted_at)
             return existing
         row = CallbackRequest(
             id=new_ulid(),
@@ -239,6 +249,7 @@ class CallbackRequests:
             call_id=call_id,
             reason=reason[:40],
             requested_at=self._clock.now(),
+            wanted_at=wanted_at,
             open_key=phone.e164,
         )
         try:
@@ -249,8 +260,17 @@ class CallbackRequests:
             existing = await self._open_id(phone)
             if existing is None:
                 raise
+            await self._agree(existing, wanted_at)
             return existing
         return row.id
+
+    async def _agree(self, request_id: str, wanted_at: datetime | None) -> None:
+        """Note when a caller who waits already is to be called."""
+        if wanted_at is None:
+            return
+        async with self._database.transaction() as session:
+            mine = update(CallbackRequest).where(CallbackRequest.id == request_id)
+            await session.execute(mine.values(wanted_at=wanted_at))
 
     async def _open_id(self, phone: Phone) -> str | None:
         async with self._database.session() as session:
@@ -258,13 +278,17 @@ class CallbackRequests:
             return (await session.execute(query)).scalar_one_or_none()
 
     async def list_open(self, actor: Actor, *, limit: int = 200) -> tuple[CallbackRequestView, ...]:
-        """Return open wishes, oldest first. Raises Forbidden when the role calls nobody back."""
+        """Return open wishes, those first that have waited longest since their time.
+
+        Raises:
+            Forbidden: the role calls nobody back.
+        """
         actor.need(Permission.CALLBACKS_WORK)
         query = (
             select(CallbackRequest, Customer.name)
             .outerjoin(Customer, Customer.id == CallbackRequest.customer_id)
             .where(CallbackRequest.open_key.is_not(None))
-            .order_by(CallbackRequest.requested_at)
+            .order_by(func.coalesce(CallbackRequest.wanted_at, CallbackRequest.requested_at))
             .limit(limit)
         )
         async with self._database.session() as session:
@@ -278,6 +302,7 @@ class CallbackRequests:
                 call_id=row.call_id,
                 reason=row.reason,
                 requested_at=row.requested_at,
+                wanted_at=row.wanted_at,
             )
             for row, name in rows
         )

@@ -368,7 +368,11 @@ class CallNote(Base):
 
 
 class CallbackRequest(Base):
-    """A caller asked to be called back; one open request per number."""
+    """A caller asked to be called back; one open request per number.
+
+    Attributes:
+        wanted_at: when, where that was agreed; else as soon as somebody can.
+    """
 
     __tablename__ = "callback_request"
 
@@ -378,5 +382,6 @@ class CallbackRequest(Base):
     call_id: Mapped[str] = mapped_column(Ulid)
     reason: Mapped[str] = mapped_column(String(40))
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    wanted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     open_key: Mapped[str | None] = mapped_column(String(20), unique=True)

@@ -92,6 +92,7 @@ class CallbackRequestView:
     call_id: str
     reason: str
     requested_at: datetime
+    wanted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.classification import shipped
 from crm.domain.complaint import CONFIDENTIAL
-from crm.domain.spoken import Spoken, TextProgress, Transcript, corrected
+from crm.domain.spoken import Spoken, TextProgress, Transcript, check_playable, corrected
 from crm.domain.voicemail import Route, route_of
 from crm.events_voicemail import MessageLeft
 from crm.notices.events import NoticeWanted
@@ -127,6 +127,9 @@ class VoiceMail:
         row = await session.get(VoiceMessageRow, message_id, with_for_update=True)
         if row is None:
             return
+        if spoken.state is TextProgress.LATER:
+            row.text_state = TextProgress.LATER.value
+            return
         write_spoken(row, spoken)
         row.class_code = spoken.class_code
         routed = route_of(spoken, shipped())
@@ -210,11 +213,13 @@ class VoiceMail:
         Raises:
             Forbidden: the role calls nobody back, or the message is about integrity and not for it.
             NotFound: no such message.
+            StillListening: it is being looked through for card numbers.
         """
         actor.need(Permission.CALLBACKS_WORK)
         async with self._office.database.transaction() as session:
             row = await _row(session, message_id, for_change=True)
             _check_seen(actor, row)
+            check_playable(TextProgress(row.text_state), row.at, self._office.now())
             if row.heard_at is None:
                 row.heard_at, row.heard_by = self._office.now(), actor.name[:80]
             await self._office.journal.note(

@@ -1,6 +1,7 @@
 """What the menus need from outside."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -78,6 +79,24 @@ class CallbackBook(Protocol):
         self, *, call_id: str, phone: Phone, customer_id: str | None = None, reason: str = ...
     ) -> str:
         """Store a wish; the same number asking again changes nothing. Returns the wish's id."""
+        ...
+
+
+class PlaceBook(Protocol):
+    """Where callers keep their place in a queue (``callback_campaigns.queue_places.QueuePlaces``)."""
+
+    async def keep(
+        self,
+        *,
+        call_id: str,
+        phone: Phone,
+        queue: str,
+        joined_at: datetime,
+        priority: int = ...,
+        customer_id: str | None = ...,
+        language: str = ...,
+    ) -> bool:
+        """Keep a place; a number that has one keeps that. False: nobody could be called back from it now."""
         ...
 
 

@@ -43,10 +43,10 @@ from ivr.domain.effects import (
 )
 from ivr.domain.engine import FlowRun
 from ivr.domain.flow import KEYS
-from ivr.domain.languages import DEFAULT, LANGUAGE_VARIABLE, LANGUAGES
+from ivr.handing_over import KEEP_PLACE, PlaceKeeper, decide_queue, speak, spoken_to
 from ivr.listening import Hearing
 from ivr.lookups import CallerFacts
-from ivr.ports import CallbackBook, CallerDirectory, Mailbox, MenuEars, SynthesisFailed
+from ivr.ports import CallbackBook, CallerDirectory, Mailbox, MenuEars, PlaceBook, SynthesisFailed
 from ivr.prompts.store import SoundFile
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.service import AFTER_QUEUE, FlowLibrary
@@ -92,6 +92,7 @@ class FlowRunner:
         directory: who has which number.
         callbacks: where wishes to be called back are kept.
         mailbox: where messages are kept; without it nobody can leave one.
+        places: where callers keep their place in a queue; without it they are called back by people.
         clock: the time, for opening hours.
         ears: who listens to callers while a menu waits; without them only keys count.
     """
@@ -107,6 +108,7 @@ class FlowRunner:
         mailbox: Mailbox | None = None,
         config: RunnerConfig | None = None,
         ears: MenuEars | None = None,
+        places: PlaceBook | None = None,
     ) -> None:
         self._ears = ears
         self._library = library
@@ -116,6 +118,8 @@ class FlowRunner:
         self._clock = clock
         self.mailbox = mailbox
         self._config = config or RunnerConfig()
+        limit, area = self._config.callback_deadline, self._config.default_area
+        self.places = PlaceKeeper(places, clock, deadline=limit, default_area=area)
 
     def routes(self) -> Mapping[str, Handler]:
         """Return the handlers for :class:`telephony.agi.AgiServer`."""
@@ -131,7 +135,7 @@ class FlowRunner:
             await session.set_variable("HF_NEXT", "")
             return
         await session.answer()
-        await _speak(session, voiced.flow.language)
+        await speak(session, voiced.flow.language)
         await self._walk(session, voiced, {"called_number": dialled})
 
     async def after_queue(self, session: AgiSession) -> None:
@@ -139,13 +143,19 @@ class FlowRunner:
         arguments = session.environment.arguments
         status = arguments[0] if arguments else await session.get_variable("QUEUESTATUS")
         queue = arguments[1] if len(arguments) > 1 else await session.get_variable("HF_QUEUE")
-        voiced = self._library.named(f"{AFTER_QUEUE}-{_spoken_to(session)}") or self._library.named(
+        voiced = self._library.named(f"{AFTER_QUEUE}-{spoken_to(session)}") or self._library.named(
             AFTER_QUEUE
         )
+        waits_on = status == KEEP_PLACE
+        if waits_on and voiced is not None and not voiced.flow.keeps_places:
+            # A flow of one's own that knows nothing of it: they go on waiting.
+            await decide_queue(session, ToQueue(pieces=(), queue=queue or "", resume=True))
+            return
         if voiced is None or await session.get_variable("HF_AFTER_QUEUE"):
             await session.set_variable("HF_NEXT", "hangup" if voiced else "")
             return
-        await session.set_variable("HF_AFTER_QUEUE", status or "-")
+        if not waits_on:
+            await session.set_variable("HF_AFTER_QUEUE", status or "-")
         await self._walk(session, voiced, {"queue_status": status or "", "queue": queue or ""})
 
     async def _walk(self, session: AgiSession, voiced: VoicedFlow, known: Mapping[str, str]) -> None:
@@ -163,14 +173,14 @@ class FlowRunner:
                 if fallback is None:
                     await session.set_variable("HF_NEXT", "hangup")
                 else:
-                    await _decide_queue(session, ToQueue(pieces=(), queue=fallback))
+                    await decide_queue(session, ToQueue(pieces=(), queue=fallback))
 
     async def decide_flow(self, session: AgiSession, effect: ToFlow) -> None:
         """Send a call on to another flow; to a person where that one is not in force."""
         if self._library.named(effect.flow) is None:
             log.error("ivr_flow_not_in_force", flow=effect.flow)
             if effect.queue is not None:
-                await _decide_queue(session, ToQueue(pieces=(), queue=effect.queue))
+                await decide_queue(session, ToQueue(pieces=(), queue=effect.queue))
             else:
                 await session.set_variable("HF_NEXT", "hangup")
             return
@@ -230,6 +240,7 @@ class _Call:
         self._voiced = voiced
         self._phone = runner.caller(session)
         self._facts = runner.facts(self._phone)
+        self._queue = ""
         self.call_id = call_id if is_ulid(call_id) else ""
         ears = runner.ears
         listening = ears is not None and ears.ready
@@ -245,6 +256,7 @@ class _Call:
                 self._hearing.rest()
 
     async def _walk(self, known: Mapping[str, str]) -> None:
+        self._queue = known.get("queue", "")
         number = self._phone.national if self._phone is not None and self._phone.dialable else ""
         run = FlowRun(
             self._voiced.flow, {"caller_number": number, **known}, listening=self._hearing is not None
@@ -285,10 +297,15 @@ class _Call:
                 return await self._digits(effect)
             case LookUp(ask=ask):
                 return await self._facts.answer(ask)
-            case RequestCallback(pieces=pieces, phone=phone, reason=reason):
+            case RequestCallback(pieces=pieces, phone=phone, reason=reason, place=place):
                 await self._play(pieces, barge_in=False)
                 own = self._phone is not None and phone == self._phone.national
                 customer_id = self._facts.customer_id if own else None
+                place_kept = place and await self._runner.places.keep(
+                    self._session, self.call_id, phone, self._queue, customer_id
+                )
+                if place_kept:
+                    return CallbackNoted()
                 noted = await self._runner.note_callback(self.call_id, phone, customer_id, reason)
                 return CallbackNoted() if noted else Broken(Reason.CALLBACK)
             case RecordMessage():
@@ -389,37 +406,10 @@ class _Call:
         if isinstance(effect, ToFlow):
             await self._runner.decide_flow(self._session, effect)
         elif isinstance(effect, ToQueue):
-            await _decide_queue(self._session, effect)
+            await decide_queue(self._session, effect)
         else:
             await self._session.set_variable("HF_NEXT", "hangup")
         try:
             await self._play(effect.pieces, barge_in=False)
         except (AgiError, SynthesisFailed) as error:
             log.warning("ivr_last_prompt_not_played", call_id=self.call_id, error=error.message)
-
-
-async def _speak(session: AgiSession, code: str) -> None:
-    """Have the channel, and whatever reads the call's events, know the caller's language where it changes."""
-    if code == _spoken_to(session):
-        return
-    language = LANGUAGES[code]
-    await session.set_variable("CHANNEL(language)", language.channel or language.code)
-    await session.set_variable(f"__{LANGUAGE_VARIABLE}", code)
-    call_id = await session.get_variable("HF_CALL") or ""
-    await session.user_event("HuifangLanguage", Call=call_id, Language=code)
-
-
-def _spoken_to(session: AgiSession) -> str:
-    """Return the language of the channel, as the last flow set it."""
-    channel = session.environment.get("agi_language", "")
-    return next((one.code for one in LANGUAGES.values() if one.channel and one.channel == channel), DEFAULT)
-
-
-async def _decide_queue(session: AgiSession, effect: ToQueue) -> None:
-    await session.set_variable("HF_QUEUE", effect.queue)
-    if effect.timeout is not None:
-        await session.set_variable("HF_QUEUE_TIMEOUT", str(int(effect.timeout.total_seconds())))
-    if effect.priority:
-        await session.set_variable("HF_QUEUE_PRIO", str(effect.priority))
-    # Last, because it is what the dialplan goes by.
-    await session.set_variable("HF_NEXT", "queue")

@@ -1,8 +1,8 @@
-"""Published flows: every version for ever, and which one is in force."""
+"""Published flows and rules of routing: every version for ever, and which flow is in force."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Ulid, UtcDateTime
@@ -31,3 +31,39 @@ class ActiveFlowRow(Base):
     name: Mapped[str] = mapped_column(String(48), primary_key=True)
     version_id: Mapped[str] = mapped_column(Ulid, ForeignKey("ivr_flow_version.id"))
     activated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RoutingRuleRow(Base):
+    """A version of the rules; the one of the highest number is in force."""
+
+    __tablename__ = "ivr_routing_rule"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(80))
+
+
+class LineMessageRow(Base):
+    """What callers are told before they wait, for some hours: an emergency, a holiday.
+
+    Attributes:
+        queue: for callers of this queue; ``None`` for all.
+        then: ``queue``, ``offer`` or ``hangup``: what follows.
+        ended_at, ended_by: somebody switched it off before its time.
+    """
+
+    __tablename__ = "ivr_line_message"
+
+    id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    queue: Mapped[str | None] = mapped_column(String(32))
+    text_zh: Mapped[str] = mapped_column(String(300))
+    text_en: Mapped[str] = mapped_column(String(600), default="", server_default="")
+    then: Mapped[str] = mapped_column(String(16))
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_by: Mapped[str] = mapped_column(String(80))
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_by: Mapped[str | None] = mapped_column(String(80))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from callback_campaigns.domain.early_media import HeardBefore
 from callback_campaigns.domain.terms import Outcome
 from crm.domain.machine import refuse
 from kernel.errors import Invalid
@@ -77,6 +78,8 @@ class Attempt:
         corrected: the outcome was UNKNOWN until a trace turned up.
         connect_seconds: from the answer to the first of ours who took the call; ``None`` when nobody did, or
             nobody was to.
+        cause: why the network ended it (ITU-T Q.850), where nobody answered.
+        heard: what the network's voice said, where nobody answered.
     """
 
     attempt_id: str
@@ -89,6 +92,8 @@ class Attempt:
     ended_at: datetime | None = None
     corrected: bool = False
     connect_seconds: float | None = None
+    cause: int | None = None
+    heard: HeardBefore | None = None
 
     @property
     def abandoned(self) -> bool:
@@ -182,11 +187,14 @@ def ended(
     now: datetime,
     taken: bool = True,
     connect_seconds: float | None = None,
+    cause: int | None = None,
+    heard: HeardBefore | None = None,
 ) -> AttemptMoved:
     """The call is over, or a trace shows that it is. A trace also corrects UNKNOWN, later; twice is once.
 
     Args:
         connect_seconds: what the trace says of it; counts where nobody heard it as it happened.
+        cause, heard: what the network said; of a call that was answered they are not kept.
     """
     if attempt.connect_seconds is None and connect_seconds is not None:
         attempt = replace(attempt, connect_seconds=connect_seconds)
@@ -194,9 +202,13 @@ def ended(
         if attempt.outcome is not Outcome.UNKNOWN or outcome is Outcome.UNKNOWN:
             return AttemptMoved(attempt)
         better = replace(attempt, outcome=outcome, corrected=True)
+        if outcome not in _AFTER_ANSWER:
+            better = replace(better, cause=cause, heard=heard)
         return AttemptMoved(better, (AttemptEffect.CORRECT,), taken)
     if attempt.answered_at is not None and outcome not in _AFTER_ANSWER:
         outcome = Outcome.ANSWERED
+    if outcome not in _AFTER_ANSWER:
+        attempt = replace(attempt, cause=cause, heard=heard)
     return _end(attempt, outcome, now, taken)
 
 

@@ -1,14 +1,18 @@
 """What somebody said after the tone, as text, and what it comes to."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kernel.errors import Invalid
+from kernel.errors import Conflict, Invalid
 
 SURE = 0.7
 """From here on a machine's opinion is acted upon; below, a person listens."""
 MAX_SAID = 2000
+NOTICED_WITHIN = timedelta(seconds=5)
+"""So soon whoever listens has taken a new recording on."""
+LISTENED_WITHIN = timedelta(minutes=30)
+"""Later nobody waits for a recogniser that has died: people must hear their customers."""
 
 
 class Opinion(StrEnum):
@@ -27,10 +31,38 @@ class TextProgress(StrEnum):
     NONE = ""
     """Nobody listens: there was no recogniser when it was recorded."""
     WAITING = "waiting"
+    LATER = "later"
+    """No recogniser is there at the moment; it is listened to when there is one."""
     DONE = "done"
     NOTHING = "nothing"
     """Nothing in it could be understood."""
     FAILED = "failed"
+
+
+class StillListening(Conflict):
+    """A recording that is just being looked through for card numbers."""
+
+    code = "still_listening"
+    retryable = True
+
+
+def is_listened_to(state: TextProgress, at: datetime, now: datetime) -> bool:
+    """Tell whether a recording is just being looked through, or is about to be.
+
+    Args:
+        at: when it was recorded.
+    """
+    if state is TextProgress.WAITING:
+        return now - at < LISTENED_WITHIN
+    return state is TextProgress.NONE and now - at < NOTICED_WITHIN
+
+
+def check_playable(state: TextProgress, at: datetime, now: datetime) -> None:
+    """Let nobody play what may hold the number of a card. Raises StillListening."""
+    if is_listened_to(state, at, now):
+        raise StillListening(
+            "it is being looked through for card numbers; play it again in a moment", field="state"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from crm.events_alerts import (
+    BoardLimitCrossed,
     CauseRising,
     GroupComplaint,
     OpenCaseCaller,
@@ -113,6 +114,22 @@ def _service_low(fact: ServiceLevelLow) -> Iterable[Step]:
     )
 
 
+def _board_limit(fact: BoardLimitCrossed) -> Iterable[Step]:
+    yield NoticeRequest(
+        code="board.limit",
+        key=f"board.limit|{fact.queue}|{fact.kind}|{fact.since:%Y%m%d%H%M%S}",
+        parameters={
+            "queue": fact.label,
+            "kind": fact.kind,
+            "limit": fact.limit,
+            "value": fact.value,
+            "since": fact.since.isoformat(),
+        },
+        link="/supervisor",
+        expires_at=fact.at + timedelta(hours=4),
+    )
+
+
 ALERT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
     OpenCaseCaller: _caller,
     RefusedNumberCalled: _refused_number,
@@ -121,4 +138,5 @@ ALERT_ENTRIES: Mapping[type[Event], Callable[[Any], Iterable[Step]]] = {
     WatchwordFound: _watchword,
     WatchwordSaid: _said,
     ServiceLevelLow: _service_low,
+    BoardLimitCrossed: _board_limit,
 }

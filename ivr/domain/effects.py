@@ -124,11 +124,16 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCallback:
-    """Speak, then write down a request; answer with :class:`CallbackNoted` or :class:`Broken`."""
+    """Speak, then write down a request; answer with :class:`CallbackNoted` or :class:`Broken`.
+
+    Attributes:
+        place: with the caller's place in the queue.
+    """
 
     pieces: tuple[Piece, ...]
     phone: str
     reason: str
+    place: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +157,13 @@ class ToQueue:
     """The end: speak and hand the call to a queue.
 
     Attributes:
+        resume: the caller was in it, and goes before those who came after them.
         cause: ``flow`` where the flow says so, else why the fallback took over.
     """
 
     pieces: tuple[Piece, ...]
     queue: str
+    resume: bool = False
     timeout: timedelta | None = None
     priority: int = 0
     cause: str = "flow"

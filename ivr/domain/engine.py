@@ -52,6 +52,7 @@ from ivr.domain.flow import (
     OtherFlow,
     Play,
     Queue,
+    Resume,
     SetVariables,
     Switch,
     Voicemail,
@@ -239,7 +240,13 @@ class FlowRun:
             case CallbackRequest():
                 self.state = RunState.NOTING
                 phone = self.variables.get(node.phone, "")
-                return RequestCallback(pieces=pieces, phone=phone, reason=node.reason)
+                return RequestCallback(pieces=pieces, phone=phone, reason=node.reason, place=node.place)
+            case Resume() if queue := self.variables.get("queue", ""):
+                self.state = RunState.ENDED
+                return ToQueue(pieces=pieces, queue=queue, resume=True)
+            case Resume():
+                self.state = RunState.ENDED
+                return self._fall_back(Reason.ERROR)
             case Queue():
                 self.state = RunState.ENDED
                 return ToQueue(pieces=pieces, queue=node.queue, timeout=node.timeout, priority=node.priority)

@@ -240,8 +240,14 @@ class Lookup(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackRequest(Node):
-    """Writes down that we shall call the number in ``phone`` back."""
+    """Writes down that we shall call the number in ``phone`` back.
 
+    Attributes:
+        place: the caller keeps the place in the queue that they came from; where that cannot be, it is
+            written down like any other wish.
+    """
+
+    place: bool = False
     phone: str
     reason: str
     next: str
@@ -272,6 +278,11 @@ class Queue(Node):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hangup(Node):
     """The end: a farewell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Node):
+    """The end: back into the queue that the caller came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,3 +388,8 @@ class Flow:
     voice: Voice = Voice()
     language: str = "zh"
     longest: timedelta = timedelta(minutes=8)
+
+    @property
+    def keeps_places(self) -> bool:
+        """Whether callers may keep their place in the queue that they come from."""
+        return any(isinstance(node, CallbackRequest) and node.place for node in self.nodes.values())

@@ -25,6 +25,7 @@ from ivr.domain.flow import (
     Play,
     Prompt,
     Queue,
+    Resume,
     SetVariables,
     Switch,
     Voice,
@@ -331,6 +332,7 @@ def _callback(fields: Fields, name: str, line: int) -> Node:
         line=line,
         say=fields.words("say"),
         phone=fields.required("phone", "the name of a variable"),
+        place=fields.flag("place", False),
         reason=fields.text("reason", "requested by the caller"),
         next=_target(fields, "next"),
         failed=fields.optional("failed"),
@@ -372,6 +374,10 @@ def _other_flow(fields: Fields, name: str, line: int) -> Node:
     return OtherFlow(id=name, line=line, say=fields.words("say"), flow=flow)
 
 
+def _resume(fields: Fields, name: str, line: int) -> Node:
+    return Resume(id=name, line=line, say=fields.words("say"))
+
+
 def _hangup(fields: Fields, name: str, line: int) -> Node:
     return Hangup(id=name, line=line, say=fields.words("say"))
 
@@ -389,4 +395,5 @@ _READERS: Mapping[str, Callable[[Fields, str, int], Node]] = {
     "queue": _queue,
     "flow": _other_flow,
     "hangup": _hangup,
+    "resume": _resume,
 }

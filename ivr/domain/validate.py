@@ -16,6 +16,7 @@ from ivr.domain.flow import (
     Node,
     OtherFlow,
     Queue,
+    Resume,
     SetVariables,
     Switch,
 )
@@ -148,7 +149,7 @@ def _ends(flow: Flow, reached: set[str]) -> Iterable[Problem]:
     ending = {
         node.id
         for node in flow.nodes.values()
-        if isinstance(node, Queue | Hangup | OtherFlow)
+        if isinstance(node, Queue | Resume | Hangup | OtherFlow)
         or (isinstance(node, Listening) and node.failed is None)
     }
     todo = list(ending)

@@ -186,6 +186,22 @@ class PromptStore:
             making.add_done_callback(lambda task: self._finished(key, task))
         return making
 
+    async def forget_spoken(self) -> int:
+        """Drop the texts of all calls, names of people among them; return how many it were.
+
+        Which text a file holds nobody knows any more: whoever asks for one again has it spoken anew.
+        """
+        await self.close()
+        self._spoken.clear()
+
+        def unlink() -> int:
+            files = list(self._spoken_folder.glob("*.wav"))
+            for path in files:
+                path.unlink(missing_ok=True)
+            return len(files)
+
+        return await asyncio.to_thread(unlink)
+
     async def close(self) -> None:
         """End what is still being spoken."""
         tasks = tuple(self._making.values())

@@ -22,16 +22,17 @@ DIALPLAN_PROMPTS: Mapping[str, str] = {
     "huifang-fallback": "非常抱歉，系统繁忙，正在为您转接人工客服，请稍候。",
     "huifang-apology": "非常抱歉，现在没有客服人员可以接听您的电话，请您稍后再拨。感谢您的来电，再见。",
     "huifang-call-again": "您好，非常抱歉，现在暂时无法为您接通，我们稍后再与您联系。打扰您了，再见。",
-    "huifang-waiting": "让您久等了，请继续等待。想给我们留言请按2。",
+    "huifang-waiting": "让您久等了，请继续等待。想挂机等我们回电并保留排队位置请按1，想给我们留言请按2。",
     "huifang-goodbye": "感谢您的接听，再见。",
     "huifang-connecting": "您好，正在为您接通客户，请稍候。",
     "huifang-recording": "为了保证服务质量，您的通话将被录音。",
+    "huifang-try": "您好，请在提示音后说一句话，说完会放给您听。",
     "huifang-no-customer": "客户的电话没有接通，请稍后再拨。",
 }
 
 DIALPLAN_PROMPTS_EN: Mapping[str, str] = {
     "huifang-fallback": "We are very sorry, our system is busy. One moment please, we are connecting you.",
-    "huifang-waiting": "Thank you for waiting. To leave a message instead, press 2.",
+    "huifang-waiting": "Thank you for waiting. Press 1 to be called back in turn, or 2 to leave a message.",
     "huifang-recording": "This call will be recorded to help us serve you better.",
     "huifang-apology": "We are very sorry, nobody can take your call now. Please call again later. Goodbye.",
 }

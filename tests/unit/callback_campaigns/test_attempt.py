@@ -1,11 +1,13 @@
 """The attempt of architecture.md §3, «Nobody is dialled twice», and the outcomes of domain.md §4.2."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from callback_campaigns.domain import attempt as rules
 from callback_campaigns.domain.attempt import Attempt, AttemptEffect, AttemptLimits, AttemptState
+from callback_campaigns.domain.early_media import Announcement, HeardBefore
 from callback_campaigns.domain.terms import Outcome
 from crm.domain.machine import IllegalStep
 from kernel.errors import Invalid
@@ -52,6 +54,24 @@ def test_each_outcome_ends_it_and_frees_the_number(outcome: Outcome) -> None:
     assert moved.attempt.outcome is outcome
     assert moved.attempt.ended_at == NOW + 20 * SECOND
     assert not moved.attempt.state.is_open
+
+
+def test_what_the_network_said_is_kept_of_calls_that_nobody_answered() -> None:
+    heard = HeardBefore(announcement=Announcement.OFF, text="已关机", sure=0.85)
+    said: dict[str, Any] = {"now": NOW, "cause": 19, "heard": heard}
+    over = rules.ended(in_state(AttemptState.SENT), Outcome.OFF, **said).attempt
+    assert (over.cause, over.heard) == (19, heard)
+    again = rules.ended(over, Outcome.OFF, now=NOW).attempt
+    assert again == over, "the fact that comes after the event changes nothing"
+    for state, outcome in (
+        (AttemptState.SENT, Outcome.ANSWERED),
+        (AttemptState.SENT, Outcome.MACHINE),
+        (AttemptState.ANSWERED, Outcome.OFF),
+    ):
+        talked = rules.ended(in_state(state), outcome, **said).attempt
+        assert (talked.cause, talked.heard) == (None, None)
+    unknown = rules.ended(in_state(AttemptState.LOOKING), Outcome.UNKNOWN, now=NOW).attempt
+    assert rules.ended(unknown, Outcome.OFF, **said).attempt.heard == heard, "a trace that turned up"
 
 
 @pytest.mark.parametrize("state", [state for state in AttemptState if state.is_open])

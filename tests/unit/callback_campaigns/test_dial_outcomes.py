@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from callback_campaigns.dial_outcomes import Announcement, CallOver, NobodyListens, outcome_of
+from callback_campaigns.dial_outcomes import CallOver, NobodyListens, outcome_of
+from callback_campaigns.domain.early_media import OUTCOMES, Announcement, HeardBefore
 from callback_campaigns.domain.terms import CALL_RESULTS, Outcome
 from telephony.call_news import CallNews
 from telephony.domain.call import CallResult, EndReason
@@ -68,15 +69,25 @@ def test_without_a_channel_nothing_left_our_switch() -> None:
 
 @pytest.mark.parametrize("said", list(Announcement))
 def test_the_networks_voice_knows_more_than_its_causes(said: Announcement) -> None:
-    class Listens:
-        def said(self, call_id: str) -> Announcement | None:
-            return said if call_id == OVER.call_id else None
+    heard = HeardBefore(announcement=said, text="…", sure=0.9)
+    assert outcome_of(OVER, heard) is OUTCOMES[said]
+    assert outcome_of(replace(OVER, result="EMPTY", cause=1), heard) is OUTCOMES[said]
+    assert outcome_of(replace(OVER, result="FAILED", cause=41), heard) is OUTCOMES[said]
+    assert outcome_of(OVER, HeardBefore(text="月亮代表我的心")) is Outcome.NO_ANSWER, "music says nothing"
+    assert outcome_of(OVER) is Outcome.NO_ANSWER
+    # Whoever answered has answered, and what nobody saw nobody heard.
+    for result in ("ANSWERED", "ABANDONED_QUEUE"):
+        assert outcome_of(replace(OVER, result=result), heard) is outcome_of(replace(OVER, result=result))
+    assert outcome_of(replace(OVER, end_reason="machine"), heard) is Outcome.MACHINE
+    assert outcome_of(replace(OVER, end_reason="gap"), heard) is Outcome.UNKNOWN
+    assert NobodyListens().heard(OVER.call_id) is None
 
-    assert outcome_of(OVER, Listens()).value == said.value
-    assert outcome_of(replace(OVER, call_id="01JNA0000000000000000000CB"), Listens()) is Outcome.NO_ANSWER
-    # Whoever answered has answered.
-    assert outcome_of(replace(OVER, result="ANSWERED"), Listens()) is Outcome.ANSWERED
-    assert NobodyListens().said(OVER.call_id) is None
+
+def test_who_declined_is_not_busy_whatever_the_network_says_of_it() -> None:
+    declined = replace(OVER, result="REJECTED", cause=21)
+    for said in (Announcement.BUSY, Announcement.NO_ANSWER):
+        assert outcome_of(declined, HeardBefore(announcement=said)) is Outcome.REJECTED
+    assert outcome_of(declined, HeardBefore(announcement=Announcement.OFF)) is Outcome.OFF
 
 
 def test_every_result_leads_somewhere() -> None:
