@@ -16,6 +16,7 @@ from app.cli_search import search
 from app.cli_simulate import simulate
 from app.cli_speech import speech
 from app.cli_staff import agents, audit, queues, tokens, users
+from app.cli_stats import stats
 from app.cli_voices import voices
 from app.command_line import group, run, settings
 from app.console import console, done, fail
@@ -42,6 +43,7 @@ for _name, _commands in (
     ("facts", facts),
     ("deposits", deposits),
     ("search", search),
+    ("stats", stats),
     ("speech", speech),
     ("voices", voices),
     ("notice", notices),

@@ -19,28 +19,35 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import app.models  # noqa: F401 - relationships between tables need all of them
 from app import pbx
+from app.abandoned_part import ABANDONED_FACTS, abandoned_callers
 from app.after_text import AFTER_FACTS, TextWanted, build_after_call
 from app.alerts_part import alert_receivers
 from app.base import Base, consumer
 from app.callback_tasks import WATCH, build_tasks, due_worker, keep_sweeping
 from app.clip_text import CLIP_FACTS, ClipPart
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
+from app.early_media import open_early_media
+from app.erasure import when_erased
 from app.limit_part import limit_worker, opinion_notices
 from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
 from app.menu_ears import MenuEars, open_menu_ears
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
+from app.queue_place_part import build_places
 from app.recording_pause_part import start_pauses
-from app.retention import build_retention
+from app.retention import start_retention
+from app.routing_part import open_routing
 from app.runtime.tool import Tool
 from app.said import build_said
 from app.schema import check
 from app.service_watch import ServiceWatch
 from app.settings import Settings
 from app.speaker import Speaker
-from app.speech_part import build_recognition, readiness
+from app.speech_part import build_early_recognition, build_recognition, readiness
+from app.supervision_part import start_supervision
 from app.survey_part import build_survey
 from app.telephony_part import TelephonyPart, build_telephony, start_telephony
+from app.try_phone import PROMPT, PhoneTrial
 from app.voice import Voice, prompt_store
 from app.voicemail_part import build_mailbox
 from app.web_settings import web_settings
@@ -75,6 +82,7 @@ from telephony.agi import AgiConfig, AgiServer
 from telephony.agi.server import reason_of
 from telephony.asterisk.sounds import TONE
 from telephony.board_reader import BoardReader
+from telephony.call_control_wire import RemoteControl
 from telephony.desk import AgentDesk
 from telephony.history import CallHistory
 from telephony.page_watch import PageWatch
@@ -142,7 +150,7 @@ async def open_centre(
         if Role.TELEPHONY in roles and settings.speech.warm:
             tasks.spawn("recogniser", recognition.keep_warm)
         relay = OutboxRelay(base.database, base.redis, base.clock, worker=base.worker)
-        telephony = dialler = flows = agi_port = web_port = None
+        telephony = dialler = flows = agi_port = web_port = early = None
         if Role.TELEPHONY in roles:
             telephony = build_telephony(
                 settings,
@@ -154,13 +162,20 @@ async def open_centre(
                 on_facts=relay.wake,
             )
             await telephony.numbers.load()
-            dialler = build_dialler(
-                settings, telephony, clock=base.clock, database=base.database, bus=base.bus
+            early = await open_early_media(
+                settings, telephony, build_early_recognition(settings), base.clock, stack
             )
+            dialler = build_dialler(
+                settings, telephony, clock=base.clock, database=base.database, bus=base.bus, early=early
+            )
+            if early is not None:
+                early.follows = dialler.keeper.follows
         tasks.spawn("bus", base.bus.run)
         tasks.spawn("outbox", relay.run)
         for name, types, handler in FACT_HANDLERS:
             tasks.spawn(name, consumer(base, f"crm.{name}", types, handler).run)
+        gave_up = consumer(base, "crm.abandoned", ABANDONED_FACTS, abandoned_callers(settings))
+        tasks.spawn("abandoned-callers", gave_up.run)
         for alert in alert_receivers(settings, base.database, base.clock, base.bus):
             tasks.spawn(alert.task, consumer(base, alert.name, alert.types, alert.handler).run)
         callbacks = build_tasks(settings, base.database, base.clock, base.bus)
@@ -205,6 +220,7 @@ async def open_centre(
             tasks.spawn("dial-facts", settle.run)
         if telephony is not None:
             start_pauses(base.settings, telephony, base.database, base.clock, base.bus, tasks)
+            start_supervision(base.settings, telephony, base.database, base.clock, base.bus, tasks)
         text: LiveTextPart | None = None
         if telephony is not None and settings.speech.enabled and settings.live_text.enabled:
             text = build_live_text(
@@ -217,6 +233,8 @@ async def open_centre(
             )
             stack.push_async_callback(text.close)
             await start_live_text(text, tasks, base.database)
+            if early is not None:
+                early.late = text.live.is_late
         if telephony is not None and settings.speech.enabled:
             is_late = text.live.is_late if text is not None else (lambda: False)
             start_after_call(base, recognition, is_late)
@@ -228,7 +246,7 @@ async def open_centre(
             tasks.spawn("limits", limit_worker(settings, base.database, base.clock, base.worker).run)
             files = FileStore(web_settings(settings).files_dir)
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
-            tasks.spawn("retention", build_retention(settings, base.database, base.clock).run)
+            start_retention(base)
             tasks.spawn("said-index", build_said(base.database, base.clock, worker=base.worker).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
             web_port = await _open_web(base, stack, desk, telephony, dialler, recognition)
@@ -326,9 +344,15 @@ async def _open_ivr(
         mailbox=mailbox,
         config=RunnerConfig(default_area=settings.centre.default_area, tone=pbx.prompts_dir(settings) / TONE),
         ears=ears,
+        places=build_places(settings, base.database, base.clock),
     )
     survey = await build_survey(settings, base.database, base.clock, base.bus, voice)
     stack.push_async_callback(survey.close)
+    prompts = pbx.prompts_dir(settings)
+    trial = PhoneTrial(
+        settings.data_dir / "phone-trials", prompt=prompts / PROMPT, tone=prompts / TONE, clock=base.clock
+    )
+    router = await open_routing(settings, base.database, base.clock, base.bus, base.tasks, voice)
     server = AgiServer(
         AgiConfig(
             host=settings.agi.host,
@@ -336,7 +360,7 @@ async def _open_ivr(
             max_connections=settings.agi.max_connections,
             allowed_peers=settings.agi.allow,
         ),
-        {**runner.routes(), **survey.runner.routes()},
+        {**runner.routes(), **survey.runner.routes(), **router.routes(), **trial.routes()},
     )
     try:
         await server.start()
@@ -348,6 +372,7 @@ async def _open_ivr(
     base.tasks.spawn("voice", keeper.run)
     base.tasks.spawn("survey-prompts", survey.keeper.run)
     base.tasks.spawn("survey-recall", survey.recall.run)
+    base.tasks.spawn("survey-forgets", lambda: when_erased(base.bus, survey.forget, name="survey_forgets"))
     return flows, server.port
 
 
@@ -410,6 +435,9 @@ async def _open_web(
         speak=Speaker(settings),
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
+        control=telephony.control
+        if telephony
+        else RemoteControl(base.bus, base.clock, node=settings.pbx.node),
         softphone=Softphone(
             pbx.softphone_keys(settings), f"ws://{pbx.web_address(settings)}/ws", settings.pbx.test_phone
         ),

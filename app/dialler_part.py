@@ -4,15 +4,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.callback_tasks import Ground
+from app.queue_place_part import build_place_caller
 from app.settings import Settings
 from app.telephony_part import TelephonyPart
 from app.web_settings import web_settings
 from callback_campaigns.attempt_keeper import AttemptKeeper, KeeperConfig, StoredCalls
 from callback_campaigns.dial_attempts import DialAttempts
+from callback_campaigns.dial_outcomes import EarlyMedia
 from callback_campaigns.dialler import Dialler, DiallerConfig
 from callback_campaigns.domain.attempt import AttemptLimits
 from callback_campaigns.exchange_ami import AmiExchange
 from callback_campaigns.masked_calls import OWN_RING, MaskedCalls
+from callback_campaigns.place_caller import PlaceCaller
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewCalls, PreviewConfig
 from callback_campaigns.preview_wire import PreviewDesk
@@ -44,6 +47,7 @@ class DiallerPart:
     masked: MaskedCalls
     preview_desk: PreviewDesk
     pages: LivePages
+    places: PlaceCaller
     enabled: bool
 
     @property
@@ -53,9 +57,18 @@ class DiallerPart:
 
 
 def build_dialler(
-    settings: Settings, telephony: TelephonyPart, *, clock: Clock, database: Database, bus: Bus
+    settings: Settings,
+    telephony: TelephonyPart,
+    *,
+    clock: Clock,
+    database: Database,
+    bus: Bus,
+    early: EarlyMedia | None = None,
 ) -> DiallerPart:
     """Build the dialler over the PBX of this process; nothing runs yet.
+
+    Args:
+        early: who hears what networks say before anybody answers.
 
     Raises:
         ConfigurationError: no rules for the carrier of agents' calls.
@@ -89,6 +102,7 @@ def build_dialler(
         StoredCalls(CallHistory(database)),
         bus=bus,
         clock=clock,
+        early=early,
         config=KeeperConfig(
             limits=AttemptLimits(
                 # Some ring twice: a telephone of ours, then the customer's.
@@ -143,6 +157,18 @@ def build_dialler(
             preview, callbacks.campaigns, bus, clock, node=settings.pbx.node, masked=masked
         ),
         pages=pages,
+        places=build_place_caller(
+            telephony,
+            office,
+            callbacks.tasks,
+            rules,
+            crm.people.do_not_call,
+            lines,
+            exchange,
+            placing,
+            config,
+            bus=bus,
+        ),
         enabled=wanted.enabled,
     )
 
@@ -154,5 +180,6 @@ def start_dialler(part: DiallerPart, tasks: Supervisor) -> None:
     tasks.spawn("dial-watch", part.dialler.watch.run)
     tasks.spawn("dial-pages", part.pages.run)
     tasks.spawn("preview-desk", part.preview_desk.run)
+    tasks.spawn("queue-places", part.places.run)
     if part.enabled:
         tasks.spawn("dialler", part.dialler.run)

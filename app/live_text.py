@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.settings import Settings
@@ -17,6 +17,7 @@ from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.task_tables import DialAttemptRow
 from crm.recording_consent import objects_to_recording
 from crm.spoken_names import SpokenNames
+from crm.tables import ServiceCase
 from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
@@ -129,11 +130,18 @@ async def start_live_text(part: LiveTextPart, tasks: Supervisor, database: Datab
     tasks.spawn("taps", part.taps.run)
 
 
+_KIND_OF_CASE = (
+    select(ServiceCase.kind)
+    .join(DialAttemptRow, DialAttemptRow.case_id == ServiceCase.id)
+    .where(DialAttemptRow.id == bindparam("call"))
+)
+
+
 class TextRule:
     """Which calls become text while they go on: by the campaign's option, else by the queue's.
 
-    Never an internal call, nor that of a customer who objects to recordings. Cases' own calls follow their
-    queue, if they have one.
+    Never an internal call, nor that of a customer who objects to recordings. Calls to the customer of a case
+    follow the queue that bears the name of its kind (``complaint``, ``repair``), for which its callers wait.
     """
 
     def __init__(self, database: Database) -> None:
@@ -154,10 +162,9 @@ class TextRule:
                     .where(DialAttemptRow.id == call.call_id)
                 )
                 chosen = await session.scalar(campaign)
-                if chosen is None and call.queue is not None:
-                    chosen = await session.scalar(
-                        select(QueueRow.live_text).where(QueueRow.name == call.queue)
-                    )
+                if chosen is None:
+                    queue = call.queue or await session.scalar(_KIND_OF_CASE, {"call": call.call_id})
+                    chosen = await session.scalar(select(QueueRow.live_text).where(QueueRow.name == queue))
         except (SQLAlchemyError, OSError) as error:
             raise Unavailable("the database does not say whether a call becomes text") from error
         return bool(chosen)

@@ -2,6 +2,7 @@
 
 import callback_campaigns.campaign_tables
 import callback_campaigns.questionnaire_tables
+import callback_campaigns.queue_place_tables
 import callback_campaigns.report_tables
 import callback_campaigns.talk_tables
 import callback_campaigns.task_tables
@@ -41,7 +42,12 @@ import speech.masking_tables
 import speech.rule_tables
 import speech.said_tables
 import speech.tables
+import telephony.agent_message_tables
 import telephony.agent_tables
+import telephony.board_limit_tables
+import telephony.call_quality_tables
+import telephony.day_tables
+import telephony.listening_tables
 import telephony.recording_pause_tables
 import telephony.tables
 import web.tables
@@ -51,6 +57,7 @@ MODULES = (
     callback_campaigns.task_tables,
     callback_campaigns.talk_tables,
     callback_campaigns.questionnaire_tables,
+    callback_campaigns.queue_place_tables,
     callback_campaigns.report_tables,
     crm.alert_rule_tables,
     crm.complaint_tables,
@@ -88,7 +95,12 @@ MODULES = (
     speech.rule_tables,
     speech.said_tables,
     speech.tables,
+    telephony.agent_message_tables,
     telephony.agent_tables,
+    telephony.call_quality_tables,
+    telephony.board_limit_tables,
+    telephony.day_tables,
+    telephony.listening_tables,
     telephony.recording_pause_tables,
     telephony.tables,
     web.tables,

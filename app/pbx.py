@@ -122,6 +122,7 @@ async def build_pbx_config(
         local_networks=settings.pbx.local_networks,
         record=settings.pbx.record_calls,
         test_phone=test_phone(settings, SystemClock().now()),
+        hold_seconds=settings.call_control.hold_seconds,
         connect_seconds=settings.dialler.connect_seconds,
         amd_total_ms=round(settings.dialler.machine_seconds * 1000),
     )

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.base import Base
+from app.erasure import start_forgetting, tidy_files
 from app.office import office_of
 from app.own_files import own_or_shipped
 from app.settings import Settings
@@ -20,6 +24,7 @@ from crm.retention_ports import Ended
 from crm.voicemail_files import MessageFiles
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database
+from kernel.traces import LogFiles
 from telephony.retention import CallShelf
 from web.personal_places import PERSONAL
 
@@ -41,27 +46,46 @@ def policy_of(settings: Settings) -> Policy:
     return own_or_shipped(settings.data_dir / OWN_CLASSES, parse_retention, shipped_retention)
 
 
+def log_dirs(settings: Settings) -> tuple[Path, ...]:
+    """Return where we, and the PBX that we run, write down what happened; numbers of callers among it."""
+    return settings.data_dir / "log", settings.data_dir / "asterisk" / "log"
+
+
 def build_retention(settings: Settings, database: Database, clock: Clock) -> "RetentionJob":
     """Return the job over everything that is kept of people."""
     office = office_of(settings, database, clock)
     retention = Retention(
         office,
         policy_of(settings),
-        calls=CallShelf(),
+        calls=CallShelf(settings.data_dir / "recordings"),
         callbacks=CallbackCalls(settings.data_dir / "answers"),
         messages=MessageFiles(settings.data_dir / "messages"),
+        logs=LogFiles(*log_dirs(settings)),
         personal=PERSONAL,
     )
     limits = LimitBook(clock, hours=settings.service_hours, default_set=settings.centre.limit_set)
-    return RetentionJob(retention, DataRequests(office, limits, retention))
+    return RetentionJob(retention, DataRequests(office, limits, retention), tidy=lambda: tidy_files(database))
+
+
+def start_retention(base: Base) -> None:
+    """Delete what has ended, and leave nothing behind of whoever was erased; where the pages are served."""
+    base.tasks.spawn("retention", build_retention(base.settings, base.database, base.clock).run)
+    start_forgetting(base)
 
 
 class RetentionJob:
     """Deletes once a day; what several processes do twice finds nothing the second time."""
 
-    def __init__(self, retention: Retention, requests: DataRequests) -> None:
+    def __init__(
+        self,
+        retention: Retention,
+        requests: DataRequests,
+        *,
+        tidy: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._retention = retention
-        self._requests = requests
+        self.requests = requests
+        self._tidy = tidy
 
     async def due(self) -> tuple[Ended, ...]:
         """Return what has ended."""
@@ -70,7 +94,10 @@ class RetentionJob:
     async def run_once(self) -> Counter[tuple[str, str]]:
         """Delete what has ended, and customers whose deletion waited for that; return how many of what."""
         gone = await self._retention.run_once()
-        return gone + Counter({("customer", "CASE"): await self._requests.erase_kept()})
+        gone += Counter({("customer", "CASE"): await self.requests.erase_kept()})
+        if gone.total() and self._tidy is not None:
+            await self._tidy()
+        return gone
 
     async def run(self) -> None:
         """Delete until cancelled."""

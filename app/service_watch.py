@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm.events_alerts import ServiceLevelLow
+from crm.events_alerts import BoardLimitCrossed, ServiceLevelLow
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.outbox import add_fact
@@ -108,6 +108,7 @@ class ServiceWatch:
         self._database = database
         self._clock = clock
         self._levels = LevelWatch(target)
+        self._alerts: set[tuple[str, str, datetime]] = set()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -123,10 +124,31 @@ class ServiceWatch:
         view = self._board.snapshot()
         if view.stale:
             self._levels.forget()
+            self._alerts = set()
             return 0
-        told = self._levels.take(view.queues, self._clock.now())
+        now = self._clock.now()
+        told: list[ServiceLevelLow | BoardLimitCrossed] = [*self._levels.take(view.queues, now)]
+        told += self._crossed(view, now)
         if told:
             async with self._database.transaction() as session:
                 for fact in told:
                     add_fact(session, fact)
+        self._alerts = {(one.queue, one.kind, one.since) for one in view.alerts}
         return len(told)
+
+    def _crossed(self, view: BoardView, now: datetime) -> list[BoardLimitCrossed]:
+        """Return the alerts of the board that began since it was looked at last."""
+        labels = {queue.name: queue.label_zh for queue in view.queues}
+        return [
+            BoardLimitCrossed(
+                at=now,
+                queue=one.queue,
+                label=labels.get(one.queue, one.queue),
+                kind=one.kind,
+                limit=one.limit,
+                value=one.value,
+                since=one.since,
+            )
+            for one in view.alerts
+            if (one.queue, one.kind, one.since) not in self._alerts
+        ]

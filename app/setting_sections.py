@@ -110,6 +110,29 @@ class DiallerSettings(Section):
     )
 
 
+class CallControlSettings(Section):
+    """What agents do with calls from their pages: hold, consult, transfer."""
+
+    hold_seconds: int = Field(
+        300,
+        ge=30,
+        le=3600,
+        description="A customer who is on hold for longer goes back to a queue, before all others.",
+    )
+    ring_seconds: float = Field(
+        25, ge=5, le=120, description="How long a colleague's telephone rings who is asked."
+    )
+    outside_ring_seconds: float = Field(
+        45, ge=5, le=120, description="How long a telephone outside rings that is asked."
+    )
+    outside: Literal["none", "national", "any"] = Field(
+        "national", description="Which numbers outside customers may be sent to, or be asked."
+    )
+    outside_per_hour: int = Field(
+        20, ge=1, le=1000, description="So many numbers outside may an agent send to or ask within an hour."
+    )
+
+
 class SpeechSettings(Section):
     """Speech to text. Without an installed model («huifang speech list») there is none; all else works."""
 
@@ -194,6 +217,30 @@ class MenuSpeechSettings(Section):
     streams: int = Field(
         4, ge=1, le=500, description="Callers listened to at once; further ones press keys, as ever."
     )
+
+
+class EarlyMediaSettings(Section):
+    """What a network says before anybody answers (空号, 关机, 停机 …) becomes the result of the call."""
+
+    enabled: bool = Field(True, description="Listen to it for campaigns' calls, where speech is there.")
+    seconds: float = Field(
+        20, ge=5, le=60, description="So much of a call is listened to, from the first sound on."
+    )
+    hang_up: bool = Field(
+        False,
+        description="End a campaign's call as soon as it is certain that nobody will answer: frees the line.",
+    )
+    streams: int = Field(
+        4, ge=1, le=500, description="Calls listened to at once; of further ones the network's cause counts."
+    )
+    host: str = Field("127.0.0.1", description="Address that the sound is brought to.")
+    port: int = Field(0, ge=0, le=65535, description="Its port; 0 takes a free one, and Asterisk is told.")
+    reached_at: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9.:-]{0,80}$",
+        description="Address under which Asterisk reaches it; empty: `early_media.host`.",
+    )
+    allow: Networks = Field(("127.0.0.1", "::1"), description="Addresses that sound is taken from.")
 
 
 class NoticeSettings(Section):

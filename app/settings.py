@@ -20,8 +20,10 @@ from pydantic import BaseModel, Field
 from app.runtime.redis_server import SOCKET_NAME
 from app.runtime.sockets import socket_folder
 from app.setting_sections import (
+    CallControlSettings,
     Codecs,
     DiallerSettings,
+    EarlyMediaSettings,
     LiveTextSettings,
     MenuSpeechSettings,
     Networks,
@@ -227,6 +229,14 @@ class CentreSettings(Section):
         "never, when asked for, or always; written down. They call through the company's number without.",
     )
     short_abandon_seconds: int = Field(5, ge=0, description="An abandon up to this time is a short one.")
+    abandoned_callback: bool = Field(
+        True,
+        description="Who gives up in the queue is to be called back: one open callback per number, gone when "
+        "they were reached meanwhile.",
+    )
+    abandoned_callback_seconds: int = Field(
+        10, ge=0, le=3600, description="Who waited shorter than this is not called back."
+    )
     wrap_up_seconds: int = Field(60, ge=0, description="Time for wrap-up; for new queues that do not say.")
     ring_no_answer_limit: int = Field(
         2, ge=0, description="Unanswered rings before an agent is paused; 0: never."
@@ -249,6 +259,9 @@ class Settings(Section):
     agi: AgiSettings = Field(default_factory=AgiSettings, description="FastAGI server.")
     pbx: PbxSettings = Field(default_factory=PbxSettings, description="Asterisk.")
     dialler: DiallerSettings = Field(default_factory=DiallerSettings, description="The dialler.")
+    call_control: CallControlSettings = Field(
+        default_factory=CallControlSettings, description="What agents do with calls from their pages."
+    )
     speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech to text.")
     recording_pause: RecordingPauseSettings = Field(
         default_factory=RecordingPauseSettings, description="Pauses of recordings for card numbers."
@@ -256,6 +269,9 @@ class Settings(Section):
     live_text: LiveTextSettings = Field(default_factory=LiveTextSettings, description="Live text of calls.")
     menu_speech: MenuSpeechSettings = Field(
         default_factory=MenuSpeechSettings, description="Words in place of keys in menus."
+    )
+    early_media: EarlyMediaSettings = Field(
+        default_factory=EarlyMediaSettings, description="What networks say before anybody answers."
     )
     voice: VoiceSettings = Field(default_factory=VoiceSettings, description="The voice of the menus.")
     notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Messages that go out.")

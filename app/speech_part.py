@@ -42,6 +42,35 @@ def build_recognition(settings: Settings) -> InstalledRecognition:
     )
 
 
+EARLY_NICE = 15
+EARLY_IDLE = timedelta(minutes=2)
+
+
+def build_early_recognition(settings: Settings) -> InstalledRecognition:
+    """Return who listens to what networks say before anybody answers.
+
+    A process of its own, which yields to live text and ends when nothing has been dialled for a while.
+    """
+    speech = settings.speech
+    limits = PoolLimits(
+        processes=1,
+        streams=settings.early_media.streams,
+        threads=1,
+        memory_bytes=speech.memory_mb << 20,
+        nice=EARLY_NICE,
+        load_within=timedelta(seconds=speech.load_seconds),
+        idle=EARLY_IDLE,
+    )
+    return InstalledRecognition(
+        model_store(settings),
+        limits,
+        languages=speech.languages,
+        engine=speech.engine,
+        enabled=speech.enabled and settings.early_media.enabled,
+        trade_words=False,
+    )
+
+
 def readiness(recognition: InstalledRecognition) -> Callable[[], Awaitable[Mapping[str, Any]]]:
     """Return the check for ``/readyz``. It is never a reason not to be ready: calls go on without text."""
 

@@ -1,6 +1,7 @@
 """Surveys over IVR in this process: their voice, their files, their route."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import time, timedelta
 from pathlib import Path
@@ -88,6 +89,10 @@ class SurveyPart:
     recall: EntryRecall
     keeper: PromptKeeper
     store: PromptStore
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Forget the names that were spoken: whose they were nobody knows any more."""
+        await self.store.forget_spoken()
 
     async def close(self) -> None:
         """Finish what is still being kept of calls that are over."""

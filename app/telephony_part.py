@@ -8,8 +8,10 @@ from typing import Any
 from redis.asyncio import Redis
 
 from app import pbx
+from app.call_control_part import Places, build_control
 from app.numbers import AgentNumbers, QueueBook
 from app.settings import Settings
+from ivr.repository import FlowRepository
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
@@ -18,6 +20,8 @@ from kernel.supervise import Supervisor
 from telephony.agent_feed import AgentFeed
 from telephony.ami import AmiConfig, AmiLink
 from telephony.board import Board, BoardConfig
+from telephony.call_control import CallControl
+from telephony.call_control_wire import ControlDesk
 from telephony.desk import AgentDesk
 from telephony.domain.agent_state import AgentPolicy
 from telephony.domain.call_book import CallBook
@@ -42,6 +46,8 @@ class TelephonyPart:
     desk: AgentDesk
     board: Board
     numbers: AgentNumbers
+    control: CallControl
+    steps: ControlDesk
     private_log: EventLog | None
 
     async def readiness(self) -> Mapping[str, Any]:
@@ -135,6 +141,8 @@ def build_telephony(
         on_device=board.touch,
     )
     ingest.add_sink(feed.sink, *feed.names)
+    places = Places(settings, roster, FlowRepository(database), lambda: feed.devices, clock)
+    control = build_control(settings, ingest, link.actions, numbers, feed, places, clock=clock, bus=bus)
     return TelephonyPart(
         link=link,
         ingest=ingest,
@@ -144,6 +152,8 @@ def build_telephony(
         desk=desk,
         board=board,
         numbers=numbers,
+        control=control,
+        steps=ControlDesk(control, bus, clock, node=node),
         # An Asterisk of one's own has its own keeper of logs.
         private_log=None if settings.pbx.event_log else event_log,
     )
@@ -157,6 +167,9 @@ def start_telephony(part: TelephonyPart, tasks: Supervisor) -> None:
     tasks.spawn("members", part.members.run)
     tasks.spawn("agent-feed", part.feed.run)
     tasks.spawn("board", part.board.run)
+    tasks.spawn("call-control", part.control.run)
+    tasks.spawn("call-steps", part.steps.run)
+    tasks.spawn("day-figures", part.board.day.run)
     tasks.spawn("desk-follow", part.desk.run_follow)
     tasks.spawn("desk-timers", part.desk.run_timers)
     tasks.spawn("ami-link", part.link.run)

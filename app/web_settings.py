@@ -5,7 +5,7 @@ from functools import partial
 from ipaddress import ip_network
 
 from app.own_files import own_or_shipped
-from app.retention import policy_of
+from app.retention import log_dirs, policy_of
 from app.settings import Settings
 from callback_campaigns.domain.campaign import Trunk
 from callback_campaigns.domain.dial_rules import parse_dialling
@@ -45,6 +45,7 @@ def web_settings(settings: Settings) -> WebSettings:
         messages_dir=settings.data_dir / "messages",
         recording_pause=timedelta(seconds=settings.recording_pause.seconds),
         recordings_dir=settings.data_dir / "recordings",
+        log_dirs=log_dirs(settings),
         sheet_number=settings.centre.sheet_number,
         compensation_threshold=settings.centre.compensation_threshold,
         retention=policy_of(settings),

@@ -43,10 +43,16 @@ class Permission(StrEnum):
     """Take calls: the agent's page, signing in to queues, pausing, wrap-up."""
     BOARD_VIEW = "board.view"
     """The supervisor's live board."""
+    SCREENS_MANAGE = "screens.manage"
+    """Let a big screen on the wall show the figures, and take it away."""
     CALLS_VIEW = "calls.view"
     """The history of calls and a call's time line."""
+    CALLS_LISTEN = "calls.listen"
+    """Listen to calls in progress, whisper to the agent, barge in, take over."""
     QUEUES_VIEW = "queues.view"
     AGENTS_VIEW = "agents.view"
+    AGENTS_DIRECT = "agents.direct"
+    """Pause, free and sign out agents, change their queues, send them messages, limit pauses."""
     CUSTOMERS_VIEW = "customers.view"
     CUSTOMERS_EDIT = "customers.edit"
     """Write down a new customer or correct one."""
@@ -119,6 +125,12 @@ class Permission(StrEnum):
     """What is listened for in conversations."""
     SPEECH_RULES_EDIT = "speech_rules.edit"
     """Change what is listened for, put it in force, add the company's own words."""
+    ROUTING_VIEW = "routing.view"
+    """Where callers go, and why."""
+    ROUTING_EDIT = "routing.edit"
+    """Change where callers go."""
+    LINE_MESSAGES_SWITCH = "line_messages.switch"
+    """Tell callers something before they wait: an emergency, a holiday."""
     LIMITS_VIEW = "limits.view"
     LIMITS_CONFIGURE = "limits.configure"
     NOTICES_ADMINISTER = "notices.administer"
@@ -160,6 +172,9 @@ _AGENT = frozenset(
 )
 _SUPERVISOR = _AGENT | {
     _P.BOARD_VIEW,
+    _P.CALLS_LISTEN,
+    _P.AGENTS_DIRECT,
+    _P.SCREENS_MANAGE,
     _P.PHONES_FULL,
     _P.RECORDINGS_PLAY,
     _P.KNOWLEDGE_EDIT,
@@ -168,6 +183,8 @@ _SUPERVISOR = _AGENT | {
     _P.CAMPAIGNS_RUN,
     _P.DUTY_PLAN,
     _P.SPEECH_RULES_VIEW,
+    _P.ROUTING_VIEW,
+    _P.LINE_MESSAGES_SWITCH,
 }
 _MANAGER = _SUPERVISOR | {
     _P.CUSTOMERS_MERGE,
@@ -187,6 +204,7 @@ _MANAGER = _SUPERVISOR | {
     _P.QUESTIONNAIRES_EDIT,
     _P.QUESTIONNAIRES_PUBLISH,
     _P.SPEECH_RULES_EDIT,
+    _P.ROUTING_EDIT,
     _P.LIMITS_CONFIGURE,
     _P.EXPORT,
 }

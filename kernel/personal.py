@@ -14,6 +14,7 @@ from sqlalchemy import JSON, Column, ColumnElement, String, Table, delete, null,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.db import Base
+from kernel.traces import Trace
 
 GONE = "（已按保存期限删除）"
 """Stands where a text was that may not be empty."""
@@ -76,18 +77,25 @@ class Personal:
     """What one package, or all of them, say of their columns.
 
     Attributes:
+        traces: what is left of anybody for a day.
         innocent: ``table.column`` patterns that hold nothing of a customer, by the reason.
     """
 
     places: tuple[Place, ...] = ()
     owned: tuple[Owned, ...] = ()
+    traces: tuple[Trace, ...] = ()
     innocent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __add__(self, other: "Personal") -> "Personal":
         reasons = dict(self.innocent)
         for why, patterns in other.innocent.items():
             reasons[why] = (*reasons.get(why, ()), *patterns)
-        return Personal(places=self.places + other.places, owned=self.owned + other.owned, innocent=reasons)
+        return Personal(
+            places=self.places + other.places,
+            owned=self.owned + other.owned,
+            traces=self.traces + other.traces,
+            innocent=reasons,
+        )
 
     def unsaid(self) -> Iterator[str]:
         """Yield every mapped text column that nobody has said anything about."""

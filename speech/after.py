@@ -245,7 +245,8 @@ class AfterCall:
         await self._tell(row)
         for stretch in stretches:
             said = await self._listen(row, stretch, transcriber)
-            await self._keep(row, stretch, said, transcriber)
+            if not await self._keep(row, stretch, said, transcriber):
+                return
         await self._end(row, JobState.DONE)
 
     async def _listen(
@@ -325,10 +326,15 @@ class AfterCall:
 
     async def _keep(
         self, row: TranscriptJobRow, stretch: Stretch, said: Sequence[Segment], transcriber: Transcriber
-    ) -> None:
-        """Put the new text in the place of the old, which stays readable; done twice it is there once."""
+    ) -> bool:
+        """Put the new text in the place of the old, which stays readable; done twice it is there once.
+
+        Of a call that was erased meanwhile nothing is kept; then it returns false.
+        """
         now = self._clock.now()
         async with self._database.transaction() as session:
+            if await session.get(TranscriptJobRow, row.call_id, with_for_update=True) is None:
+                return False
             query = select(SegmentRow).where(
                 SegmentRow.call_id == row.call_id, SegmentRow.replaced_at.is_(None)
             )
@@ -341,6 +347,7 @@ class AfterCall:
                 )
             new = without(said, [one for one in there if one.segment_id not in gone])
             await store_segments(session, new)
+        return True
 
     async def _segments(self, call_id: str) -> tuple[Segment, ...]:
         query = select(SegmentRow).where(SegmentRow.call_id == call_id, SegmentRow.replaced_at.is_(None))

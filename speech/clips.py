@@ -1,5 +1,8 @@
 """Text of short recordings: what customers answered in their own words, and messages they left.
 
+Numbers of cards are hidden in the text and made silent in the recording, before it counts as heard: until
+then nobody plays it (:func:`crm.domain.spoken.check_playable`).
+
 Each is a row that is due; what decides a result comes first. One is listened to at a time, by the recogniser
 that yields to everything else. Who asked for the text takes it in the transaction that ends the row, so that
 it is taken once, whenever we are killed.
@@ -7,7 +10,7 @@ it is taken once, whenever we are killed.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -21,15 +24,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.due import DueWorker
-from kernel.errors import DeadlineExceeded, HuifangError, NotFound
+from kernel.errors import DeadlineExceeded, HuifangError, NotFound, Unavailable
 from speech.batch import transcribe
 from speech.clip_tables import ClipJobRow
 from speech.events import CUSTOMER, MAX_TEXT
+from speech.masking import times_of
 from speech.ports import EngineMissing, Heard, ModelDamaged, ModelMissing, Recognition
-from speech.reading.sensitive import hidden, sensitive
+from speech.reading.sensitive import PAD_SECONDS, Sensitive, Watch, hidden
 from speech.recorded import Track, seconds_of, sound
 from speech.rules.model import RuleSet
 from speech.rules.opinion import Judged, judge
+from speech.silencing import silence_clip
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +69,8 @@ class ClipState(StrEnum):
     """How far a recording is."""
 
     WAITING = "waiting"
+    LATER = "later"
+    """No recogniser is there; it waits for one, and may be played meanwhile."""
     DONE = "done"
     NOTHING = "nothing"
     """Nobody says anything in it that could be understood."""
@@ -199,7 +206,7 @@ class ClipTexts:
                 await self._put_off(row, DeadlineExceeded("the recogniser took too long"))
             except OSError as error:
                 log.warning("clip_not_read", clip_id=row.clip_id, error=type(error).__name__)
-                await self._failed(row, "recording_unreadable")
+                await self._put_off(row, Unavailable("the recording cannot be read or written"))
             else:
                 await self._end(row, text)
 
@@ -216,10 +223,12 @@ class ClipTexts:
             pieces = [
                 piece async for piece in transcribe(transcriber, audio, row.language, phrases=self._phrases())
             ]
-        said = _joined(pieces)
-        if not said:
+        numbers = _numbers(pieces)
+        if cuts := _cuts(pieces, numbers):
+            await asyncio.to_thread(silence_clip, path, cuts)
+        raw = _joined(pieces, numbers)[:MAX_TEXT]
+        if not raw:
             return ClipText(clip_id=row.clip_id, kind=row.kind, state=ClipState.NOTHING)
-        raw = hidden(said, sensitive(said))[:MAX_TEXT]
         text = self._read(raw)[:MAX_TEXT]
         at = row.said_at.astimezone(self._zone)
         rules = await self._rules()
@@ -240,6 +249,7 @@ class ClipTexts:
             await self._again(row, now + RETRY * 2 ** min(row.tries, 8), error.code)
         elif isinstance(error, ModelMissing | ModelDamaged | EngineMissing):
             await self._again(row, now + MODEL_PAUSE, error.code, tries=0)
+            await self._say_later(row)
         else:
             await self._failed(row, error.code)
 
@@ -257,6 +267,11 @@ class ClipTexts:
                 update(ClipJobRow).where(ClipJobRow.clip_id == row.clip_id).values(changed),
                 execution_options={"synchronize_session": False},
             )
+
+    async def _say_later(self, row: ClipJobRow) -> None:
+        later = ClipText(clip_id=row.clip_id, kind=row.kind, state=ClipState.LATER)
+        async with self._database.transaction() as session:
+            await self._shelves[row.kind].keep(session, later)
 
     async def _failed(self, row: ClipJobRow, reason: str) -> None:
         log.warning("no_text_of_clip", clip_id=row.clip_id, kind=row.kind, error=reason)
@@ -280,8 +295,30 @@ class ClipTexts:
         CLIPS.labels(row.kind, text.state.value).inc()
 
 
-def _joined(pieces: Sequence[Heard]) -> str:
-    return PAUSE.join(text for piece in pieces if (text := piece.text.strip().strip("，。")))
+def _numbers(pieces: Sequence[Heard]) -> tuple[Sensitive, ...]:
+    """Return the numbers of cards that are said; one may go from one utterance into the next."""
+    watch, found = Watch(), list[Sensitive]()
+    for at, piece in enumerate(pieces):
+        words = [asdict(word) for word in piece.words]
+        found += watch.feed(str(at), piece.text, times_of(piece.text, words))
+    return tuple(found)
+
+
+def _cuts(pieces: Sequence[Heard], numbers: Sequence[Sensitive]) -> list[tuple[float, float]]:
+    """Return the seconds of sound that hold numbers: their words', else the whole utterance's."""
+    cuts = []
+    for place in (place for one in numbers for place in one.places):
+        piece = pieces[int(place.piece)]
+        since, until = piece.start, piece.end
+        if place.since is not None and place.until is not None and place.until > place.since:
+            since, until = place.since, place.until
+        cuts.append((max(0.0, since - PAD_SECONDS), until + PAD_SECONDS))
+    return cuts
+
+
+def _joined(pieces: Sequence[Heard], numbers: Sequence[Sensitive]) -> str:
+    texts = (hidden(piece.text, numbers, str(at)).strip() for at, piece in enumerate(pieces))
+    return PAUSE.join(text for one in texts if (text := one.strip("，。")))
 
 
 def _certainty(pieces: Sequence[Heard]) -> float | None:

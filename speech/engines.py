@@ -40,6 +40,13 @@ class Engine(Protocol):
         """Take an ear back, in whatever state; called once for each."""
         ...
 
+    def prepare(self) -> bool:
+        """Do a part of what the next speaker would wait for; return whether more is left to do.
+
+        Called while nobody is listened to; takes less than a second.
+        """
+        ...
+
 
 class LoadEngine(Protocol):
     """The function ``load`` of an engine's module."""
@@ -50,7 +57,8 @@ class LoadEngine(Protocol):
         Args:
             folder: the model's files.
             threads: how many threads will listen at once.
-            warm: how many ears to have ready.
+            warm: how many ears are kept ready. One for each thread is there at once, others come with
+                :meth:`Engine.prepare`.
 
         Raises:
             ImportError: the engine's library is missing.

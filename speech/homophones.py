@@ -143,6 +143,14 @@ def _fuzzy(syllable: str) -> str:
 
 
 @lru_cache(maxsize=8192)
+def fuzzy_syllable(character: str) -> str:
+    """Return how a character is usually read, without its tone and what many people do not tell apart."""
+    from pypinyin import Style, lazy_pinyin
+
+    return _fuzzy(_plain(lazy_pinyin(character, style=Style.TONE3, neutral_tone_with_five=True)[0]))
+
+
+@lru_cache(maxsize=8192)
 def _readings(character: str) -> frozenset[str]:
     from pypinyin import Style, pinyin
 

@@ -24,6 +24,15 @@ PERSONAL = Personal(
             keeps="ROUTINE",
             rows=True,
         ),
+        # A recogniser that is still at it finds its row gone, and keeps nothing.
+        Place(
+            table="transcript_job",
+            columns=("reason",),
+            of=Record.CALL,
+            by="call_id",
+            keeps="ROUTINE",
+            rows=True,
+        ),
     ),
     innocent={
         "how a text was made, not what it says": (
@@ -31,8 +40,7 @@ PERSONAL = Personal(
             *("transcript_segment.model", "transcript_segment.source", "transcript_segment.gap"),
             *("transcript_job.state", "transcript_job.language", "transcript_job.agent_number"),
             "transcript_correction.by",
-            *("transcript_job.reason", "transcript_job.claimed_by"),
-            "said_job.claimed_by",
+            *("transcript_job.claimed_by", "said_job.claimed_by"),
             *("mask_job.claimed_by", "speech_silence.speaker", "speech_silence.kind"),
             *("clip_job.language", "clip_job.path", "clip_job.reason", "clip_job.claimed_by"),
         ),

@@ -28,6 +28,9 @@ BACKGROUND_STREAMS = 2
 IDLE = timedelta(minutes=2)
 """A process for text after the call ends when it has had nothing to do for so long."""
 
+EARS_READY = 8
+"""So many speakers find an ear that is ready; the next ones wait for theirs, and slow down the others."""
+
 TOO_OFTEN = 3
 """So many processes in a row that died young: the next one waits."""
 
@@ -47,6 +50,7 @@ class PoolLimits:
         threads: of each process: streams it listens to at the same moment.
         memory_bytes: of each process; more, and it is ended.
         nice: how much a process yields to everything else.
+        idle: a process that has had nothing to do for so long ends; ``None`` keeps it ready.
     """
 
     processes: int = 1
@@ -55,6 +59,7 @@ class PoolLimits:
     memory_bytes: int = 4 << 30
     nice: int = 5
     load_within: timedelta = timedelta(seconds=120)
+    idle: timedelta | None = None
 
 
 class ProcessTranscriber:
@@ -209,13 +214,14 @@ class ProcessTranscriber:
             model=self._model,
             folder=self._folder(),
             threads=limits.threads,
-            warm=min(limits.threads, limits.streams),
+            warm=min(EARS_READY, limits.streams),
             nice=limits.nice,
             memory_bytes=limits.memory_bytes,
             load_within=limits.load_within,
         )
         if background:
             plan = replace(plan, threads=1, warm=0, nice=BACKGROUND_NICE, thorough=True)
+        if background or limits.idle is not None:
             self._watch_idle()
         process = RecogniserProcess(plan)
         began = time.monotonic()
@@ -235,14 +241,18 @@ class ProcessTranscriber:
             self._idle_watch = asyncio.create_task(self._end_idle())
 
     async def _end_idle(self) -> None:
-        """End the background's processes that have nothing to do; returns when there is none left."""
+        """End processes that have nothing to do; returns when there is none left that could."""
+        pools = [(self._background, IDLE)]
+        if self._limits.idle is not None:
+            pools.append((self._live, self._limits.idle))
         while True:
-            await asyncio.sleep(IDLE.total_seconds() / 4)
+            await asyncio.sleep(min(idle for _, idle in pools).total_seconds() / 4)
             async with self._starting:
-                for process in list(self._background):
-                    quiet = time.monotonic() - process.idle_since
-                    if not process.alive or (not process.streams and quiet > IDLE.total_seconds()):
-                        self._background.remove(process)
-                        await process.aclose()
-                if not self._background:
+                for pool, idle in pools:
+                    for process in list(pool):
+                        quiet = time.monotonic() - process.idle_since
+                        if not process.alive or (not process.streams and quiet > idle.total_seconds()):
+                            pool.remove(process)
+                            await process.aclose()
+                if not any(pool for pool, _ in pools):
                     return

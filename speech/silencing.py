@@ -39,6 +39,20 @@ def silence_tracks(tracks: Iterable[Track], cuts: Iterable[tuple[str, float, flo
     return done
 
 
+def silence_clip(path: Path, cuts: Iterable[tuple[float, float]]) -> None:
+    """Silence stretches of a short recording; done twice it is the same. Blocks.
+
+    Args:
+        cuts: from, until, in seconds since it begins.
+
+    Raises:
+        AudioInvalid: the file is no recording of ours.
+        OSError: it cannot be written.
+    """
+    for since, until in cuts:
+        _silence(path, since, until)
+
+
 def both_of(track: Track) -> Path:
     """Return where the sound of both speakers is that was recorded with a track."""
     return track.path.with_name(track.path.name.removesuffix(f"-{track.speaker}.wav") + ".wav")

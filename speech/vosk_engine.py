@@ -30,6 +30,18 @@ NOISE_SAMPLES = 65_521
 WARM_UP = bytes(SAMPLE_RATE * SAMPLE_BYTES)
 """A second of silence: the first sound stalls a recogniser that has heard nothing for 0.6 s."""
 
+WORN_SAMPLES = SAMPLE_RATE * 600
+"""An ear that has heard ten minutes is not used again: what it remembers of the language grows without end,
+and with it the moments at which it puts that in order, in which the speaker's text stands still."""
+
+QUIET_SAMPLES = SAMPLE_RATE * 22 // 10
+"""So long a silence ends what was said, whatever Vosk believes. By itself it ends after two seconds of what
+it takes for silence; after a voice that it hardly understands it may hear words in it, and no end comes."""
+
+QUIET_PEAK = 64
+QUIET_SHARE = 0.02
+"""Silence: no sample above this, or above this share of the loudest of what was said."""
+
 FLUSH = bytes(SAMPLE_BYTES * SAMPLE_RATE // 50)
 
 
@@ -45,7 +57,7 @@ def load(folder: Path, *, threads: int, warm: int) -> Engine:
             model = vosk.Model(model_path=place)
         except Exception as error:  # the library knows one exception only
             raise ModelUnfit(f"Vosk cannot read the model: {error}") from error
-    return VoskEngine(vosk, model, warm=warm)
+    return VoskEngine(vosk, model, warm=warm, at_once=min(warm, threads))
 
 
 def prepare(folder: Path, place: Path) -> None:
@@ -109,16 +121,14 @@ def _options(path: Path) -> dict[str, str]:
 class VoskEngine:
     """Implements :class:`speech.engines.Engine`; keeps used recognisers, since new ones are slow."""
 
-    def __init__(self, library: Any, model: Any, *, warm: int) -> None:
+    def __init__(self, library: Any, model: Any, *, warm: int, at_once: int) -> None:
         self._library = library
         self._model = model
         self._idle: list[VoskListener] = []
         self._keep = max(warm, 1)
         self._lock = threading.Lock()
-        for _ in range(warm):
-            fresh = self._new()
-            fresh.warm_up()
-            self._idle.append(fresh)
+        for _ in range(at_once):
+            self._idle.append(self._warmed())
 
     def listener(self, language: str, phrases: Sequence[str], *, thorough: bool) -> Listener:
         """Return an ear that has heard nothing, a used one if there is one."""
@@ -130,10 +140,27 @@ class VoskEngine:
     def release(self, listener: Listener) -> None:
         """Make the ear forget what it heard and keep it."""
         assert isinstance(listener, VoskListener)
+        if listener.taken > WORN_SAMPLES:
+            return
         listener.forget()
         with self._lock:
             if len(self._idle) < self._keep:
                 self._idle.append(listener)
+
+    def prepare(self) -> bool:
+        """Have one more ear ready."""
+        with self._lock:
+            if len(self._idle) >= self._keep:
+                return False
+        fresh = self._warmed()
+        with self._lock:
+            self._idle.append(fresh)
+            return len(self._idle) < self._keep
+
+    def _warmed(self) -> "VoskListener":
+        fresh = self._new()
+        fresh.warm_up()
+        return fresh
 
     def _new(self) -> "VoskListener":
         recogniser = self._library.KaldiRecognizer(self._model, float(SAMPLE_RATE))
@@ -150,6 +177,13 @@ class VoskListener:
         self._began = 0
         self._partial = ""
         self._spoken_since: float | None = None
+        self._loudest = 0
+        self._quiet = 0  # samples
+
+    @property
+    def taken(self) -> int:
+        """Samples it has heard since it was made."""
+        return self._taken
 
     def warm_up(self) -> None:
         """Let it hear silence, so that the first speaker does not wait."""
@@ -158,8 +192,9 @@ class VoskListener:
 
     def hear(self, pcm: bytes) -> Iterator[Said]:
         """Yield the final that ended in this sound, or the partial that changed."""
-        if self._accept(pcm):
+        if self._accept(pcm) or self._silent_since(pcm):
             self._partial = ""
+            self._loudest = self._quiet = 0
             yield from self._final(self._recogniser.Result())
             return
         text = json.loads(self._recogniser.PartialResult()).get("partial", "")
@@ -180,6 +215,16 @@ class VoskListener:
         self._began = self._taken
         self._partial = ""
         self._spoken_since = None
+        self._loudest = self._quiet = 0
+
+    def _silent_since(self, pcm: bytes) -> bool:
+        """Return whether words stand there and nothing has been heard for long."""
+        samples = np.frombuffer(pcm, "<i2").astype(np.int32)
+        peak = int(np.abs(samples).max(initial=0))
+        self._loudest = max(self._loudest, peak)
+        silent = peak <= max(QUIET_PEAK, self._loudest * QUIET_SHARE)
+        self._quiet = self._quiet + len(samples) if silent else 0
+        return bool(self._partial) and self._quiet >= QUIET_SAMPLES
 
     def _partial_start(self, now: float) -> float:
         if not self._partial or self._spoken_since is None:

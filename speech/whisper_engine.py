@@ -70,6 +70,10 @@ class WhisperEngine:
         """Return an ear that has heard nothing."""
         return WhisperListener(self, Voice(self._detector), language, thorough=thorough)
 
+    def prepare(self) -> bool:
+        """Its ears are ready as soon as they are made."""
+        return False
+
     def release(self, listener: Listener) -> None:
         """Nothing to keep: an ear is small."""
 

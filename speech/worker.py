@@ -55,6 +55,8 @@ class Desk:
         self._ears: dict[int, Ear] = {}
         self._ready: deque[Ear] = deque()
         self._change = threading.Condition()
+        self._preparing = False
+        self._prepared = False
         for number in range(threads):
             threading.Thread(target=self._work, name=f"ear-{number}", daemon=True).start()
 
@@ -94,9 +96,15 @@ class Desk:
         try:
             while True:
                 with self._change:
-                    while not self._ready:
+                    while not self._ready and not self._may_prepare():
                         self._change.wait()
-                    ear = self._ready.popleft()
+                    ear = self._ready.popleft() if self._ready else None
+                    self._preparing = self._preparing or ear is None
+                if ear is None:
+                    more = self._engine.prepare()
+                    with self._change:
+                        self._preparing, self._prepared = False, not more
+                    continue
                 self._turn(ear)
                 with self._change:
                     ear.at_work = False
@@ -108,6 +116,10 @@ class Desk:
                 sys.excepthook(*sys.exc_info())
                 sys.stderr.flush()
             os._exit(70)
+
+    def _may_prepare(self) -> bool:
+        """Whether a thread with nothing to do gets ready for speakers to come: only while nobody speaks."""
+        return not (self._ears or self._preparing or self._prepared)
 
     def _again(self, ear: Ear) -> bool:
         if ear.listener is None:
@@ -157,6 +169,8 @@ class Desk:
         ear.finished = ear.closed = False
         ear.waiting.clear()
         self._engine.release(listener)
+        with self._change:
+            self._prepared = False
 
 
 @lru_cache(maxsize=8)

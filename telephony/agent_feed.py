@@ -20,7 +20,7 @@ from telephony.agent_signals import AGENT_EVENTS, live_legs, translate
 from telephony.ami.epoch import EpochEnded, EpochStarted, Overflowed
 from telephony.ami.message import AmiEvent
 from telephony.desk import AgentDesk
-from telephony.domain.agent_state import REASON_WRAP_UP
+from telephony.domain.agent_state import REASON_WRAP_UP, leg_id
 from telephony.domain.agent_steps import AgentEvent, Answered
 from telephony.members import MEMBER_EVENTS, MemberSync, number_of
 from telephony.ports import CallFinder, MemberActions
@@ -106,6 +106,11 @@ class AgentFeed:
             case AmiEvent():
                 self._take(item, now)
 
+    def handed_over(self, number: str, uniqueid: str, call_id: str, queue: str, now: datetime) -> None:
+        """Take that an agent has a queue's customer from a colleague: the same wrap-up as after any other."""
+        leg = leg_id(self._node, uniqueid)
+        self._put(number, Answered(leg=leg, call_id=call_id, queue=queue, wrap_up=self._wrap_up(queue)), now)
+
     def reload(self) -> None:
         """Read the queues' settings again, with the next snapshot."""
         self._resync = True
@@ -115,7 +120,9 @@ class AgentFeed:
         found = translate(event, node=self._node, call_of=self._calls.call_id_of, wrap_up_of=self._wrap_up)
         if found is None:
             return
-        number, made = found
+        self._put(*found, now)
+
+    def _put(self, number: str, made: AgentEvent, now: datetime) -> None:
         if isinstance(made, Answered) and made.wrap_up > timedelta(0) and self._writable:
             # At once, not after the database: at hang-up the queue must find the member paused.
             self._members.pause_early(number, REASON_WRAP_UP)

@@ -11,23 +11,31 @@ from datetime import timedelta
 from kernel.ids import is_ulid
 from telephony.domain.agent_state import RingEnd, leg_id
 from telephony.domain.agent_steps import AgentEvent, Answered, LegEnded, LegUp, LiveLeg, QueueGaveUp, Rang
+from telephony.domain.call_ears import TAKEN
 from telephony.domain.signal import Signal
+from telephony.softphone_keys import TRY_PHONE
 
 AGENT_EVENTS = (
     "AgentCalled",
     "AgentConnect",
-    "AgentComplete",
     "AgentRingNoAnswer",
     "DialBegin",
     "Newchannel",
     "Newstate",
     "Hangup",
+    "UserEvent",
 )
 
 CHANNEL = re.compile(r"PJSIP/([0-9]{2,8})-[0-9a-f]+(?:;[12])?")
 # ChannelState: 4 the phone calls somebody, 5 it is being called, 6 up.
 RINGING, BUSY = {"5"}, {"4", "6"}
 CAUSES = {"17": RingEnd.BUSY, "21": RingEnd.REJECTED}
+
+TRY_CONTEXT = "huifang-try"
+"""Where the dialplan leads who dials :data:`telephony.softphone_keys.TRY_PHONE`."""
+
+FIRST = "HuifangFirst"
+"""Told by the dialplan when the agent answers who is rung before the others of a queue."""
 
 CallOf = Callable[[str], str | None]
 WrapUpOf = Callable[[str], timedelta]
@@ -52,11 +60,16 @@ def translate(
     prefix = "Dest" if event.name.startswith("Agent") else ""
     number = number_of_channel(event.get(prefix + "Channel"))
     uniqueid = event.get(prefix + "Uniqueid")
-    if number is None or not uniqueid:
+    if number is None or not uniqueid or _tries_phone(event):
         return None
     leg = leg_id(node, uniqueid)
     made = _made(event, leg, call_of(uniqueid) or call_id_in(event.chan_variables), wrap_up_of)
     return None if made is None else (number, made)
+
+
+def _tries_phone(event: Signal) -> bool:
+    """Tell whether an agent tries their telephone out: they talk with nobody, and it is no call."""
+    return event.get("Exten") == TRY_PHONE or event.get("Context") == TRY_CONTEXT
 
 
 def _made(event: Signal, leg: str, call_id: str | None, wrap_up_of: WrapUpOf) -> AgentEvent | None:
@@ -68,10 +81,13 @@ def _made(event: Signal, leg: str, call_id: str | None, wrap_up_of: WrapUpOf) ->
             return Answered(leg=leg, call_id=call_id, queue=queue, wrap_up=wrap_up_of(queue))
         case "AgentRingNoAnswer":
             return QueueGaveUp(leg=leg)
-        case "AgentComplete":
-            return LegEnded(leg=leg)
         case "Hangup":
             return LegEnded(leg=leg, ring_end=CAUSES.get(event.get("Cause"), RingEnd.ABANDONED))
+        case "UserEvent" if event.get("UserEvent") == FIRST:
+            return Answered(leg=leg, call_id=call_id, queue=queue, wrap_up=wrap_up_of(queue))
+        case "UserEvent" if event.get("UserEvent") == TAKEN:
+            # A supervisor's telephone, which has listened so far, is in the call from now on.
+            return LegUp(leg=leg, call_id=call_id)
         case "DialBegin" | "Newchannel" | "Newstate" if event.get("ChannelState") in BUSY:
             return LegUp(leg=leg, call_id=call_id)
         case "Newstate" if event.get("ChannelState") in RINGING:

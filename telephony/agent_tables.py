@@ -70,6 +70,8 @@ class PauseReasonRow(Base):
     position: Mapped[int] = mapped_column(Integer, default=0)
     selectable: Mapped[bool] = mapped_column(Boolean, default=True)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
+    limit_seconds: Mapped[int | None] = mapped_column(Integer)
+    ends_itself: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class DispositionRow(Base):

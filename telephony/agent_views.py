@@ -110,3 +110,12 @@ class Choice:
     code: str
     label_zh: str
     label_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseChoice(Choice):
+    """A pause reason. ``limit_seconds``: how long it may last; ``ends_itself``: then it is over."""
+
+    limit_seconds: int | None = None
+    ends_itself: bool = False
+    selectable: bool = True

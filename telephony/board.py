@@ -1,15 +1,15 @@
 """The live board: queues, agents and calls in progress, from memory, with the age of what it shows.
 
 What waits and who talks is computed from the open calls of the call model at the moment of asking. Today's
-counts are kept as one visit per call and queue, read from the call table at the start, so that they are
-true after our own restart, and counted once however often an event comes.
+counts (:mod:`telephony.queue_day`) are one visit per call and queue, read from the stored time lines at the
+start, so that they are true after our own restart, and counted once however often an event comes.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,23 +24,28 @@ from kernel.clock import Clock
 from kernel.db import Database
 from kernel.events import Event
 from telephony import agent_repository as repository
-from telephony.agent_events import BoardChanged, RosterChanged
+from telephony.agent_events import BoardChanged, FiguresRebuilt, RosterChanged
 from telephony.agent_views import AgentSnapshot
+from telephony.board_limits import latest_limits
 from telephony.board_reader import BoardReader
 from telephony.board_views import (
     AgentView,
+    AlertView,
     BoardView,
     Figures,
     LinkView,
     LiveCallView,
     QueueView,
+    TrendPoint,
     board_key,
     encode_board,
 )
 from telephony.domain.agent_state import AgentState
+from telephony.domain.board_limits import FEWEST, LimitWatch, Seen
 from telephony.domain.call import Call, CallState
+from telephony.domain.day_ledger import CENTRE, Key
 from telephony.domain.queue import QueueSettings
-from telephony.domain.service_level import Formula, QueueCounts, parts
+from telephony.domain.service_level import Formula, QueueCounts, day_start, occupancy, parts
 from telephony.events import (
     AgentRingEnded,
     AgentRinging,
@@ -70,6 +75,7 @@ HEARD: tuple[type[Event], ...] = (
     AgentStateChanged,
     LinkStateChanged,
     RosterChanged,
+    FiguresRebuilt,
 )
 
 
@@ -122,14 +128,23 @@ class Board:
         self._redis = redis
         self._config = config or BoardConfig()
         self._roster = Roster(database, clock, bus)
-        self._day = QueueDay(self._config.zone, self._config.short_abandon)
+        self.day = QueueDay(
+            database,
+            clock,
+            node=self._config.node,
+            zone=self._config.zone,
+            short_abandon=self._config.short_abandon,
+        )
         self._queues: tuple[QueueSettings, ...] = ()
         self._agents: dict[str, AgentSnapshot] = {}
         self._states: dict[str, tuple[str, datetime]] = {}
         self._changed = asyncio.Event()
         self._changed.set()
         self._reload = True
+        self._recount = True
         self._redis_lost = False
+        self._limits = LimitWatch()
+        self._alerts: tuple[AlertView, ...] = ()
 
     # -- asking --------------------------------------------------------------------------------------
 
@@ -144,14 +159,17 @@ class Board:
         for call in calls:
             if call.waiting_in is not None:
                 waiting.setdefault(call.waiting_in, []).append(call.queued_at or call.started_at)
-        counts = {queue.name: self._day.counts(queue.name, now=now) for queue in self._queues}
+        counts = {queue.name: self.day.counts(queue.name, now=now) for queue in self._queues}
         busy = {agent.call_id: agent.number for agent in self._agents.values() if agent.call_id}
         formula = self._config.formula
         return BoardView(
             as_of=as_of,
             stale=stale,
             formula=formula.value,
-            total=Figures(**_figures(sum(counts.values(), QueueCounts()), formula)),
+            total=Figures(
+                **_figures(sum(counts.values(), QueueCounts()), formula),
+                occupancy=self._occupancy(self._agents, now),
+            ),
             queues=tuple(
                 self._queue(queue, counts[queue.name], waiting.get(queue.name, []), as_of)
                 for queue in self._queues
@@ -159,6 +177,18 @@ class Board:
             agents=tuple(_agent(agent, self._devices()) for agent in self._agents.values()),
             calls=tuple(self._call(call, busy) for call in sorted(calls, key=_age)),
             links=(LinkView(node=link.node, state=link.state, as_of=link.as_of),),
+            day_from=day_start(now, self._config.zone).astimezone(UTC),
+            handling_as_of=self.day.read_at,
+            trend=_trend(self.day.slots(now=now), formula),
+            alerts=self._alerts,
+            alert_sound=self._limits.limits.sound,
+        )
+
+    def _occupancy(self, agent_ids: Collection[str], now: datetime) -> float | None:
+        times = [self.day.time_of(agent_id, now=now) for agent_id in agent_ids]
+        return occupancy(
+            sum((time.busy for time in times), timedelta(0)),
+            sum((time.ready for time in times), timedelta(0)),
         )
 
     def _queue(
@@ -175,6 +205,7 @@ class Board:
             available=sum(a.state is AgentState.AVAILABLE for a in members),
             on_call=sum(a.state is AgentState.ON_CALL and a.queue == queue.name for a in members),
             as_of=as_of,
+            occupancy=self._occupancy([agent.agent_id for agent in members], self._clock.now()),
             **_figures(counts, self._config.formula),
         )
 
@@ -218,7 +249,9 @@ class Board:
     def take(self, item: Event | Lagged) -> None:
         """Take one event of the bus."""
         match item:
-            case Lagged() | RosterChanged():
+            case Lagged() | FiguresRebuilt():
+                self._reload = self._recount = True
+            case RosterChanged():
                 self._reload = True
             case AgentStateChanged():
                 self._note_agent(item)
@@ -231,7 +264,8 @@ class Board:
                 self._states.pop(item.call_id, None)
             case _:
                 pass
-        self._day.take(item, now=self._clock.now())
+        if not isinstance(item, Lagged):
+            self.day.take(item)
 
     def _note_agent(self, item: AgentStateChanged) -> None:
         known = self._agents.get(item.agent_id)
@@ -247,22 +281,46 @@ class Board:
         """
         if not self._reload:
             return False
-        self._reload = False
+        self._reload, recount, self._recount = False, self._recount, False
         try:
             self._queues = tuple(await self._roster.queues())
-            self._day.set_lines({queue.name: queue.answer_within for queue in self._queues})
+            self.day.set_lines({queue.name: queue.answer_within for queue in self._queues})
             async with self._database.session() as session:
                 found = await repository.snapshots(session)
-                await self._day.load(session, now=self._clock.now())
+                self._limits.set(await latest_limits(session))
+                if recount:
+                    await self.day.load(session)
             told = self._agents
             self._agents = {agent.agent_id: _newest(agent, told.get(agent.agent_id)) for agent in found}
             alive = {call.call_id for call in self._open_calls()}
             self._states = {key: known for key, known in self._states.items() if key in alive}
         except (SQLAlchemyError, OSError) as error:
             log.warning("board_not_loaded", error=type(error).__name__)
-            self._reload = True
+            self._reload, self._recount = True, self._recount or recount
             return False
         return True
+
+    def watch(self) -> bool:
+        """Compare the figures with the limits; tell whether an alert began or ended."""
+        view = self.snapshot()
+        if view.stale:
+            self._limits.forget()
+            alerts: tuple[AlertView, ...] = ()
+        else:
+            now = self._clock.now()
+            alerts = tuple(
+                AlertView(
+                    queue=found.queue,
+                    kind=found.kind.value,
+                    limit=found.limit,
+                    value=found.value,
+                    since=found.since,
+                )
+                for found in self._limits.take([_seen(queue, now) for queue in view.queues], now)
+            )
+        before = {(one.queue, one.kind) for one in self._alerts}
+        self._alerts = alerts
+        return before != {(one.queue, one.kind) for one in alerts}
 
     # -- telling -------------------------------------------------------------------------------------
 
@@ -274,7 +332,8 @@ class Board:
                     await self._changed.wait()
             changed = self._changed.is_set()
             self._changed.clear()
-            if await self.load() or changed:
+            loaded = await self.load()
+            if self.watch() or loaded or changed:
                 self._bus.publish(BoardChanged(at=self._clock.now(), node=self._config.node))
             await self._leave_picture()
             await asyncio.sleep(self._config.shortest_gap.total_seconds())
@@ -329,7 +388,7 @@ def _agent(agent: AgentSnapshot, devices: Mapping[str, str]) -> AgentView:
 
 def _figures(counts: QueueCounts, formula: Formula) -> dict[str, Any]:
     within, counted = parts(counts, formula)
-    average = counts.average_answer()
+    average, handling = counts.average_answer(), counts.average_handling()
     return {
         "offered": counts.offered,
         "answered": counts.answered,
@@ -339,4 +398,43 @@ def _figures(counts: QueueCounts, formula: Formula) -> dict[str, Any]:
         "counted": counted,
         "service_level": within / counted if counted else None,
         "asa_seconds": average.total_seconds() if average is not None else None,
+        "handled": counts.handled,
+        "aht_seconds": handling.total_seconds() if handling is not None else None,
     }
+
+
+def _trend(slots: Mapping[Key, QueueCounts], formula: Formula) -> tuple[TrendPoint, ...]:
+    """Return the half hours of all queues together."""
+    sums: dict[datetime, QueueCounts] = {}
+    for (slot, queue), counts in slots.items():
+        if queue != CENTRE:
+            sums[slot] = sums.get(slot, QueueCounts()) + counts
+    found = []
+    for slot, counts in sums.items():
+        within, counted = parts(counts, formula)
+        found.append(
+            TrendPoint(
+                at=slot,
+                offered=counts.offered,
+                answered=counts.answered,
+                abandoned=counts.abandoned,
+                short_abandoned=counts.abandoned_short,
+                within=within,
+                counted=counted,
+            )
+        )
+    return tuple(found)
+
+
+def _seen(queue: QueueView, now: datetime) -> Seen:
+    level = None
+    if queue.service_level is not None and queue.counted >= FEWEST:
+        level = queue.service_level * 100
+    return Seen(
+        queue=queue.name,
+        waiting=queue.waiting,
+        longest=max(now - (queue.longest_since or now), timedelta(0)),
+        level=level,
+        signed_in=queue.signed_in,
+        free=queue.available,
+    )

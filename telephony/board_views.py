@@ -15,6 +15,10 @@ class Figures:
     Attributes:
         service_level: share from 0 to 1 by the board's formula; ``within`` ÷ ``counted``.
         asa_seconds: average speed of answer.
+        handled: calls of agents that were over; ``aht_seconds`` their average handling time: conversation,
+            hold and wrap-up.
+        occupancy: share from 0 to 1 of their working time that agents spent on calls; of a queue: of those
+            who work in it now, whichever queue their calls came through.
     """
 
     offered: int
@@ -25,6 +29,22 @@ class Figures:
     counted: int
     service_level: float | None
     asa_seconds: float | None
+    handled: int = 0
+    aht_seconds: float | None = None
+    occupancy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendPoint:
+    """Half an hour of today, all queues together; ``within`` ÷ ``counted`` is its service level."""
+
+    at: datetime
+    offered: int
+    answered: int
+    abandoned: int
+    short_abandoned: int
+    within: int
+    counted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +118,17 @@ class LinkView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
+    """A limit of a queue that is crossed; ``kind`` and ``limit`` as :mod:`telephony.domain.board_limits`."""
+
+    queue: str
+    kind: str
+    limit: int
+    value: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoardView:
     """Everything at one moment.
 
@@ -105,6 +136,10 @@ class BoardView:
         as_of: until when the live figures are true.
         stale: the PBX is out of reach; what is shown was true at ``as_of``.
         formula: which service level this is (:class:`telephony.domain.service_level.Formula`).
+        day_from: midnight of the site, with which the day that is counted began.
+        handling_as_of: until when handling time and occupancy are true.
+        trend: today's half hours in which somebody came, all queues together.
+        alerts: limits that are crossed, the oldest first; ``alert_sound``: one that begins may ring.
     """
 
     as_of: datetime
@@ -115,6 +150,11 @@ class BoardView:
     agents: tuple[AgentView, ...]
     calls: tuple[LiveCallView, ...]
     links: tuple[LinkView, ...]
+    day_from: datetime | None = None
+    handling_as_of: datetime | None = None
+    trend: tuple[TrendPoint, ...] = ()
+    alerts: tuple[AlertView, ...] = ()
+    alert_sound: bool = False
 
 
 NO_FIGURES = Figures(

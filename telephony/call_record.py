@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 _CALL_TIMES = ("started_at", "queued_at", "answered_at", "ended_at")
 _LEG_TIMES = ("started_at", "answered_at", "ended_at")
-_LEG_FLAGS = ("is_root", "came_in", "rang", "ringing", "gave_away", "dialled", "holding")
+_LEG_FLAGS = ("is_root", "came_in", "rang", "ringing", "gave_away", "dialled", "holding", "held")
 
 
 @dataclass(slots=True)
@@ -145,7 +145,7 @@ def _leg_row(call: Call, leg: Leg) -> Row:
     if call.ended_at is None:
         resume = {name: getattr(leg, name) for name in _LEG_FLAGS}
         resume |= {"ring_queue": leg.ring_queue, "refused": leg.refused, "status": leg.dial_status}
-        resume["bridge"] = leg.bridge
+        resume |= {"bridge": leg.bridge, "told": leg.told}
     return {
         "node": call.node,
         "uniqueid": leg.uniqueid,
@@ -171,6 +171,7 @@ def _call_resume(call: Call) -> Row:
         "queue_status": call.queue_status,
         "gave_up": call.gave_up_waiting,
         "in_menu": call.in_menu,
+        "handled": call.handled,
         "left_queue_at": _iso(call.left_queue_at),
         "dialled_at": _iso(call.dialled_at),
         "phase": call.phase.value,
@@ -212,6 +213,7 @@ def call_of(row: Row, legs: list[Row], *, seq: int) -> Call:
         menu_path=list(row["menu_path"]),
         language=row.get("language") or "",
         in_menu=bool(resume.get("in_menu")),
+        handled=bool(resume.get("handled")),
         queued_at=row["queued_at"],
         left_queue_at=_time(resume.get("left_queue_at")),
         dialled_at=_time(resume.get("dialled_at")),
@@ -256,6 +258,7 @@ def _restore_leg(call: Call, row: Row) -> None:
         refused=resume.get("refused"),
         dial_status=resume.get("status", ""),
         bridge=resume.get("bridge", ""),
+        told=resume.get("told", ""),
     )
     for name in _LEG_FLAGS:
         setattr(leg, name, bool(resume.get(name)))

@@ -7,7 +7,7 @@ a process killed at any instruction leaves a state that the next one goes on fro
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from kernel.bus import Bus, Lagged
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.due import DueWorker
-from kernel.errors import Conflict, DeadlineExceeded, Invalid, NotFound
+from kernel.errors import DeadlineExceeded
 from telephony import agent_repository as repository
 from telephony import wrap_ups
 from telephony.agent_events import RosterChanged
@@ -29,7 +29,8 @@ from telephony.agent_seeds import is_code
 from telephony.agent_step import Step, take_steps
 from telephony.agent_tables import AgentRow, AgentSessionRow, PauseReasonRow, QueueRow, WrapUpRow
 from telephony.agent_views import AgentSnapshot, WrapUpView
-from telephony.domain.agent_state import AgentPolicy
+from telephony.desk_errors import AgentChanged, AgentUnknown, NotSignedIn, PauseReasonUnknown
+from telephony.domain.agent_state import AgentPolicy, AgentState
 from telephony.domain.agent_steps import (
     AgentEvent,
     CallMoved,
@@ -49,29 +50,15 @@ from telephony.members import MemberBook
 from telephony.ports import MemberFollower
 from telephony.unbroken import unbroken
 
+__all__ = ["AgentChanged", "AgentDesk", "AgentUnknown", "NotSignedIn", "PauseReasonUnknown"]
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Steps = Callable[[AgentSnapshot], tuple[AgentEvent, ...]]
+Then = Callable[[AsyncSession, AgentSnapshot], Awaitable[None]]
 
 HEARTBEAT_WRITE = timedelta(seconds=10)
-
-
-class AgentUnknown(NotFound):
-    """There is no such agent, or they work here no more."""
-
-    code = "agent_unknown"
-
-
-class NotSignedIn(Conflict):
-    """The agent has not signed in."""
-
-    code = "agent_not_signed_in"
-
-
-class PauseReasonUnknown(Invalid):
-    """No such pause reason, or none that a person may pick."""
-
-    code = "pause_reason_unknown"
 
 
 class AgentDesk:
@@ -137,11 +124,48 @@ class AgentDesk:
             NotSignedIn: the agent is signed out.
             PauseReasonUnknown: no reason of this code that a person may pick.
         """
+        await self.check_reason(reason)
+        return await self._act(agent_id, Pause(reason), signed_in=True)
+
+    async def check_reason(self, reason: str) -> None:
+        """Raise PauseReasonUnknown for a reason that a person may not pick."""
         async with self._database.session() as session:
             row = await session.get(PauseReasonRow, reason) if is_code(reason) else None
         if row is None or not row.active or not row.selectable:
             raise PauseReasonUnknown("no such pause reason", field="reason")
-        return await self._act(agent_id, Pause(reason), signed_in=True)
+
+    async def direct(
+        self, agent_id: str, steps: Steps, *, seen: AgentState | None = None, then: Then | None = None
+    ) -> AgentSnapshot:
+        """Have somebody else act for an agent who has signed in.
+
+        Args:
+            steps: what is to happen, by how the agent is found.
+            seen: in which state the agent must be.
+            then: called in the transaction, with how the agent was.
+
+        Raises:
+            AgentUnknown, NotSignedIn: as they say.
+            AgentChanged: the agent is in another state.
+        """
+        return await self._whole(self._directed(agent_id, steps, seen, then))
+
+    async def _directed(
+        self, agent_id: str, steps: Steps, seen: AgentState | None, then: Then | None
+    ) -> AgentSnapshot:
+        async with self._turn:
+            async with self._database.transaction() as session:
+                await session.get(AgentSessionRow, agent_id, with_for_update=True)
+                await self._require(session, agent_id, signed_in=True)
+                (before,) = await repository.snapshots(session, [agent_id])
+                if seen is not None and before.state is not seen:
+                    raise AgentChanged(f"the agent is {before.state.value} now: look again", field="seen")
+                taken = await self._step(session, agent_id, *steps(before))
+                (found,) = await repository.snapshots(session, [agent_id])
+                if then is not None:
+                    await then(session, before)
+            self._tell(taken)
+        return replace(found, stale=not self._live())
 
     async def unpause(self, agent_id: str) -> AgentSnapshot:
         """Come back from a break.
@@ -392,9 +416,10 @@ class AgentDesk:
                 raise NotSignedIn("sign in first")
         return person
 
-    async def _step(self, session: AsyncSession, agent_id: str, event: AgentEvent) -> list[Step]:
+    async def _step(self, session: AsyncSession, agent_id: str, *events: AgentEvent) -> list[Step]:
         now = self._clock.now()
-        return await take_steps(session, {agent_id: [(event, now)]}, policy=self._policy, now=now)
+        happened = {agent_id: [(event, now) for event in events]}
+        return await take_steps(session, happened, policy=self._policy, now=now)
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Let ``work`` run to its end even when our caller goes away: it may hold the database's lock."""

@@ -145,6 +145,27 @@ class CallEnded(Event):
 
 
 @event
+class HandChanged(Event):
+    """What an agent has in hand of a call changed: held, asking somebody, three of them.
+
+    Attributes:
+        state, steps: see :mod:`telephony.domain.hand`.
+        target, target_label: who is asked.
+        notice: why somebody who was asked is not there.
+    """
+
+    call_id: str
+    node: str
+    agent_number: str
+    agent_id: str | None
+    state: str
+    steps: tuple[str, ...] = ()
+    target: str | None = None
+    target_label: str = ""
+    notice: str | None = None
+
+
+@event
 class ListeningPaused(Event):
     """Nobody and nothing may listen to the call until it is resumed: no live text is made of it."""
 

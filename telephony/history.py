@@ -13,6 +13,7 @@ from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from kernel.phone import Phone
+from telephony.call_quality import qualities_of
 from telephony.recording_pauses import PauseEnd, PauseView, PauseWhy, pauses_of
 from telephony.tables import CallEventRow, CallLegRow, CallRow
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
@@ -72,7 +73,9 @@ class CallHistory:
                 select(CallEventRow).where(CallEventRow.call_id == row.call_id).order_by(CallEventRow.seq)
             )
             pauses = await pauses_of(session, row.call_id)
-            return _with_pauses(_view(row, legs[row.call_id], events.scalars().all()), pauses)
+            call = _view(row, legs[row.call_id], events.scalars().all())
+            call = replace(call, quality=await qualities_of(session, row.call_id))
+            return _with_pauses(call, pauses)
 
     async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:
         """Return those of the calls that are there, with legs and without time lines."""

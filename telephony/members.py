@@ -40,6 +40,8 @@ RESYNCS = Counter("huifang_member_resyncs_total", "Snapshots of all queue member
 
 MEMBER_EVENTS = ("QueueMemberAdded", "QueueMemberRemoved", "QueueMemberPause", "QueueMemberPenalty")
 MAX_PASSES = 4
+REASON_RESERVED = "reserved"
+"""Why Asterisk has an agent paused who is held for one call and is free otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,10 @@ class MemberBook:
 def interface_of(number: str) -> str:
     """Return the queue interface of an agent number."""
     return f"PJSIP/{number}"
+
+
+def _rung(plan: MemberPlan) -> bool:
+    return plan.stance.present and not plan.stance.paused
 
 
 def number_of(interface: str) -> str | None:
@@ -69,6 +75,9 @@ class MemberSync:
         settle: how long a deviation seen in events may settle before it is put right; our own changes show
             up as events too, late and in halves.
         first_retry, last_retry: seconds between attempts after failures.
+
+    Attributes:
+        claims: asked of each agent who becomes free, before the queues may ring them; true holds them.
     """
 
     def __init__(
@@ -87,6 +96,8 @@ class MemberSync:
         self._last_retry = last_retry
         self._plans: dict[str, MemberPlan] = {}
         self._early: dict[str, MemberPlan] = {}
+        self._held: set[str] = set()
+        self.claims: Callable[[MemberPlan], bool] = lambda plan: False
         self._actual: dict[str, dict[str, ActualMember]] = {}
         self._queues: frozenset[str] = frozenset()
         self._dirty: set[str] = set()
@@ -114,7 +125,32 @@ class MemberSync:
             return
         self._early.pop(plan.number, None)
         self._plans[plan.number] = plan
+        # Asked before the queues may ring them: they answer within milliseconds.
+        if known is not None and not _rung(known) and _rung(plan) and self.claims(plan):
+            self._held.add(plan.number)
         self._mark(plan.number)
+
+    def hold(self, number: str) -> None:
+        """Have an agent rung by no queue until :meth:`release`, whatever their plan says."""
+        self._held.add(number)
+        self._mark(number)
+
+    def release(self, number: str) -> None:
+        """Let the queues ring an agent again; again does nothing."""
+        if number in self._held:
+            self._held.discard(number)
+            self._mark(number)
+
+    def is_held(self, number: str) -> bool:
+        """Tell whether no queue rings an agent because they are held, and Asterisk knows."""
+        members = self._actual.get(number, {})
+        return self._live and number in self._held and all(one.paused for one in members.values())
+
+    def _wanted(self, number: str) -> MemberPlan:
+        plan = self._plans[number]
+        if number in self._held and _rung(plan):
+            return replace(plan, stance=replace(plan.stance, paused=True, reason=REASON_RESERVED))
+        return plan
 
     def pause_early(self, number: str, reason: str) -> None:
         """Pause a member before the agent's record says so; the plan that follows confirms or ends it."""
@@ -160,8 +196,8 @@ class MemberSync:
             members.pop(queue, None)
         else:
             members[queue] = _member(event)
-        plan = self._plans.get(number)
-        if self._live and plan is not None and changes(plan, tuple(members.values())):
+        known = number in self._plans
+        if self._live and known and changes(self._wanted(number), tuple(members.values())):
             asyncio.get_running_loop().call_later(self._settle, self._mark, number)
 
     def _mark(self, number: str) -> None:
@@ -248,7 +284,9 @@ class MemberSync:
 
     async def _bring(self, number: str) -> None:
         for _ in range(MAX_PASSES):
-            plan = self._plans[number]
+            if number not in self._plans:
+                return
+            plan = self._wanted(number)
             steps = changes(plan, self.actual(number))
             if not steps or not self._live:
                 return

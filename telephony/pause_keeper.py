@@ -107,6 +107,8 @@ class PauseKeeper:
                     await self._settled(row, now)
             elif await self._mute(row, call, muted=True) and row.muted_at is None:
                 await self._note(row, muted_at=self._clock.now())
+                # Told again: pages say «paused» only when it is so.
+                self._bus.publish(ListeningPaused(at=now, call_id=row.call_id, by=row.by))
         PAUSED.labels(self._node).set(lasting)
 
     def _over(self, row: RecordingPauseRow, call: Call | None, now: datetime) -> PauseEnd | None:

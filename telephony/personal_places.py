@@ -1,6 +1,11 @@
 """What the tables of calls and agents hold of people, and what they do not (:mod:`kernel.personal`)."""
 
+import telephony.agent_message_tables
 import telephony.agent_tables
+import telephony.board_limit_tables
+import telephony.call_quality_tables
+import telephony.day_tables
+import telephony.listening_tables
 import telephony.recording_pause_tables
 import telephony.tables  # noqa: F401 - whoever empties them needs them mapped
 from kernel.personal import Owned, Personal, Place, Record
@@ -29,6 +34,13 @@ PERSONAL = Personal(
             *("wrap_up.customer_id", "wrap_up.disposition", "wrap_up.draft_disposition"),
         ),
         "when a recording was paused, by whom of ours and why": ("recording_pause.*",),
+        "what supervisors told agents, gone after thirty days": (
+            *("agent_message.*", "agent_message_receipt.*"),
+        ),
+        "who of ours listened to which call": ("listening.*",),
+        "how a line was, of which of ours": ("call_quality.*",),
+        "counts of a queue's half hours": ("queue_slot.*",),
+        "from which on a queue's figure is an alert": ("board_limit.*",),
         "who works here, and their telephones": ("agent.*", "agent_session.*", "agent_state_log.*"),
         "words of the centre's own lists": ("queue.*", "pause_reason.*", "disposition.*"),
     },

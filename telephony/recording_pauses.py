@@ -248,6 +248,13 @@ async def unsettled(session: AsyncSession, node: str) -> Sequence[RecordingPause
     return (await session.scalars(query)).all()
 
 
+async def open_pauses(session: AsyncSession) -> tuple[PauseView, ...]:
+    """Return the pauses that last, of all calls, oldest first."""
+    table = RecordingPauseRow
+    query = select(table).where(table.open_call.is_not(None)).order_by(table.began_at, table.pause_id)
+    return tuple(_view(row) for row in await session.scalars(query.limit(500)))
+
+
 async def paused_calls(session: AsyncSession) -> frozenset[str]:
     """Return the calls that are paused."""
     query = select(RecordingPauseRow.open_call).where(RecordingPauseRow.open_call.is_not(None))

@@ -1,7 +1,7 @@
 """Who works here and in which queues: the lists that an administrator keeps."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import delete, select, update
@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ids import new_ulid
 from telephony.agent_events import RosterChanged
-from telephony.agent_seeds import DISPOSITIONS, PAUSE_REASONS
+from telephony.agent_seeds import DISPOSITIONS, PAUSE_REASONS, is_code
 from telephony.agent_tables import (
     AgentRow,
     AgentSessionRow,
@@ -23,7 +23,7 @@ from telephony.agent_tables import (
     QueueMemberRow,
     QueueRow,
 )
-from telephony.agent_views import AgentBrief, Choice
+from telephony.agent_views import AgentBrief, Choice, PauseChoice
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import QueueSettings
 
@@ -32,6 +32,13 @@ NUMBER = re.compile(r"[0-9]{3,6}")
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 MAX_NAME = 40
 MAX_PENALTY = 100
+LONGEST_PAUSE = 12 * 3600
+
+
+class QueuesChanged(Conflict):
+    """The agent's queues are not those that whoever acts has seen."""
+
+    code = "agent_queues_changed"
 
 
 class Roster:
@@ -159,26 +166,45 @@ class Roster:
             row.active, row.live_text = True, settings.live_text
         self._tell()
 
-    async def set_memberships(self, agent_id: str, penalties: Mapping[str, int]) -> None:
+    async def set_memberships(
+        self,
+        agent_id: str,
+        penalties: Mapping[str, int],
+        *,
+        before: Mapping[str, int] | None = None,
+        then: Callable[[AsyncSession, Mapping[str, int]], Awaitable[None]] | None = None,
+    ) -> None:
         """Make these the agent's queues (queue name → penalty), and no others.
+
+        Args:
+            before: as they must be; else somebody changed them meanwhile.
+            then: called in the transaction, with what they were.
 
         Raises:
             NotFound: no such agent or queue.
             Invalid: a penalty is out of range.
+            QueuesChanged: they are not as ``before`` says.
         """
         for penalty in penalties.values():
             if not 0 <= penalty <= MAX_PENALTY:
                 raise Invalid(f"a penalty is 0 to {MAX_PENALTY}", field="penalty")
         async with self._database.transaction() as session:
-            if await session.get(AgentRow, agent_id) is None:
+            if await session.get(AgentRow, agent_id, with_for_update=True) is None:
                 raise NotFound("no such agent", field="agent_id")
             for queue in penalties:
                 if await session.get(QueueRow, queue) is None:
                     raise NotFound(f"no queue {queue[:32]}", field="queue")
+            members = await session.scalars(select(QueueMemberRow).where(QueueMemberRow.agent_id == agent_id))
+            was = {row.queue: row.penalty for row in members}
+            if before is not None and was != dict(before):
+                raise QueuesChanged("somebody has changed the agent's queues: look again", field="before")
             await session.execute(delete(QueueMemberRow).where(QueueMemberRow.agent_id == agent_id))
             for queue, penalty in penalties.items():
                 session.add(QueueMemberRow(queue=queue, agent_id=agent_id, penalty=penalty))
             await self._touch(session, agent_id)
+            if then is not None:
+                await session.flush()
+                await then(session, was)
         self._tell(agent_id)
 
     async def _touch(self, session: AsyncSession, agent_id: str) -> None:
@@ -223,14 +249,52 @@ class Roster:
             rows = (await session.execute(query)).scalars().all()
         return [_settings(row) for row in rows]
 
-    async def pause_reasons(self, *, all_of_them: bool = False) -> list[Choice]:
+    async def pause_reasons(self, *, all_of_them: bool = False) -> list[PauseChoice]:
         """Return the reasons a person may pick, in their order; or, for showing, all."""
         query = select(PauseReasonRow).order_by(PauseReasonRow.position, PauseReasonRow.code)
         if not all_of_them:
             query = query.where(PauseReasonRow.active, PauseReasonRow.selectable)
         async with self._database.session() as session:
             rows = (await session.execute(query)).scalars().all()
-        return [Choice(code=row.code, label_zh=row.label_zh, label_en=row.label_en) for row in rows]
+        return [
+            PauseChoice(
+                code=row.code,
+                label_zh=row.label_zh,
+                label_en=row.label_en,
+                limit_seconds=row.limit_seconds,
+                ends_itself=row.ends_itself,
+                selectable=row.selectable,
+            )
+            for row in rows
+        ]
+
+    async def limit_pause(
+        self,
+        code: str,
+        *,
+        limit_seconds: int | None,
+        ends_itself: bool,
+        then: Callable[[AsyncSession], Awaitable[None]] | None = None,
+    ) -> None:
+        """Say how long a pause for a reason may last (``None``: for ever), and whether it then ends.
+
+        Raises:
+            NotFound: no such reason.
+            Invalid: no such time, or a break that ends by itself without one.
+        """
+        if limit_seconds is not None and not 60 <= limit_seconds <= LONGEST_PAUSE:
+            raise Invalid(f"a limit is 60 to {LONGEST_PAUSE} seconds, or none", field="limit_seconds")
+        if ends_itself and limit_seconds is None:
+            raise Invalid("a break that ends by itself needs a limit", field="limit_seconds")
+        async with self._database.transaction() as session:
+            row = await session.get(PauseReasonRow, code) if is_code(code) else None
+            if row is None or not row.selectable:
+                raise NotFound("no such pause reason", field="code")
+            row.limit_seconds, row.ends_itself = limit_seconds, ends_itself
+            if then is not None:
+                await session.flush()
+                await then(session)
+        self._tell()
 
     async def dispositions(self, *, all_of_them: bool = False) -> list[Choice]:
         """Return the dispositions a person may pick, in their order; or, for showing, all."""

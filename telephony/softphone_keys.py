@@ -15,6 +15,8 @@ PERIOD: Final = timedelta(minutes=15)
 WRITTEN_WITHIN: Final = timedelta(seconds=60)
 """So long after a period has begun its password may not be in Asterisk yet: nobody is given it before."""
 _LENGTH: Final = 32
+TRY_PHONE: Final = "*43"
+"""What an agent dials to hear themselves."""
 TEST_PHONE: Final = "trunk-test"
 """Name and user of the browser that calls as customers do."""
 

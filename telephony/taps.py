@@ -381,6 +381,14 @@ class Taps:
             await self._actions.hangup(uniqueid)
 
 
+_CUSTOMERS = frozenset({LegKind.CALLER, LegKind.OUTSIDE})
+
+
+def _is_ours(leg: Leg) -> bool:
+    """Whether one of ours speaks: an agent, or whoever works on a case and was rung outside for that."""
+    return leg.kind is LegKind.AGENT or leg.is_staff
+
+
 def speakers(call: Call) -> dict[str, tuple[Leg, str]]:
     """Return the legs of a call who speak with each other, an agent and a customer at least, by uniqueid."""
     bridges: dict[str, list[Leg]] = {}
@@ -389,10 +397,9 @@ def speakers(call: Call) -> dict[str, tuple[Leg, str]]:
             bridges.setdefault(leg.bridge, []).append(leg)
     found: dict[str, tuple[Leg, str]] = {}
     for legs in bridges.values():
-        kinds = {leg.kind for leg in legs}
-        if LegKind.AGENT in kinds and kinds & {LegKind.CALLER, LegKind.OUTSIDE}:
+        if any(map(_is_ours, legs)) and any(leg.kind in _CUSTOMERS and not _is_ours(leg) for leg in legs):
             for leg in legs:
-                if leg.kind is LegKind.AGENT:
+                if _is_ours(leg):
                     found[leg.uniqueid] = (leg, AGENT)
                 elif leg.kind is not LegKind.OTHER:
                     found[leg.uniqueid] = (leg, CUSTOMER)

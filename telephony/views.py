@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from telephony.call_quality import QualityView
+
 T = TypeVar("T")
 
 
@@ -48,6 +50,7 @@ class CallView:
         talk_seconds: conversation without hold.
         language: of the caller, where they chose another than the centre's own.
         end_reason: see :class:`telephony.domain.call.EndReason`; ``None`` while the call lives.
+        quality: how the lines were, of one call read by itself.
     """
 
     call_id: str
@@ -77,6 +80,7 @@ class CallView:
     language: str | None = None
     legs: tuple[LegView, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+    quality: tuple[QualityView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,4 +18,8 @@ class Action(StrEnum):
     PHONES_SHOWN = "phones_shown"
     """Whole phone numbers left the system by permission rather than for a call in hand."""
     RECORDING_PLAYED = "recording_played"
+    SCREEN_CREATED = "screen_created"
+    SCREEN_OPENED = "screen_opened"
+    """The code of a big screen was typed in on it."""
+    SCREEN_REVOKED = "screen_revoked"
     CALLBACK_DONE = "callback_done"

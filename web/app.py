@@ -15,7 +15,9 @@ from web import (
     live,
     pages,
     questionnaire_part,
+    routing_part,
     softphone,
+    softphone_quality,
     speech_rules_part,
 )
 from web.api import routes
@@ -26,7 +28,7 @@ from web.middleware import MIDDLEWARES, add_security_headers
 from web.permissions import check_routes
 
 Setup = Callable[[web.Application], None]
-PARTS: tuple[Setup, ...] = (pages.setup, live.setup, softphone.setup)
+PARTS: tuple[Setup, ...] = (pages.setup, live.setup, softphone.setup, softphone_quality.setup)
 
 
 def create_app(
@@ -54,7 +56,10 @@ def create_app(
     )
     app[ONCE] = Once(deps.database, deps.clock)
     app.on_response_prepare.append(add_security_headers)
-    areas = (crm_part.setup, callback_part.setup, questionnaire_part.setup, speech_rules_part.setup)
+    areas = (
+        *(crm_part.setup, callback_part.setup, questionnaire_part.setup),
+        *(speech_rules_part.setup, routing_part.setup),
+    )
     for setup in (*areas, health.setup, routes.setup, *parts):
         setup(app)
     check_routes(app)

@@ -34,6 +34,7 @@ from web.tables import UserRow
 from web.throttle import DEVICE_PACE, Bucket, Throttle, buckets_for
 from web.tokens import TokenService
 from web.users import UserService, tidy_login
+from web.wall_screens import WallScreens
 
 SESSION_COOKIE = "hf_session"
 DEVICE_COOKIE = "hf_device"
@@ -228,6 +229,7 @@ class Accounts:
     tokens: TokenService
     authenticator: Authenticator
     pins: Pins
+    screens: WallScreens
     audit: AuditLog
 
 
@@ -261,6 +263,7 @@ def build_accounts(
             audit=audit,
         ),
         pins=Pins(database, clock, passwords=passwords, throttle=throttle, audit=audit),
+        screens=WallScreens(database, clock, audit=audit, throttle=throttle),
         audit=audit,
     )
 

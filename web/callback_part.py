@@ -20,6 +20,7 @@ from callback_campaigns.forms import Forms
 from callback_campaigns.gate_desk import GateDesk
 from callback_campaigns.masked_reads import MaskedReads
 from callback_campaigns.questionnaire_book import QuestionnaireBook
+from callback_campaigns.queue_places import QueuePlaces
 from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.talk_sweep import TalkSweep
 from callback_campaigns.talks import Talks
@@ -56,6 +57,7 @@ class Callbacks:
     player: AnswerPlayer
     review: AnswerReview
     reports: RegularReports
+    places: QueuePlaces
 
 
 CALLBACKS: web.AppKey[Callbacks] = web.AppKey("CALLBACKS", Callbacks)
@@ -107,6 +109,7 @@ def build_callbacks(crm: CrmServices, deps: CrmDeps) -> Callbacks:
         AnswerPlayer(office, talks, AnswerFiles(deps.settings.answers_dir)),
         AnswerReview(office, questionnaires, crm.tickets.tickets),
         RegularReports(office.database, office.clock, zone=office.zone),
+        QueuePlaces(office, dialling),
     )
 
 

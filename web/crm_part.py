@@ -57,6 +57,7 @@ from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.db import Database
+from kernel.traces import LogFiles
 from telephony.retention import CallShelf
 from web.auth import ACCOUNTS
 from web.deps import DEPS, WebSettings
@@ -249,9 +250,10 @@ def build_crm(deps: CrmDeps, *, feed: SearchFeed | None = None, pins: Pins | Non
             retention := Retention(
                 office,
                 settings.retention,
-                calls=CallShelf(),
+                calls=CallShelf(settings.recordings_dir),
                 callbacks=CallbackCalls(settings.answers_dir),
                 messages=(message_files := MessageFiles(settings.messages_dir)),
+                logs=LogFiles(*settings.log_dirs),
                 personal=PERSONAL,
             )
         ),

@@ -33,6 +33,7 @@ from kernel.db import Database
 from kernel.phone import Phone
 from kernel.supervise import TaskHealth
 from telephony.board_views import BoardView
+from telephony.hand_views import ControlsCalls
 from telephony.softphone_keys import SoftphoneKeys
 from telephony.views import CallFilter, CallView, Page
 
@@ -66,6 +67,7 @@ class WebSettings:
         answers_dir: where recorded answers lie.
         messages_dir: where the messages lie that callers left.
         recordings_dir: where recorded calls lie, each named by its call.
+        log_dirs: where logs lie in which numbers of callers may stand.
         trunks: the lines that campaigns may call over.
         plan: which event makes which callback.
         retention: what is kept how long; the job that deletes goes by the same.
@@ -98,6 +100,7 @@ class WebSettings:
     answers_dir: Path = Path(".data/answers")
     messages_dir: Path = Path(".data/messages")
     recordings_dir: Path = Path(".data/recordings")
+    log_dirs: tuple[Path, ...] = ()
     connect_sources: tuple[str, ...] = ()
     plan: PlanRules = field(default_factory=shipped_plan)
     retention: Policy = field(default_factory=shipped_retention)
@@ -179,6 +182,7 @@ class WebDeps:
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
         preview: places agents' calls, itself or by the process that has the link to the PBX.
         masked: so the calls to the customers of cases, by whoever works on them.
+        control: takes agents' steps with their calls in progress, in the same way.
         softphone: how agents telephone in their pages; ``None`` where only SIP telephones are used.
     """
 
@@ -196,6 +200,7 @@ class WebDeps:
     speak: Callable[[str], Awaitable[Path]] | None = None
     preview: PlacesCalls | None = None
     masked: CallsCustomers | None = None
+    control: ControlsCalls | None = None
     softphone: Softphone | None = None
 
 

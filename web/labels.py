@@ -68,9 +68,13 @@ TIMELINE_KINDS = {
     "held": N_("保持"),
     "unheld": N_("取消保持"),
     "transferred": N_("转接"),
+    "consulted": N_("咨询同事"),
+    "conference": N_("三方通话"),
     "left_queue": N_("离开队列"),
     "ended": N_("结束"),
     "gap": N_("记录中断"),
+    "supervised": N_("班长在线"),
+    "routed": N_("分配"),
     "recording_paused": N_("暂停录音"),
     "recording_resumed": N_("恢复录音"),
 }
@@ -96,7 +100,19 @@ RING_END_REASONS = {
 }
 
 LEFT_QUEUE_REASONS = {"abandoned": N_("客户放弃"), "not_answered": N_("无人接听")}
-TRANSFER_TYPES = {"blind": N_("直接转"), "attended": N_("先咨询后转"), "joined": N_("并入另一通电话")}
+TRANSFER_TYPES = {
+    "blind": N_("直接转"),
+    "attended": N_("先咨询后转"),
+    "joined": N_("并入另一通电话"),
+    "taken_over": N_("班长接管"),
+}
+LISTENING_MODES = {
+    "listen": N_("旁听"),
+    "whisper": N_("耳语"),
+    "barge": N_("插话"),
+    "take_over": N_("接管"),
+    "end": N_("离开"),
+}
 
 FORMULAS = {
     "net_of_short": N_("20 秒内接通 ÷（接通 + 放弃 − 短放弃）"),
@@ -105,6 +121,14 @@ FORMULAS = {
     "of_offered": N_("20 秒内接通 ÷（接通 + 放弃）"),
     "late_abandons": N_("20 秒内接通 ÷（接通 + 20 秒后放弃）"),
 }
+
+BOARD_LIMITS = {
+    "waiting": N_("排队多于 %(limit)s 人（现在 %(value)s）"),
+    "longest": N_("等待超过 %(limit)s 秒（现在 %(value)s）"),
+    "level": N_("今日服务水平低于 %(limit)s%%（现在 %(value)s%%）"),
+    "free": N_("空闲坐席少于 %(limit)s 人（现在 %(value)s）"),
+}
+"""A limit of the board that is crossed; the script fills in the figures."""
 
 SALUTATIONS = {"先生": N_("先生"), "女士": N_("女士")}
 
@@ -183,6 +207,16 @@ PROBLEMS = {
     "cross_site": N_("请求不是从本站页面发出的，请刷新页面后再试。"),
     "too_many_rows": N_("一次最多导出一万行，请先把筛选范围缩小，再导出。"),
     "internal": N_("系统出错了，我们已记录下来，请再试一次。"),
+    "agent_changed": N_("坐席的状态刚刚变了，请看一下再操作。"),
+    "agent_queues_changed": N_("别人刚改过这位坐席的队列，请重新打开再改。"),
+    "agent_not_signed_in": N_("这位坐席没有签入。"),
+    "call_not_listenable": N_("这通电话现在没有同事在讲，不能旁听。"),
+    "listens_already": N_("您正在听另一通电话，请先离开。"),
+    "call_taken_over": N_("另一位班长正在接管这通电话。"),
+    "listening_over": N_("已经结束了。"),
+    "no_phone_free": N_("您没有空闲的电话：先结束手上的通话，或请管理员给您分机。"),
+    "nobody_at_work": N_("现在没有坐席签入，消息没有人看。"),
+    "too_many_messages": N_("这一小时发的消息太多了，请稍等。"),
 }
 
 

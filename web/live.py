@@ -1,15 +1,16 @@
 """``GET /live``: the pages' live connection, as server-sent events.
 
 A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
-``words``: what is said in one's own call, ``text:CALL``: what is said in one, ``board``: the supervisor's
-board, ``notices``: one's own notices, ``cases``: which cases changed, of those one may see, ``campaigns``:
-how each is doing this moment, ``list:NAME``: that a list changed). It gets a snapshot first, or what it
-missed since its ``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page
-sees a connection that is open but dead.
+``words``: what is said in one's own call, ``recording``: whether that is recorded, ``text:CALL``: what is
+said in one, ``board``: the supervisor's board, ``pauses``: which calls are not recorded, ``trend``: its half
+hours, ``wall``: its figures alone, ``notices``: one's own notices, ``cases``: which cases changed, of those
+one may see, ``campaigns``: how each is doing this moment, ``list:NAME``: that a list changed). It gets a
+snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A heartbeat carries the
+server's time; by it the page sees a connection that is open but dead.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,7 +22,7 @@ from kernel.ids import is_ulid
 from kernel.supervise import Supervisor
 from speech.transcripts import Transcripts
 from web.auth import ACCOUNTS, session_cookie
-from web.board_feed import BoardFeed
+from web.board_feed import TREND, WALL, BoardFeed
 from web.campaign_feed import KIND as CAMPAIGNS
 from web.campaign_feed import CampaignFeed
 from web.case_feed import KIND as CASES
@@ -35,6 +36,9 @@ from web.live_hub import Connection, LiveHub, encode_block
 from web.live_lists import LISTS, ListFeed
 from web.live_lists import topic_of as topic_of_list
 from web.notice_feed import KIND, NoticeFeed, Reader
+from web.pause_feed import OF_AGENT as RECORDING
+from web.pause_feed import OF_ALL as PAUSES
+from web.pause_feed import PauseFeed
 from web.permissions import Permission, signed_in, streaming
 from web.pop import iso
 from web.screen_pop import ScreenPops
@@ -56,7 +60,11 @@ NEEDED = {
     "agent": Permission.DESK_USE,
     WAITING: Permission.DESK_USE,
     OF_AGENT: Permission.DESK_USE,
+    RECORDING: Permission.DESK_USE,
     "board": Permission.BOARD_VIEW,
+    PAUSES: Permission.BOARD_VIEW,
+    TREND: Permission.BOARD_VIEW,
+    WALL: Permission.BOARD_VIEW,
     "notices": None,
     "cases": Permission.CASES_VIEW,
     "imports": Permission.DATA_IMPORT,
@@ -82,6 +90,7 @@ class Live:
     lists: ListFeed
     suggestions: SuggestionFeed
     texts: TextFeed
+    pauses: PauseFeed
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     tasks: Supervisor = field(repr=False)
 
@@ -133,6 +142,7 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
             pops=pops,
             transcripts=Transcripts(deps.database),
         ),
+        pauses=PauseFeed(bus=deps.bus, hub=hub, pops=pops, database=deps.database),
         heartbeat_seconds=heartbeat_seconds,
         tasks=Supervisor(deps.clock),
     )
@@ -151,6 +161,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("list_feed", live.lists.run)
     live.tasks.spawn("suggestion_feed", live.suggestions.run)
     live.tasks.spawn("text_feed", live.texts.run)
+    live.tasks.spawn("pause_feed", live.pauses.run)
     yield
     await live.tasks.close()
 
@@ -177,7 +188,7 @@ def topics_of(request: web.Request, user: CurrentUser) -> tuple[str, ...]:
         needed = NEEDED[kind]
         if needed is not None and not user.can(needed):
             raise Forbidden(f"needs the permission {needed}")
-        if kind in {"agent", WAITING, OF_AGENT}:
+        if kind in {"agent", WAITING, OF_AGENT, RECORDING}:
             if user.agent_id is None:
                 raise Forbidden("this user takes no calls")
             topics.append(f"{kind}:{user.agent_id}")
@@ -218,8 +229,31 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if reader.topic in topics:
         await live.notices.prepare(reader)
     await live.texts.prepare(topics)
+    await live.pauses.prepare(topics)
+    secret = session_cookie(request)
+
+    async def still_there() -> bool:
+        # An open page counts as a visit; a session that was ended ends its streams.
+        return await request.app[ACCOUNTS].sessions.resolve(secret) is not None
+
+    return await serve_stream(request, topics, user.user_id, still_there)
+
+
+async def serve_stream(
+    request: web.Request,
+    topics: tuple[str, ...],
+    reader_id: str,
+    still_there: Callable[[], Awaitable[bool]],
+) -> web.StreamResponse:
+    """Send events to one reader until either side ends it.
+
+    Args:
+        reader_id: of a user, or of a screen on the wall.
+        still_there: asked with each heartbeat; false ends the stream.
+    """
+    live = request.app[LIVE]
     last_id = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
-    connection = live.hub.open(topics, user_id=user.user_id, last_event_id=last_id[:60])
+    connection = live.hub.open(topics, user_id=reader_id, last_event_id=last_id[:60])
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream; charset=utf-8",
@@ -231,7 +265,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         await _write(response, b"retry: %d\n\n" % RETRY_MS)
         await _write(response, _heartbeat(request))
-        await _pump(request, response, connection, live.heartbeat_seconds)
+        await _pump(request, response, connection, live.heartbeat_seconds, still_there)
     except (ClientConnectionResetError, ConnectionResetError, TimeoutError):
         pass  # the reader has gone, or takes nothing any more
     finally:
@@ -240,7 +274,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _pump(
-    request: web.Request, response: web.StreamResponse, connection: Connection, heartbeat: float
+    request: web.Request,
+    response: web.StreamResponse,
+    connection: Connection,
+    heartbeat: float,
+    still_there: Callable[[], Awaitable[bool]],
 ) -> None:
     clock = request.app[DEPS].clock
     due = clock.monotonic() + heartbeat
@@ -248,8 +286,7 @@ async def _pump(
         if chunk:
             await _write(response, chunk)
         if clock.monotonic() >= due:
-            # An open page counts as a visit; a session that was ended ends its streams.
-            if await request.app[ACCOUNTS].sessions.resolve(session_cookie(request)) is None:
+            if not await still_there():
                 return
             await _write(response, _heartbeat(request))
             due = clock.monotonic() + heartbeat

@@ -208,6 +208,14 @@ class LiveHub:
                 for reader in tuple(known.readers):
                     reader.resync("lagged")
 
+    def wipe(self, kind: str) -> None:
+        """Remember nothing any more of the topics of ``kind``; who reads one begins again."""
+        for topic, known in self._topics.items():
+            if topic.partition(":")[0] == kind:
+                known.ring.clear()
+                known.forgotten = self._number
+        self.resync(kind)
+
     def open(self, topics: Sequence[str], *, user_id: str, last_event_id: str = "") -> Connection:
         """Connect a reader.
 

@@ -27,6 +27,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     ),
     "contacts": ("contact", "call_note"),
     "callbacks": ("callback_request", "voice_message"),
+    "queue-places": ("queue_place",),
     "callback-tasks": ("callback_task",),
     "callback-voices": ("callback_voice", "callback_answer"),
     "calls": ("call",),
@@ -55,7 +56,13 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "questionnaires": ("questionnaire", "questionnaire_version"),
     "speech-rules": ("speech_rule_set", "speech_rule_version", "speech_phrase"),
     "suggestions": (),
+    "routing": ("ivr_routing_rule",),
+    "line-messages": ("ivr_line_message",),
+    "wall-screens": ("wall_screen",),
+    "board-limits": ("board_limit",),
     "messages": ("outgoing_message",),
+    "listenings": ("listening",),
+    "agent-messages": ("agent_message", "agent_message_receipt"),
 }
 """What a page names in ``data-live-list`` → the tables whose rows it shows."""
 

@@ -97,6 +97,13 @@ def mask_call(call: CallView) -> CallView:
     )
 
 
+SILENT = frozenset({"listen", "end"})
+"""What a supervisor may do on a call without being heard: who may not listen themselves does not see it."""
+
+
 def shown_call(call: CallView, user: CurrentUser) -> CallView:
     """Return the call as ``user`` may see it."""
+    if not user.can(Permission.CALLS_LISTEN):
+        told = (one for one in call.timeline if one.kind != "supervised" or one.detail["mode"] not in SILENT)
+        call = replace(call, timeline=tuple(told))
     return call if sees_number(user, agent_id=call.agent_id, state=call.state) else mask_call(call)

@@ -32,6 +32,8 @@ TAGS = {
     "calls": "Calls and their time lines",
     "queues": "Queues and their live figures",
     "agents": "Agents and their states",
+    "routing": "Where callers go who are to wait, and what they are told before",
+    "supervision": "What supervisors do: listen to calls, direct agents, send them messages",
     "alerts": "What is told at once: watchwords, complaints that come in a heap",
     "speech": "What is said in calls, what is listened for, what it proposes",
     "customers": "Customers: their numbers, freezes, refusals, consents, merges",

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from crm.domain.machine import IllegalStep
-from kernel.errors import Forbidden
+from kernel.errors import Conflict, Forbidden
 from telephony.domain.agent_state import AgentState
 from web.deps import DEPS
 from web.identity import current_user
@@ -29,6 +29,24 @@ async def own_number(request: web.Request) -> str:
         raise Forbidden("sign in first", field="agent", why="signed_out")
     if state.state not in FREE:
         raise IllegalStep("end the call at hand first", field="agent", why="in_call")
+    number: str = state.number
+    return number
+
+
+class NoPhoneFree(Conflict):
+    """Whoever asks has no telephone of their own here, or it is in use."""
+
+    code = "no_phone_free"
+
+
+async def idle_number(request: web.Request) -> str:
+    """Return the telephone of whoever asks, signed in to queues or not. Raises NoPhoneFree."""
+    agent_id = current_user(request).agent_id
+    if agent_id is None:
+        raise NoPhoneFree("you have no telephone of your own here: an administrator gives you one")
+    state = await request.app[DEPS].desk.state(agent_id)
+    if state.state not in FREE | {AgentState.SIGNED_OUT}:
+        raise NoPhoneFree("your telephone is in use: end that call first", why="in_call")
     number: str = state.number
     return number
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from crm.views import CustomerCard
 from kernel.phone import Phone, PhoneKind
 from telephony.agent_views import AgentSnapshot, WrapUpView
-from telephony.events import AgentRinging, CallEnded
+from telephony.events import AgentRinging, CallEnded, HandChanged
 from telephony.views import CallView
 from web.masking import masked
 
@@ -253,6 +253,20 @@ def notice_payload(notice: Notice | None) -> dict[str, Any] | None:
         "number": masked(notice.number) if notice.number != "anonymous" else "",
         "queue": notice.queue,
         "at": iso(notice.at),
+    }
+
+
+def hand_payload(hand: HandChanged | None) -> dict[str, Any] | None:
+    """Return what the agent has in hand of a call, and what may be done with it."""
+    if hand is None:
+        return None
+    return {
+        "call_id": hand.call_id,
+        "state": hand.state,
+        "steps": list(hand.steps),
+        "target": hand.target,
+        "target_label": hand.target_label,
+        "notice": hand.notice,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from kernel.clock import Clock
 from telephony.agent_views import AgentSnapshot, WrapUpView
 from telephony.domain.agent_state import AgentState
-from telephony.events import AgentRinging
+from telephony.events import AgentRinging, HandChanged
 from telephony.views import CallView
 from web.customer_lookup import Cards, CustomerLookup
 from web.pop import Lookup, Notice, Phase, Pop
@@ -66,6 +66,7 @@ class Screen:
 
     Attributes:
         ring: the last ring, until it ended.
+        hand: what the agent has in hand of a call, as it was told last.
         over: the call whose ring ended here last; a desk that has not heard of it yet does not bring it back.
         met: the call that the desk last said the agent is with; of a ring on the page it may not know yet.
         saved: calls saved here a moment ago; a list that is being read may still have them.
@@ -79,6 +80,7 @@ class Screen:
     pop: Pop | None = None
     notice: Notice | None = None
     ring: AgentRinging | None = None
+    hand: HandChanged | None = None
     over: str | None = None
     met: str | None = None
     saved: deque[str] = field(default_factory=partial(deque[str], maxlen=UNFINISHED_SHOWN))

@@ -32,6 +32,7 @@ from telephony.events import (
     CallMerged,
     CallOpened,
     CallProgressed,
+    HandChanged,
     LinkStateChanged,
 )
 from web.customer_lookup import CustomerLookup
@@ -43,6 +44,7 @@ from web.pop import (
     Phase,
     Pop,
     draft_payload,
+    hand_payload,
     iso,
     notice_payload,
     pop_payload,
@@ -73,6 +75,7 @@ HEARD: tuple[type[Event], ...] = (
     CallMerged,
     CallOpened,
     CallProgressed,
+    HandChanged,
     LinkStateChanged,
     RosterChanged,
 )
@@ -134,6 +137,7 @@ class ScreenPops:
         events.append(("unfinished", [draft_payload(draft) for draft in screen.unfinished]))
         events.append(("pop", pop_payload(screen.pop)))
         events.append(("notice", notice_payload(screen.notice)))
+        events.append(("hand", hand_payload(screen.hand)))
         return events
 
     def choose(self, agent_id: str, call_id: str, customer_id: str | None) -> None:
@@ -234,6 +238,10 @@ class ScreenPops:
                     self._show(screen, replace(pop, held_since=event.at if event.kind == "held" else None))
             case AgentStateChanged():
                 self._state_changed(event)
+            case HandChanged(agent_id=str(agent_id)):
+                screen = self._screen(agent_id)
+                screen.hand = event
+                self._hub.publish(screen.topic, "hand", hand_payload(event))
             case LinkStateChanged():
                 self._link = event.state
                 for screen in self._screens.values():

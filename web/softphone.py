@@ -17,7 +17,8 @@ from prometheus_client import Counter, Gauge
 
 from kernel.errors import Conflict, Forbidden, NotFound, Unavailable
 from kernel.ids import new_ulid
-from telephony.softphone_keys import TEST_PHONE
+from telephony.domain.agent_state import AgentState
+from telephony.softphone_keys import TEST_PHONE, TRY_PHONE
 from web.auth import ACCOUNTS, session_cookie
 from web.deps import DEPS, Softphone, WebDeps
 from web.identity import current_user
@@ -35,6 +36,7 @@ REFUSED = Counter("huifang_softphone_messages_refused_total", "Messages of brows
 DOMAIN: Final = "huifang.invalid"
 """Of the address a browser registers; nobody looks it up."""
 MAX_MESSAGE: Final = 64 * 1024
+MAX_PAGE_NAME: Final = 32
 CONNECT_SECONDS: Final = 5.0
 SEND_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
@@ -58,9 +60,15 @@ class SipGate:
     def __init__(self) -> None:
         self.client: aiohttp.ClientSession | None = None
         self._open: dict[str, web.WebSocketResponse] = {}
+        self._pages: dict[str, str] = {}
 
-    async def enter(self, owner: str, browser: web.WebSocketResponse) -> None:
+    def is_elsewhere(self, owner: str, page: str) -> bool:
+        """Tell whether another page than this one has the agent's telephone."""
+        return owner in self._open and self._pages.get(owner) != page
+
+    async def enter(self, owner: str, browser: web.WebSocketResponse, page: str = "") -> None:
         """Let a page have the agent's telephone; the one that had it is told."""
+        self._pages[owner] = page
         before = self._open.get(owner)
         self._open[owner] = browser
         OPEN.set(len(self._open))
@@ -71,6 +79,7 @@ class SipGate:
         """Note that a page's connection has ended."""
         if self._open.get(owner) is browser:
             del self._open[owner]
+            self._pages.pop(owner, None)
         OPEN.set(len(self._open))
 
     @property
@@ -114,7 +123,7 @@ async def _end(app: web.Application) -> None:
 @requires(Permission.DESK_USE)
 async def phone(request: web.Request) -> web.StreamResponse:
     """Say what the agent telephones with, and what a browser registers with for the next minutes."""
-    agent = await request.app[ROSTER].agent(_agent_id(request))
+    agent = await request.app[ROSTER].agent(agent_id_of(request))
     if not agent.browser_phone:
         return web.json_response({"kind": "desk", "number": agent.number})
     deps = request.app[DEPS]
@@ -135,19 +144,27 @@ async def choose(request: web.Request) -> web.StreamResponse:
     wish = await read_body(request, PhoneChoice)
     if wish.browser and request.app[DEPS].softphone is None:
         raise Unavailable(NO_BROWSERS)
-    await request.app[ROSTER].choose_phone(_agent_id(request), browser=wish.browser)
+    await request.app[ROSTER].choose_phone(agent_id_of(request), browser=wish.browser)
     return web.Response(status=204)
 
 
 @requires(Permission.DESK_USE)
 @streaming
 async def connect(request: web.Request) -> web.StreamResponse:
-    """Carry SIP between the agent's page and the PBX until either side ends it."""
-    agent_id = _agent_id(request)
+    """Carry SIP between the agent's page and the PBX until either side ends it.
+
+    The newest page has the telephone, but takes nobody's call away: it waits until that is over.
+    """
+    agent_id = agent_id_of(request)
     agent = await request.app[ROSTER].agent(agent_id)
     if not agent.browser_phone:
         raise Conflict("this agent uses a SIP telephone")
-    return await _connect(request, agent_id, agent.number)
+    page = request.query.get("page", "")[:MAX_PAGE_NAME]
+    if request.app[GATE].is_elsewhere(agent_id, page):
+        now = await request.app[DEPS].desk.state(agent_id)
+        if now.state is AgentState.ON_CALL:
+            raise Conflict("this agent has a call in another window")
+    return await _connect(request, agent_id, agent.number, page)
 
 
 @signed_in
@@ -187,6 +204,7 @@ def _registers_with(deps: WebDeps, softphone: Softphone, number: str) -> web.Res
         {
             "kind": "browser",
             "number": number,
+            "try_phone": TRY_PHONE,
             "domain": DOMAIN,
             "password": key.password,
             "expires_at": iso(key.expires_at),
@@ -194,7 +212,7 @@ def _registers_with(deps: WebDeps, softphone: Softphone, number: str) -> web.Res
     )
 
 
-async def _connect(request: web.Request, owner: str, number: str) -> web.StreamResponse:
+async def _connect(request: web.Request, owner: str, number: str, page: str = "") -> web.StreamResponse:
     refuse_cross_site(request)
     deps, gate = request.app[DEPS], request.app[GATE]
     if deps.softphone is None or gate.client is None:
@@ -211,7 +229,7 @@ async def _connect(request: web.Request, owner: str, number: str) -> web.StreamR
     )
     try:
         await browser.prepare(request)
-        await gate.enter(owner, browser)
+        await gate.enter(owner, browser, page)
         await _carry(request, browser, pbx, number)
     finally:
         gate.leave(owner, browser)
@@ -293,7 +311,8 @@ def is_own(text: str, number: str) -> bool:
     return found is not None and found[1] == number
 
 
-def _agent_id(request: web.Request) -> str:
+def agent_id_of(request: web.Request) -> str:
+    """Return which agent asks. Raises Forbidden for users who take no calls."""
     agent_id = current_user(request).agent_id
     if agent_id is None:
         raise Forbidden("this user takes no calls")

@@ -78,6 +78,28 @@ class TokenRow(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class WallScreenRow(Base):
+    """A big screen that shows the figures (:mod:`web.wall_screens`); of its secrets only the SHA-256 is kept.
+
+    Attributes:
+        code_hash: of the code that opens it, until it was typed in; it holds until ``code_until``.
+        secret_hash: of what its cookie carries.
+    """
+
+    __tablename__ = "wall_screen"
+
+    screen_id: Mapped[str] = mapped_column(Ulid, primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    code_hash: Mapped[str | None] = mapped_column(String(HASH_LENGTH), unique=True)
+    code_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    secret_hash: Mapped[str | None] = mapped_column(String(HASH_LENGTH), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(80))
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class ApiAnswerRow(Base):
     """A request with an ``Idempotency-Key`` and its answer (:mod:`web.idempotency`).
 

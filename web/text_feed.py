@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from crm.events_people import PersonErased
 from kernel.bus import Bus, Lagged
 from kernel.clock import Clock
 from kernel.events import Event
@@ -86,6 +87,7 @@ class TextFeed:
 
     def snapshot(self, topic: str) -> list[tuple[str, object]]:
         """Return the event that draws all that was said."""
+        self._forget_old()
         kind, _, key = topic.partition(":")
         call_id = key if kind == OF_CALL else self._pops.call_of(key)
         if kind == OF_AGENT:
@@ -106,7 +108,7 @@ class TextFeed:
 
     async def run(self) -> None:
         """Follow the bus until cancelled."""
-        heard = (SpeechHeard, SpeechMissed, SpeechState, CallMerged, CallEnded)
+        heard = (SpeechHeard, SpeechMissed, SpeechState, CallMerged, CallEnded, PersonErased)
         async with self._bus.subscribe(*heard, name="text_feed", maxsize=5000) as events:
             async for item in events:
                 if isinstance(item, Lagged):
@@ -136,6 +138,8 @@ class TextFeed:
             case CallEnded() if event.call_id in self._calls:
                 self._calls[event.call_id].ended_at = self._clock.monotonic()
                 self._forget_old()
+            case PersonErased():
+                self._erase(event.call_ids)
             case _:
                 pass
 
@@ -167,6 +171,13 @@ class TextFeed:
             while len(self._calls) > CALLS:
                 self._calls.popitem(last=False)
         return known
+
+    def _erase(self, call_ids: Iterable[str]) -> None:
+        """Forget what was said in calls of somebody who was erased; open pages draw anew, without it."""
+        for call_id in call_ids:
+            self._calls.pop(call_id, None)
+        self._hub.wipe(OF_CALL)
+        self._hub.wipe(OF_AGENT)
 
     def _forget_old(self) -> None:
         limit = self._clock.monotonic() - KEPT.total_seconds()

@@ -19,6 +19,9 @@ from pathlib import Path
 
 LOCK = Path(__file__).parent / "assets.lock.json"
 VENDOR = Path(__file__).parent / "static" / "vendor"
+_TESTS = Path(__file__).parents[1] / "tests" / "support"
+TEST_LOCK, TEST_VENDOR = _TESTS / "assets.lock.json", _TESTS / "vendor"
+"""What only tests load into a page; an installed program has neither."""
 
 FETCH_TIMEOUT_SECONDS = 120
 
@@ -120,14 +123,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m web.vendor", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with the lock, fetch nothing")
     options = parser.parse_args(arguments)
-    assets = read_lock()
-    if not options.check:
-        for asset in assets:
-            _fetch(asset, VENDOR)
-    problems = differences(assets)
-    for problem in problems:
-        sys.stderr.write(f"web/static/vendor: {problem}; run `make vendor`\n")
-    return 1 if problems else 0
+    wrong = 0
+    for lock, folder in ((LOCK, VENDOR), (TEST_LOCK, TEST_VENDOR)):
+        if not lock.is_file():
+            continue
+        assets = read_lock(lock)
+        if not options.check:
+            for asset in assets:
+                _fetch(asset, folder)
+        for problem in differences(assets, folder):
+            sys.stderr.write(f"{folder.parent.name}/{folder.name}: {problem}; run `make vendor`\n")
+            wrong = 1
+    return wrong
 
 
 if __name__ == "__main__":

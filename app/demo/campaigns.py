@@ -16,6 +16,7 @@ from callback_campaigns.dial_attempts import DialAttempts, DialRequest
 from callback_campaigns.domain import attempt as steps
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.campaign import Campaign
+from callback_campaigns.domain.early_media import Announcement, HeardBefore
 from callback_campaigns.domain.questionnaire import Answer, NoSuchAnswer, answer_by_key
 from callback_campaigns.domain.refusal import Switch
 from callback_campaigns.domain.talk import TalkEnding
@@ -45,6 +46,19 @@ OUTCOMES = (
     (Outcome.OFF, 6),
     (Outcome.REJECTED, 5),
 )
+SAID: dict[Outcome, tuple[int, HeardBefore]] = {
+    Outcome.BUSY: (
+        17,
+        HeardBefore(
+            announcement=Announcement.BUSY, text="您好，您拨打的用户正在通话中，请稍后再拨。", sure=0.95
+        ),
+    ),
+    Outcome.OFF: (
+        19,
+        HeardBefore(announcement=Announcement.OFF, text="您好，您拨打的电话已关机。", sure=0.85),
+    ),
+}
+"""Why the network ended a call, and what it said."""
 
 
 class _Ground:
@@ -174,7 +188,8 @@ async def _goes(
     if outcome is Outcome.ANSWERED:
         await attempts.move(key, lambda one: steps.answered(one, now=clock.now()))
         await _talk(part, task_id, key, clock, dice)
-    await attempts.move(key, lambda one: steps.ended(one, outcome, now=clock.now()))
+    cause, heard = SAID.get(outcome, (None, None))
+    await attempts.move(key, lambda one: steps.ended(one, outcome, now=clock.now(), cause=cause, heard=heard))
 
 
 async def _talk(part: Callbacks, task_id: str, key: str, clock: StoryClock, dice: random.Random) -> None:

@@ -12,7 +12,9 @@ from speech.model_store import ModelStore
 
 # What a call needs from Asterisk. Modules that only newer ones have, and conveniences, are not here.
 NEEDED_MODULES = (
+    "app_bridgewait",
     "app_chanspy",
+    "app_confbridge",
     "app_audiosocket",
     "app_mixmonitor",
     "app_queue",

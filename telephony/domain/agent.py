@@ -37,6 +37,7 @@ from telephony.domain.agent_steps import (
     LiveLeg,
     OpenWrapUp,
     Pause,
+    PauseTimedOut,
     PublishState,
     QueueGaveUp,
     Rang,
@@ -181,6 +182,9 @@ class Agent:
                 self.pause_reason = reason if self.signed_in else None
             case Unpause():
                 self.pause_reason, self.asleep, self.no_answers = None, False, 0
+            case PauseTimedOut(reason, since):
+                if (self.pause_reason, self.status.since) == (reason, since) and not self.busy:
+                    self.pause_reason, self.no_answers = None, 0
             case TabAsleep():
                 self.asleep = self.signed_in
             case TabAwake():

@@ -30,6 +30,14 @@ class Unpause:
     """The person is back."""
 
 
+@dataclass(frozen=True, slots=True)
+class PauseTimedOut:
+    """The time of a break is over that ends by itself; of no other one than that which began at ``since``."""
+
+    reason: str
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rang:
     """The phone rings: for a queue, or (``queue`` None) for an internal call."""
@@ -128,6 +136,7 @@ AgentEvent = (
     | SignOut
     | Pause
     | Unpause
+    | PauseTimedOut
     | Rang
     | QueueGaveUp
     | Answered

@@ -98,6 +98,7 @@ class Call:
         machine: we called, and a machine answered.
         nobody_there: we called, and had nobody for the person who answered.
         wait: fixed at the first answer or when the waiting ended.
+        handled: it was held or somebody was asked from an agent's page, at least once.
         seq: number of the last time-line row.
         phase_since: since when the present phase runs.
     """
@@ -117,6 +118,7 @@ class Call:
     gave_up_waiting: bool = False
     machine: bool = False
     nobody_there: bool = False
+    handled: bool = False
     agent_number: str | None = None
     menu_path: list[str] = field(default_factory=list)
     language: str = ""
@@ -217,7 +219,9 @@ class Call:
             self._shift(Phase.NONE, now)
             self.state = CallState.ENDED
             return
-        if not self.connected():
+        if any(leg.held for leg in self.live.values()):
+            self._shift(Phase.HOLD, now)
+        elif not self.connected():
             self._shift(Phase.NONE, now)
         elif any(leg.holding for leg in self.live.values()):
             self._shift(Phase.HOLD, now)

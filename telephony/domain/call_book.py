@@ -10,26 +10,29 @@ gets two ``DialEnd``, the second of them ``CANCEL``; and ``HangupRequest`` is se
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
-from telephony.domain.call import MAX_MENU, Call, Direction, EndReason, HangupBy
+from telephony.domain.call import Call, Direction, EndReason, HangupBy
+from telephony.domain.call_ears import CallEars
 from telephony.domain.call_id import attempted_call
-from telephony.domain.call_resync import CallResync, PbxSnapshot, SeenChannel
+from telephony.domain.call_resync import PbxSnapshot, SeenChannel
 from telephony.domain.call_table import CallRules
 from telephony.domain.caller_text import ANONYMOUS, caller_name, caller_number, clean_text
 from telephony.domain.effects import Effect, RingStarted
 from telephony.domain.leg import Leg, LegKind, agent_of_interface
+from telephony.domain.listening import is_ear
 from telephony.domain.outcome import party
 from telephony.domain.signal import ChannelSignal
-from telephony.domain.timeline import STAFF_THERE, TimelineKind
+from telephony.domain.timeline import TimelineKind
 
 _RING = "4"  # a channel that came in, as AST_STATE_RING
 _RINGING = "5"
 _UP = "6"
+WAITING_ROOM = "holding_bridge"
 _SHUTDOWN = "4"  # the "cause" of SoftHangupRequest is a flag of AST_SOFTHANGUP_*
 
 Handler = Callable[[ChannelSignal, datetime], None]
 
 
-class CallBook(CallResync):
+class CallBook(CallEars):
     """The calls of a node; feed it every AMI event in order.
 
     Args:
@@ -61,7 +64,7 @@ class CallBook(CallResync):
             "AgentRingNoAnswer": self._agent_ring_no_answer,
             "AgentConnect": self._agent_connect,
             "UserEvent": self._user_event,
-            "ChanSpyStart": self._chan_spy_start,
+            "ChanSpyStart": self.chan_spy_start,
         }
 
     def handle(self, event: ChannelSignal, *, now: datetime) -> tuple[Effect, ...]:
@@ -155,7 +158,7 @@ class CallBook(CallResync):
     def _newchannel(self, event: ChannelSignal, now: datetime) -> None:
         uniqueid = event.get("uniqueid")
         channel = event.get("channel")
-        if not uniqueid or uniqueid in self._legs:
+        if not uniqueid or uniqueid in self._legs or is_ear(uniqueid):
             return
         endpoint = self.endpoints.read(channel)
         if endpoint.is_machine:
@@ -221,6 +224,8 @@ class CallBook(CallResync):
         call = leg.call
         if leg.dialled and not leg.taken and leg.answered_at is None:
             leg.refused = _number(event.get("cause"))
+        elif leg.is_asked and leg.told not in ("conference", "transferred"):
+            return  # who was asked has answered; the call goes on
         elif not leg.gave_away and call.hangup_by is None:
             call.hangup_by, leg.leaving = party(call, leg), True
 
@@ -264,6 +269,13 @@ class CallBook(CallResync):
             # An Originate: the channel that rings is the first of its call.
             if attempted_call(dest.uniqueid) and dest.is_root:
                 self._placed(dest, now)
+            elif dest.is_asked:
+                dest.dialled = dest.call.handled = True
+                if dest.agent_number is not None:
+                    self.start_ringing(dest, None, now)
+                elif dialled:
+                    # What it shows as its caller is ours.
+                    dest.number = caller_number(clean_text(dialled, 64), default_area=self.rules.default_area)
             elif not dest.call.call_id:
                 dest.dialled = dest.is_root
             return
@@ -295,6 +307,8 @@ class CallBook(CallResync):
         if status == "ANSWER":
             if source is not None and dest.kind is not LegKind.OTHER:
                 self.take(dest, now)
+            elif source is None and dest.is_asked:
+                self.stop_ringing(dest, "", now, reason="answered")
             elif source is None and dest.is_root and dest.call.call_id:
                 self.stop_ringing(dest, "", now, reason="answered")
                 self._originated_answer(dest, now)
@@ -313,13 +327,19 @@ class CallBook(CallResync):
         if leg is None:
             return
         self.leave_bridge(leg)
-        self.meet(leg, event.get("bridgeuniqueid")[:64], now)
+        bridge = event.get("bridgeuniqueid")[:64]
+        if event.get("bridgetechnology") == WAITING_ROOM:
+            self.wait_in(leg, bridge, now)
+        else:
+            self.meet(leg, bridge, now)
 
     def _bridge_leave(self, event: ChannelSignal, now: datetime) -> None:
         leg = self._leg(event, now)
         if leg is None or not leg.bridge:
             return
+        bridge = leg.bridge
         self.leave_bridge(leg)
+        self.left_by(leg, bridge, now)
         leg.call.settle(now)
         self.changed(leg.call)
 
@@ -411,45 +431,12 @@ class CallBook(CallResync):
 
     def _user_event(self, event: ChannelSignal, now: datetime) -> None:
         kind = event.get("userevent")
-        if not kind.startswith("Huifang"):
+        if not kind.startswith("Huifang") or self.take_ear(event, now):
             return
         leg = self._leg(event, now)
         call = self._call(leg, event, now) if leg is not None else self.get(event.get("call"))
-        if call is None:
-            return
-        told = ("node", "key", "label", "said", "understood", "confidence")
-        detail = {key: clean_text(event.get(key), 80) for key in told}
-        if kind == "HuifangMenu":
-            call.in_menu = True
-            if detail["label"] and len(call.menu_path) < MAX_MENU:
-                call.menu_path.append(detail["label"])
-        elif kind == "HuifangLanguage":
-            call.language = _language(event.get("language"))
-            detail = {"node": "language", "label": call.language}
-        elif kind == "HuifangFallback":
-            detail = {"node": "fallback", "key": "", "label": ""}
-        elif kind == "HuifangMachine":
-            call.machine, detail = True, {"node": "machine", "label": clean_text(event.get("cause"), 80)}
-        elif kind == "HuifangNobody":
-            call.nobody_there, detail = True, {"node": "nobody"}
-        elif kind == "HuifangStaff":
-            # One of ours is on the line: from now on the customer is called.
-            detail = {"node": STAFF_THERE}
-        else:
-            return
-        call.settle(now)
-        self.row(call, TimelineKind.MENU, now, leg=leg, detail={k: v for k, v in detail.items() if v})
-
-    def _chan_spy_start(self, event: ChannelSignal, now: datetime) -> None:
-        """A supervisor's ear is no call."""
-        leg = self._legs.get(event.get("spyeruniqueid"))
-        if leg is not None and not leg.call.call_id:
-            self.drop(leg.call)
-
-
-def _language(text: str) -> str:
-    """Return the code of a language, empty for anything else."""
-    return text if text.isascii() and text.isalpha() and len(text) <= 8 else ""
+        if call is not None:
+            self.told(event, leg, call, now)
 
 
 def _number(text: str) -> int | None:

@@ -16,6 +16,14 @@ ATTEMPT = "att-"
 STAFF = "-own"
 """How it ends where one of ours is rung first, on whatever telephone: the customer is called after that."""
 
+ASKED = "ask-"
+"""How the id of a channel begins that was made so that somebody can be asked in a call that goes on."""
+
+
+def was_asked(uniqueid: str) -> bool:
+    """Tell whether a channel was made to ask somebody."""
+    return uniqueid.startswith(ASKED)
+
 
 def attempted_call(uniqueid: str) -> str | None:
     """Return the call id that a dialled channel's own id holds, ``None`` for any other channel."""

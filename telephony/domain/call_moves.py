@@ -86,16 +86,109 @@ class CallMoves(CallTable):
         if len(inside) > 1:
             call = self.promote(call, now)
         before = call.phase
+        self._fetch(call, inside, now)
         call.settle(now)
         if not call.call_id:
             return
-        if call.phase is not Phase.NONE:
-            if before is Phase.NONE:
+        if any(other.held for other in call.live.values()):
+            self._consulting(call, inside, now)
+        elif call.phase is not Phase.NONE:
+            if before is not Phase.TALK:
                 self._talk_again(call)
+            self._handed_over(call, inside, now)
             for other in list(inside.values()):
                 if not other.is_root and not other.gave_away and other.kind is not LegKind.OTHER:
                     self.take(other, now)
         self.changed(call)
+
+    def wait_in(self, leg: Leg, bridge: str, now: datetime) -> None:
+        """A channel waits by itself, with music or without: it hears nobody."""
+        leg.bridge = bridge
+        leg.call.settle(now)
+        self.changed(leg.call)
+
+    # -- what is done by hand from an agent's page ---------------------------------------------------
+
+    def put_on_hold(self, leg: Leg, now: datetime) -> None:
+        """The customer hears music."""
+        call = leg.call
+        if leg.held or not call.call_id:
+            return
+        leg.held = call.handled = True
+        call.settle(now)
+        self.row(call, TimelineKind.HELD, now, leg=leg, agent=self._by(call))
+
+    def sent(self, leg: Leg, kind: str, to: str, now: datetime) -> None:
+        """The customer was sent somewhere else; whoever of ours talked with them gave them away."""
+        call = leg.call
+        leg.held, call.handled = False, True
+        by = self._by(call)
+        for other in call.live.values():
+            if other.agent_number is not None and other is not leg:
+                other.gave_away = True
+        call.hangup_by = None
+        call.settle(now)
+        detail = {"type": "returned" if kind == "back" else "blind", "kind": kind, "to": to}
+        self.row(call, TimelineKind.TRANSFERRED, now, leg=leg, agent=by, detail=detail)
+
+    def _by(self, call: Call) -> str | None:
+        """Return whose call it is."""
+        ours = [leg for leg in call.live.values() if leg.agent_number is not None and leg.answered_at]
+        first = next((leg for leg in ours if not leg.is_asked), ours[0] if ours else None)
+        return first.agent_number if first is not None else call.agent_number
+
+    def _fetch(self, call: Call, inside: dict[str, Leg], now: datetime) -> None:
+        """Who was on hold is with somebody again."""
+        for leg in inside.values():
+            if leg.held and len(inside) > 1:
+                leg.held = False
+                self.row(call, TimelineKind.UNHELD, now, leg=leg, agent=self._by(call))
+
+    def _consulting(self, call: Call, inside: dict[str, Leg], now: datetime) -> None:
+        """Somebody is asked while the customer waits: that is nobody's conversation with the customer."""
+        asked = next((leg for leg in inside.values() if leg.is_asked and not leg.told), None)
+        if asked is not None and len(inside) > 1:
+            asked.told = "consulted"
+            detail = {"with": asked.agent_number or asked.number}
+            self.row(call, TimelineKind.CONSULTED, now, leg=asked, agent=self._by(call), detail=detail)
+
+    def _handed_over(self, call: Call, inside: dict[str, Leg], now: datetime) -> None:
+        """Who was asked talks with the customer: as a third, or from now on instead of who asked."""
+        asked = next((leg for leg in inside.values() if leg.is_asked and leg.told != "transferred"), None)
+        if asked is None or not any(leg is not asked and not leg.is_asked for leg in inside.values()):
+            return
+        to = asked.agent_number or asked.number
+        owner = next(
+            (
+                leg
+                for leg in call.live.values()
+                if leg.agent_number is not None and leg.answered_at and leg is not asked and not leg.gave_away
+            ),
+            None,
+        )
+        if owner is not None and owner.uniqueid in inside:
+            if len(inside) > 2 and asked.told != "conference":
+                asked.told = "conference"
+                row = TimelineKind.CONFERENCE
+                self.row(call, row, now, leg=asked, agent=owner.agent_number, detail={"with": to})
+            return
+        by = owner.agent_number if owner is not None else call.agent_number
+        asked.told = "transferred"
+        if owner is not None:
+            owner.gave_away = True
+        call.hangup_by = None
+        detail = {"type": "attended", "to": to}
+        self.row(call, TimelineKind.TRANSFERRED, now, leg=asked, agent=by, detail=detail)
+
+    def left_by(self, leg: Leg, bridge: str, now: datetime) -> None:
+        """Of three one has gone: the others go on, and it is told whose call it is."""
+        call, inside = leg.call, self._bridges.get(bridge, {})
+        if leg.agent_number is None or len(inside) < 2:
+            return
+        self._handed_over(call, inside, now)
+        if call.agent_number == leg.agent_number:
+            left = next((one.agent_number for one in inside.values() if one.agent_number is not None), None)
+            call.agent_number = left or call.agent_number
 
     @staticmethod
     def _talk_again(call: Call) -> None:
@@ -124,11 +217,13 @@ class CallMoves(CallTable):
         leg.cause = cause
         self.stop_ringing(leg, "", now)
         leg.ended_at = max(now, leg.started_at)
-        leg.holding = False
+        leg.holding = leg.held = False
+        bridge = leg.bridge
         self.leave_bridge(leg)
         self._legs.pop(leg.uniqueid, None)
         call.live.pop(leg.uniqueid, None)
         if call.live:
+            self.left_by(leg, bridge, now)
             if leg.is_root and call.waiting_in is not None:
                 self.leave_queue(call, now)
             call.settle(now)
@@ -136,7 +231,8 @@ class CallMoves(CallTable):
             return
         if not call.call_id:
             root = call.root
-            if root is None or not (root.came_in or attempted_call(root.uniqueid)):
+            trial = call.exten.startswith("*")  # an agent tries their telephone out, and talks with nobody
+            if root is None or trial or not (root.came_in or attempted_call(root.uniqueid)):
                 self.drop(call)
                 return
             call = self.promote(call, now)

@@ -4,18 +4,20 @@ Used where events may be missing: at the beginning of every epoch, after a resta
 now and then to be sure.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telephony.domain.call import Call, EndReason, Phase
 from telephony.domain.call_id import attempted_call
-from telephony.domain.call_moves import CallMoves
+from telephony.domain.call_told import CallTold
 from telephony.domain.caller_text import caller_name, caller_number, clean_text
 from telephony.domain.leg import Leg, LegKind
 from telephony.domain.timeline import TimelineKind
 
 _RINGING = 5
+_WAITS, _MUSIC = "BridgeWait", "customer"  # the application, and the extension of it where a customer waits
 _UP = 6
 
 
@@ -58,7 +60,7 @@ class PbxSnapshot:
     waiting: tuple[SeenWaiting, ...]
 
 
-class CallResync(CallMoves):
+class CallResync(CallTold):
     """The moves that need no events."""
 
     def restore(self, call: Call) -> None:
@@ -121,6 +123,7 @@ class CallResync(CallMoves):
             if leg.linkedid != seen.linkedid:
                 leg.linkedid = seen.linkedid
             touched[id(leg.call)] = leg.call
+        crowd = Counter(seen.bridge for seen in snapshot.channels)
         for seen in snapshot.channels:
             leg = self._legs.get(seen.uniqueid)
             if leg is None:
@@ -131,8 +134,17 @@ class CallResync(CallMoves):
             elif other is not leg.call:
                 touched[id(leg.call)] = self.merge(leg.call, other, now)
             if seen.bridge:
-                self.meet(leg, seen.bridge, now)
+                self._meet_seen(leg, seen, others=crowd[seen.bridge], now=now)
         return list(touched.values())
+
+    def _meet_seen(self, leg: Leg, seen: SeenChannel, *, others: int, now: datetime) -> None:
+        if seen.application == _WAITS and others == 1:
+            # By itself: nobody has fetched it yet, or again.
+            if seen.exten == _MUSIC:
+                self.put_on_hold(leg, now)
+            self.wait_in(leg, seen.bridge, now)
+        else:
+            self.meet(leg, seen.bridge, now)
 
     def _look(self, calls: list[Call], snapshot: PbxSnapshot, now: datetime) -> None:
         """Rings that ended or began unseen."""

@@ -11,6 +11,7 @@ from telephony.domain.call import (
     CallState,
     Direction,
     EndReason,
+    HangupBy,
 )
 from telephony.domain.call_id import attempted_call, derived_call_id, named_call
 from telephony.domain.caller_text import ANONYMOUS, caller_number
@@ -295,6 +296,8 @@ class CallTable:
         if call.ended_at is not None:
             return
         if call.waiting_in is not None:
+            # One agent was rung for them before the others, and there was nobody else in the call.
+            call.gave_up_waiting = call.gave_up_waiting or call.hangup_by is HangupBy.CALLER
             call.waiting_in = None
             call.left_queue_at = call.left_queue_at or now
         if call.answered_at is None and (call.queued_at or call.dialled_at) is not None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from telephony.domain.call_id import rings_staff
+from telephony.domain.call_id import rings_staff, was_asked
 
 if TYPE_CHECKING:
     from telephony.domain.call import Call
@@ -98,6 +98,8 @@ class Leg:
         leaving: its far end has hung up, though the channel is still there.
         gave_away: this party transferred the call, so that its hang-up ends nothing.
         bridge: the bridge it is in now.
+        held: hears music, because the agent put this party on hold from the page.
+        told: of somebody who was asked: how far the time line has told of it.
     """
 
     call: "Call"
@@ -124,6 +126,13 @@ class Leg:
     dial_status: str = ""
     bridge: str = ""
     holding: bool = False
+    held: bool = False
+    told: str = ""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether this party was called because somebody in the call wanted to ask them."""
+        return was_asked(self.uniqueid)
 
     @property
     def is_staff(self) -> bool:

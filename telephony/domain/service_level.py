@@ -73,6 +73,8 @@ class QueueCounts:
         abandoned: all who gave up waiting, the short ones too.
         abandoned_short: gave up within the short-abandon threshold.
         answered_wait: sum of the waits of the answered.
+        handled, handling: calls of agents, and the time they took with wrap-up.
+        busy, ready: agents' time in calls and wrap-up, and in waiting for the next; of all agents only.
     """
 
     offered: int = 0
@@ -82,6 +84,10 @@ class QueueCounts:
     abandoned_in: int = 0
     abandoned_short: int = 0
     answered_wait: timedelta = timedelta(0)
+    handled: int = 0
+    handling: timedelta = timedelta(0)
+    busy: timedelta = timedelta(0)
+    ready: timedelta = timedelta(0)
 
     def changed(self, visit: QueueVisit, thresholds: Thresholds, *, by: int) -> "QueueCounts":
         """Return the counts with ``visit`` counted (``by=1``) or taken out again (``by=-1``)."""
@@ -115,11 +121,41 @@ class QueueCounts:
             abandoned_in=self.abandoned_in + other.abandoned_in,
             abandoned_short=self.abandoned_short + other.abandoned_short,
             answered_wait=self.answered_wait + other.answered_wait,
+            handled=self.handled + other.handled,
+            handling=self.handling + other.handling,
+            busy=self.busy + other.busy,
+            ready=self.ready + other.ready,
+        )
+
+    def negative(self) -> "QueueCounts":
+        """Return what takes these counts out again when it is added."""
+        return QueueCounts(
+            offered=-self.offered,
+            answered=-self.answered,
+            answered_in=-self.answered_in,
+            abandoned=-self.abandoned,
+            abandoned_in=-self.abandoned_in,
+            abandoned_short=-self.abandoned_short,
+            answered_wait=-self.answered_wait,
+            handled=-self.handled,
+            handling=-self.handling,
+            busy=-self.busy,
+            ready=-self.ready,
         )
 
     def average_answer(self) -> timedelta | None:
         """Return the average speed of answer, ``None`` before the first answer."""
         return self.answered_wait / self.answered if self.answered else None
+
+    def average_handling(self) -> timedelta | None:
+        """Return the average handling time, ``None`` before the first call was over."""
+        return self.handling / self.handled if self.handled else None
+
+
+def occupancy(busy: timedelta, ready: timedelta) -> float | None:
+    """Return the share of their working time that agents spent on calls; pauses are no working time."""
+    whole = busy + ready
+    return busy / whole if whole else None
 
 
 def parts(counts: QueueCounts, formula: Formula) -> tuple[int, int]:
@@ -147,61 +183,3 @@ def service_level(counts: QueueCounts, formula: Formula = Formula.NET_OF_SHORT) 
 def day_start(now: datetime, zone: ZoneInfo) -> datetime:
     """Return the midnight with which the site's present day began, aware, in the site's zone."""
     return datetime.combine(now.astimezone(zone).date(), time(0), zone)
-
-
-class DayLedger:
-    """The visits of one day, each counted once however often it is reported.
-
-    A visit belongs to the day in which it began to wait; reported again with another outcome it moves.
-    """
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._start: datetime | None = None
-        self._visits: dict[tuple[str, str], tuple[QueueVisit, Thresholds]] = {}
-        self._counts: dict[str, QueueCounts] = {}
-
-    def roll(self, now: datetime) -> bool:
-        """Begin a new day when midnight has passed; tell whether it has."""
-        start = day_start(now, self._zone)
-        if start == self._start:
-            return False
-        self._start = start
-        self.forget()
-        return True
-
-    def put(self, visit: QueueVisit, thresholds: Thresholds, *, now: datetime) -> bool:
-        """Count ``visit``, replacing what was known of it; tell whether a count moved.
-
-        The first answer stands: a transfer answers the same call again, and its wait is another's.
-        """
-        self.roll(now)
-        if self._start is None or visit.queued_at < self._start:
-            return False
-        key = (visit.call_id, visit.queue)
-        known = self._visits.get(key)
-        if known is not None and (known[0].outcome is QueueOutcome.ANSWERED or known[0] == visit):
-            return False
-        if known is not None and visit.outcome is QueueOutcome.WAITING:
-            return False
-        counts = self._counts.get(visit.queue, QueueCounts())
-        if known is not None:
-            counts = counts.changed(known[0], known[1], by=-1)
-        self._visits[key] = (visit, thresholds)
-        self._counts[visit.queue] = counts.changed(visit, thresholds, by=1)
-        return True
-
-    def forget(self) -> None:
-        """Count from nothing again."""
-        self._visits.clear()
-        self._counts.clear()
-
-    def visit(self, call_id: str, queue: str) -> QueueVisit | None:
-        """Return what is known of a visit of today."""
-        found = self._visits.get((call_id, queue))
-        return found[0] if found is not None else None
-
-    def counts(self, queue: str, *, now: datetime) -> QueueCounts:
-        """Return today's counts of ``queue``."""
-        self.roll(now)
-        return self._counts.get(queue, QueueCounts())

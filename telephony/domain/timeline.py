@@ -21,6 +21,11 @@ class TimelineKind(StrEnum):
     LEFT_QUEUE = "left_queue"
     ENDED = "ended"
     GAP = "gap"
+    SUPERVISED = "supervised"
+    """A supervisor listens, whispers, barges in, or has left again; ``mode`` says which."""
+    CONSULTED = "consulted"
+    CONFERENCE = "conference"
+    ROUTED = "routed"
 
 
 STAFF_THERE = "staff"

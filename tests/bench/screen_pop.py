@@ -162,7 +162,7 @@ class Stage:
     unsaved: int = 0
 
 
-async def fill(database: Database) -> list[str]:
+async def fill(database: Database, count: int = AGENTS) -> list[str]:
     """Write the demo company and the bench's agents with their users; return the agents' numbers."""
     clock = SystemClock()
     await upgrade(database)
@@ -171,7 +171,7 @@ async def fill(database: Database) -> list[str]:
     await seed_company(database, now=clock.now())
     accounts = build_accounts(database, clock, passwords=Passwords(time_cost=1, memory_kib=8))
     agents = []
-    for index in range(AGENTS):
+    for index in range(count):
         number = f"{2001 + index}"
         agent_id = await roster.put_agent(number=number, name=f"坐席{number}", sip_password="phone" + number)
         await roster.set_memberships(agent_id, {"service": 0})

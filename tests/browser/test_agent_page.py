@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Page, expect
@@ -9,7 +10,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import on_duty, sign_in
 from tests.support.chromium import DESKTOP, TELEPHONE, Watched
 from tests.support.waiting import eventually
-from tests.support.web_stage import Stage
+from tests.support.web_stage import PASSWORD, Stage
 
 pytestmark = pytest.mark.browser
 
@@ -122,6 +123,23 @@ async def test_an_unknown_caller_is_a_form_and_nothing_typed_is_lost(stage: Stag
     await expect(page.locator("#notes")).to_have_value("来电人：钱多多女士\n想了解报价，周末可来店")
 
 
+async def test_a_session_that_has_ended_loses_nothing_typed(stage: Stage, watched: Watched) -> None:
+    page = watched.page
+    await on_duty(page, stage)
+    call = await stage.ring(WANG)
+    await stage.answer(call)
+    await state_is(page, "on_call")
+    await page.context.clear_cookies()
+    await page.fill("#notes", "水管今晚还在漏")
+    await expect(page.locator(".ended")).to_contain_text("您写下的内容都还在")
+    await page.fill("#login", "agent")
+    await page.fill("#password", PASSWORD)
+    await page.click("form.card button")
+    await page.wait_for_url("**/agent")
+    await expect(page.locator("#notes")).to_have_value("水管今晚还在漏")
+    watched.expect("401")
+
+
 async def test_a_wrap_up_that_ran_out_can_be_written_later(stage: Stage, page: Page) -> None:
     await on_duty(page, stage)
     agent_id = stage.agents[stage.agent_number]
@@ -137,12 +155,23 @@ async def test_a_wrap_up_that_ran_out_can_be_written_later(stage: Stage, page: P
     await page.click("#unfinished button")
     await expect(page.locator("#notes")).to_have_value("客户很急")
     await page.keyboard.press("Escape")
+    await expect(page.locator("#follow-up")).to_be_hidden()
     await page.keyboard.press("7")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#toast")).to_contain_text("约定回电的时间")
+    when = f"{stage.clock.now().astimezone(ZoneInfo('Asia/Shanghai')) + timedelta(days=1):%Y-%m-%dT%H:%M}"
+    await page.fill("#follow-up", when)
+    await page.reload()
+    await page.click("#unfinished button")
+    await expect(page.locator("#follow-up")).to_have_value(when)
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("#unfinished-card")).to_be_hidden()
     saved = await stage.desk.wrap_up(agent_id, call)
     assert saved is not None
-    assert (saved.disposition, saved.notes) == ("call_back", "客户很急")
+    assert (saved.disposition, saved.notes) == (
+        "call_back",
+        f"约定回电：{when.replace('T', ' ')}\n客户很急",
+    )
 
 
 HOSTILE_NAMES = (

@@ -259,7 +259,7 @@ async def test_asterisk_restarts_and_the_agent_is_a_member_again(
             await line.pbx.server.start()
             await expect(page.locator("#banner")).to_be_empty()
         await state_is(page, "wrap_up")  # Asterisk took the call with it
-        await page.locator("[value=call_back]").check()
+        await page.locator("[value=answered_enquiry]").check()
         await page.keyboard.press("Control+Enter")
         await state_is(page, "available")
         await eventually(lambda: standing(line, "1001"), timeout=10, what="a member again")

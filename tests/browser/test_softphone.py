@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
+import json
 import math
 import os
 from array import array
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from app.sipp.phone import PhoneCall
 from telephony.audio import FRAME_SAMPLES, RATE, write_wav
 from telephony.domain.agent_state import AgentState
+from telephony.history import CallHistory
 from telephony.roster import Roster
 from tests.support.centre import LOGINS, PASSWORD, RunningCentre, running_centre
 from tests.support.chromium import DESKTOP, Watched, chromium, visitor
@@ -49,7 +52,37 @@ WATCH = """(() => {
   window.WebSocket = class extends Socket {
     constructor(...given) { super(...given); window.__sockets.push(this); }
   };
+  window.__notes = [];
+  window.Notification = class {
+    static permission = "default";
+    static async requestPermission() { this.permission = "granted"; return this.permission; }
+    constructor(title) { this.title = title; this.open = true; window.__notes.push(this); }
+    close() { this.open = false; }
+  };
+  Object.defineProperty(document, "visibilityState", { get: () => window.__hidden ? "hidden" : "visible" });
 })()"""
+LOUDEST = """async () => {
+  const [receiver] = window.__connections.at(-1).getReceivers();
+  window.__ear ||= new AudioContext();
+  const heard = window.__ear.createAnalyser();
+  heard.fftSize = 4096;
+  window.__ear.createMediaStreamSource(new MediaStream([receiver.track])).connect(heard);
+  await new Promise((done) => setTimeout(done, 200));
+  const bins = new Float32Array(heard.frequencyBinCount);
+  heard.getFloatFrequencyData(bins);
+  return bins.indexOf(Math.max(...bins)) * window.__ear.sampleRate / heard.fftSize;
+}"""
+UNPLUG = """() => {
+  window.__plugged = navigator.mediaDevices.getUserMedia;
+  navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("gone", "NotFoundError"); };
+  const { track } = window.__connections.at(-1).getSenders().find((one) => one.track);
+  track.stop();
+  track.dispatchEvent(new Event("ended"));
+}"""
+PLUG_IN = """() => {
+  navigator.mediaDevices.getUserMedia = window.__plugged;
+  navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+}"""
 
 
 def tone(hertz: int, seconds: float) -> "array[int]":
@@ -161,6 +194,8 @@ async def test_a_whole_call_in_the_page(line: RunningCentre, speaking: Browser) 
         await asyncio.sleep(2)
         assert await energy(page) > before + 0.001
 
+        await expect(page.locator("#phone-quality")).to_have_text("线路好")
+
         # muted: the customer hears nothing of the agent, and again afterwards
         await page.keyboard.press("m")
         await hears(caller, "silence", agent=False)
@@ -169,9 +204,11 @@ async def test_a_whole_call_in_the_page(line: RunningCentre, speaking: Browser) 
 
         # held: music, which is no tone of ours
         await page.keyboard.press("h")
-        await expect(page.locator("#phone-state")).to_have_text("保持中，客户在听音乐")
+        hold = page.locator("#hand-hold")
+        await expect(hold).to_have_attribute("aria-pressed", "true")
         await hears(caller, "music", agent=False)
         await page.keyboard.press("h")
+        await expect(hold).to_have_attribute("aria-pressed", "false")
         await hears(caller, "back again", agent=True)
 
         # the way to the PBX is cut: the call goes on, and is still led by both sides
@@ -182,6 +219,97 @@ async def test_a_whole_call_in_the_page(line: RunningCentre, speaking: Browser) 
         await caller.hang_up()
         await expect(phone).to_have_attribute("data-call", "none")
         await expect(page.locator("#state")).to_have_attribute("data-state", "wrap_up")
+        await eventually(lambda: measured(line), timeout=10, interval=0.2, what="how the line was is kept")
+
+
+async def measured(line: RunningCentre) -> bool:
+    history = CallHistory(line.database)
+    (newest,) = (await history.page(limit=1)).items
+    lines = (await history.get(newest.call_id)).quality
+    return bool(lines) and lines[0].agent == NUMBER and lines[0].seconds > 0
+
+
+async def test_a_bad_day(line: RunningCentre, speaking: Browser) -> None:
+    async with at_the_desk(line, speaking) as watched:
+        page, phone = watched.page, watched.page.locator("#phone")
+        async with customer(line.pbx, number="13800138001") as caller:
+            # the page lies behind another one: the desktop tells of the call, until it is answered
+            await page.evaluate("window.__hidden = true")
+            await choose(caller, "1")
+            await expect(phone).to_have_attribute("data-call", "ringing")
+            assert await page.evaluate("window.__notes.map((one) => one.title)") == ["有来电"]
+            await page.evaluate("window.__notes[0].onclick(); window.__hidden = false")
+            await page.keyboard.press("a")
+            await expect(phone).to_have_attribute("data-call", "talking")
+            assert not await page.evaluate("window.__notes[0].open")
+            await hears(caller, "the agent's tone", agent=True)
+
+            # the headset is pulled out, and put in again
+            await page.evaluate(UNPLUG)
+            await expect(page.locator("#phone-state")).to_contain_text("话筒断开了")
+            await hears(caller, "silence", agent=False)
+            await page.evaluate(PLUG_IN)
+            await expect(page.locator("#phone-state")).to_have_text("通话中")
+            await hears(caller, "the tone again", agent=True)
+
+            # another window does not take the call away
+            async with visitor(speaking, permissions=["microphone"]) as second:
+                await sign_in(second.page, line, LOGINS[NUMBER])
+                await expect(second.page.locator("#phone")).to_have_attribute("data-status", "connecting")
+                await hears(caller, "the tone still", agent=True)
+                second.expect("WebSocket")
+                second.expect("409")
+            await caller.hang_up()
+        await expect(phone).to_have_attribute("data-call", "none")
+
+        # Asterisk starts anew: the telephone comes back by itself
+        await line.pbx.restart()
+        await expect(phone).to_have_attribute("data-status", "ready")
+        watched.expect("WebSocket")
+
+
+async def test_an_agent_hears_themselves(
+    line: RunningCentre, speaking: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.try_phone.LIMIT", timedelta(seconds=2))
+    history = CallHistory(line.database)
+    before = (await history.page(limit=1)).items
+    async with at_the_desk(line, speaking) as watched:
+        page, told = watched.page, watched.page.locator("#phone-try-state")
+        await page.click("#phone-settings-open")
+        await page.click("#phone-try")
+        await expect(told).to_contain_text("滴声后说一句话")
+        assert await page.get_attribute("#state", "data-state") == "available"
+        await shot(page, "trial")
+
+        async def own_voice() -> bool:
+            return abs(float(await page.evaluate(LOUDEST)) - AGENT_HZ) < 40
+
+        await eventually(own_voice, timeout=20, interval=0.1, what="what was said comes back")
+        await expect(told).to_contain_text("听得清楚")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#state")).to_have_attribute("data-state", "available")
+    assert (await history.page(limit=1)).items == before
+    assert list((line.settings.data_dir / "phone-trials").iterdir()) == []
+
+
+async def test_a_password_that_ran_out_is_asked_for_anew(line: RunningCentre, speaking: Browser) -> None:
+    asked = 0
+
+    async def stale_at_first(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        answer = await route.fetch()
+        found = await answer.json()
+        if asked == 1:
+            found["password"] = "of-last-night"
+        await route.fulfill(response=answer, body=json.dumps(found))
+
+    async with visitor(speaking, permissions=["microphone"]) as watched:
+        await watched.page.route("**/agent/phone", stale_at_first)
+        await sign_in(watched.page, line, LOGINS[NUMBER])
+        await expect(watched.page.locator("#phone")).to_have_attribute("data-status", "ready")
+        assert asked == 2
 
 
 async def test_two_windows_are_a_whole_call(line: RunningCentre, speaking: Browser) -> None:
@@ -216,11 +344,23 @@ async def test_the_newest_window_has_the_telephone(line: RunningCentre, speaking
         await sign_in(second.page, line, LOGINS[NUMBER])
         await expect(second.page.locator("#phone")).to_have_attribute("data-status", "ready")
         await expect(first.page.locator("#phone")).to_have_attribute("data-status", "elsewhere")
+        # a page that is loaded again needs next to nothing anew
+        assert await transferred(second.page) < 300_000
+        await second.page.reload()
+        await expect(second.page.locator("#phone")).to_have_attribute("data-status", "ready")
+        assert await transferred(second.page) < 30_000
         # and one who would rather use the telephone on the desk does
         await second.page.click("#phone-choice")
         await expect(second.page.locator("#phone")).to_have_count(0)
         await second.page.click("#phone-choice")
         await expect(second.page.locator("#phone")).to_have_attribute("data-status", "ready")
+
+
+async def transferred(page: Page) -> int:
+    """How many bytes a page took over the network."""
+    return int(
+        await page.evaluate("performance.getEntries().reduce((sum, one) => sum + (one.transferSize || 0), 0)")
+    )
 
 
 async def test_a_microphone_that_is_refused_is_told(line: RunningCentre, browser: Browser) -> None:

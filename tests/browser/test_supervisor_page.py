@@ -21,6 +21,8 @@ def fill_board(stage: Stage) -> None:
     numbers = sorted(stage.agents)
     stage.board.add_agent("a", numbers[0], "周晓梅", "on_call", seconds=75, call_id=CALL)
     stage.board.add_agent("b", numbers[1], "<b>吴</b>", "paused", reason="lunch", device="UNAVAILABLE")
+    stage.board.add_half_hour(0, 20, 18)
+    stage.board.add_half_hour(0.5, 10, 9)
     stage.board.add_call(CALL, "+8613800138001", "talking", queue="complaint", agent=numbers[0], seconds=75)
 
 
@@ -32,7 +34,14 @@ async def test_the_board_is_live_and_each_figure_has_its_age(stage: Stage, page:
     await expect(queues.first.locator("td").nth(0)).to_have_text("投诉热线")
     await expect(queues.first.locator("td").nth(1)).to_have_text("2")
     await expect(queues.first.locator("td").nth(4)).to_have_text("81%")
-    await expect(queues.first.locator("td").nth(6)).to_have_text("3")
+    cells = await queues.first.locator("td").all_inner_texts()
+    assert cells[4:12] == ["81%", "33", "30", "3", "1", "0:14", "4:05", "71%"]
+    await expect(page.locator("#whole td").nth(0)).to_have_text("全部")
+    await expect(page.locator("#whole td").nth(1)).to_have_text("2")
+    await expect(page.locator("#handling-age")).to_contain_text("更新于")
+    await expect(page.locator("#trend canvas")).to_be_visible()
+    await expect(page.locator("#trend .visually-hidden tbody tr")).to_have_count(2)
+    await expect(page.locator("#trend .visually-hidden tbody tr").first).to_have_text("00:002018280%")
     await expect(page.locator("#formula")).to_contain_text("20 秒内接通 ÷（接通 + 放弃 − 短放弃）")
     await expect(page.locator("#t-longest")).to_have_class("value clock late")
     before = await page.locator("#t-longest").inner_text()

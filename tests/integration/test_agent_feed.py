@@ -136,7 +136,7 @@ async def test_a_call_from_the_queue(sqlite: Database) -> None:
         here.agent_event("AgentConnect")
         await here.becomes(AgentState.ON_CALL)
         await eventually(lambda: here.member() == (True, "wrap-up"))
-        here.agent_event("AgentComplete")
+        here.pbx.event("Hangup", {"Channel": "PJSIP/1001-00000001", "Uniqueid": "1.1", "Cause": "16"})
         await here.becomes(AgentState.WRAP_UP)
         assert here.member() == (True, "wrap-up")
         assert len(here.pbx.seen("QueuePause")) == 1

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.runtime.redis_server import RedisServer
 from kernel.bus import Bus, Lagged
@@ -20,11 +21,11 @@ from kernel.supervise import end_tasks
 from telephony.agent_events import BoardChanged
 from telephony.board import Board, BoardConfig, BoardReader
 from telephony.board_views import QueueView, board_key, decode_board, encode_board
-from telephony.domain.agent_steps import LegUp
+from telephony.domain.agent_steps import Answered, LegEnded, LegUp
 from telephony.domain.call import Call, CallState, Direction
 from telephony.domain.service_level import Formula
-from telephony.events import CallAnswered, CallEnded, CallMerged, CallProgressed, LinkStateChanged
-from telephony.tables import CallRow
+from telephony.events import CallMerged, CallProgressed, LinkStateChanged
+from telephony.tables import CallEventRow, CallRow
 from tests.support.agents import Centre, centre
 from tests.support.waiting import eventually
 
@@ -52,9 +53,10 @@ class Here:
         (found,) = [queue for queue in self.board.snapshot().queues if queue.name == name]
         return found
 
-    def take(self, *events: Event) -> None:
-        for event in events:
-            self.board.take(event)
+    def take(self, *told: Event | tuple[Event, ...]) -> None:
+        for events in told:
+            for event in events if isinstance(events, tuple) else (events,):
+                self.board.take(event)
 
 
 def make(
@@ -110,47 +112,53 @@ def waiting_call(clock: FakeClock, *, queue: str = "repair", ago: float = 0) -> 
     )
 
 
-def queued(call_id: str, at: datetime, queue: str = "repair") -> CallProgressed:
+def progressed(
+    call_id: str,
+    seq: int,
+    at: datetime,
+    kind: str,
+    queue: str | None = None,
+    detail: tuple[tuple[str, str], ...] = (),
+) -> CallProgressed:
     return CallProgressed(
-        at=at, call_id=call_id, node="pbx1", seq=1, kind="queued", state="queued", queue=queue
+        at=at, call_id=call_id, node="pbx1", seq=seq, kind=kind, state="queued", queue=queue, detail=detail
     )
 
 
-def answered(call_id: str, at: datetime, wait: float, queue: str = "repair") -> CallAnswered:
-    return CallAnswered(
-        at=at,
-        call_id=call_id,
-        node="pbx1",
-        queue=queue,
-        agent_number="1001",
-        agent_id=None,
-        answered_at=at,
-        wait_seconds=wait,
-    )
+def queued(call_id: str, at: datetime, queue: str = "repair") -> CallProgressed:
+    return progressed(call_id, 1, at, "queued", queue)
 
 
-def ended(call_id: str, at: datetime, wait: float, result: str, queue: str | None = "repair") -> CallEnded:
-    queued_at = at - timedelta(seconds=wait)
-    return CallEnded(
-        at=at,
-        call_id=call_id,
-        node="pbx1",
-        direction="in",
-        result=result,
-        queue=queue,
-        agent_id=None,
-        agent_number=None,
-        from_number="+8613800138000",
-        to_number="01065558800",
-        menu_path=(),
-        started_at=queued_at,
-        queued_at=queued_at if queue else None,
-        answered_at=None,
-        ended_at=at,
-        wait_seconds=wait,
-        talk_seconds=0.0,
-        hangup_by="caller",
-    )
+def answered(call_id: str, at: datetime, wait: float, queue: str = "repair") -> tuple[Event, ...]:
+    came = queued(call_id, at - timedelta(seconds=wait), queue)
+    return came, progressed(call_id, 2, at, "answered", queue)
+
+
+def ended(
+    call_id: str, at: datetime, wait: float, result: str, queue: str | None = "repair"
+) -> tuple[Event, ...]:
+    detail = (("result", result), ("reason", "hangup"), ("by", "caller"))
+    over = progressed(call_id, 3, at, "ended", detail=detail)
+    if queue is None or result == "ANSWERED":
+        return (over,)
+    return queued(call_id, at - timedelta(seconds=wait), queue), over
+
+
+def events_of(call: CallRow) -> list[CallEventRow]:
+    """The rows of its time line that its columns stand for."""
+    made: list[tuple[str, datetime, dict[str, str]]] = []
+    if call.queued_at is not None:
+        made.append(("queued", call.queued_at, {}))
+    if call.answered_at is not None and call.queued_at is not None:
+        made.append(("answered", call.answered_at, {}))
+    if call.result is not None and call.queued_at is not None:
+        at = call.queued_at + timedelta(milliseconds=call.wait_ms or 0)
+        reason = "merged" if call.merged_into else "hangup"
+        made.append(("ended", call.answered_at or at, {"result": call.result, "reason": reason}))
+    return [
+        CallEventRow(call_id=call.call_id, seq=seq, at=at, kind=kind, queue=call.queue, detail=detail)
+        for seq, (kind, at, detail) in enumerate(made, 1)
+    ]
 
 
 def row(at: datetime, *, queue: str | None = "repair", wait: float = 3, **changes: object) -> CallRow:
@@ -176,6 +184,12 @@ def row(at: datetime, *, queue: str | None = "repair", wait: float = 3, **change
         "told": True,
     }
     return CallRow(**(values | changes))
+
+
+async def store(session: AsyncSession, *calls: CallRow) -> None:
+    session.add_all(calls)
+    await session.flush()
+    session.add_all(event for call in calls for event in events_of(call))
 
 
 async def test_an_empty_centre_has_no_figures_and_no_zeroes_in_their_place(here: Here) -> None:
@@ -261,38 +275,66 @@ async def test_after_our_restart_today_is_read_from_the_calls(database: Database
     base = await centre(database, clock)
     now, midnight = clock.now(), datetime(2026, 3, 1, 16, 0, tzinfo=UTC)
     async with database.transaction() as session:
-        session.add_all(
-            [
-                row(now - 60 * SECOND, wait=3),
-                row(now - 60 * SECOND, wait=33),
-                row(now - 60 * SECOND, wait=4, result="ABANDONED_SHORT", answered_at=None),
-                row(now - 60 * SECOND, wait=40, result="ABANDONED_QUEUE", answered_at=None),
-                row(now - 60 * SECOND, wait=40, result="NO_ANSWER", answered_at=None),
-                row(now, result=None, ended_at=None, state="queued", answered_at=None),
-                row(now, queue=None),
-                row(midnight - SECOND),
-                row(midnight, queue="service"),
-                row(now, merged_into=new_ulid()),
-            ]
-        )
+        calls = [
+            row(now - 60 * SECOND, wait=3),
+            row(now - 60 * SECOND, wait=33),
+            row(now - 60 * SECOND, wait=4, result="ABANDONED_SHORT", answered_at=None),
+            row(now - 60 * SECOND, wait=40, result="ABANDONED_QUEUE", answered_at=None),
+            row(now - 60 * SECOND, wait=40, result="NO_ANSWER", answered_at=None),
+            row(now, result=None, ended_at=None, state="queued", answered_at=None),
+            row(now, queue=None),
+            row(midnight - SECOND),
+            row(midnight, queue="service"),
+            row(now, merged_into=new_ulid()),
+        ]
+        await store(session, *calls)
     here = make(base, clock)
     await here.board.load()
     queue = here.queue()
     assert (queue.offered, queue.answered, queue.abandoned, queue.short_abandoned) == (6, 2, 2, 1)
     assert (queue.within, queue.counted, queue.asa_seconds) == (1, 3, 18.0)
     assert here.queue("service").answered == 1
-    assert here.board.snapshot().total.offered == 7
+    view = here.board.snapshot()
+    assert view.total.offered == 7
+    assert [(point.at, point.offered) for point in view.trend] == [
+        (midnight, 1),
+        (now - timedelta(minutes=30), 5),
+        (now, 1),
+    ]
+    assert view.day_from == midnight
 
 
 async def test_what_is_read_and_told_is_counted_once(here: Here) -> None:
     stored = row(here.clock.now(), wait=3)
     async with here.base.database.transaction() as session:
-        session.add(stored)
+        await store(session, stored)
     here.take(ended(stored.call_id, here.clock.now(), 3, "ANSWERED"))
     here.board.take(Lagged(9))
     await here.board.load()
     here.take(ended(stored.call_id, here.clock.now(), 3, "ANSWERED"))
-    assert here.queue().offered == 1
+    assert (here.queue().offered, here.queue().answered) == (1, 1)
+
+
+async def test_handling_time_and_occupancy_are_read_from_the_agents_log(here: Here) -> None:
+    jing, call_id = here.base.jing, new_ulid()
+    async with running(here.board):
+        await here.base.desk.sign_in(jing)
+        here.clock.advance(timedelta(minutes=1))
+        await here.base.pbx(
+            Answered(leg="pbx1/1", call_id=call_id, queue="repair", wrap_up=timedelta(minutes=1))
+        )
+        await eventually(lambda: here.board.snapshot().agents[0].state == "on_call")
+        here.clock.advance(timedelta(minutes=3))
+        await here.board.day.look()
+        assert here.board.snapshot().total.occupancy == pytest.approx(3 / 4)
+        assert here.queue().occupancy == pytest.approx(3 / 4)
+        assert here.queue("complaint").occupancy is None
+        assert here.queue().aht_seconds is None
+        await here.base.pbx(LegEnded(leg="pbx1/1"))
+        await eventually(lambda: here.board.snapshot().agents[0].state != "on_call")
+        await here.board.day.look()
+    assert (here.queue().handled, here.queue().aht_seconds) == (1, 180.0)
+    assert here.board.snapshot().handling_as_of == here.clock.now()
 
 
 async def test_midnight_begins_a_new_day(here: Here) -> None:

@@ -6,13 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from callback_campaigns.dial_attempts import to_attempt
+from callback_campaigns.domain.early_media import Announcement, HeardBefore
 from callback_campaigns.domain.questionnaire import Answer
 from callback_campaigns.domain.talk import TalkEnding
 from callback_campaigns.domain.task import Effect, Moved, TaskStatus
 from callback_campaigns.domain.terms import Channel, Outcome, Verdict
 from callback_campaigns.forms import Forms
 from callback_campaigns.talk_tables import CallbackFormRow
-from callback_campaigns.task_tables import CallbackTaskRow
+from callback_campaigns.task_tables import CallbackTaskRow, DialAttemptRow
 from crm.people_tables import DoNotCallRow
 from crm.tables import Contact, CustomerPhone, Project
 from crm.ticket_tables import TicketRow
@@ -238,6 +240,18 @@ async def test_a_number_that_does_not_exist_is_told_where_attempts_move(done: Fo
     await done.follow()
     assert await done.notices() == ["callback.number"]
     assert (await done.centre.task()).status is TaskStatus.BAD_NUMBER
+
+
+@pytest.mark.parametrize("said", [Announcement.EMPTY, Announcement.SUSPENDED], ids=lambda said: said.value)
+async def test_a_number_is_marked_by_what_the_network_said_of_it(done: Followed, said: Announcement) -> None:
+    attempt = await done.centre.dial(answer=False)
+    heard = HeardBefore(announcement=said, text="您拨打的电话……", sure=0.95)
+    await done.centre.hang_up(attempt, Outcome.EMPTY, heard)
+    async with done.centre.callbacks.database.session() as session:
+        phone = (await session.scalars(select(CustomerPhone))).one()
+        row = (await session.scalars(select(DialAttemptRow))).one()
+    assert phone.bad_reason == {"empty": "empty", "suspended": "out_of_service"}[said.value]
+    assert to_attempt(row).heard == heard
 
 
 async def test_the_record_shows_each_talk_with_what_it_came_to(done: Followed) -> None:

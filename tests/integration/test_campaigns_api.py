@@ -130,6 +130,10 @@ async def test_figures_refusals_and_attempts(stage: WebStage, clock: FakeClock) 
                 began_at=now,
                 since=now,
                 ended_at=now,
+                cause=17,
+                heard="正在通话中<b>",
+                heard_as="busy",
+                heard_sure=0.95,
             )
         )
     status, counts = await ask(stage, "supervisor", "GET", f"/campaigns/{key}/counts")
@@ -145,10 +149,13 @@ async def test_figures_refusals_and_attempts(stage: WebStage, clock: FakeClock) 
     _, attempts = await ask(stage, "supervisor", "GET", f"/dial-attempts?campaign_id={key}&outcome=busy")
     (one,) = attempts["items"]
     assert (one["number"], one["campaign"]) == ("138****8001", "竣工客户回访")
+    assert one["heard"] == {"announcement": "busy", "text": "正在通话中<b>", "sure": 0.95}
+    assert one["cause"] == 17
     assert (await ask(stage, "supervisor", "GET", "/dial-attempts?outcome=nonsense"))[0] == 400
     status, file = await ask(stage, "admin", "GET", f"/dial-attempts.csv?campaign_id={key}")
     assert status == 200
     assert "138****8001" in file.decode("utf-8-sig")
+    assert "17,正在通话中<b>,busy,0.95" in file.decode("utf-8-sig")
     status, book = await ask(stage, "admin", "GET", f"/campaigns/{key}/results.xlsx")
     assert (status, book[:2]) == (200, b"PK")
     _, listed = await ask(stage, "supervisor", "GET", "/campaigns?state=draft&kind=JG")

@@ -117,7 +117,41 @@ async def test_a_busy_recogniser_or_a_missing_model_is_waited_for(
         assert (await shop.job(clip_id)).reason == trouble.code
         shop.clock.advance(timedelta(seconds=wait))
     await shop.texts.run_once()
-    assert len(shop.kept) == 1
+    assert [text.state for text in shop.kept] == [ClipState.LATER, ClipState.DONE]
+
+
+async def test_the_number_of_a_card_is_neither_in_the_text_nor_in_the_sound(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    shop = Shop(sqlite, tmp_path, "退款退到卡号6222021234567890128")
+    await shop.want("t/KG1.wav")
+    path = tmp_path / "t/KG1.wav"
+    before = path.read_bytes()
+    assert any(before[44:])
+    await shop.texts.run_once()
+    (text,) = shop.kept
+    assert (text.text, "6222" in text.raw) == ("退款退到卡号〔银行卡号已隐藏〕", False)
+    after = path.read_bytes()
+    assert len(after) == len(before)
+    assert not any(after[44:]), "all that was said is silent, since its words have no times"
+
+
+async def test_a_recording_that_cannot_be_made_silent_is_tried_again(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(sqlite, tmp_path, "退款退到卡号6222021234567890128")
+    clip_id = await shop.want("t/KG1.wav")
+
+    def full(path: Path, cuts: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("speech.clips.silence_clip", full)
+        await shop.texts.run_once()
+    assert (shop.kept, (await shop.job(clip_id)).reason) == ([], "unavailable")
+    shop.clock.advance(timedelta(minutes=1))
+    await shop.texts.run_once()
+    assert [text.state for text in shop.kept] == [ClipState.DONE]
 
 
 async def test_a_recording_that_is_gone_or_damaged_fails_and_says_so(shop: Shop) -> None:

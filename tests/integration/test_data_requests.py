@@ -200,5 +200,10 @@ async def test_the_manager_holds_a_case_and_lets_it_go_on_a_page(office: OfficeS
     assert (status, "已经保留了" in page, "再来一次" in page) == (409, True, True)
     status, page = await get(office, "manager", path)
     assert ("法院来函" in page, f'action="{path}/release"' in page) == (True, True)
+    who = f"/customers/{(await office.crm.cases.get(office.who('manager'), case_id)).customer_id}"
+    wish = {"who": who, "kind": "delete", "evidence": PROOF}
+    assert (await post(office, "manager", "/data-requests", wish))[0] == 303
+    status, page = await get(office, "manager", "/data-requests")
+    assert ("依法保全" in page, "法院来函" in page) == (True, True), "why nothing would be deleted"
     assert (await post(office, "manager", f"{path}/release", {"reason": "官司结束"}))[0] == 303
     assert "官司结束" in (await get(office, "manager", path))[1]

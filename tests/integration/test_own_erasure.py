@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from app.models import MODULES
 from callback_campaigns.retention import CallbackCalls
@@ -19,6 +19,7 @@ from kernel.clock import FakeClock
 from kernel.db import Base, Database
 from kernel.ids import new_ulid
 from telephony.retention import CallShelf
+from tests.support import traces
 from tests.support.people import MANAGER, Desk, make_desk
 from web.pages import own_copy_words
 from web.personal_places import PERSONAL
@@ -68,13 +69,7 @@ def requests(desk: Desk, retention: Retention, clock: FakeClock) -> DataRequests
 
 async def put(desk: Desk, table: str, **values: Any) -> None:
     """Write a row down; whatever else it must have is of no interest."""
-    mapped = Base.metadata.tables[table]
-    for column in mapped.columns:
-        given = column.name in values or column.nullable or column.default is not None
-        if not given and column.server_default is None:
-            values[column.name] = PLAIN.get(type(column.type).__name__, "x")
-    async with desk.office.database.transaction() as session:
-        await session.execute(insert(mapped).values(**values))
+    await traces.put(desk.office.database, table, PLAIN, **values)
 
 
 async def talk(desk: Desk, owner: str, folder: Path, ended: datetime, project: str | None = None) -> Path:
@@ -121,6 +116,7 @@ async def talk(desk: Desk, owner: str, folder: Path, ended: datetime, project: s
         task_id=task,
         customer_id=owner,
         number=f"+86{NUMBER}",
+        heard=WORDS,
         state="ended",
         ended_at=ended,
         channel_id=voice,

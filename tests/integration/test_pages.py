@@ -6,15 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
 from crm import timeline
+from crm.service import CallbackRequests
 from kernel.audit import AuditRow
 from kernel.clock import SystemClock
 from tests.support.fake_telephony import ringing_call
+from tests.support.people import MANAGER
 from tests.support.web_stage import PASSWORD, Stage, web_stage
 from web.auth import SESSION_COOKIE
 
@@ -291,7 +294,9 @@ async def test_what_the_page_sends_is_checked(stage: Stage, visitor: Visitor) ->
     assert await send("PUT", f"/agent/drafts/{CALL}", b'{"notes":"x"}') == 404
     assert await send("PUT", f"/agent/drafts/{CALL}", b'{"notes":"' + b"x" * 1501 + b'"}') == 400
     assert await send("POST", f"/agent/wrap-ups/{CALL}", b'{"notes":"x"}') == 400
-    assert await send("POST", f"/agent/wrap-ups/{CALL}", b'{"disposition":"call_back"}') == 404
+    assert await send("POST", f"/agent/wrap-ups/{CALL}", b'{"disposition":"call_back"}') == 400
+    assert await send("POST", f"/agent/wrap-ups/{CALL}", b'{"disposition":"nuisance"}') == 404
+    assert await send("PUT", f"/agent/drafts/{CALL}", b'{"follow_up":"tomorrow"}') == 400
     assert await send("POST", "/agent/sign-out", b"") == 204
     await visitor.sign_in("supervisor")
     assert await send("POST", "/agent/sign-in", b"{}") == 403
@@ -315,7 +320,7 @@ async def test_what_was_said_of_an_unknown_caller_is_kept_with_the_notes(
     await stage.answer(call_id)
     await stage.hang_up(call_id)
     body = {
-        "disposition": "call_back",
+        "disposition": "answered_enquiry",
         "notes": "想了解报价",
         "newcomer": {"name": "钱多多", "salutation": "女士", "address": "望京1号"},
     }
@@ -330,3 +335,42 @@ async def test_what_was_said_of_an_unknown_caller_is_kept_with_the_notes(
     assert saved.notes == "来电人：钱多多女士；地址：望京1号\n想了解报价"
     _, page = await visitor.get(f"/calls/{call_id}")
     assert "钱多多" in page
+
+
+async def test_a_time_that_was_agreed_puts_the_customer_on_the_list_of_those_to_call(
+    stage: Stage, visitor: Visitor
+) -> None:
+    await visitor.sign_in("agent")
+    agent_id = stage.agents[stage.agent_number]
+    await stage.desk.sign_in(agent_id)
+    call_id = await stage.ring("13911112222")
+    await stage.answer(call_id)
+    await stage.hang_up(call_id)
+    headers = {"Origin": stage.url, "Accept": "application/json"}
+    local = stage.clock.now().astimezone(ZoneInfo("Asia/Shanghai"))
+
+    async def save(when: str | None, path: str = "wrap-ups", method: str = "POST") -> int:
+        body = {"disposition": "call_back", "notes": "要报价", "follow_up": when}
+        async with visitor.session.request(
+            method, f"{stage.url}/agent/{path}/{call_id}", json=body, headers=headers
+        ) as response:
+            return response.status
+
+    def at(**later: int) -> str:
+        return f"{local + timedelta(**later):%Y-%m-%dT%H:%M}"
+
+    wrong = (None, "", at(hours=-1), at(days=400), "2026-02-31T10:00")
+    assert [await save(when) for when in wrong] == [400] * len(wrong)
+    assert await save(at(hours=2), "drafts", "PUT") == 204
+    assert await save(at(hours=2)) == 204
+    assert await save(at(days=1)) == 204
+    saved = await stage.desk.wrap_up(agent_id, call_id)
+    assert saved is not None
+    assert saved.notes == f"约定回电：{at(days=1).replace('T', ' ')}\n要报价"
+    (wish,) = await CallbackRequests(stage.database, stage.clock).list_open(MANAGER)
+    assert (wish.phone, wish.call_id, wish.reason) == ("+8613911112222", call_id, "约定回电（李娜）")
+    assert wish.wanted_at is not None
+    assert f"{wish.wanted_at.astimezone(local.tzinfo):%Y-%m-%dT%H:%M}" == at(days=1), "what was agreed last"
+    await visitor.sign_in("supervisor")
+    _, page = await visitor.get("/callbacks")
+    assert ("139 1111 2222" in page, "约定" in page) == (True, True)

@@ -24,6 +24,8 @@ from telephony.pause_keeper import PauseKeeper
 from telephony.recording_pauses import PauseEnd, PauseWhy, RecordingPauses
 from telephony.tables import CallRow
 from telephony.tap_ports import Calls
+from web.live_hub import LiveHub
+from web.pause_feed import PauseFeed
 
 pytestmark = pytest.mark.integration
 
@@ -132,6 +134,39 @@ async def test_a_pause_is_done_shown_and_written_down(line: Line) -> None:
     async with line.database.session() as session:
         noted = (await session.scalars(select(AuditRow.action).order_by(AuditRow.seq))).all()
     assert noted == ["recording.paused", "recording.resumed"]
+
+
+async def test_pages_are_told_of_each_change_once(line: Line) -> None:
+    hub, told = LiveHub(line.clock), list[tuple[str, str, Any]]()
+    mine, theirs = line.agent_id, new_ulid()
+    pops = SimpleNamespace(
+        agents_on=lambda call_id: [mine] if call_id == line.call_id else [],
+        call_of=lambda agent_id: line.call_id if agent_id == mine else None,
+    )
+    feed = PauseFeed(bus=line.bus, hub=hub, pops=pops, database=line.database)
+    cast(Any, hub).publish = lambda *event: told.append(event)
+    await line.pauses.pause(line.agent, line.call_id, agent_id=mine)
+    await feed.look()
+    await feed.look()
+    assert [event[:2] for event in told] == [("pauses", "pauses"), (f"recording:{mine}", "recording")]
+    assert told[0][2]["pauses"] == [
+        {
+            "call_id": line.call_id,
+            "state": "pausing",
+            "by": "周晓梅",
+            "why": "agent",
+            "since": NOW.isoformat(),
+        }
+    ]
+    await line.keeper.settle()
+    await feed.prepare(["board"])
+    await feed.prepare(["pauses"])
+    assert told[-1][2] == {"call_id": line.call_id, "state": "paused"}
+    assert feed.snapshot(f"recording:{theirs}") == [("recording", {"call_id": None, "state": "running"})]
+    await line.pauses.resume(line.agent, line.call_id, agent_id=mine)
+    await feed.look()
+    assert told[-1][2]["state"] == "running"
+    assert feed.snapshot("pauses") == [("pauses", {"pauses": []})]
 
 
 async def test_it_ends_by_itself_and_outlives_a_kill(line: Line) -> None:

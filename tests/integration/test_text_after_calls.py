@@ -14,8 +14,10 @@ from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.ids import new_ulid
+from kernel.personal import Record
 from speech.after import AfterCall, JobState, Priority, Progress, progress_of, want_text
 from speech.after_tables import TranscriptJobRow
+from speech.personal_places import PERSONAL
 from speech.ports import ModelDamaged, ModelMissing
 from speech.tables import SegmentRow
 from speech.transcripts import Segment, Transcripts, store_segments
@@ -245,6 +247,19 @@ async def test_a_recogniser_that_dies_is_tried_again_and_nothing_is_there_twice(
     assert await office.heard(call_id) == [("customer", "漏水", 13.0), ("agent", "漏水", 16.0)]
 
 
+async def test_of_a_call_that_is_erased_meanwhile_nothing_is_kept(office: Office) -> None:
+    call_id = new_ulid()
+    office.record(call_id, "customer", [1.0])
+    office.record(call_id, "agent", [4.0], seconds=3600.0)
+    await office.want(call_id)
+    working = asyncio.create_task(office.after.run_once())
+    await eventually(lambda: len(office.transcriber.opened) == 2, timeout=20, what="the second speaker")
+    async with office.database.transaction() as session:
+        await PERSONAL.empty(session, Record.CALL, [call_id])
+    await working
+    assert await office.heard(call_id) == []
+
+
 @pytest.mark.parametrize("error", [ModelMissing("none"), ModelDamaged("broken")])
 async def test_without_a_model_calls_wait_for_it(office: Office, error: ModelMissing | ModelDamaged) -> None:
     call_id = new_ulid()
@@ -270,7 +285,13 @@ async def test_it_stops_while_live_text_is_late_and_keeps_its_claim(office: Offi
     await eventually(lambda: bool(office.transcriber.opened), timeout=20, what="it was begun")
     (stream,) = office.transcriber.opened
     office.clock.advance(timedelta(minutes=3))
-    await eventually(lambda: _claimed(office, call_id), timeout=20, what="the claim is renewed")
+
+    async def renewed() -> bool:
+        # It may have begun to count only after the three minutes.
+        office.clock.advance(timedelta(seconds=20))
+        return await _claimed(office, call_id)
+
+    await eventually(renewed, timeout=20, what="the claim is renewed")
     assert stream.fed_pieces == 0
     assert [one.call_id for one in (await office.progress()).working] == [call_id]
     office.is_late = False

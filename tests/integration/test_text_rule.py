@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.demo.seed import seed_company
 from app.live_text import TextRule
@@ -15,9 +15,11 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Unavailable
 from kernel.ids import new_ulid
+from telephony.agent_tables import QueueRow
 from telephony.domain.call import Call, Direction
 from tests.support.calls import FickleDatabase
 from tests.support.db import filled
+from tests.support.masked import repair_in_hand
 
 pytestmark = pytest.mark.integration
 
@@ -138,6 +140,32 @@ async def test_of_a_dialled_call_the_campaign_decides(company: Database, clock: 
     async with company.transaction() as session:
         (await session.get_one(CampaignRow, campaign.id)).live_text = True
     assert await rule(dialled)
+
+
+async def test_a_call_about_a_case_follows_the_queue_of_its_kind(company: Database, clock: FakeClock) -> None:
+    rule, number = TextRule(company), "+8613800138777"
+    _, case_id = await repair_in_hand(company, clock, number)
+    about = call(clock, direction=Direction.OUT, queue=None, from_number="", to_number=number)
+    async with company.transaction() as session:
+        session.add(
+            DialAttemptRow(
+                id=about.call_id,
+                channel_id=f"att-{about.call_id}",
+                case_id=case_id,
+                number=number,
+                node="pbx1",
+                trunk="main",
+                state="answered",
+                survey=False,
+                began_at=clock.now(),
+                since=clock.now(),
+            )
+        )
+    assert not await rule(about)
+    async with company.transaction() as session:
+        wanted = update(QueueRow).where(QueueRow.name == "repair").values(live_text=True)
+        await session.execute(wanted)
+    assert await rule(about)
 
 
 async def test_without_the_database_nothing_is_known(company: Database, clock: FakeClock) -> None:

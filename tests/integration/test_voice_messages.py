@@ -256,7 +256,7 @@ async def test_erasing_a_customer_takes_message_text_and_file(stage: Stage) -> N
     assert row.customer_id is not None
     async with stage.database.transaction() as session:
         index = crm.people.office.search.index
-        await erase_customer(session, row.customer_id, index, crm.retention)
+        await erase_customer(session, row.customer_id, index, crm.retention, now=row.at)
     assert not file.exists()
     assert not file.parent.exists()
     async with stage.database.session() as session:

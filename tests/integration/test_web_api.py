@@ -81,6 +81,7 @@ class TestCalls:
             "hangup_by": "caller",
             "end_reason": "hangup",
             "node": "pbx1",
+            "quality": [],
         }
         assert leg["number"] == "+8613800138000"
         assert leg["answered_at"] == "2026-03-02T09:30:00.000+08:00"
@@ -93,7 +94,7 @@ class TestCalls:
         token = await harness.bearer(Role.SUPERVISOR)
         listed = await get(client, "/api/v1/calls", token)
         detail = await get(client, f"/api/v1/calls/{CALL}", token)
-        del detail["timeline"]
+        del detail["timeline"], detail["quality"]
         assert listed == {"items": [detail], "next_cursor": None}
 
     async def test_pages_are_linked(self, harness: WebHarness, client: Client) -> None:
@@ -254,6 +255,9 @@ class TestQueues:
                 "counted": 8,
                 "service_level": 0.75,
                 "asa_seconds": 11.5,
+                "handled": 0,
+                "aht_seconds": None,
+                "occupancy": None,
                 "as_of": "2026-03-02T09:30:42.000+08:00",
             }
         ]

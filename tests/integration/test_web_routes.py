@@ -39,6 +39,10 @@ FOR_ANYBODY = {
     "GET /shared/{token}",  # its secret is the permission; it ends within a day
     "GET /f/{token}",  # a customer's questionnaire; likewise, within seven days
     "POST /f/{token}",
+    "GET /wallboard",  # a screen's cookie or a supervisor's sign-in is asked for by themselves
+    "POST /wallboard",
+    "GET /wallboard/live",
+    "GET /wallboard/live/check",
 }
 """All routes that nobody needs to sign in for; static files besides. Adding one is a decision."""
 
@@ -76,6 +80,7 @@ def test_the_routes_for_anybody_are_these(whole: web.Application) -> None:
 def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web.Application) -> None:
     assert {name for name, (route, _) in all_routes(whole).items() if is_streaming(route.handler)} == {
         "GET /live",
+        "GET /wallboard/live",
         "GET /agent/phone/sip",
         "GET /test-phone/sip",
         "GET /api/v1/campaigns/{campaign_id}/results.csv",

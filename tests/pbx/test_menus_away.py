@@ -29,7 +29,9 @@ async def day(shared: Day) -> AsyncIterator[Day]:
     await over(shared)
 
 
-async def hears_and_reaches_a_person(day: Day, *, longest_silence: float) -> None:
+async def hears_and_reaches_a_person(
+    day: Day, *, longest_silence: float, queues: tuple[str, ...] = ("service",)
+) -> None:
     """A customer presses nothing, is never left in silence, and talks with whoever comes to work."""
     async with customer(day.centre.pbx, number=CALLER) as caller:
         await caller.until("answered", within=10)
@@ -42,7 +44,8 @@ async def hears_and_reaches_a_person(day: Day, *, longest_silence: float) -> Non
             call_id = (await day.call_is("talking")).call_id
             await caller.hang_up()
             found = await day.stored(call_id)
-            assert (found.result, found.queue, found.agent) == ("ANSWERED", "service", "1001")
+            assert (found.result, found.agent) == ("ANSWERED", "1001")
+            assert found.queue in queues
             await day.saves()
 
 
@@ -60,7 +63,8 @@ async def test_the_prompts_are_gone_from_the_disk(day: Day) -> None:
     clips.rename(aside)
     clips.mkdir()
     try:
-        await hears_and_reaches_a_person(day, longest_silence=2.0)
+        # This customer has a complaint open, and goes where those go, unless that is not known in time.
+        await hears_and_reaches_a_person(day, longest_silence=2.0, queues=("complaint", "service"))
     finally:
         shutil.rmtree(clips)
         aside.rename(clips)

@@ -29,6 +29,7 @@ from telephony.domain.agent_steps import (
     LegEnded,
     LiveLeg,
     Pause,
+    PauseTimedOut,
     Rang,
     Resynced,
     SignIn,
@@ -124,6 +125,14 @@ class CallCentre(RuleBasedStateMachine):
     def comes_back(self) -> None:
         self.wants, self.page_asleep = None, False
         self.give(Unpause())
+
+    @rule(late=st.booleans())
+    def time_of_a_break_is_over(self, late: bool) -> None:
+        """``late``: the watch means a break that began earlier, and the one that lasts now goes on."""
+        reason, since = self.agent.pause_reason or "lunch", self.agent.status.since
+        if self.wants == reason and not late and not self.agent.busy:
+            self.wants = None
+        self.give(PauseTimedOut(reason, since - timedelta(seconds=1) if late else since))
 
     @rule(asleep=st.booleans())
     def page(self, asleep: bool) -> None:

@@ -10,8 +10,8 @@ from telephony.agi.session import AgiSession
 
 @contextlib.asynccontextmanager
 async def agi_routes(port: int, routes: Mapping[str, Handler]) -> AsyncIterator[AgiServer]:
-    """Serve ``routes`` (``flow``, ``after-queue``) on this port inside the block."""
-    server = AgiServer(AgiConfig(port=port), routes)
+    """Serve ``routes`` (``flow``, ``after-queue``, …) on this port inside the block."""
+    server = AgiServer(AgiConfig(port=port), {"route": as_the_menu_says, **routes})
     await server.start()
     try:
         yield server
@@ -30,3 +30,8 @@ async def to_queue(agi: AgiSession, queue: str, seconds: int = 60) -> None:
 async def hang_up_after_queue(agi: AgiSession) -> None:
     """After a queue: nothing more to say."""
     await agi.set_variable("HF_NEXT", "hangup")
+
+
+async def as_the_menu_says(agi: AgiSession) -> None:
+    """Before a queue: no rule changes anything."""
+    await agi.set_variable("HF_ROUTE", "queue")

@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from app.early_media import EVENTS, EarlyEars
 from callback_campaigns.attempt_keeper import StoredCalls
 from callback_campaigns.exchange_ami import AmiExchange
 from kernel.bus import Bus
 from kernel.db import Database
 from telephony.ami import AmiConfig, AmiLink
+from telephony.ami.actions import AmiActions
 from telephony.board_views import BoardView
 from telephony.domain.call_book import CallBook
 from telephony.domain.call_table import CallRules
@@ -59,12 +61,14 @@ async def dial_stage(
     board: Callable[[], BoardView] | None = None,
     exchange: Callable[[AmiExchange], Any] = lambda made: made,
     ingest_config: IngestConfig = QUICK_INGEST,
+    early: Callable[[AmiActions], EarlyEars] | None = None,
     **more: Any,
 ) -> AsyncIterator[DialStage]:
     """Run the services for the length of the block; at its end they are gone as after a kill.
 
     Args:
         exchange: may put something between the dialler and the real exchange.
+        early: makes the ears for what the network says before anybody answers.
         more: for :func:`tests.support.dialling.build`.
     """
     bus = Bus()
@@ -91,7 +95,11 @@ async def dial_stage(
     )
     ingest.add_sink(made.sink, "OriginateResponse")
     history = CallHistory(database)
-    dialling = build(database, clock, exchange(made), StoredCalls(history), bus, **more)
+    ears = early(link.actions) if early is not None else None
+    dialling = build(database, clock, exchange(made), StoredCalls(history), bus, early=ears, **more)
+    if ears is not None:
+        ingest.add_sink(ears.sink, *EVENTS)
+        ears.follows = dialling.keeper.follows
     tasks = [asyncio.create_task(work) for work in (writer.run(), ingest.run())]
     try:
         async with link:

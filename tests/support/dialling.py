@@ -13,6 +13,7 @@ from callback_campaigns.attempt_keeper import AttemptKeeper, CallRecords, Keeper
 from callback_campaigns.campaign_store import put
 from callback_campaigns.campaign_tables import CampaignRow
 from callback_campaigns.campaigns import CampaignBook, Lines
+from callback_campaigns.dial_outcomes import EarlyMedia
 from callback_campaigns.dialler import Dialler, DiallerConfig
 from callback_campaigns.domain.attempt import AttemptLimits
 from callback_campaigns.domain.campaign import Campaign, CampaignMode, CampaignState, Trunk
@@ -189,6 +190,7 @@ def build(
     trunk_lines: int = 60,
     trunk_per_second: int = 50,
     centre: CallbackCentre | None = None,
+    early: EarlyMedia | None = None,
 ) -> Dialling:
     """Return a dialler that does not run yet."""
     centre = centre or make_centre(database, clock)
@@ -200,7 +202,7 @@ def build(
         carriers=frozenset({"own"}),
     )
     book = CampaignBook(office, lines, bus)
-    kept = AttemptKeeper(centre.attempts, exchange, records, bus=bus, clock=clock, config=keeper)
+    kept = AttemptKeeper(centre.attempts, exchange, records, bus=bus, clock=clock, early=early, config=keeper)
     placing = Placing(exchange, kept, clock)
     dialler = Dialler(office, centre.attempts, book, exchange, kept, placing, bus=bus, config=config)
     return Dialling(centre, exchange, kept, dialler, bus)

@@ -60,6 +60,10 @@ class EchoEngine:
     def release(self, listener: Listener) -> None:
         """Nothing is kept."""
 
+    def prepare(self) -> bool:
+        """Nothing has to be."""
+        return False
+
 
 class EchoListener:
     """Implements :class:`speech.engines.Listener`: a final at each full second."""

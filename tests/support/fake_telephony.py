@@ -1,11 +1,21 @@
 """Telephony as the pages see it, in memory: a history of calls and a board that a test fills."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from kernel.business_time import SHANGHAI
 from kernel.clock import Clock
 from kernel.errors import NotFound
-from telephony.board_views import AgentView, BoardView, Figures, LiveCallView, QueueView
+from telephony.board_views import (
+    AgentView,
+    AlertView,
+    BoardView,
+    Figures,
+    LiveCallView,
+    QueueView,
+    TrendPoint,
+)
+from telephony.domain.service_level import day_start
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
 
 
@@ -49,6 +59,9 @@ FIGURES = Figures(
     counted=32,
     service_level=0.8125,
     asa_seconds=14.2,
+    handled=28,
+    aht_seconds=245.0,
+    occupancy=0.71,
 )
 
 
@@ -62,6 +75,8 @@ class FakeBoard:
         self.queues: list[QueueView] = []
         self.agents: list[AgentView] = []
         self.calls: list[LiveCallView] = []
+        self.trend: list[TrendPoint] = []
+        self.alerts: list[AlertView] = []
 
     def snapshot(self) -> BoardView:
         return BoardView(
@@ -73,6 +88,34 @@ class FakeBoard:
             agents=tuple(self.agents),
             calls=tuple(self.calls),
             links=(),
+            day_from=self._day_from(),
+            handling_as_of=self.frozen_at or self._clock.now(),
+            trend=tuple(self.trend),
+            alerts=tuple(self.alerts),
+            alert_sound=True,
+        )
+
+    def _day_from(self) -> datetime:
+        return day_start(self._clock.now(), SHANGHAI).astimezone(UTC)
+
+    def add_alert(self, queue: str, kind: str, *, limit: int, value: int, seconds: float) -> None:
+        """Add a limit that has been crossed for so many seconds."""
+        self.alerts.append(
+            AlertView(queue=queue, kind=kind, limit=limit, value=value, since=self._ago(seconds))
+        )
+
+    def add_half_hour(self, hours: float, offered: int, answered: int) -> None:
+        """Add half an hour that began so many hours after midnight; one in ten waited too long."""
+        self.trend.append(
+            TrendPoint(
+                at=self._day_from() + timedelta(hours=hours),
+                offered=offered,
+                answered=answered,
+                abandoned=offered - answered,
+                short_abandoned=0,
+                within=answered * 9 // 10,
+                counted=offered,
+            )
         )
 
     def _ago(self, seconds: float) -> datetime:

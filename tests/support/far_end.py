@@ -10,12 +10,13 @@ import hashlib
 import re
 import secrets
 import struct
+from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from telephony.audio import FRAME_SAMPLES
+from telephony.audio import FRAME_SAMPLES, RATE, Law, encode
 from tests.support.sip_phone import Dialog, SipMessage
 
 VOICE: Final = bytes([0x2A, 0xAA]) * (FRAME_SAMPLES // 2)
@@ -23,6 +24,8 @@ VOICE_SECONDS: Final = 3.0
 VOICE_EVERY: Final = 0.04
 AGAIN: Final = 0.5
 SENDS: Final = 6
+PAYLOADS: Final = {Law.A: 8, Law.MU: 0}
+EARLY_SOURCE: Final = 7
 _CHALLENGE: Final = re.compile(r'(\w+)="?([^",]+)"?')
 
 
@@ -34,11 +37,17 @@ class Plan:
         ring: seconds until it answers or refuses; ``None`` rings on until the caller gives up.
         talk: seconds from the answer until it hangs up; ``None`` leaves that to the other side.
         refusal: the SIP status with which it refuses.
+        first: the SIP status with which it begins; with 183 its network may say something.
+        early: what that says, 16-bit sound at 8 kHz.
+        law: how it is coded.
     """
 
     ring: float | None
     talk: float | None = None
     refusal: str = ""
+    first: str = "180 Ringing"
+    early: bytes = b""
+    law: Law = Law.A
 
 
 @dataclass(slots=True, eq=False)
@@ -121,13 +130,16 @@ class FarEnd(asyncio.DatagramProtocol):
 
     def _ring(self, invite: SipMessage) -> None:
         number = invite.number
+        plan = self._plan(number)
         call = FarCall(number, self._loop.time(), self._dialog(invite))
+        call.dialog.payload = PAYLOADS[plan.law]
         self.calls.append(call)
         self._open[invite.call_id] = call
         if invite.audio is not None:
             self._by_media[invite.audio] = call
-        self._reply(call, "180 Ringing")
-        plan = self._plan(number)
+        self._reply(call, plan.first)
+        if plan.early:
+            self._announce(call, encode(array("h", plan.early), plan.law), 0)
         if plan.ring is not None:
             call.timers.append(self._loop.call_later(plan.ring, self._decide, call, plan))
 
@@ -159,6 +171,15 @@ class FarEnd(asyncio.DatagramProtocol):
             call.timers.append(
                 self._loop.call_later(VOICE_EVERY, self._speak, call, source, packet + 1),
             )
+
+    def _announce(self, call: FarCall, coded: bytes, packet: int) -> None:
+        """Say the next packet of what comes before the answer."""
+        audio, at = call.dialog.invite.audio, packet * FRAME_SAMPLES
+        if call.ended_at is None and call.answered_at is None and audio is not None and at < len(coded):
+            header = struct.pack("!BBHII", 0x80, call.dialog.payload, packet & 0xFFFF, at, EARLY_SOURCE)
+            self.media.send(header + coded[at : at + FRAME_SAMPLES], audio)
+            due = call.at + (packet + 1) * FRAME_SAMPLES / RATE
+            call.timers.append(self._loop.call_at(due, self._announce, call, coded, packet + 1))
 
     def _hang_up(self, call: FarCall) -> None:
         if call.ended_at is None:

@@ -77,6 +77,8 @@ class Dialog:
     media_port: int
     tag: str = field(default_factory=lambda: secrets.token_hex(6))
     sequence: int = 10
+    payload: int = 8
+    """The codec: 8 is A-law, 0 is μ-law."""
 
     @property
     def _contact(self) -> str:
@@ -90,8 +92,8 @@ class Dialog:
             "s=-",
             f"c=IN IP4 {self.host}",
             "t=0 0",
-            f"m=audio {self.media_port} RTP/AVP 8 101",
-            "a=rtpmap:8 PCMA/8000",
+            f"m=audio {self.media_port} RTP/AVP {self.payload} 101",
+            f"a=rtpmap:{self.payload} PCM{'A' if self.payload else 'U'}/8000",
             "a=rtpmap:101 telephone-event/8000",
             "a=fmtp:101 0-15",
             "a=ptime:20",
@@ -100,14 +102,15 @@ class Dialog:
         return "".join(f"{row}\r\n" for row in rows)
 
     def answer(self, request: SipMessage, status: str) -> bytes:
-        """Answer a request; a 200 to an INVITE says where we hear."""
+        """Answer a request; a 200 or 183 to an INVITE says where we hear."""
         echoed = [
             (name, value) for name, value in request.headers if name in {"via", "from", "call-id", "cseq"}
         ]
         rows = [f"SIP/2.0 {status}", *(f"{name}: {value}" for name, value in echoed)]
         to = request.get("to")
         rows.append(f"to: {to}" if ";tag=" in to else f"to: {to};tag={self.tag}")
-        body = self._sdp if status.startswith("200") and request.method == "INVITE" else ""
+        speaks = status[:3] in {"183", "200"} and request.method == "INVITE"
+        body = self._sdp if speaks else ""
         rows += [f"contact: {self._contact}", f"allow: {ALLOW}"]
         return _datagram(rows, body)
 

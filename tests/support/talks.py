@@ -8,6 +8,7 @@ from sqlalchemy import select
 from callback_campaigns.dial_attempts import DialRequest
 from callback_campaigns.domain import attempt as attempts
 from callback_campaigns.domain.attempt import Attempt
+from callback_campaigns.domain.early_media import HeardBefore
 from callback_campaigns.domain.questionnaire import Answer, answer_by_key
 from callback_campaigns.domain.refusal import Switch
 from callback_campaigns.domain.talk import TalkEnding
@@ -62,11 +63,18 @@ class TalkCentre:
             )
         return made
 
-    async def hang_up(self, attempt: Attempt | str, outcome: Outcome = Outcome.ANSWERED) -> None:
-        """End a call."""
+    async def hang_up(
+        self,
+        attempt: Attempt | str,
+        outcome: Outcome = Outcome.ANSWERED,
+        heard: HeardBefore | None = None,
+    ) -> None:
+        """End a call, before which the network said something or not."""
         now = self.clock.now()
         attempt_id = attempt if isinstance(attempt, str) else attempt.attempt_id
-        await self.callbacks.attempts.move(attempt_id, lambda one: attempts.ended(one, outcome, now=now))
+        await self.callbacks.attempts.move(
+            attempt_id, lambda one: attempts.ended(one, outcome, now=now, heard=heard)
+        )
 
     async def talk(self, which: int = 0, channel: Channel = Channel.IVR) -> Talk:
         """Call about a task, and begin to ask."""

@@ -29,6 +29,7 @@ from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnd
 from telephony.roster import Roster
 from tests.support.db import filled, sqlite_database
 from tests.support.fake_telephony import FakeBoard, History, ringing_call
+from tests.support.played_control import PlayedControl
 from tests.support.web import cheap_passwords
 from web.app import create_app
 from web.auth import Visitor, build_accounts
@@ -84,6 +85,7 @@ class Stage:
         self.customers: Any = self.directory
         self.placed: Any = Placed()
         self.masked = Masked()
+        self.control = PlayedControl(self.bus, clock, {})
         self.desk = AgentDesk(database, clock, self.bus, worker="test")
         self.roster = Roster(database, clock, self.bus)
         self.accounts = build_accounts(database, clock, passwords=cheap_passwords())
@@ -98,6 +100,7 @@ class Stage:
         when = self.clock.now().isoformat() if isinstance(self.clock, FakeClock) else "now"
         await filled(self.database, f"stage {when}", self._fill)
         self.agents = {agent.number: agent.agent_id for agent in await self.roster.agents()}
+        self.control.agents = self.agents
 
     async def _fill(self) -> None:
         await seed_company(self.database, now=self.clock.now())
@@ -138,6 +141,7 @@ class Stage:
             tasks_health=dict,
             preview=self.placed,
             masked=self.masked,
+            control=self.control,
         )
         self.app = create_app(deps, accounts=self.accounts)
         self._runner = web.AppRunner(self.app, access_log=None)

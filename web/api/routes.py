@@ -11,6 +11,8 @@ from web.api.v1.agents import list_agents
 from web.api.v1.alert_rules import ROUTES as ALERT_ROUTES
 from web.api.v1.appraisals import ROUTES as APPRAISAL_ROUTES
 from web.api.v1.attachments import ROUTES as ATTACHMENT_ROUTES
+from web.api.v1.board_limits import ROUTES as BOARD_LIMIT_ROUTES
+from web.api.v1.call_control import ROUTES as CALL_CONTROL_ROUTES
 from web.api.v1.callback_results import ROUTES as CALLBACK_RESULT_ROUTES
 from web.api.v1.callback_talks import ROUTES as CALLBACK_TALK_ROUTES
 from web.api.v1.callback_tasks import ROUTES as CALLBACK_TASK_ROUTES
@@ -27,6 +29,7 @@ from web.api.v1.customer_calls import ROUTES as CUSTOMER_CALL_ROUTES
 from web.api.v1.customers import find_customers
 from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
 from web.api.v1.deposit_rules import ROUTES as DEPOSIT_RULE_ROUTES
+from web.api.v1.directing import ROUTES as DIRECTING_ROUTES
 from web.api.v1.duty import ROUTES as DUTY_ROUTES
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
@@ -37,6 +40,8 @@ from web.api.v1.imports import ROUTES as IMPORT_ROUTES
 from web.api.v1.improvements import ROUTES as IMPROVEMENT_ROUTES
 from web.api.v1.knowledge import ROUTES as KNOWLEDGE_ROUTES
 from web.api.v1.legal_holds import ROUTES as LEGAL_HOLD_ROUTES
+from web.api.v1.line_messages import ROUTES as LINE_MESSAGE_ROUTES
+from web.api.v1.listenings import ROUTES as LISTENING_ROUTES
 from web.api.v1.materials import ROUTES as MATERIAL_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
 from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
@@ -52,6 +57,7 @@ from web.api.v1.repairs import ROUTES as REPAIR_ROUTES
 from web.api.v1.repairs_costs import ROUTES as REPAIR_COST_ROUTES
 from web.api.v1.repairs_warranty import ROUTES as WARRANTY_ROUTES
 from web.api.v1.repeat_calls import ROUTES as REPEAT_CALL_ROUTES
+from web.api.v1.routing_rules import ROUTES as ROUTING_ROUTES
 from web.api.v1.said import ROUTES as SAID_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.api.v1.speech_rules import ROUTES as SPEECH_RULE_ROUTES
@@ -77,6 +83,9 @@ ROUTES: tuple[Route, ...] = (
     *COMPLAINT_SEVERITY_ROUTES,
     *REPEAT_CALL_ROUTES,
     *RECORDING_PAUSE_ROUTES,
+    *LISTENING_ROUTES,
+    *DIRECTING_ROUTES,
+    *CALL_CONTROL_ROUTES,
     *CUSTOMER_CALL_ROUTES,
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,
@@ -87,6 +96,8 @@ ROUTES: tuple[Route, ...] = (
     *VOICE_ROUTES,
     *VOICE_MESSAGE_ROUTES,
     *SPEECH_RULE_ROUTES,
+    *ROUTING_ROUTES,
+    *LINE_MESSAGE_ROUTES,
     *STAFFING_ROUTES,
     *DEPOSIT_RULE_ROUTES,
     *MATERIAL_ROUTES,
@@ -113,6 +124,7 @@ ROUTES: tuple[Route, ...] = (
     *NOTICE_ROUTES,
     *FIGURE_ROUTES,
     *CALLBACK_RESULT_ROUTES,
+    *BOARD_LIMIT_ROUTES,
     *OFFICE_LIST_ROUTES,
 )
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""

@@ -6,6 +6,7 @@ from web.pages import (
     account,
     agent,
     agent_heard,
+    board_limits,
     call_text,
     callback_answers,
     callback_form,
@@ -26,14 +27,17 @@ from web.pages import (
     exports,
     figures,
     knowledge,
+    line_messages,
     lists,
     my_day,
     notices,
     office,
     people,
     questionnaires,
+    queue_places,
     regular_reports,
     repair_new,
+    routing,
     said,
     search,
     shell,
@@ -42,6 +46,7 @@ from web.pages import (
     supervisor,
     transcripts,
     voice_messages,
+    wallboard,
 )
 
 
@@ -53,6 +58,8 @@ def setup(app: web.Application) -> None:
     agent.setup(app)
     agent_heard.setup(app)
     supervisor.setup(app)
+    board_limits.setup(app)
+    wallboard.setup(app)
     call_text.setup(app)
     calls.setup(app)
     callbacks.setup(app)
@@ -61,6 +68,7 @@ def setup(app: web.Application) -> None:
     callback_results.setup(app)
     regular_reports.setup(app)
     callback_voices.setup(app)
+    queue_places.setup(app)
     voice_messages.setup(app)
     callback_work.setup(app)
     people.setup(app)
@@ -71,6 +79,8 @@ def setup(app: web.Application) -> None:
     case_parts.setup(app)
     case_suggest.setup(app)
     speech_rules.setup(app)
+    routing.setup(app)
+    line_messages.setup(app)
     case_board.setup(app)
     case_new.setup(app)  # before single cases: «new» is no id
     case_advice.setup(app)

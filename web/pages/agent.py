@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 import pydantic
@@ -9,6 +10,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from kernel.errors import Forbidden, NotFound
+from kernel.phone import Phone
+from telephony.domain.call import Direction
 from telephony.recording_pauses import PauseView, RecordingPauses, state_of
 from web import labels
 from web.crm_part import CRM
@@ -17,6 +20,7 @@ from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.live import LIVE
 from web.pages import timeline_words
+from web.pages.callbacks import CALLBACKS
 from web.pages.greeting import greeting_of
 from web.pages.shell import ROSTER, render
 from web.permissions import Permission, requires
@@ -24,6 +28,9 @@ from web.problems import FieldError, InvalidFields
 
 Line = Annotated[str, StringConstraints(max_length=120, strip_whitespace=True)]
 B = TypeVar("B", bound=BaseModel)
+NEEDS_TIME = ("call_back",)
+"""Dispositions that say nothing without a time."""
+LATEST_CALL = timedelta(days=365)
 
 
 def setup(app: web.Application) -> None:
@@ -86,16 +93,22 @@ class Newcomer(Body):
 
 
 class Form(Body):
-    """The wrap-up form, as a draft or for good."""
+    """The wrap-up form, as a draft or for good.
+
+    Attributes:
+        follow_up: when the customer is to be called back, by the site's clock.
+    """
 
     disposition: Annotated[str, StringConstraints(max_length=32)] | None = None
     notes: Annotated[str, StringConstraints(max_length=1500)] = ""
     newcomer: Newcomer = Newcomer()
+    follow_up: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d)?$")] | None = None
 
     @property
     def all_notes(self) -> str:
-        """The notes as they are stored."""
-        return "\n".join(part for part in (self.newcomer.as_line(), self.notes.strip()) if part)
+        """The notes as they are stored, in the language of the records."""
+        agreed = f"约定回电：{self.follow_up.replace('T', ' ')}" if self.follow_up else ""
+        return "\n".join(part for part in (self.newcomer.as_line(), agreed, self.notes.strip()) if part)
 
 
 async def read_body(request: web.Request, model: type[B]) -> B:
@@ -151,6 +164,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "page": {"labels": texts},
         "pause_reasons": labels.choices(reasons),
         "dispositions": labels.choices(dispositions),
+        "needs_time": NEEDS_TIME,
         "greeting": greeting_of(request),
         "browser_phone": agent.browser_phone,
         "may_choose_phone": request.app[DEPS].softphone is not None,
@@ -246,6 +260,7 @@ async def save_wrap_up(request: web.Request) -> web.StreamResponse:
     agent_id, call_id = _agent_id(request), request.match_info["call_id"]
     if not form.disposition:
         raise InvalidFields((FieldError("disposition", "choose what became of the call"),))
+    wish = await _wish(request, call_id, form)
     pops = request.app[LIVE].pops
     saved = await request.app[DEPS].desk.save_wrap_up(
         agent_id,
@@ -254,5 +269,36 @@ async def save_wrap_up(request: web.Request) -> web.StreamResponse:
         notes=form.all_notes,
         customer_id=pops.chosen(agent_id, call_id),
     )
+    if wish is not None:
+        number, at = wish
+        await request.app[CALLBACKS].create(
+            call_id=call_id,
+            phone=number,
+            customer_id=saved.customer_id,
+            reason=f"约定回电（{current_user(request).display_name}）",
+            wanted_at=at,
+        )
     pops.wrap_up_saved(agent_id, saved)
     return _done()
+
+
+async def _wish(request: web.Request, call_id: str, form: Form) -> tuple[Phone, datetime] | None:
+    """Return whom to call back and when, where the form says so.
+
+    Raises:
+        InvalidFields: it must be said and is not, lies in the past or too far ahead, or there is no number.
+        NotFound: no such call.
+    """
+    if form.disposition not in NEEDS_TIME:
+        return None
+    deps = request.app[DEPS]
+    now, at = deps.clock.now(), None
+    with contextlib.suppress(ValueError):
+        at = datetime.fromisoformat(form.follow_up or "").replace(tzinfo=deps.settings.timezone)
+    if at is None or not now < at <= now + LATEST_CALL:
+        raise InvalidFields((FieldError("follow_up", "a time from now on, within a year"),))
+    call = await deps.history.get(call_id)
+    shown = call.to_number if call.direction == Direction.OUT.value else call.from_number
+    number = Phone.parse_caller(shown)
+    # Without a number there is nobody to call; what was agreed stands in the notes.
+    return (number, at) if number is not None and number.dialable else None

@@ -47,6 +47,9 @@ class Wish:
     call_id: str
     reason: str
     messages: tuple[VoiceMessage, ...] = ()
+    wanted_at: datetime | None = None
+    late: bool = False
+    """The time that was agreed is over."""
 
 
 @requires(Permission.CALLBACKS_WORK)
@@ -54,7 +57,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     """Show who waits to be called back, the longest first."""
     user = current_user(request)
     actor = current_actor(request)
-    found = await request.app[CALLBACKS].list_open(actor)
+    found, now = await request.app[CALLBACKS].list_open(actor), request.app[DEPS].clock.now()
     voicemail = request.app[CRM].voicemail
     messages = await voicemail.of_requests(actor, [item.request_id for item in found])
     route = request.query.get("route", "")
@@ -72,6 +75,8 @@ async def show(request: web.Request) -> web.StreamResponse:
             call_id=item.call_id,
             reason=item.reason,
             messages=messages.get(item.request_id, ()),
+            wanted_at=item.wanted_at,
+            late=item.wanted_at is not None and item.wanted_at < now,
         )
         for item in found
     ]

@@ -22,8 +22,10 @@ from web.file_response import file_response
 from web.i18n import N_, gettext
 from web.identity import CurrentUser, current_actor, current_user
 from web.masking import shown_call
+from web.pages.call_quality import lines_of
 from web.pages.call_text import Typed, keep_correction, text_context
 from web.pages.gantt import gantt
+from web.pages.routing_words import routed_text
 from web.pages.shell import DIRECTORY, ROSTER, render, see_other
 from web.pages.times import day_end, day_start
 from web.permissions import Permission, requires
@@ -205,6 +207,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         **await text_context(request, found, typed),
         "customer": customer,
         "agent_name": names.get(call.agent or "", ""),
+        "lines": lines_of(call),
         "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
         "end_reason": labels.word(labels.END_REASONS, call.end_reason),
         "picture": gantt(call, now=deps.clock.now(), marks=marks),
@@ -262,7 +265,11 @@ def _happening(
         parts.append(queues.get(entry.queue, entry.queue))
     if entry.agent:
         parts.append(" ".join(part for part in (entry.agent, names.get(entry.agent, "")) if part))
-    parts += [text for key, value in entry.detail.items() if (text := _detail(entry.kind, key, value, zone))]
+    if entry.kind == "routed":
+        parts.append(routed_text(entry.detail, queues, names))
+    else:
+        found = (_detail(entry.kind, key, value, zone) for key, value in entry.detail.items())
+        parts += [text for text in found if text]
     offered = entry.kind == "offered"
     return Happening(
         at=entry.at,
@@ -293,6 +300,8 @@ def _detail(kind: str, key: str, value: str, zone: ZoneInfo) -> str:
             return labels.word(REASONS.get(kind, labels.END_REASONS), value)
         case "type":
             return labels.word(labels.TRANSFER_TYPES, value)
+        case "mode" if kind == "supervised":
+            return labels.word(labels.LISTENING_MODES, value)
         case "to" if kind == "transferred":
             return gettext("转给 %(number)s") % {"number": readable(value)}
         case "position":

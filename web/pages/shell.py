@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from aiohttp import web
 
+from crm.domain.spoken import is_listened_to
 from crm.service import CustomerDirectory
 from telephony.roster import Roster
 from web.auth import ACCOUNTS, safe_next
@@ -151,6 +152,7 @@ def _frame(request: web.Request) -> dict[str, Any]:
         "more_navigation": items[SHOWN_ITEMS:],
         "here": SECTIONS.get(first := "/" + request.path.split("/")[1], first),
         "path": request.path_qs,
+        "being_heard": lambda state, at: is_listened_to(state, at, request.app[DEPS].clock.now()),
     }
 
 
@@ -183,6 +185,10 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/questionnaires", gettext("回访问卷")))
     if user.can(Permission.SPEECH_RULES_VIEW):
         items.append(NavigationItem("/speech-rules", gettext("听什么")))
+    if user.can(Permission.ROUTING_VIEW):
+        items.append(NavigationItem("/routing", gettext("来电分配")))
+    if user.can(Permission.LINE_MESSAGES_SWITCH):
+        items.append(NavigationItem("/line-messages", gettext("来电通知")))
     if user.can(Permission.RED_LIST_VIEW):
         items.append(NavigationItem("/figures", gettext("统计")))
     if lists := tabs_of(user):

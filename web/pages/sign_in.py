@@ -37,7 +37,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     """Show the form; who is signed in already goes on."""
     if request.get(USER) is not None:
         return see_other(safe_next(request.query.get("next")))
-    return _form(request, next_page=safe_next(request.query.get("next")))
+    return _form(request, next_page=safe_next(request.query.get("next")), ended="ended" in request.query)
 
 
 @public
@@ -75,7 +75,13 @@ async def leave(request: web.Request) -> web.StreamResponse:
 
 
 def _form(
-    request: web.Request, *, next_page: str, login: str = "", error: str = "", status: int = 200
+    request: web.Request,
+    *,
+    next_page: str,
+    login: str = "",
+    error: str = "",
+    ended: bool = False,
+    status: int = 200,
 ) -> web.Response:
-    context = {"next": next_page, "login": login, "error": error, "user": None}
+    context = {"next": next_page, "login": login, "error": error, "ended": ended, "user": None}
     return render(request, "login.html", context, status=status)

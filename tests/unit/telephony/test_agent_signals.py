@@ -69,7 +69,8 @@ def test_a_queue_rings_connects_and_ends() -> None:
         Answered(leg=leg, call_id=CALL, queue="service", wrap_up=timedelta(0)),
     )
     assert said(of_agent("AgentRingNoAnswer")) == ("1001", QueueGaveUp(leg=leg))
-    assert said(of_agent("AgentComplete")) == ("1001", LegEnded(leg=leg))
+    # What the queue calls complete may go on: on hold, with a colleague. The telephone's own end counts.
+    assert said(of_agent("AgentComplete")) is None
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,12 @@ def test_internal_and_outgoing_calls() -> None:
         assert said(of_channel(name, "4")) == ("1001", LegUp(leg="pbx1/1.1", call_id=CALL))
     assert said(of_channel("Newstate", "6")) == ("1001", LegUp(leg="pbx1/1.1", call_id=CALL))
     assert said(of_channel("Newchannel", "0")) is None
+
+
+def test_an_agent_who_tries_their_telephone_is_in_no_call() -> None:
+    assert said(of_channel("Newchannel", "4", Context="from-agent", Exten="*43")) is None
+    for name in ("Newstate", "Hangup"):
+        assert said(of_channel(name, "6", Context="huifang-try", Exten="s")) is None
 
 
 def test_the_call_model_knows_better_than_the_channel() -> None:

@@ -401,3 +401,15 @@ def test_who_speaks_with_whom(stage: Stage) -> None:
     }
     call.live["u-trunk-main"].leaving = True
     assert speakers(call) == {}, "whoever hangs up"
+
+
+def test_whoever_works_on_a_case_is_one_of_ours_on_any_telephone(stage: Stage) -> None:
+    call = stage.call()
+    own = stage.leg(call, "own", LegKind.OUTSIDE)
+    stage.leg(call, "trunk-main", LegKind.OUTSIDE)
+    assert speakers(call) == {}, "two outside"
+    own.uniqueid, own.is_root = f"att-{CALL}-own", True
+    assert {who: leg.channel for leg, who in speakers(call).values()} == {
+        "agent": "PJSIP/own-00000000",
+        "customer": "PJSIP/trunk-main-00000001",
+    }

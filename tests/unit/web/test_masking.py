@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import pytest
 
-from telephony.views import CallView
+from telephony.views import CallView, TimelineEntry
 from tests.support.web import call_view
 from web.identity import CurrentUser, Via
 from web.masking import mask_call, masked, shown_call
@@ -82,3 +83,23 @@ def test_an_agent_sees_the_number_of_the_call_in_hand_only() -> None:
 def test_a_call_of_nobody_is_not_the_call_of_a_user_without_agent() -> None:
     queued = call_view(state="queued", agent=None, agent_id=None)
     assert shown_call(queued, user(Role.AGENT)).from_number == "138****8000"
+
+
+def test_who_may_not_listen_does_not_see_who_listened_in_silence() -> None:
+    modes = ("listen", "whisper", "barge", "end")
+    told = tuple(
+        TimelineEntry(
+            seq=seq,
+            at=datetime(2026, 3, 2, tzinfo=UTC),
+            kind="supervised",
+            channel=None,
+            agent="1008",
+            queue=None,
+            detail={"mode": mode},
+        )
+        for seq, mode in enumerate(modes, 1)
+    )
+    call = replace(call_view(), timeline=told)
+    seen = [row.detail["mode"] for row in shown_call(call, user(Role.AGENT)).timeline]
+    assert seen == ["whisper", "barge"]
+    assert len(shown_call(call, user(Role.SUPERVISOR)).timeline) == len(modes)

@@ -213,6 +213,10 @@ _ATTEMPT = (
     "began_at",
     "answered_at",
     "ended_at",
+    "cause",
+    "heard",
+    "heard_as",
+    "heard_sure",
 )
 _RESULT = (
     "task_id",
@@ -245,7 +249,14 @@ def _attempt_row(request: web.Request) -> Callable[[ListedAttempt], list[Cell]]:
     cell = _cell(request)
 
     def row(item: ListedAttempt) -> list[Cell]:
-        return [masked(item.number) if name == "number" else cell(getattr(item, name)) for name in _ATTEMPT]
+        heard = item.heard
+        values = {name: getattr(item, name) for name in _ATTEMPT if hasattr(item, name)} | {
+            "number": masked(item.number),
+            "heard": heard.text if heard else None,
+            "heard_as": heard.announcement if heard else None,
+            "heard_sure": heard.sure if heard else None,
+        }
+        return [cell(values[name]) for name in _ATTEMPT]
 
     return row
 

@@ -14,6 +14,7 @@ from callback_campaigns.domain.campaign import (
     CampaignStep,
     TasksFrom,
 )
+from callback_campaigns.domain.early_media import Announcement
 from callback_campaigns.domain.refusal import RefusalCode
 from callback_campaigns.domain.task import TaskStatus
 from callback_campaigns.domain.terms import CallbackType, Outcome, Verdict
@@ -233,6 +234,14 @@ class AttemptsQuery(AttemptsAsked):
     limit: Limit = 50
 
 
+class HeardBeforeOut(Out):
+    """What the network's voice said before anybody answered."""
+
+    announcement: Announcement | None = Field(description="What it means; null where that is unclear.")
+    text: str = Field(description="As it was recognised.")
+    sure: float | None = Field(description="How sure the meaning is, 0 to 1.")
+
+
 class AttemptOut(Out):
     """An attempt to reach somebody; its id is that of the call."""
 
@@ -254,6 +263,10 @@ class AttemptOut(Out):
     connect_seconds: float | None = Field(
         description="How long whoever answered had waited for an agent; above 2 it counts as abandoned."
     )
+    cause: int | None = Field(
+        description="Why the network ended a call that nobody answered (ITU-T Q.850), if it said so."
+    )
+    heard: HeardBeforeOut | None = Field(description="Null where nothing was heard, or somebody answered.")
 
 
 class AttemptPageOut(Out):

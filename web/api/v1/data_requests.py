@@ -47,8 +47,16 @@ class DataRefusalIn(ComplaintBody):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+class HeldCaseOut(Out):
+    """A case that is held, and why: nothing of its customer is deleted meanwhile."""
+
+    case_id: str
+    no: str
+    reason: str
+
+
 class DataRequestOut(Out):
-    """A request; `kept_until` says until when the law keeps what a deletion left."""
+    """A request; `kept_until` says until when the law keeps what a deletion left, `held` what stops it."""
 
     request_id: str
     no: str
@@ -68,6 +76,7 @@ class DataRequestOut(Out):
     kept_until: date | None
     erased_on: date | None
     version: int
+    held: tuple[HeldCaseOut, ...]
 
 
 class DataRequestList(Out):

@@ -6,7 +6,7 @@ from datetime import datetime
 from telephony.board_views import QueueView
 from web.api.operation import Call as ApiCall
 from web.api.operation import operation
-from web.api.v1.schemas import NoQuery, Queue, QueueFigures, QueueList
+from web.api.v1.schemas import NoQuery, Queue, QueueFigures, QueueList, QueueTrendPoint
 from web.deps import DEPS
 from web.permissions import Permission
 
@@ -28,6 +28,9 @@ async def list_queues(call: ApiCall[NoQuery]) -> QueueList:
         formula=board.formula,
         as_of=board.as_of,
         stale=board.stale,
+        day_from=board.day_from,
+        handling_as_of=board.handling_as_of,
+        trend=tuple(QueueTrendPoint.model_validate(point) for point in board.trend),
     )
 
 

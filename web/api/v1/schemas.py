@@ -166,10 +166,40 @@ class Call(Out):
     node: str = Field(description="The PBX that carries the call.")
 
 
+class QualitySpread(Out):
+    """The lowest, mean and highest value of a measure."""
+
+    low: float
+    mean: float
+    high: float
+
+
+class QualityMeasures(Out):
+    """What the browser told of the line; `null` for what it did not."""
+
+    rtt_ms: QualitySpread | None = Field(description="There and back, in milliseconds.")
+    loss_in: QualitySpread | None = Field(description="Per cent of what was sent to the agent.")
+    loss_out: QualitySpread | None = Field(description="Per cent of what the agent sent.")
+    jitter_in_ms: QualitySpread | None
+    jitter_out_ms: QualitySpread | None
+
+
+class CallQuality(Out):
+    """How the line of an agent's telephone in the browser was."""
+
+    agent: str
+    seconds: int = Field(description="How long it was measured.")
+    poor_seconds: int = Field(description="How much of that it was poor.")
+    measures: QualityMeasures
+
+
 class CallDetail(Call):
     """One call with its time line."""
 
     timeline: tuple[TimelineRow, ...]
+    quality: tuple[CallQuality, ...] = Field(
+        description="Of each stretch that an agent spoke in the browser; empty for SIP telephones."
+    )
 
 
 class CallList(Out):
@@ -313,6 +343,23 @@ class QueueFigures(Out):
     counted: int
     service_level: float | None = Field(description="Share from 0 to 1, by `formula`.")
     asa_seconds: Seconds | None = Field(description="Average speed of answer.")
+    handled: int = Field(description="Calls of agents that were over.")
+    aht_seconds: Seconds | None = Field(description="Average handling time: conversation, hold, wrap-up.")
+    occupancy: float | None = Field(
+        description="Share of their working time that agents spent on calls; of a queue: of its agents."
+    )
+
+
+class QueueTrendPoint(Out):
+    """Half an hour of today, all queues together."""
+
+    at: SiteTime
+    offered: int
+    answered: int
+    abandoned: int
+    short_abandoned: int
+    within: int
+    counted: int
 
 
 class Queue(QueueFigures):
@@ -338,3 +385,6 @@ class QueueList(Out):
     formula: str = Field(description="Which service level this is.")
     as_of: SiteTime
     stale: bool = Field(description="The PBX is out of reach: this is how it was at `as_of`.")
+    day_from: SiteTime | None = Field(description="Midnight of the site, with which the day began.")
+    handling_as_of: SiteTime | None = Field(description="Until when handling time and occupancy are true.")
+    trend: tuple[QueueTrendPoint, ...] = Field(description="Half hours in which somebody came, in order.")

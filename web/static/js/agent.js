@@ -5,10 +5,13 @@ import { clockTime, tickFrom } from "./clock.js";
 import { drawCustomer, mustChoose } from "./customer_pane.js";
 import { drawState } from "./desk_state.js";
 import { byId, el, fill, isTyping, pageData, setText } from "./dom.js";
+import { takeHand } from "./hand.js";
 import { aimHeard, heardMore, pickHeard } from "./heard.js";
 import { openLive } from "./live.js";
 import { banner, send, toast } from "./page.js";
+import { takeRecording } from "./recording_pause.js";
 import { t } from "./texts.js";
+import { lookTold } from "./told.js";
 import { addWords, aimWords, drawWords } from "./words_pane.js";
 import * as wrapUp from "./wrap_up.js";
 
@@ -171,12 +174,14 @@ function drawBanner(status) {
 
 let liveStatus = "live";
 const live = openLive({
-  topics: ["agent", "waiting", "words", "list:suggestions"],
+  topics: ["agent", "waiting", "words", "recording", "list:suggestions", "list:agent-messages"],
   handlers: {
     waiting: drawWaiting,
+    hand: takeHand,
     text_all: drawWords,
     text: addWords,
-    list: heardMore,
+    recording: takeRecording,
+    list: (told) => (told.name === "agent-messages" ? lookTold() : heardMore(told)),
     state: (state) => {
       desk.state = state;
       draw();

@@ -1,5 +1,6 @@
 // The live connection: server-sent events, resumed after a break, watched for silence.
 import { learnServerTime } from "./clock.js";
+import { toSignIn } from "./page.js";
 
 const SILENCE_MS = 40_000; // the server says something at least every 15 s
 const GRACE_MS = 1_500; // a break shorter than this is not shown
@@ -36,6 +37,7 @@ export function openShared() {
  * @param topics what to read: "agent", "board"
  * @param handlers event name → function(payload); a snapshot is a list of such events
  * @param onStatus called with "live", "stale" or "displaced"
+ * @param at where the stream is; `signIn`: where who may not read it goes
  */
 export function openLive(wanted) {
   opened = true;
@@ -57,7 +59,7 @@ export function openWhileSeen(wanted) {
   follow();
 }
 
-function connectLive({ topics: own, handlers: ownHandlers, onStatus }) {
+function connectLive({ topics: own, handlers: ownHandlers, onStatus, at = "/live", signIn = "/sign-in" }) {
   const topics = [...own, ...shared.map((part) => part.topic)];
   const handlers = Object.assign({}, ...shared.map((part) => part.handlers), ownHandlers);
   let closed = false;
@@ -98,7 +100,7 @@ function connectLive({ topics: own, handlers: ownHandlers, onStatus }) {
     lastSeen = Date.now();
     const query = new URLSearchParams({ topics: topics.join(",") });
     if (lastId) query.set("last_event_id", lastId);
-    source = new EventSource(`/live?${query}`);
+    source = new EventSource(`${at}?${query}`);
     source.addEventListener("snapshot", (event) => {
       heard(event);
       for (const [name, payload] of JSON.parse(event.data).events) take(name, payload);
@@ -133,9 +135,9 @@ function connectLive({ topics: own, handlers: ownHandlers, onStatus }) {
     clearTimeout(retryTimer);
     retryTimer = setTimeout(async () => {
       try {
-        const answer = await fetch("/live/check", { cache: "no-store", redirect: "manual" });
+        const answer = await fetch(`${at}/check`, { cache: "no-store", redirect: "manual" });
         if (answer.status === 401) {
-          window.location.assign("/sign-in");
+          toSignIn(signIn);
           return;
         }
       } catch {

@@ -61,14 +61,25 @@ export function banner(kind, text = "", action = null) {
   }
 }
 
+/**
+ * The session has ended: go and sign in, and come back here. What was typed is kept. Nobody is torn out of a
+ * conversation: then it is told, and the agent goes when it is over.
+ */
+export function toSignIn(place = "/sign-in") {
+  const here = `${location.pathname}${location.search}`;
+  const go = () => location.assign(`${place}?${new URLSearchParams({ ended: "yes", next: here })}`);
+  if (document.getElementById("phone")?.dataset.call !== "talking") go();
+  else banner("stale", t("登录已过期，通话不会断。说完以后请重新登录，写下的内容都在。"), { label: t("重新登录"), run: go });
+}
+
 /** Send JSON; returns the answer. Throws an Error with a text for people when the server refuses. */
-export async function send(method, url, body, { keepalive = false, quiet = false } = {}) {
+export async function send(method, url, body, { keepalive = false, quiet = false, headers = {} } = {}) {
   let answer;
   try {
     answer = await fetch(url, {
       method,
       keepalive,
-      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
       body: JSON.stringify(body ?? {}),
       signal: keepalive ? undefined : AbortSignal.timeout(10_000),
     });
@@ -76,19 +87,20 @@ export async function send(method, url, body, { keepalive = false, quiet = false
     throw failure(t("连不上服务器，请稍后再试。"), quiet);
   }
   if (answer.status === 401) {
-    window.location.assign("/sign-in");
+    toSignIn();
     throw failure(t("登录已过期，请重新登录。"), quiet);
   }
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw failure(problems[problem.code] || t("服务器没有完成这个操作，请再试一次。"), quiet, answer.status);
+    throw failure(problems[problem.code] || t("服务器没有完成这个操作，请再试一次。"), quiet, answer.status, problem.code);
   }
   return answer.status === 204 ? null : answer.json();
 }
 
-function failure(text, quiet, status = 0) {
+function failure(text, quiet, status = 0, code = "") {
   if (!quiet) toast(text, "error");
   const error = new Error(text);
   error.status = status;
+  error.code = code;
   return error;
 }

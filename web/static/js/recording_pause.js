@@ -6,7 +6,6 @@ import { t } from "./texts.js";
 
 const TRIES = 4;
 const AGAIN_MS = 500;
-const EVERY_MS = 1500; // a pause may begin, and end, by itself
 
 let callId = null;
 let state = "running";
@@ -39,6 +38,13 @@ function take(found) {
   draw();
 }
 
+/** What the live connection tells: a pause may begin, and end, by itself. */
+export function takeRecording(found) {
+  if (found.call_id === null || found.call_id !== callId) return;
+  asked += 1; // an answer that is still on its way is older
+  take(found);
+}
+
 async function toggle() {
   const about = callId;
   if (about === null) return;
@@ -47,12 +53,12 @@ async function toggle() {
     state = "pausing";
     draw();
   }
-  asked += 1;
+  const number = ++asked;
   for (let left = TRIES; left > 0 && about === callId; left -= 1) {
     try {
       const found = await send("POST", address(step), {}, { quiet: left > 1 });
-      if (about === callId && found) take(found);
-      break;
+      if (about === callId && number === asked && found) take(found); // unless the live connection knows better
+      return;
     } catch (error) {
       // In a call's first moments it is not on record yet whose it is.
       if (![403, 404].includes(error.status)) break;
@@ -81,6 +87,5 @@ document.addEventListener("keydown", (event) => {
   toggle();
 });
 new MutationObserver(aim).observe(document.body, { attributes: true, attributeFilter: ["data-pop"] });
-setInterval(look, EVERY_MS);
 aim();
 draw();

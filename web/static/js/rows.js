@@ -5,7 +5,8 @@ import { tickFrom } from "./clock.js";
 /**
  * Make the rows of `body` those of `items`.
  * @param key item → text that names the row
- * @param cells item → list of cells: a text, or {text, since, late, href, tone, dot, cls, title}
+ * @param cells item → list of cells: a text, or {text, since, late, href, tone, dot, cls, title},
+ *   or {draw}, which fills the cell itself
  */
 export function drawRows(body, items, key, cells) {
   const known = new Map([...body.children].map((row) => [row.dataset.key, row]));
@@ -23,7 +24,11 @@ export function drawRows(body, items, key, cells) {
   for (const row of known.values()) row.remove();
 }
 
-function drawCell(cell, { text = "", since, late = null, href, tone, dot, cls = "", title = "" }) {
+function drawCell(cell, { draw, text = "", since, late = null, href, tone, dot, cls = "", title = "" }) {
+  if (draw) {
+    draw(cell);
+    return;
+  }
   if (cell.title !== title) cell.title = title;
   if (since !== undefined) {
     if (cls) cell.classList.add(cls); // beside "late", which belongs to the clock

@@ -1,16 +1,20 @@
 // The telephone in the page: SIP over our own server, sound between the browser and the PBX.
 import { byId, isTyping, setData, setText } from "./dom.js";
+import { watchQuality } from "./softphone_quality.js";
 import { openEar } from "./softphone_sound.js";
 import { send, toast } from "./page.js";
 import { t } from "./texts.js";
 
+const SIGNED_OUT = 4002; // the session has ended
 const ELSEWHERE = 4001; // the page was opened in another window, which has the telephone now
 const REGISTER_SECONDS = 90;
 const KEY_MINUTES = 5; // the password is asked for again so often; it lives for fifteen at least
 const GATHER_MS = 800; // for addresses the sound may come to; those of this machine are there at once
 
-const phone = { ua: null, session: null, status: "off", why: "", muted: false, held: false, wanted: false, drawn: null };
-const ear = openEar();
+const PAGE = String(Math.random()).slice(2, 14); // this page may take its own call over, another one may not
+
+const phone = { ua: null, session: null, status: "off", why: "", muted: false, wanted: false, quality: null, sign: null, trial: false, deaf: "" };
+const ear = openEar({ onStream: speakWith, onLost: hearAgain, onDevices: () => phone.deaf && hearAgain() });
 
 function set(status, why = "") {
   phone.status = status;
@@ -28,19 +32,45 @@ function draw() {
   setData(box, "call", talking ? "talking" : ringing ? "ringing" : session ? "calling" : "none");
   setText(byId("phone-state"), stateText(ringing, talking));
   byId("phone-answer").hidden = byId("phone-decline").hidden = !ringing;
-  for (const id of ["phone-mute", "phone-hold", "phone-keys"]) byId(id).hidden = !talking;
+  for (const id of ["phone-mute", "phone-keys"]) byId(id).hidden = !talking;
   byId("phone-hangup").hidden = !session || ringing;
   byId("phone-mute").setAttribute("aria-pressed", String(phone.muted));
-  byId("phone-hold").setAttribute("aria-pressed", String(phone.held));
+  drawSign(talking);
   byId("phone-retry").hidden = !["failed", "elsewhere"].includes(phone.status);
   if (!talking) byId("phone-pad").hidden = true;
   document.body.dataset.phone = phone.status;
 }
 
+/** Say in one word how the line is; what to do about a poor one stands in the state's place. */
+function drawSign(talking) {
+  const sign = talking ? phone.sign : null;
+  const box = byId("phone-quality");
+  setData(box, "sign", sign ? sign.word : "none");
+  setText(box, sign ? (sign.word === "good" ? t("线路好") : t("线路差")) : "");
+  box.title = sign ? figures(sign.values) : "";
+}
+
+function figures({ rtt_ms: rtt, loss_in: lossIn, loss_out: lossOut, jitter_in_ms: jitter }) {
+  const whole = (value) => (value === null ? "–" : Math.round(value));
+  const share = (value) => (value === null ? "–" : `${Math.round(value)}%`);
+  return t("往返 %(rtt)s 毫秒；丢包：听 %(heard)s，说 %(spoken)s；抖动 %(jitter)s 毫秒", { rtt: whole(rtt), heard: share(lossIn), spoken: share(lossOut), jitter: whole(jitter) });
+}
+
+function advice(why) {
+  switch (why) {
+    case "silent": return t("没有声音传来：请挂机再拨，或换话机");
+    case "heard": return t("对方的声音断续：请换网线或靠近路由器");
+    case "spoken": return t("对方听您断续：请换网线或靠近路由器");
+    default: return t("声音来得晚：请等对方说完再说");
+  }
+}
+
 function stateText(ringing, talking) {
   if (ringing) return t("来电，按 A 接听");
-  if (talking && phone.held) return t("保持中，客户在听音乐");
+  if (phone.session && phone.deaf) return t("话筒断开了，对方听不到您：请插好耳机");
+  if (phone.session && phone.trial) return t("正在试音");
   if (talking && phone.muted) return t("已静音，客户听不到您");
+  if (talking && phone.sign?.word === "poor") return advice(phone.sign.why);
   if (talking) return t("通话中");
   if (phone.session) return t("正在呼叫…");
   switch (phone.status) {
@@ -79,7 +109,7 @@ async function connect() {
     return;
   }
   if (key?.kind !== "browser") return set("off");
-  const place = new URL("/agent/phone/sip", location.href);
+  const place = new URL(`/agent/phone/sip?page=${PAGE}`, location.href);
   place.protocol = place.protocol === "https:" ? "wss:" : "ws:";
   const { JsSIP } = window;
   const ua = new JsSIP.UA({
@@ -109,6 +139,9 @@ async function connect() {
     if (code === ELSEWHERE) {
       stop();
       set("elsewhere");
+    } else if (code === SIGNED_OUT && !phone.session) {
+      stop();
+      set("failed", t("登录已结束，请重新登录"));
     } else if (phone.wanted) set("connecting");
   });
   ua.on("newRTCSession", ({ originator, session, request }) => onCall(originator, session, request));
@@ -141,13 +174,38 @@ function stop() {
   set("off");
 }
 
+/** Let the other side hear another microphone from now on. */
+function speakWith(stream) {
+  say(stream.getAudioTracks()[0]);
+}
+
+function say(track) {
+  track.enabled = !phone.muted;
+  const sender = phone.session?.connection?.getSenders().find((one) => one.track?.kind === "audio");
+  sender?.replaceTrack(track).catch(() => toast(t("话筒没有换成，请挂机后再试"), "error"));
+}
+
+/** The microphone is gone: another one takes its place; where there is none it is told until one is plugged in. */
+async function hearAgain() {
+  const problem = await ear.open();
+  phone.deaf = problem;
+  if (problem && phone.session) say(ear.silence());
+  if (!problem) {
+    speakWith(ear.stream());
+    toast(t("话筒已接上，对方能听到您了"));
+  } else if (!phone.session) set("failed", problem);
+  draw();
+  if (!problem && phone.status === "failed") (phone.ua?.isRegistered() ? set("ready") : startPhone());
+}
+
 function onCall(originator, session, request) {
   if (phone.session) {
     session.terminate({ status_code: 486, reason_phrase: "Busy Here" });
     return;
   }
   phone.session = session;
-  phone.muted = phone.held = false;
+  phone.trial = originator === "local";
+  phone.muted = false;
   const over = (event) => onEnd(session, event);
   session.on("ended", over);
   session.on("failed", over);
@@ -165,6 +223,12 @@ function onCall(originator, session, request) {
 
 const listen = (connection) => connection.addEventListener("track", (event) => ear.play(event.streams[0] || new MediaStream([event.track])));
 
+/** The call that the page is about while it is spoken in; "" as long as the page does not know. */
+function callInHand() {
+  const [callId, phase] = (document.body.dataset.pop || "").split(" ");
+  return phase === "talking" ? callId : "";
+}
+
 /** Do not wait for addresses that never come. */
 function gather() {
   let timer = 0;
@@ -173,6 +237,15 @@ function gather() {
 
 function onTalk() {
   ear.ring(false);
+  if (phone.trial) tellTrial(t("请听提示，滴声后说一句话，会放给您听"));
+  else phone.quality ||= watchQuality(phone.session.connection, {
+    callId: callInHand,
+    quiet: () => !byId("call-held").hidden,
+    onSign: (word, why, values) => {
+      phone.sign = { word, why, values };
+      draw();
+    },
+  });
   draw();
 }
 
@@ -180,7 +253,11 @@ function onEnd(session, { cause, originator } = {}) {
   if (phone.session !== session) return;
   ear.ring(false);
   ear.hush();
-  phone.session = null;
+  phone.quality?.stop();
+  phone.quality = phone.sign = phone.session = null;
+  if (phone.trial) tellTrial(cause === "Terminated" ? t("听得清楚，就可以接电话了；听不清楚，请换话筒或听筒") : t("试音没有接通，请稍后再试"));
+  phone.trial = false;
+  if (phone.deaf) set("failed", phone.deaf);
   if (originator === "local" && cause === "User Denied Media Access") toast(t("麦克风不可用，电话没有接起来"), "error");
   draw();
 }
@@ -196,6 +273,18 @@ async function answer() {
   session.answer(options());
 }
 
+/** Call the number that plays back what is said; pressed again, end that. */
+async function tryOut() {
+  if (phone.session) return phone.trial ? hangUp() : tellTrial(t("通话结束以后再试"));
+  if (!phone.ua?.isRegistered()) return tellTrial(t("网页电话没有连上，请稍后再试"));
+  const problem = await ear.open();
+  if (problem) return tellTrial(problem);
+  tellTrial(t("正在接通…"));
+  return phone.ua.call(`sip:${phone.key.try_phone}@${phone.key.domain}`, options());
+}
+
+const tellTrial = (text) => setText(byId("phone-try-state"), text);
+
 const decline = () => phone.session?.terminate({ status_code: 486, reason_phrase: "Busy Here" });
 const hangUp = () => phone.session?.terminate();
 
@@ -208,15 +297,6 @@ function mute() {
   draw();
 }
 
-function hold() {
-  const { session } = phone;
-  if (!session?.isEstablished()) return;
-  const wanted = !phone.held;
-  const done = () => { phone.held = wanted; draw(); };
-  const went = wanted ? session.hold({ useUpdate: false }, done) : session.unhold({ useUpdate: false }, done);
-  if (!went) toast(t("上一步还没有完成，请再按一次"), "error");
-}
-
 function press(key) {
   if (!phone.session?.isEstablished()) return;
   phone.session.sendDTMF(key, { transportType: "RFC2833", duration: 160 });
@@ -227,7 +307,6 @@ byId("phone-answer").addEventListener("click", answer);
 byId("phone-decline").addEventListener("click", decline);
 byId("phone-hangup").addEventListener("click", hangUp);
 byId("phone-mute").addEventListener("click", mute);
-byId("phone-hold").addEventListener("click", hold);
 byId("phone-keys").addEventListener("click", () => {
   const pad = byId("phone-pad");
   pad.hidden = !pad.hidden;
@@ -237,12 +316,18 @@ byId("phone-keys").addEventListener("click", () => {
 byId("phone-retry").addEventListener("click", () => startPhone());
 for (const button of document.querySelectorAll("[data-dtmf]")) button.addEventListener("click", () => press(button.dataset.dtmf));
 
+// Whoever goes lets the telephone go at once; one that is killed is noticed by the PBX.
+window.addEventListener("pagehide", () => phone.ua?.stop());
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+
 // A page that is closed takes the call with it.
 window.addEventListener("beforeunload", (event) => {
   if (phone.session?.isEstablished()) event.preventDefault();
 });
 
 byId("phone-settings-open").addEventListener("click", () => byId("phone-settings").showModal());
+byId("phone-try").addEventListener("click", tryOut);
+byId("sign-in").addEventListener("click", () => ear.askToNotify()); // a browser asks only when a hand did something
 byId("phone-notify").addEventListener("click", async () => {
   const answered = "Notification" in window ? await Notification.requestPermission() : "denied";
   toast(answered === "granted" ? t("好的，有来电时桌面会提醒您") : t("浏览器没有允许提醒，可以在地址栏左边的图标里打开"), answered === "granted" ? "note" : "error");
@@ -253,7 +338,6 @@ const keys = {
   a: () => byId("phone-answer").hidden || answer(),
   d: () => byId("phone-decline").hidden || decline(),
   m: () => byId("phone-mute").hidden || mute(),
-  h: () => byId("phone-hold").hidden || hold(),
   x: () => byId("phone-hangup").hidden || hangUp(),
 };
 

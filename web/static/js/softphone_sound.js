@@ -8,11 +8,17 @@ const RING_ON_MS = 1000;
 const RING_EVERY_MS = 5000;
 const LEVEL_MS = 100;
 
-/** Return the ear of a page: it opens the microphone, plays the other side, and rings. */
-export function openEar() {
+/**
+ * Return the ear of a page: it opens the microphone, plays the other side, and rings.
+ * @param onStream called with what is heard from now on, when another microphone was chosen
+ * @param onLost called when the microphone was unplugged
+ * @param onDevices called when something was plugged in or out
+ */
+export function openEar({ onStream = () => {}, onLost = () => {}, onDevices = () => {} } = {}) {
   let stream = null;
   let ringing = 0;
   let context = null;
+  let note = null;
   const sound = new Audio();
   sound.autoplay = true;
 
@@ -31,8 +37,10 @@ export function openEar() {
       if (error.name === "NotFoundError") return t("没有找到麦克风：请插好耳机，然后按「重试」");
       return t("麦克风打不开：请看看是不是别的程序在用，然后按「重试」");
     }
+    stream.getAudioTracks()[0]?.addEventListener("ended", onLost);
     await listDevices();
-    meter();
+    const mine = stream;
+    meter(byId("phone-level"), mine, () => stream === mine);
     return "";
   }
 
@@ -55,20 +63,20 @@ export function openEar() {
     await sound.setSinkId(device).catch(() => localStorage.removeItem(KEPT.speaker)); // it was unplugged
   }
 
-  /** Show how loud the microphone hears, while the settings are open. */
-  function meter() {
-    const box = byId("phone-level");
+  /** Show how loud something is, while the settings are open. */
+  function meter(box, loudness, goesOn) {
+    if (!box || !loudness.getAudioTracks().length) return;
     context ||= new AudioContext();
     const heard = context.createAnalyser();
     heard.fftSize = 512;
-    const source = context.createMediaStreamSource(stream);
+    const source = context.createMediaStreamSource(loudness);
     source.connect(heard);
-    const mine = stream;
     const samples = new Float32Array(heard.fftSize);
     const timer = setInterval(() => {
-      if (stream !== mine) {
+      if (!goesOn()) {
         clearInterval(timer);
         source.disconnect();
+        box.value = 0;
         return;
       }
       if (!byId("phone-settings").open) return;
@@ -80,6 +88,7 @@ export function openEar() {
 
   function beep() {
     context ||= new AudioContext();
+    if (context.state === "suspended") context.resume().catch(() => {});
     const tone = context.createOscillator();
     const volume = context.createGain();
     tone.frequency.value = RING_HZ;
@@ -92,7 +101,7 @@ export function openEar() {
   byId("phone-mic").addEventListener("change", async (event) => {
     localStorage.setItem(KEPT.mic, event.target.value);
     stop();
-    await open();
+    if (!(await open())) onStream(stream);
   });
   byId("phone-speaker").addEventListener("change", (event) => {
     localStorage.setItem(KEPT.speaker, event.target.value);
@@ -102,28 +111,50 @@ export function openEar() {
     localStorage.setItem(KEPT.volume, event.target.value);
     sound.volume = Number(event.target.value);
   });
-  navigator.mediaDevices?.addEventListener("devicechange", () => { if (stream) listDevices(); });
+  navigator.mediaDevices?.addEventListener("devicechange", () => {
+    if (stream) listDevices();
+    onDevices();
+  });
 
   return {
     open,
     stream: () => stream,
     close: stop,
+    /** Return a track in which nothing is said: without any sound the PBX would take us for dead. */
+    silence() {
+      context ||= new AudioContext();
+      const [nothing, way] = [context.createGain(), context.createMediaStreamDestination()];
+      const source = context.createConstantSource();
+      nothing.gain.value = 0;
+      source.connect(nothing).connect(way);
+      source.start();
+      return way.stream.getAudioTracks()[0];
+    },
     play(remote) {
       sound.srcObject = remote;
+      meter(document.getElementById("phone-heard"), remote, () => sound.srcObject === remote);
       sound.play().catch(() => {}); // the browser wants a click first; the answer was one
     },
     hush() { sound.srcObject = null; },
     ring(on) {
       clearInterval(ringing);
       ringing = 0;
-      if (!on) return;
+      if (!on) {
+        note?.close();
+        note = null;
+        return;
+      }
       beep();
       ringing = setInterval(beep, RING_EVERY_MS);
     },
     notify(title, body) {
       if (document.visibilityState === "visible" || !("Notification" in window) || Notification.permission !== "granted") return;
-      const note = new Notification(title, { body, tag: "huifang-call" });
-      note.onclick = () => { window.focus(); note.close(); };
+      note = new Notification(title, { body, tag: "huifang-call", requireInteraction: true });
+      note.onclick = () => { window.focus(); note?.close(); };
+    },
+    /** Ask whether calls may be shown on the desktop, once, when a person has just pressed something. */
+    askToNotify() {
+      if ("Notification" in window && Notification.permission === "default") Notification.requestPermission().catch(() => {});
     },
   };
 }

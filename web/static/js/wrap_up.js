@@ -12,6 +12,7 @@ const PREFIX = "hf.draft.";
 const form = byId("wrap-up");
 const fields = byId("wrap-fields");
 const notes = byId("notes");
+const followUp = byId("follow-up"); // when to call back; there for dispositions that say nothing without it
 const radios = () => [...form.elements.namedItem("disposition")];
 
 let target = null; // what the form writes about, see aim()
@@ -21,7 +22,7 @@ let saving = false;
 let onSaved = () => {};
 
 function empty() {
-  return { disposition: "", notes: "", newcomer: {}, edited_at: 0, synced: true };
+  return { disposition: "", notes: "", follow_up: "", newcomer: {}, edited_at: 0, synced: true };
 }
 
 /** Called after a save with the call's id. */
@@ -58,8 +59,13 @@ function load(next) {
 function show() {
   for (const radio of radios()) radio.checked = radio.value === draft.disposition;
   notes.value = draft.notes;
+  followUp.value = draft.follow_up;
+  drawFollowUp();
   setText(byId("draft-state"), "");
 }
+
+const needsTime = () => radios().some((radio) => radio.checked && "needsTime" in radio.dataset);
+const drawFollowUp = () => setData(byId("follow-up-box"), "shown", needsTime() ? "yes" : "no");
 
 /** What the agent wrote about a caller nobody knows; part of the draft. */
 export const newcomer = {
@@ -90,6 +96,8 @@ function changed() {
   if (!target) return;
   draft.disposition = radios().find((radio) => radio.checked)?.value || "";
   draft.notes = notes.value;
+  draft.follow_up = followUp.value;
+  drawFollowUp();
   draft.edited_at = now();
   draft.synced = false;
   writeLocal(target.call_id, draft);
@@ -126,7 +134,7 @@ export function flush() {
   send("PUT", `/agent/drafts/${target.call_id}`, body(draft), { quiet: true, keepalive: true }).catch(() => {});
 }
 
-const body = (kept) => ({ disposition: kept.disposition || null, notes: kept.notes, newcomer: kept.newcomer });
+const body = (kept) => ({ disposition: kept.disposition || null, notes: kept.notes, follow_up: kept.follow_up || null, newcomer: kept.newcomer });
 
 /** Save the disposition. */
 export async function save() {
@@ -138,6 +146,11 @@ export async function save() {
   if (!draft.disposition) {
     toast(t("请先选择处理结果。"), "error");
     radios()[0].focus();
+    return;
+  }
+  if (needsTime() && (!draft.follow_up || Date.parse(draft.follow_up) <= now())) {
+    toast(t("请填约定回电的时间，要晚于现在。"), "error");
+    followUp.focus();
     return;
   }
   const callId = target.call_id;
