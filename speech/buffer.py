@@ -105,14 +105,19 @@ class SoundBuffer:
         self._dropping = False
         self._dropped = 0.0
         self._queue: deque[Sound | Gap] = deque()
-        self._waiting = 0.0
+        self._bytes = 0
         self.lost = 0.0
         """Seconds of sound that came and were dropped."""
 
     @property
     def waiting(self) -> float:
         """Seconds of sound that can be taken."""
-        return self._waiting
+        return self._bytes / BYTES_PER_SECOND
+
+    @property
+    def empty(self) -> bool:
+        """Whether neither sound nor a mark can be taken."""
+        return not self._queue
 
     @property
     def until(self) -> float | None:
@@ -165,7 +170,7 @@ class SoundBuffer:
             assert isinstance(following, Sound)
             parts.append(following.pcm)
             size += len(following.pcm)
-        self._waiting = max(0.0, self._waiting - size / BYTES_PER_SECOND)
+        self._bytes -= size
         return Sound(b"".join(parts), first.start)
 
     # -- within --------------------------------------------------------------------------------------
@@ -197,20 +202,20 @@ class SoundBuffer:
         for at in range(0, len(pcm), step):  # a burst is many pieces, so that only its oldest can be dropped
             sound = Sound(pcm[at : at + step], self._until)
             self._queue.append(sound)
-            self._waiting += len(sound.pcm) / BYTES_PER_SECOND
+            self._bytes += len(sound.pcm)
             self._until = sound.end
-        if self._waiting > self._config.limit:
+        if self.waiting > self._config.limit:
             self._make_room()
 
     def _make_room(self) -> None:
         start = end = self._queue[0].start
         lost = 0.0
-        while self._queue and self._waiting > self._config.keep:
+        while self._queue and self.waiting > self._config.keep:
             oldest = self._queue.popleft()
             end = oldest.end
             if isinstance(oldest, Sound):
                 length = len(oldest.pcm) / BYTES_PER_SECOND
-                self._waiting -= length
+                self._bytes -= len(oldest.pcm)
                 self.lost += length
                 lost += length
             else:

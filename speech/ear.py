@@ -130,7 +130,7 @@ class Ear:
         """Listen until the stream has ended and its last words are told. Cancelling leaves them out."""
         pause = self._config.retry.total_seconds()
         try:
-            while not (self._closed.is_set() and not self._buffer.waiting):
+            while not (self._closed.is_set() and self._buffer.empty):
                 try:
                     transcriber = self._recognition.choose(self._language)
                     stream = await transcriber.open(

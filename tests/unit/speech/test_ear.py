@@ -148,6 +148,17 @@ async def test_without_any_model_a_call_ends_in_a_gap(clock: FakeClock) -> None:
     assert [gap.reason for gap in call.told.gaps] == [GapReason.NOT_TAPPED]
 
 
+async def test_a_recogniser_that_is_gone_with_the_call_keeps_nobody(clock: FakeClock) -> None:
+    recogniser = FakeRecogniser("一", "二")
+    call = Call(clock, recogniser)
+    await call.say(1.1)
+    recogniser.places = 0
+    recogniser.streams[0].lose()
+    await call.say(0.7)
+    await call.end()
+    assert call.told.states[-1] == ("ended", "")
+
+
 async def test_a_recogniser_that_stands_still_loses_sound_and_not_time(clock: FakeClock) -> None:
     call = Call(clock, FakeRecogniser("现在"))
     await call.say(0.2)

@@ -54,6 +54,14 @@ def close(value: float) -> object:
     return pytest.approx(value, abs=0.03)
 
 
+def test_what_is_empty_has_nothing_waiting_whatever_went_through() -> None:
+    speaker = Speaker()
+    for frames in (1, 3, 7, 11, 13):
+        speaker.speak(FRAME * frames, listening=False)
+        speaker.listen()
+        assert (speaker.buffer.empty, speaker.buffer.waiting) == (True, 0.0)
+
+
 def test_sound_in_time_comes_out_whole_and_where_it_was_spoken() -> None:
     speaker = Speaker(at=7.0)
     speaker.speak(5)
