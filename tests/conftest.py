@@ -4,9 +4,10 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import structlog
@@ -18,19 +19,32 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.redis_client import connect_redis
 from tests.support.db import postgres_database, sqlite_database
+from tests.support.deadline import last_deadline
 from tests.support.runtime import runtime_folder
 
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 1024**3
+LAST_SECONDS = 460.0
+"""More than any test's own limit, its clean-up included."""
+ERRORS = pytest.StashKey[TextIO]()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep what tests write in memory where there is room: no test waits for a disk with other work."""
+    # What a test prints is taken from it; what it hangs in must be read.
+    config.stash[ERRORS] = os.fdopen(os.dup(2), "w")
     if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK) or "TMPDIR" in os.environ:
         return
     if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(MEMORY).free < ROOM:
         return
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """No test outlives its time limit for long, whatever it hangs in."""
+    with last_deadline(item.nodeid, LAST_SECONDS, item.config.stash[ERRORS]):
+        return (yield)
 
 
 def pytest_collection_finish() -> None:
