@@ -126,7 +126,7 @@ class PlaceAttempts:
         return tuple(left)
 
     async def begin(self, opened: OpenPlace, agent_number: str) -> Attempt | Refusal:
-        """Commit the place's call, an agent's telephone first; or say why not, which moves the place."""
+        """Commit the place's call, an agent's telephone first; or say why not, and change nothing."""
         attempt_id = new_ulid()
         try:
             async with self._office.database.transaction() as session:
@@ -145,13 +145,16 @@ class PlaceAttempts:
         except IntegrityError:
             # Another process was faster with the same number.
             refusal = Refusal(code=RefusalCode.OPEN_ATTEMPT)
-        log.info("queue_place_refused", place=opened.place.place_id, code=refusal.code.value)
-        against, now = refusal, self._office.now()
-        async with self._office.database.session() as session:
-            again = await session.get(QueuePlaceRow, opened.place.place_id)
-        if again is not None:
-            await self._move(again, lambda place: rules.refused(place, against, self._rules, now))
         return refusal
+
+    async def refuse(self, opened: OpenPlace, refusal: Refusal) -> None:
+        """Take that a place's call was not allowed: it waits, or is for people."""
+        log.info("queue_place_refused", place=opened.place.place_id, code=refusal.code.value)
+        now = self._office.now()
+        async with self._office.database.session() as session:
+            row = await session.get(QueuePlaceRow, opened.place.place_id)
+        if row is not None:
+            await self._move(row, lambda place: rules.refused(place, refusal, self._rules, now))
 
     async def _move(self, row: QueuePlaceRow, step: Callable[[QueuePlace], QueuePlace]) -> QueuePlace:
         """Take a step that may be taken twice; who needs people is on their list before the place is over."""

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from callback_campaigns.dial_attempts import OpenAttempt
 from callback_campaigns.domain.attempt import Attempt
 from callback_campaigns.domain.queue_place import PlaceState, Waiting, turns
-from callback_campaigns.domain.refusal import Refusal
+from callback_campaigns.domain.refusal import Refusal, RefusalCode
 from callback_campaigns.exchange import DialOrder, Way
 from callback_campaigns.place_attempts import OpenPlace, PlaceAttempts
 from callback_campaigns.placing import Placing
@@ -39,8 +39,23 @@ log = structlog.get_logger(__name__)
 
 HELD_FOR = timedelta(seconds=20)
 """An agent who is held back and not called within this is let go."""
+PATIENCE = timedelta(seconds=15)
+"""For so long whose turn it was still counts while the database or the PBX cannot be asked, and agents who
+become free before it was ever known are kept from later callers."""
 LONGEST = timedelta(hours=3)
 """So long an agent is held during a call whose end nobody saw."""
+
+PASSING = frozenset(
+    {
+        RefusalCode.LINK_DOWN,
+        RefusalCode.STALE_STATE,
+        RefusalCode.CONCURRENCY,
+        RefusalCode.CALLS_PER_SECOND,
+    }
+)
+"""What the PBX or the trunk refuse for a moment."""
+
+PASSING_FOR = timedelta(seconds=10)
 
 OPEN = Gauge("huifang_queue_places_open", "Callers' places in queues that wait or are being called")
 
@@ -129,12 +144,16 @@ class PlaceCaller:
         self._tick = tick.total_seconds()
         self._held: dict[str, _Held] = {}
         self._ahead: set[str] = set()
-        self._turns: dict[str, list[OpenPlace]] = {}
+        self._turns: dict[str, list[OpenPlace]] | None = None
+        """Whose turn it is by queue; ``None`` while that is not known."""
+        self._unsure: dict[str, frozenset[str]] = {}
+        self._known_at = office.clock.monotonic()
         self._wake = asyncio.Event()
         hall.members.claims = self._claims
 
     async def run(self) -> None:
         """Work until cancelled; may simply be started again."""
+        self._forget()
         async with self._bus.subscribe(CallAnswered, name="queue-places") as answered:
             try:
                 while True:
@@ -145,8 +164,7 @@ class PlaceCaller:
                         await self.round()
                     except (SQLAlchemyError, OSError, TimeoutError, HuifangError) as error:
                         log.warning("queue_places_wait", reason=type(error).__name__)
-                        self._turns = {}
-                        self._let_go(everybody=True)
+                        self._failed()
                     self._wake.clear()
                     try:
                         async with asyncio.timeout(self._tick):
@@ -154,8 +172,21 @@ class PlaceCaller:
                     except TimeoutError:
                         continue
             finally:
-                self._turns = {}
+                self._forget()
                 self._let_go(everybody=True)
+
+    def _forget(self) -> None:
+        self._turns, self._known_at = None, self._office.clock.monotonic()
+
+    def _failed(self) -> None:
+        """Go by what was known for a while; then let everybody go: who waits on the line is served."""
+        if not self._patient():
+            self._turns = None
+            self._let_go(everybody=True)
+
+    def _patient(self) -> bool:
+        """Whether what is known, or will be in a moment, is waited for."""
+        return self._office.clock.monotonic() - self._known_at < PATIENCE.total_seconds()
 
     async def round(self) -> int:
         """Look once at places and agents; return how many calls were begun."""
@@ -168,16 +199,15 @@ class PlaceCaller:
         now = self._office.now()
         if not any(one.place.waits(now) for one in opened):
             self._turns = {}
-            self._let_go()
-            self._hold_ahead()
-            return 0
-        waiting = await self._hall.waiting()
-        self._turns = self._whose(opened, waiting, now)
+        else:
+            self._turns = self._whose(opened, await self._hall.waiting(), now)
+        self._known_at = self._office.clock.monotonic()
         self._let_go()
         free = {agent.number: agent for agent in self._hall.free()}
         for agent in free.values():
             self._hold(agent.number, agent.queues)
         self._hold_ahead()
+        self._sure()
         begun = 0
         for number, held in list(self._held.items()):
             if held.attempt_id is None and number in free and self._hall.members.is_held(number):
@@ -197,11 +227,24 @@ class PlaceCaller:
     # -- agents ------------------------------------------------------------------------------------------
 
     def _claims(self, plan: MemberPlan) -> bool:
-        """Take an agent who becomes free for a place whose turn it is; never waits."""
-        held = self._hold(plan.number, frozenset(one.queue for one in plan.memberships))
+        """Take an agent who becomes free for a place whose turn it is, or may be; never waits."""
+        queues = frozenset(one.queue for one in plan.memberships)
+        if self._turns is None:
+            held = self._patient()
+            if held:
+                self._unsure[plan.number] = queues
+        else:
+            held = self._hold(plan.number, queues)
         if held:
             self._wake.set()
         return held
+
+    def _sure(self) -> None:
+        """Take those who were kept until it is known whose turn it is, or let them go."""
+        while self._unsure:
+            number, queues = self._unsure.popitem()
+            if not self._hold(number, queues) and number not in self._ahead:
+                self._hall.members.release(number)
 
     def _hold(self, number: str, queues: frozenset[str]) -> bool:
         if number in self._held:
@@ -209,7 +252,7 @@ class PlaceCaller:
         wanted = [
             (places[taken].place.rank, queue)
             for queue in queues
-            if len(places := self._turns.get(queue, [])) > (taken := self._taken(queue))
+            if len(places := self._of(queue)) > (taken := self._taken(queue))
         ]
         if not wanted:
             return False
@@ -220,15 +263,17 @@ class PlaceCaller:
     def _hold_ahead(self) -> None:
         """Keep those who talk from being rung at their hang-up, before anybody here has heard of it."""
         wanted = {
-            agent.number
-            for agent in self._hall.busy()
-            if any(self._turns.get(queue) for queue in agent.queues)
+            agent.number for agent in self._hall.busy() if any(self._of(queue) for queue in agent.queues)
         }
         for number in wanted - self._ahead - self._held.keys():
             self._hall.members.hold(number)
         for number in self._ahead - wanted - self._held.keys():
             self._hall.members.release(number)
         self._ahead = wanted
+
+    def _of(self, queue: str) -> list[OpenPlace]:
+        """Return the places of a queue whose turn it is, as far as is known."""
+        return (self._turns or {}).get(queue, [])
 
     def _taken(self, queue: str) -> int:
         """Return how many agents are held for a queue and have called nobody yet."""
@@ -238,11 +283,12 @@ class PlaceCaller:
         """Release whoever is held for nobody any more; with ``everybody`` also who is about to call."""
         if everybody:
             self._hold_ahead()
+            self._sure()
         now = self._office.now()
         for number, held in list(self._held.items()):
             age = abs(now - held.since)
             idle = held.attempt_id is None
-            if (idle and (everybody or not self._turns.get(held.queue) or age > HELD_FOR)) or age > LONGEST:
+            if (idle and (everybody or not self._of(held.queue) or age > HELD_FOR)) or age > LONGEST:
                 self._release(number)
 
     def _release(self, number: str) -> None:
@@ -252,14 +298,20 @@ class PlaceCaller:
     # -- calls -------------------------------------------------------------------------------------------
 
     async def _call(self, number: str, held: _Held) -> int:
-        places = self._turns.get(held.queue, [])
+        places = self._of(held.queue)
         if not places:
             self._release(number)
             return 0
         opened = places.pop(0)
         made = await self._attempts.begin(opened, number)
         if isinstance(made, Refusal):
-            self._release(number)
+            if made.code is RefusalCode.TASK_NOT_READY:
+                self._release(number)  # somebody else has moved it
+                return 0
+            # What passes in a moment is waited for: the agent let go, and who came later would be served.
+            if made.code not in PASSING or self._office.now() - held.since >= PASSING_FOR:
+                await self._attempts.refuse(opened, made)
+                self._release(number)
             return 0
         held.attempt_id = made.attempt_id
         self._place(made, opened, number)

@@ -252,6 +252,11 @@ class MemberSync:
         strangers: list[tuple[str, str]] = []
         for event in status.members:
             self._place(event, strangers)
+        # Whoever became free while nobody looked is asked for as well, before the queues may ring them.
+        for number, plan in self._plans.items():
+            paused = any(member.paused for member in self.actual(number))
+            if paused and number not in self._held and _rung(plan) and self.claims(plan):
+                self._held.add(number)
         self._live = True
         self._dirty.update(self._plans)
         for queue, interface in strangers:

@@ -13,7 +13,7 @@ from kernel.errors import Unavailable
 from telephony.ami import AmiEvent, AmiLink, EpochEnded, EpochStarted
 from telephony.domain.agent_state import Stance
 from telephony.domain.queue import MemberPlan, Membership
-from telephony.members import MEMBER_EVENTS, MemberBook, MemberSync, number_of
+from telephony.members import MEMBER_EVENTS, REASON_RESERVED, MemberBook, MemberSync, number_of
 from tests.support.fake_ami import FakeAmi
 from tests.support.fake_pbx import Member
 from tests.support.waiting import eventually
@@ -277,3 +277,21 @@ def _foreign() -> Iterable[dict[str, str]]:
 )
 def test_interfaces_that_are_no_agents(interface: str) -> None:
     assert number_of(interface) is None
+
+
+async def test_who_became_free_while_nobody_looked_is_asked_for_before_the_queues_ring_them() -> None:
+    async with centre(plan(WRAPPING)) as here:
+        await here.becomes(both(paused=True, reason="wrap-up"))
+        asked: list[str] = []
+
+        def claims(wanted: MemberPlan) -> bool:
+            asked.append(wanted.number)
+            return True
+
+        here.sync.claims = claims
+        here.store(plan(FREE, version=2))
+        here.sync.request_resync()
+        await here.becomes(both(paused=True, reason=REASON_RESERVED))
+        assert asked == ["1001"]
+        here.sync.release("1001")
+        await here.becomes(both())
