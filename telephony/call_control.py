@@ -165,6 +165,8 @@ class CallControl(HandKeeper):
                 hand = self._hand(call, number, step, expected)  # finding took a moment
             known = self._known.setdefault(call.call_id, Known())
             known.notice = known.refused = known.asking = None
+            if step in {Step.HOLD, Step.CONSULT}:
+                known.before = hand.state  # an asking before this one is over
             to = _place(found) if found is not None and step is Step.TRANSFER else ""
             await self._carry_out(call, plan(step, hand, to=to))
             if step is Step.CONSULT and found is not None:

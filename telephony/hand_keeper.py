@@ -1,7 +1,7 @@
 """Follows calls in hand: tells the pages, and puts right what somebody left who has gone by themselves."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -81,6 +81,12 @@ _CAUSES = {
     "20": HandNotice.UNREACHABLE,
     "21": HandNotice.REJECTED,
 }
+_STILL_ASKING = {
+    HandState.CALLING: {HandState.HELD, HandState.WAITING},
+    HandState.CONSULTING: {HandState.HELD, HandState.WAITING, HandState.CALLING},
+}
+"""What a call may look like while those who asked and were asked are on the way; the customer is kept waiting
+for the asking, and for nothing else, until they are seen elsewhere."""
 TakenOver = Callable[[str, str, str, str, datetime], None]
 WAITING = frozenset({Place.MUSIC, Place.ASIDE, Place.DESK, Place.DESK_RINGING, Place.ROOM_STAFF})
 
@@ -158,23 +164,49 @@ class HandKeeper:
                     await self._seen(call, one)
                     await self._seen(call, other)
                 case Join(one, other):
+                    # Ours first: left alone the next moment, they wait for what comes. The customer only when
+                    # it is done: who has talked to nobody goes back to the queue, and is not let go.
+                    ours = [party for party in (one, other) if party.is_staff]
+                    await self._mark_joined(ours)
                     await self._actions.bridge(one.channel, other.channel)
-                    # Only now: whoever is left alone before that is not taken for one who has talked.
-                    for party in (one, other):
-                        with suppress(AmiNoSuch):
-                            await self._actions.setvar("HF_WITH", "yes", channel=party.channel)
+                    await self._mark_joined([party for party in (one, other) if party not in ours])
+                    await self._together(call, one, other)
                 case HangUp(party):
                     with suppress(AmiNoSuch):
                         await self._actions.hangup(party.channel)
 
+    async def _mark_joined(self, parties: Sequence[Party]) -> None:
+        for party in parties:
+            with suppress(AmiNoSuch):
+                await self._actions.setvar("HF_WITH", "yes", channel=party.channel)
+
     async def _seen(self, call: Call, party: Party) -> None:
         """Wait until a channel that was sent somewhere is there, or gone."""
+
+        def there() -> bool:
+            leg = call.live.get(party.uniqueid)
+            return leg is None or bool(leg.bridge and leg.bridge != party.bridge)
+
+        await self._until_seen(there)
+
+    async def _together(self, call: Call, one: Party, other: Party) -> None:
+        """Wait until two who were connected are seen together, or one is gone.
+
+        The PBX answers before it tells: who looked now would connect them again.
+        """
+
+        def there() -> bool:
+            legs = [call.live.get(party.uniqueid) for party in (one, other)]
+            bridges = {leg.bridge if leg is not None else None for leg in legs}
+            return None in bridges or (len(bridges) == 1 and "" not in bridges)
+
+        await self._until_seen(there)
+
+    async def _until_seen(self, there: Callable[[], bool]) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._config.done_within.total_seconds() / 2):
-                while (leg := call.live.get(party.uniqueid)) is not None:
+                while not there():
                     self._moved.clear()
-                    if leg.bridge and leg.bridge != party.bridge:
-                        return
                     await self._moved.wait()
 
     def sink(self, item: Any, now: datetime) -> None:
@@ -185,12 +217,19 @@ class HandKeeper:
             return
         call_id = self._book.call_id_of(item.get("uniqueid") or item.get("destuniqueid"))
         if call_id is not None:
+            self._remember(call_id)
             self._touch(call_id)
         elif item.name == "Hangup":
             self._note_refusal(item)
             self._dirty.update(self._known)
             self._wake.set()
         self._moved.set()
+
+    def _remember(self, call_id: str) -> None:
+        """Note a consultation as it begins: it may be over before anybody looks."""
+        known, call = self._known.get(call_id), self._book.get(call_id)
+        if known is not None and call is not None and _of_owner(parties_of(call)).state is HandState.CONSULTING:
+            known.before = HandState.CONSULTING
 
     def _note_refusal(self, event: AmiEvent) -> None:
         why = _CAUSES.get(event.get("cause"))
@@ -242,27 +281,29 @@ class HandKeeper:
 
     async def _put_right(self, call: Call, known: Known) -> None:
         parties = parties_of(call)
-        owner = owner_of(parties)
-        hand = hand_of(parties, owner.agent_number or "") if owner is not None else Hand(HandState.NONE)
+        hand = _of_owner(parties)
         orders = remedy(parties, known.before)
         now = self._clock.monotonic()
         if not orders:
             known.wrong_since = None
-            known.before = hand.state
+            if hand.state not in _STILL_ASKING.get(known.before, ()):
+                known.before = hand.state
             return
         known.wrong_since = now if known.wrong_since is None else known.wrong_since
         # Who has just answered is not kept waiting for anything; all else may be on its way.
         answered = hand.state is HandState.CALLING
         if not answered and now - known.wrong_since < self._config.grace.total_seconds():
             return
-        if known.before is HandState.CONSULTING and hand.target is None:
+        before, known.before = known.before, HandState.WAITING
+        if before is HandState.CONSULTING and hand.target is None:
             known.notice = HandNotice.HUNG_UP
         self._busy.add(call.call_id)
         try:
             await self._carry_out(call, orders)
             REMEDIES.inc()
-            known.before = HandState.WAITING
         except HuifangError as error:
+            if known.before is HandState.WAITING:
+                known.before = before  # it is to be put right still
             log.warning("call_not_put_right", call_id=call.call_id, error=error.code)
         finally:
             known.wrong_since = None
@@ -328,6 +369,11 @@ def parties_of(call: Call) -> tuple[Party, ...]:
         for leg in legs
         if leg.kind is not LegKind.OTHER
     )
+
+
+def _of_owner(parties: tuple[Party, ...]) -> Hand:
+    owner = owner_of(parties)
+    return hand_of(parties, owner.agent_number or "") if owner is not None else Hand(HandState.NONE)
 
 
 def _same(one: HandView, other: HandView) -> bool:

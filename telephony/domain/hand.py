@@ -117,6 +117,11 @@ class Party:
     bridge: str = ""
     holding: bool = False
 
+    @property
+    def is_staff(self) -> bool:
+        """Whether this is one of ours, or somebody whom ours wanted to ask: not whom the call is with."""
+        return self.asked or (self.agent_number is not None and not self.held)
+
     def hears(self, other: "Party") -> bool:
         """Tell whether the two are connected."""
         return bool(self.bridge) and self.bridge == other.bridge

@@ -91,6 +91,10 @@ class Desk:
     async def hear(self, **wanted: str) -> None:
         await all_hear(wanted, {letter: self.phones[letter] for letter in "CAT" if letter in self.phones})
 
+    def told_to(self, number: str) -> str:
+        told = [str(event.state) for event in self.service.of(HandChanged) if event.agent_number == number]
+        return told[-1] if told else ""
+
     def kinds(self) -> list[str]:
         call = self.service.ingest.book.get(self.call_id)
         assert call is not None
@@ -245,6 +249,8 @@ async def test_whoever_is_asked_may_not_come_or_leave_and_the_customer_is_fetche
             asked = await colleague.rings()
             await asked.answer()
             await desk.becomes(HandState.CONSULTING)
+            # The page has said so, too: of a colleague who is gone before that nothing is told.
+            await eventually(lambda: desk.told_to("1001") == "consulting", timeout=5, what="the page has it")
             await asked.hang_up()
             await desk.becomes(HandState.TALKING)
             await desk.hear(C="A", A="C")
