@@ -23,7 +23,7 @@ doctor: $(STAMP) ## say what is missing or wrong, and how to mend it
 	@$(BIN)/huifang doctor
 
 test: test-tools ## set up what the tests need and run all of them
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 3 $(ARGS)
+	@$(BIN)/python -m tests.every $(ARGS)
 
 check: test-tools lint types imports test  ## what CI runs
 

@@ -228,7 +228,9 @@ class HandKeeper:
     def _remember(self, call_id: str) -> None:
         """Note a consultation as it begins: it may be over before anybody looks."""
         known, call = self._known.get(call_id), self._book.get(call_id)
-        if known is not None and call is not None and _of_owner(parties_of(call)).state is HandState.CONSULTING:
+        if known is None or call is None:
+            return
+        if _of_owner(parties_of(call)).state is HandState.CONSULTING:
             known.before = HandState.CONSULTING
 
     def _note_refusal(self, event: AmiEvent) -> None:
