@@ -29,7 +29,7 @@ from callback_campaigns.place_attempts import OpenPlace, PlaceAttempts
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewConfig
 from crm.office import Office
-from kernel.bus import Bus, Lagged
+from kernel.bus import Bus, Subscription
 from kernel.errors import HuifangError
 from kernel.events import Event, event
 from telephony.domain.queue import MemberPlan
@@ -154,12 +154,13 @@ class PlaceCaller:
     async def run(self) -> None:
         """Work until cancelled; may simply be started again."""
         self._forget()
-        async with self._bus.subscribe(CallAnswered, name="queue-places") as answered:
+        async with (
+            self._bus.subscribe(CallAnswered, name="queue-places") as answered,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(self._follow(answered))
             try:
                 while True:
-                    for item in answered.waiting():
-                        if not isinstance(item, Lagged):
-                            self._connected(item)
                     try:
                         await self.round()
                     except (SQLAlchemyError, OSError, TimeoutError, HuifangError) as error:
@@ -174,6 +175,12 @@ class PlaceCaller:
             finally:
                 self._forget()
                 self._let_go(everybody=True)
+
+    async def _follow(self, answered: Subscription) -> None:
+        """Say at once whose customer is with whom: they may hang up the next moment."""
+        async for item in answered:
+            if isinstance(item, CallAnswered):
+                self._connected(item)
 
     def _forget(self) -> None:
         self._turns, self._known_at = None, self._office.clock.monotonic()
@@ -343,9 +350,7 @@ class PlaceCaller:
             now=self._office.clock.monotonic(),
         )
 
-    def _connected(self, answered: Event) -> None:
-        if not isinstance(answered, CallAnswered):
-            return
+    def _connected(self, answered: CallAnswered) -> None:
         for number, held in self._held.items():
             if held.attempt_id == answered.call_id:
                 self._hall.connected(number, answered.call_id, held.queue)

@@ -21,7 +21,7 @@ from telephony.ami.epoch import EpochEnded, EpochStarted, Overflowed
 from telephony.ami.message import AmiEvent
 from telephony.desk import AgentDesk
 from telephony.domain.agent_state import REASON_WRAP_UP, leg_id
-from telephony.domain.agent_steps import AgentEvent, Answered
+from telephony.domain.agent_steps import AgentEvent, Answered, LegEnded
 from telephony.members import MEMBER_EVENTS, MemberSync, number_of
 from telephony.ports import CallFinder, MemberActions
 
@@ -31,6 +31,8 @@ DROPPED = Counter("huifang_agent_feed_dropped_total", "PBX events about agents t
 
 DEVICE_EVENT = "DeviceStateChange"
 BATCH = 200
+ENDED = 200
+"""So many ends of agents' channels are remembered."""
 
 
 class AgentFeed:
@@ -78,6 +80,7 @@ class AgentFeed:
         self._devices: dict[str, str] = {}
         self._moved: set[str] = set()
         self._waiting: deque[tuple[str, AgentEvent, datetime]] = deque()
+        self._ended: deque[LegEnded] = deque(maxlen=ENDED)
         self._wake = asyncio.Event()
         self._up = False
         self._resync = False
@@ -107,9 +110,13 @@ class AgentFeed:
                 self._take(item, now)
 
     def handed_over(self, number: str, uniqueid: str, call_id: str, queue: str, now: datetime) -> None:
-        """Take that an agent has a queue's customer from a colleague: the same wrap-up as after any other."""
+        """Take that an agent has a queue's customer from elsewhere: the same wrap-up as after any other."""
         leg = leg_id(self._node, uniqueid)
         self._put(number, Answered(leg=leg, call_id=call_id, queue=queue, wrap_up=self._wrap_up(queue)), now)
+        # Told late: without the end once more the agent would talk for ever.
+        ended = next((one for one in reversed(self._ended) if one.leg == leg), None)
+        if ended is not None:
+            self._put(number, ended, now)
 
     def reload(self) -> None:
         """Read the queues' settings again, with the next snapshot."""
@@ -120,6 +127,8 @@ class AgentFeed:
         found = translate(event, node=self._node, call_of=self._calls.call_id_of, wrap_up_of=self._wrap_up)
         if found is None:
             return
+        if isinstance(found[1], LegEnded):
+            self._ended.append(found[1])
         self._put(*found, now)
 
     def _put(self, number: str, made: AgentEvent, now: datetime) -> None:

@@ -144,6 +144,22 @@ async def test_a_call_from_the_queue(sqlite: Database) -> None:
         await eventually(lambda: here.member() == (False, ""))
 
 
+async def test_a_customer_handed_over_whose_call_was_over_before_that_was_told(sqlite: Database) -> None:
+    """The agent writes about the call, and does not talk for ever."""
+    async with world(sqlite) as here:
+        await eventually(lambda: here.member() == (False, ""))
+        up = {"Channel": "PJSIP/1001-00000001", "Uniqueid": "1.1", "ChanVariable": f"HF_CALL={CALL}"}
+        here.pbx.event("Newstate", {**up, "ChannelState": "6"})
+        await here.becomes(AgentState.ON_CALL)
+        here.pbx.event("Hangup", {**up, "Cause": "16"})
+        await here.becomes(AgentState.AVAILABLE)
+        here.feed.handed_over("1001", "1.1", CALL, "repair", SystemClock().now())
+        await here.becomes(AgentState.WRAP_UP)
+        await here.desk.save_wrap_up(here.base.jing, CALL, disposition="nuisance")
+        await here.becomes(AgentState.AVAILABLE)
+        await eventually(lambda: here.member() == (False, ""))
+
+
 async def test_the_call_model_names_the_call(sqlite: Database) -> None:
     calls = Calls({"1.1": "01M80X33NTSGRKCAEXRZ3AAJ4Y"})
     async with world(sqlite, calls=calls) as here:
