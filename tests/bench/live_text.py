@@ -4,19 +4,21 @@ Real calls: SIPp and RTP → a real Asterisk → a tap for each speaker → reco
 client as the page reads it. ``streams`` speak at the same time, over and over, sentence after sentence, both
 speakers of a call at once (harder than life, where one listens); with one, the other's tap hears silence. It
 is known to the frame when a sentence's last word ended. ``shown``: until the page shows the last word, be it
-in a text that may still be corrected: the first one after the word ended with as many words as stay;
-``final``: until it is told what stays: Vosk waits for half a second of silence, longer where it is not sure.
+in a text that may still be corrected: from when on it has as many words as stay, for good; ``final``: until
+it is told what stays: Vosk waits for half a second of silence, longer where it is not sure.
 ``BENCH_SAYS=1`` prints every text with its moment.
 
-Vosk with its Korean model, the one that every machine can install, and Korean sentences (``vosk_alone``: when
-bare Vosk, given the same sound in no time, says the same: what no path to the page can be quicker than);
-Whisper (base) with the Mandarin sentences of the hotline. The recognisers, the service, Asterisk and what
-plays the telephones share the machine.
+Vosk with its Korean model, the one that every machine can install, and Korean sentences; Whisper (base) with
+the Mandarin sentences of the hotline. The recognisers, the service, Asterisk and what plays the telephones
+share the machine. ``bare``: Vosk alone on the same machine, as many speakers, the same sentences in real
+time, and nothing between it and the clock (:mod:`tests.bench.bare_vosk`): what it takes by itself.
 """
 
 import asyncio
+import json
 import random
 import sys
+from array import array
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import cycle
@@ -24,45 +26,33 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from speech.ports import PieceKind
-from speech.vosk_engine import load
-from telephony.audio import RATE, Law, decode, encode
-from tests.bench.apart import busy_percent, machine_ticks, percentile
+from tests.bench.apart import ROOT, busy_percent, machine_ticks, percentile
 from tests.bench.report import at_most, report
 from tests.bench.talking import Clip, Conversation, Stage, Told, korean, mandarin, stage
 from tests.support.models import installed, models_folder
 
 PLANS = (("vosk", "vosk-ko", "ko", (1, 4, 8)), ("whisper", "whisper-base", "zh", (1, 2)))
 SECONDS = 32.0
-PIECE = RATE * 2 // 10
-LIMIT_SECONDS = 420
+LIMIT_SECONDS = 540
 SPEAKERS = ("customer", "agent")
 
 
-def alone(clips: Sequence[Clip]) -> dict[str, float]:
-    """Return after how much more sound the engine by itself says the last of each sentence."""
-    engine = load(models_folder() / "vosk-ko", threads=1, warm=1)
-    shown, final = [], []
-    for one in clips:
-        ear = engine.listener("ko", (), thorough=False)
-        pcm = decode(encode(one.samples, Law.A) + bytes([Law.A.silence]) * 3 * RATE, Law.A).tobytes()
-        told = []
-        for at in range(0, len(pcm), PIECE):
-            after = (at + PIECE) / 2 / RATE - len(one.samples) / RATE
-            told += [(after, said) for said in ear.hear(pcm[at : at + PIECE])]
-        engine.release(ear)
-        final.append(max([after for after, piece in told if piece.kind is PieceKind.FINAL], default=3.0))
-        words = max(
-            [len(piece.text.split()) for _, piece in told if piece.kind is PieceKind.FINAL], default=0
-        )
-        later = [after for after, piece in told if after >= 0 and len(piece.text.split()) >= words]
-        shown.append(min(later, default=3.0))
-    return {
-        "vosk_alone_shown_p50_seconds": percentile(shown, 0.5),
-        "vosk_alone_shown_p95_seconds": percentile(shown, 0.95),
-        "vosk_alone_final_p50_seconds": percentile(final, 0.5),
-        "vosk_alone_final_p95_seconds": percentile(final, 0.95),
-    }
+async def bare(streams: int) -> dict[str, float]:
+    """Return what Vosk by itself does with so many at once: the other side of the comparison."""
+    ticks = machine_ticks()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.bare_vosk"),
+        *(str(models_folder() / "vosk-ko"), str(streams), str(SECONDS)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    async with asyncio.timeout(SECONDS + 60):
+        out, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError("bare Vosk failed")
+    nobody = Clip("", "", array("h"))
+    found = figures_of([Told(nobody, **one) for one in json.loads(out)])
+    return {**found, "machine_busy_percent": busy_percent(ticks, machine_ticks())}
 
 
 async def speak(
@@ -123,7 +113,11 @@ def figures_of(told: Sequence[Told]) -> dict[str, float]:
 async def measure(folder: Path) -> dict[str, Any]:
     """Run all plans."""
     await installed("vosk-ko")
-    figures = await asyncio.to_thread(alone, korean())
+    figures: dict[str, Any] = {}
+    for streams in PLANS[0][3]:
+        found = await bare(streams)
+        figures |= {f"bare_{streams}_streams_{key}": value for key, value in found.items()}
+        print(f"bare {streams}: {found}", file=sys.stderr, flush=True)
     for name, model, language, counts in PLANS:
         clips = korean() if language == "ko" else mandarin()
         async with stage(folder / name, model=model, language=language, agents=max(counts) // 2) as running:

@@ -124,7 +124,7 @@ class Told:
 
     Attributes:
         text: all finals; empty if none came.
-        shown: seconds from the end of the last word until the page showed as many words as stay.
+        shown: seconds from the end of the last word until the page showed as many words as stay, for good.
         final: until it was told what stays.
     """
 
@@ -165,23 +165,29 @@ class Conversation:
                 print(
                     f"{speaker} {line.at - ended:+.2f} {line.kind} {line.text}", file=sys.stderr, flush=True
                 )
-        return _told(said, lines[began:], ended)
+        return told_of(said, lines[began:], ended)
 
 
-def _told(said: Clip, lines: Sequence[Line], ended: float) -> Told:
+def told_of(said: Clip, lines: Sequence[Line], ended: float) -> Told:
+    """Return what was made of an utterance whose last word ended at ``ended``.
+
+    Shown is what stays shown: a text that grows shorter again had not been there yet. One that was there
+    before the word had ended, heard ahead, was shown at once.
+    """
     whole = " ".join(line.text for line in lines if line.kind == "final")
     if not whole:
         return Told(said, "", float("nan"), float("nan"))
     last = next(line for line in reversed(lines) if line.kind == "final")
-    finals, shown = "", last
+    finals, shown = "", None
     for line in lines:
         text = f"{finals} {line.text}"
         if line.kind == "final":
             finals = text
-        if line.at >= ended and len(text.split()) >= len(whole.split()):
+        if len(text.split()) < len(whole.split()):
+            shown = None
+        elif shown is None:
             shown = line
-            break
-    return Told(said, whole, shown.at - ended, last.at - ended)
+    return Told(said, whole, max(0.0, (shown or last).at - ended), last.at - ended)
 
 
 class Stage:
