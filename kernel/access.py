@@ -131,6 +131,8 @@ class Permission(StrEnum):
     """Change where callers go."""
     LINE_MESSAGES_SWITCH = "line_messages.switch"
     """Tell callers something before they wait: an emergency, a holiday."""
+    DESK_CONFIGURE = "desk.configure"
+    """Change what agents choose from: what became of a call."""
     LIMITS_VIEW = "limits.view"
     LIMITS_CONFIGURE = "limits.configure"
     NOTICES_ADMINISTER = "notices.administer"
@@ -206,6 +208,7 @@ _MANAGER = _SUPERVISOR | {
     _P.SPEECH_RULES_EDIT,
     _P.ROUTING_EDIT,
     _P.LIMITS_CONFIGURE,
+    _P.DESK_CONFIGURE,
     _P.EXPORT,
 }
 _MEMBER = frozenset(

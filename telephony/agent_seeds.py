@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from telephony.domain.agent_state import REASON_NO_ANSWER, REASON_TAB_ASLEEP
+from telephony.domain.disposition import Disposition, Need
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -21,15 +22,6 @@ class PauseReason:
     label_zh: str
     label_en: str
     selectable: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disposition:
-    """What became of a call, in the agent's judgement."""
-
-    code: str
-    label_zh: str
-    label_en: str
 
 
 PAUSE_REASONS = (
@@ -50,5 +42,5 @@ DISPOSITIONS = (
     Disposition(code="passed_on", label_zh="转其他部门", label_en="Passed to another department"),
     Disposition(code="customer_hung_up", label_zh="客户挂断", label_en="Customer hung up"),
     Disposition(code="nuisance", label_zh="骚扰/打错", label_en="Nuisance or wrong number"),
-    Disposition(code="call_back", label_zh="需回电", label_en="Call back"),
+    Disposition(code="call_back", label_zh="需回电", label_en="Call back", needs=frozenset({Need.FOLLOW_UP})),
 )

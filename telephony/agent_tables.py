@@ -75,15 +75,19 @@ class PauseReasonRow(Base):
 
 
 class DispositionRow(Base):
-    """What became of a call, in the agent's judgement."""
+    """What became of a call, in the agent's judgement; see :mod:`telephony.domain.disposition`."""
 
     __tablename__ = "disposition"
 
     code: Mapped[str] = mapped_column(CODE, primary_key=True)
     label_zh: Mapped[str] = mapped_column(String(40))
     label_en: Mapped[str] = mapped_column(String(40))
+    parent: Mapped[str | None] = mapped_column(ForeignKey("disposition.code"))
+    queues: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
+    needs: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
     position: Mapped[int] = mapped_column(Integer, default=0)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
 
 class AgentSessionRow(Base):

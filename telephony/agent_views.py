@@ -105,7 +105,7 @@ class AgentBrief:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One pause reason or disposition that a person may pick."""
+    """One pause reason that a person may pick."""
 
     code: str
     label_zh: str

@@ -23,7 +23,7 @@ from telephony.agent_tables import (
     QueueMemberRow,
     QueueRow,
 )
-from telephony.agent_views import AgentBrief, Choice, PauseChoice
+from telephony.agent_views import AgentBrief, PauseChoice
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import QueueSettings
 
@@ -42,7 +42,7 @@ class QueuesChanged(Conflict):
 
 
 class Roster:
-    """Agents, queues, memberships, pause reasons and dispositions.
+    """Agents, queues, memberships and pause reasons; dispositions: :mod:`telephony.dispositions`.
 
     A change of an agent's queues reaches Asterisk at once, also while the agent is signed in.
     """
@@ -73,6 +73,7 @@ class Roster:
                             code=item.code,
                             label_zh=item.label_zh,
                             label_en=item.label_en,
+                            needs=sorted(item.needs),
                             position=position,
                         )
                     )
@@ -295,15 +296,6 @@ class Roster:
                 await session.flush()
                 await then(session)
         self._tell()
-
-    async def dispositions(self, *, all_of_them: bool = False) -> list[Choice]:
-        """Return the dispositions a person may pick, in their order; or, for showing, all."""
-        query = select(DispositionRow).order_by(DispositionRow.position, DispositionRow.code)
-        if not all_of_them:
-            query = query.where(DispositionRow.active)
-        async with self._database.session() as session:
-            rows = (await session.execute(query)).scalars().all()
-        return [Choice(code=row.code, label_zh=row.label_zh, label_en=row.label_en) for row in rows]
 
 
 def _settings(row: QueueRow) -> QueueSettings:

@@ -13,8 +13,10 @@ from kernel.ids import is_ulid
 from kernel.outbox import add_fact
 from telephony.agent_records import table_of
 from telephony.agent_seeds import is_code
-from telephony.agent_tables import AgentRow, AgentSessionRow, DispositionRow, WrapUpRow
+from telephony.agent_tables import AgentRow, AgentSessionRow, WrapUpRow
 from telephony.agent_views import WrapUpView
+from telephony.dispositions import read_tree
+from telephony.domain.disposition import Need
 from telephony.events import DispositionSaved
 
 MAX_NOTES = 2000
@@ -42,7 +44,7 @@ class CallNotYours(NotFound):
 
 
 class DispositionUnknown(Invalid):
-    """No such disposition, or none in use."""
+    """No such disposition, or none that is offered for the call."""
 
     code = "disposition_unknown"
 
@@ -61,14 +63,12 @@ async def save(
 
     Raises:
         CallNotYours: the agent did not take this call.
-        DispositionUnknown, Invalid: the form is not sound.
+        DispositionUnknown: none that is offered for a call of this queue.
+        Invalid: the form is not sound.
     """
     notes = clean_notes(notes)
     if customer_id is not None and CUSTOMER_ID.fullmatch(customer_id) is None:
         raise Invalid("not a customer's id", field="customer_id")
-    code = await session.get(DispositionRow, disposition) if is_code(disposition) else None
-    if code is None or not code.active:
-        raise DispositionUnknown("no such disposition", field="disposition")
     row = await _own(session, person, call_id)
     if row.saved_at is not None and (row.disposition, row.notes, row.customer_id) == (
         disposition,
@@ -76,6 +76,11 @@ async def save(
         customer_id,
     ):
         return view(row)
+    tree = await read_tree(session)
+    if not tree.offered(disposition, row.queue or ""):
+        raise DispositionUnknown("no disposition for this call", field="disposition")
+    if Need.NOTES in tree.needs(disposition) and not notes:
+        raise Invalid("this disposition wants notes", field="notes")
     row.disposition, row.notes, row.customer_id, row.saved_at = disposition, notes, customer_id, now
     row.draft_disposition = row.draft_notes = None
     add_fact(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from telephony.agent_views import Choice
+from telephony.domain.disposition import Disposition, DispositionTree
 from telephony.domain.queue import QueueSettings
 from web.i18n import N_, SOURCE_LANGUAGE, current_language, gettext
 
@@ -194,6 +195,7 @@ ROLES = {
 
 PROBLEMS = {
     "invalid": N_("输入有误，请检查后再试。"),
+    "disposition_unknown": N_("处理结果的选项刚改过：请刷新页面再选，写好的备注会保留。"),
     "forbidden": N_("您没有这个权限。"),
     "not_found": N_("没有找到，可能已被删除。"),
     "stale_version": N_("别人刚刚改过这条记录，请刷新后再改。"),
@@ -233,10 +235,19 @@ def word(table: Mapping[str, str], code: object) -> str:
     return gettext(text) if text else str(code)
 
 
-def choices(items: Iterable[Choice]) -> dict[str, str]:
+def choices(items: Iterable[Choice | Disposition]) -> dict[str, str]:
     """Return code → label of an editable list in the language of the request."""
     chinese = current_language() == SOURCE_LANGUAGE
     return {item.code: item.label_zh if chinese else item.label_en for item in items}
+
+
+def disposition_names(tree: DispositionTree) -> dict[str, str]:
+    """Return code → label of dispositions, with the groups that they stand in."""
+    chinese = current_language() == SOURCE_LANGUAGE
+    return {
+        item.code: " › ".join(one.label_zh if chinese else one.label_en for one in tree.path(item.code))
+        for item, _ in tree.walk()
+    }
 
 
 def queue_names(queues: Iterable[QueueSettings]) -> dict[str, str]:

@@ -60,6 +60,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "line-messages": ("ivr_line_message",),
     "wall-screens": ("wall_screen",),
     "board-limits": ("board_limit",),
+    "dispositions": ("disposition",),
     "messages": ("outgoing_message",),
     "listenings": ("listening",),
     "agent-messages": ("agent_message", "agent_message_receipt"),

@@ -208,6 +208,7 @@ def draft_payload(draft: WrapUpView) -> dict[str, Any]:
     drafted = draft.draft_notes is not None or draft.draft_disposition is not None
     return {
         "call_id": draft.call_id,
+        "queue": draft.queue,
         "taken_at": iso(draft.taken_at),
         "disposition": draft.draft_disposition if drafted else draft.disposition,
         "notes": (draft.draft_notes or "") if drafted else draft.notes,

@@ -127,8 +127,13 @@ async def measure(folder: Path) -> dict[str, Any]:
                 found = {**figures_of(told), **beside}
                 figures |= {f"{name}_{streams}_streams_{key}": value for key, value in found.items()}
                 print(f"{name} {streams}: {found}", file=sys.stderr, flush=True)
-    lost = sum(value for key, value in figures.items() if key.endswith("_gaps_count"))
-    silent = sum(value for key, value in figures.items() if key.endswith("_without_text_count"))
+    ours = {key: value for key, value in figures.items() if not key.startswith("bare_")}
+    lost = sum(value for key, value in ours.items() if key.endswith("_gaps_count"))
+    silent = sum(value for key, value in ours.items() if key.endswith("_without_text_count"))
+    most = PLANS[0][3][-1]
+    figures["vosk_to_bare_shown_p95_ratio"] = (
+        figures[f"vosk_{most}_streams_shown_p95_seconds"] / figures[f"bare_{most}_streams_shown_p95_seconds"]
+    )
     return report(
         "live_text",
         figures,

@@ -1,12 +1,16 @@
 """The agent's page in a real browser: the pop, the clocks, the wrap-up, and things that break."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Page, expect
 
+from kernel.access import Actor, Role
+from telephony.dispositions import DispositionBook, DispositionText
+from telephony.domain.disposition import Need
 from tests.browser.conftest import on_duty, sign_in
 from tests.support.chromium import DESKTOP, TELEPHONE, Watched
 from tests.support.waiting import eventually
@@ -345,3 +349,43 @@ async def test_the_english_page_has_no_chinese_but_the_records(stage: Stage, pag
             .map((node) => [node.title, node.placeholder, node.ariaLabel].join(" ")).join(" "); }"""
     text = await page.evaluate(script)
     assert [character for character in text if "\u3400" <= character <= "\u9fff"] == []
+
+
+async def test_the_outcomes_are_those_of_the_queue(stage: Stage, page: Page) -> None:
+    book = DispositionBook(stage.database, stage.clock)
+    manager = Actor(user_id="0" * 26, name="孟经理", role=Role.MANAGER)
+    water = DispositionText(label_zh="漏水", label_en="Leak", queues=frozenset({"repair"}), position=90)
+    group = await book.put(manager, None, water, expected=None)
+    roof = replace(water, label_zh="屋面", parent=group.code, needs=frozenset({Need.NOTES}))
+    leaf = await book.put(manager, None, roof, expected=None)
+    await on_duty(page, stage)
+    chosen = page.locator(f"label:has([value={leaf.code}])")
+    call = await stage.ring(WANG, queue="complaint")
+    await expect(page.locator("#customer .name")).to_contain_text("王建军")
+    await expect(chosen).to_be_hidden()
+    await stage.answer(call)
+    await stage.hang_up(call)
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("8")  # the eighth of the centre's is not this queue's
+    await page.keyboard.press("6")
+    await page.keyboard.press("Control+Enter")
+    await state_is(page, "available")
+
+    call = await stage.ring(WANG, queue="repair")
+    await expect(page.locator("#call-queue")).to_have_text("报修热线")
+    await expect(chosen).to_be_visible()
+    await expect(chosen.locator("kbd")).to_have_text("8")
+    await expect(page.locator("#dispositions .group")).to_have_text("漏水")
+    await stage.answer(call)
+    await stage.hang_up(call)
+    await state_is(page, "wrap_up")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("8")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#toast")).to_contain_text("请写一句备注")
+    await page.keyboard.type("屋面漏水")
+    await page.keyboard.press("Control+Enter")
+    await state_is(page, "available")
+    saved = await stage.desk.wrap_up(stage.agents[stage.agent_number], call)
+    assert saved is not None
+    assert (saved.disposition, saved.notes) == (leaf.code, "屋面漏水")

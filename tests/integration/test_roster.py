@@ -9,6 +9,7 @@ from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.errors import Invalid, NotFound
 from telephony.agent_events import RosterChanged
+from telephony.dispositions import DispositionBook
 from telephony.domain.agent_state import Stance
 from telephony.domain.queue import Membership
 from tests.support.agents import QUEUES, Centre, Heard, centre
@@ -33,7 +34,9 @@ async def test_the_codes_a_new_centre_starts_with(here: Centre) -> None:
         ("other", "其他"),
     ]
     assert {"no_answer", "tab_asleep"} <= {i.code for i in await here.roster.pause_reasons(all_of_them=True)}
-    assert [item.label_zh for item in await here.roster.dispositions()] == [
+    assert [
+        item.label_zh for item, _ in (await DispositionBook(here.database, here.clock).tree()).walk()
+    ] == [
         "咨询已答复",
         "已登记投诉",
         "已登记报修",

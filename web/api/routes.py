@@ -30,6 +30,7 @@ from web.api.v1.customers import find_customers
 from web.api.v1.data_requests import ROUTES as DATA_REQUEST_ROUTES
 from web.api.v1.deposit_rules import ROUTES as DEPOSIT_RULE_ROUTES
 from web.api.v1.directing import ROUTES as DIRECTING_ROUTES
+from web.api.v1.dispositions import ROUTES as DISPOSITION_ROUTES
 from web.api.v1.duty import ROUTES as DUTY_ROUTES
 from web.api.v1.escalations import ROUTES as ESCALATION_ROUTES
 from web.api.v1.forwarded import ROUTES as FORWARDED_ROUTES
@@ -101,6 +102,7 @@ ROUTES: tuple[Route, ...] = (
     *STAFFING_ROUTES,
     *DEPOSIT_RULE_ROUTES,
     *MATERIAL_ROUTES,
+    *DISPOSITION_ROUTES,
     *DUTY_ROUTES,
     *REPAIR_ROUTES,
     *REPAIR_COST_ROUTES,

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 from aiohttp import web
@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from kernel.errors import Forbidden, NotFound
 from kernel.phone import Phone
 from telephony.domain.call import Direction
+from telephony.domain.disposition import DispositionTree, Need
 from telephony.recording_pauses import PauseView, RecordingPauses, state_of
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
+from web.dispositions import dispositions_of
 from web.i18n import gettext
 from web.identity import current_actor, current_user
 from web.live import LIVE
@@ -28,8 +30,6 @@ from web.problems import FieldError, InvalidFields
 
 Line = Annotated[str, StringConstraints(max_length=120, strip_whitespace=True)]
 B = TypeVar("B", bound=BaseModel)
-NEEDS_TIME = ("call_back",)
-"""Dispositions that say nothing without a time."""
 LATEST_CALL = timedelta(days=365)
 
 
@@ -141,13 +141,12 @@ async def show(request: web.Request) -> web.StreamResponse:
     roster = request.app[ROSTER]
     agent = await roster.agent(_agent_id(request))
     reasons, all_reasons = await roster.pause_reasons(), await roster.pause_reasons(all_of_them=True)
-    dispositions = await roster.dispositions()
-    all_dispositions = await roster.dispositions(all_of_them=True)
+    tree = await dispositions_of(request.app).tree()
     texts = {
         "states": labels.words(labels.AGENT_STATES),
         "queues": labels.queue_names(await roster.queues()),
         "pause_reasons": labels.choices(all_reasons),
-        "dispositions": labels.choices(all_dispositions),
+        "dispositions": labels.disposition_names(tree),
         "results": labels.words(labels.CALL_RESULTS),
         "directions": labels.words(labels.DIRECTIONS),
         "contact_kinds": labels.words(timeline_words.KINDS),
@@ -163,13 +162,32 @@ async def show(request: web.Request) -> web.StreamResponse:
     context = {
         "page": {"labels": texts},
         "pause_reasons": labels.choices(reasons),
-        "dispositions": labels.choices(dispositions),
-        "needs_time": NEEDS_TIME,
+        "dispositions": _offered(tree),
         "greeting": greeting_of(request),
         "browser_phone": agent.browser_phone,
         "may_choose_phone": request.app[DEPS].softphone is not None,
     }
     return render(request, "agent.html", context)
+
+
+def _offered(tree: DispositionTree) -> list[dict[str, Any]]:
+    """Return what an agent picks from, in its order, with the groups that it stands in."""
+    names = labels.choices(item for item, _ in tree.walk())
+    found = []
+    for item, depth in tree.walk():
+        queues = tree.queues(item.code)
+        if tree.active(item.code) and queues != frozenset():
+            found.append(
+                {
+                    "code": item.code,
+                    "label": names[item.code],
+                    "group": tree.is_group(item.code),
+                    "depth": depth,
+                    "queues": None if queues is None else " ".join(sorted(queues)),
+                    "needs": " ".join(sorted(tree.needs(item.code))),
+                }
+            )
+    return found
 
 
 @requires(Permission.DESK_USE)
@@ -260,7 +278,10 @@ async def save_wrap_up(request: web.Request) -> web.StreamResponse:
     agent_id, call_id = _agent_id(request), request.match_info["call_id"]
     if not form.disposition:
         raise InvalidFields((FieldError("disposition", "choose what became of the call"),))
-    wish = await _wish(request, call_id, form)
+    needs = (await dispositions_of(request.app).tree()).needs(form.disposition)
+    if Need.NOTES in needs and not form.notes.strip():
+        raise InvalidFields((FieldError("notes", "this disposition wants notes"),))
+    wish = await _wish(request, call_id, form) if Need.FOLLOW_UP in needs else None
     pops = request.app[LIVE].pops
     saved = await request.app[DEPS].desk.save_wrap_up(
         agent_id,
@@ -283,14 +304,12 @@ async def save_wrap_up(request: web.Request) -> web.StreamResponse:
 
 
 async def _wish(request: web.Request, call_id: str, form: Form) -> tuple[Phone, datetime] | None:
-    """Return whom to call back and when, where the form says so.
+    """Return whom to call back and when.
 
     Raises:
-        InvalidFields: it must be said and is not, lies in the past or too far ahead, or there is no number.
+        InvalidFields: it is not said, lies in the past or too far ahead, or there is no number.
         NotFound: no such call.
     """
-    if form.disposition not in NEEDS_TIME:
-        return None
     deps = request.app[DEPS]
     now, at = deps.clock.now(), None
     with contextlib.suppress(ValueError):

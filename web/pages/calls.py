@@ -18,6 +18,7 @@ from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
 from web.disclosure import note_numbers, refuse_probing
+from web.dispositions import dispositions_of
 from web.file_response import file_response
 from web.i18n import N_, gettext
 from web.identity import CurrentUser, current_actor, current_user
@@ -216,7 +217,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
             _happening(entry, call, queues, names, deps.settings.timezone) for entry in call.timeline
         ],
         "wrap_up": await _saved_wrap_up(request, found),
-        "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
+        "dispositions": labels.disposition_names(await dispositions_of(request.app).tree()),
     }
     return render(request, "call.html", context, status=409 if typed is not None else 200)
 

@@ -188,6 +188,12 @@ FIELD_PROBLEMS = {
     "contacted_in_time": N_("接通了请记下维修方有没有按时联系；没有接通不用选。"),
     "phones": N_("号码不对，请核对后再填。"),
     "name": N_("请填写客户姓名，最多 40 字。"),
+    "label_zh": N_("请填写名称，最多 40 字。"),
+    "label_en": N_("请填写英文名称，最多 40 字。"),
+    "parent": N_("不能放在自己下面，最多三层。"),
+    "position": N_("顺序填 0 到 999 的数。"),
+    "active": N_("请先停用这一组里的各项。"),
+    "queues": N_("这样改，有的队列就没有可选的处理结果了。"),
 }
 """Field of a refusal → what a person can do about it."""
 

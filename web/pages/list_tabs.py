@@ -67,6 +67,7 @@ TABS = (
     Tab("/lists/materials", N_("材料"), _has_materials),
     Tab("/lists/deposits", N_("质保金"), lambda user: user.can(Permission.DEPOSITS_VIEW)),
     Tab("/lists/repair-points", N_("维修点"), _has_points),
+    Tab("/lists/dispositions", N_("处理结果"), lambda user: user.can(Permission.DESK_CONFIGURE)),
 )
 
 

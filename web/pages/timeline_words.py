@@ -8,6 +8,7 @@ from aiohttp import web
 from crm.notices.rules import shipped
 from crm.timeline import Channel, TimelineEntry
 from web import labels
+from web.dispositions import dispositions_of
 from web.i18n import N_, current_language, gettext
 from web.pages import callback_words, case_words, repair_words, ticket_words, voice_messages
 from web.pages.notices import CHANNELS as MESSAGE_CHANNELS
@@ -80,7 +81,7 @@ class Teller:
         roster = request.app[ROSTER]
         return cls(
             labels.queue_names(await roster.queues()),
-            labels.choices(await roster.dispositions(all_of_them=True)),
+            labels.disposition_names(await dispositions_of(request.app).tree()),
         )
 
     def tell(self, entry: TimelineEntry) -> Entry:

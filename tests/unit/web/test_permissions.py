@@ -82,6 +82,7 @@ EXPECTED = {
     Permission.ROUTING_VIEW: {S, M, X},
     Permission.ROUTING_EDIT: {M, X},
     Permission.LINE_MESSAGES_SWITCH: {S, M, X},
+    Permission.DESK_CONFIGURE: {M, X},
     Permission.LIMITS_VIEW: DESK | DEPARTMENT | {G},
     Permission.LIMITS_CONFIGURE: {M, X},
     Permission.NOTICES_ADMINISTER: {X},

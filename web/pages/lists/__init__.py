@@ -9,6 +9,7 @@ from web.pages.lists import (
     appraisals,
     causes,
     deposits,
+    dispositions,
     duty,
     follow_ups,
     forwarded,
@@ -46,6 +47,7 @@ def setup(app: web.Application) -> None:
         appraisals,
         points,
         point_file,
+        dispositions,
     ):
         part.setup(app)
 

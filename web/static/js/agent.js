@@ -31,9 +31,9 @@ function aimForm() {
   const { pop } = desk;
   if (pop && pop.wrap_up !== "done") {
     older = null;
-    wrapUp.aim({ call_id: pop.call_id, ringing: pop.phase === "ringing", open: pop.phase === "wrap_up", until: pop.wrap_up_until, seconds: pop.wrap_up_seconds, title: t("通话小结"), server: pop.draft });
+    wrapUp.aim({ call_id: pop.call_id, queue: pop.queue, ringing: pop.phase === "ringing", open: pop.phase === "wrap_up", until: pop.wrap_up_until, seconds: pop.wrap_up_seconds, title: t("通话小结"), server: pop.draft });
   } else if (older && !pop) {
-    wrapUp.aim({ call_id: older.call_id, open: true, until: null, title: t("补写 %(time)s 的小结", { time: clockTime(older.taken_at) }), server: older });
+    wrapUp.aim({ call_id: older.call_id, queue: older.queue, open: true, until: null, title: t("补写 %(time)s 的小结", { time: clockTime(older.taken_at) }), server: older });
   } else {
     wrapUp.aim(null);
   }

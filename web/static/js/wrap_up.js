@@ -13,7 +13,8 @@ const form = byId("wrap-up");
 const fields = byId("wrap-fields");
 const notes = byId("notes");
 const followUp = byId("follow-up"); // when to call back; there for dispositions that say nothing without it
-const radios = () => [...form.elements.namedItem("disposition")];
+const choices = [...byId("dispositions").querySelectorAll("label:has([name=disposition]), .group")];
+const radios = () => [...form.querySelectorAll("[name=disposition]:not([disabled])")];
 
 let target = null; // what the form writes about, see aim()
 let draft = empty();
@@ -30,13 +31,17 @@ export const whenSaved = (handler) => { onSaved = handler; };
 
 /**
  * Let the form write about a call; `null` closes it.
- * @param next {call_id, ringing, open, until, seconds, title, server: {disposition, notes}}; while it rings
+ * @param next {call_id, queue, ringing, open, until, seconds, title, server: {disposition, notes}}; while it rings
  *   only the newcomer form may be filled in, and stays in this browser: the server keeps drafts of taken calls
  */
 export function aim(next) {
   if (next?.call_id !== target?.call_id) {
     flush();
     draft = next ? load(next) : empty();
+    offer(next?.queue || "");
+    show();
+  } else if (next && next.queue !== target.queue) {
+    offer(next.queue || "");
     show();
   }
   target = next;
@@ -46,6 +51,22 @@ export function aim(next) {
   setData(form, "open", next?.open ? "yes" : "no");
   setText(byId("wrap-title"), next?.title || t("通话小结"));
   tick();
+}
+
+/** Show what may be picked for a call of a queue, the first nine with their keys. */
+function offer(queue) {
+  let place = 0;
+  for (const choice of choices) {
+    const fits = !("queues" in choice.dataset) || choice.dataset.queues.split(" ").includes(queue);
+    choice.hidden = !fits;
+    const radio = choice.querySelector("input");
+    if (!radio) continue;
+    radio.disabled = !fits;
+    if (fits) place += 1;
+    const key = choice.querySelector("kbd");
+    key.hidden = place > 9;
+    setText(key, fits ? String(place) : "");
+  }
 }
 
 function load(next) {
@@ -64,7 +85,8 @@ function show() {
   setText(byId("draft-state"), "");
 }
 
-const needsTime = () => radios().some((radio) => radio.checked && "needsTime" in radio.dataset);
+const needs = (what) => radios().some((radio) => radio.checked && radio.dataset.needs.split(" ").includes(what));
+const needsTime = () => needs("follow_up");
 const drawFollowUp = () => setData(byId("follow-up-box"), "shown", needsTime() ? "yes" : "no");
 
 /** What the agent wrote about a caller nobody knows; part of the draft. */
@@ -89,7 +111,7 @@ export function pick(place) {
 /** Put the cursor where the agent writes next. */
 export function focusForm() {
   const chosen = radios().find((radio) => radio.checked);
-  (chosen ? notes : radios()[0]).focus({ preventScroll: false });
+  (chosen ? notes : radios()[0] || notes).focus({ preventScroll: false });
 }
 
 function changed() {
@@ -145,12 +167,17 @@ export async function save() {
   }
   if (!draft.disposition) {
     toast(t("请先选择处理结果。"), "error");
-    radios()[0].focus();
+    radios()[0]?.focus();
     return;
   }
   if (needsTime() && (!draft.follow_up || Date.parse(draft.follow_up) <= now())) {
     toast(t("请填约定回电的时间，要晚于现在。"), "error");
     followUp.focus();
+    return;
+  }
+  if (needs("notes") && !draft.notes.trim()) {
+    toast(t("选了这一项，请写一句备注。"), "error");
+    notes.focus();
     return;
   }
   const callId = target.call_id;
@@ -188,6 +215,7 @@ function tick() {
   bar.style.transform = `scaleX(${Math.min(1, seconds / (target.seconds || 60)).toFixed(3)})`;
 }
 
+offer("");
 everySecond(tick);
 form.addEventListener("input", changed);
 form.addEventListener("change", changed);
