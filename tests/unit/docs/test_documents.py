@@ -1,5 +1,6 @@
 """Documents that are out of date, or lead nowhere, fail."""
 
+import ast
 import json
 import re
 import subprocess
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CODE = ("kernel", "telephony", "speech", "crm", "ivr", "callback_campaigns", "web", "app")
+METRICS = frozenset({"Counter", "Gauge", "Histogram", "Summary"})
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -34,6 +37,27 @@ def generated() -> dict[str, str]:
 def test_generated_documents_are_up_to_date(name: str, generated: dict[str, str]) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == generated[name], "run: huifang docs"
+
+
+def defined_metrics() -> dict[str, str]:
+    """Name, as scraped before its suffix, and kind of what the code's text defines; no module is imported."""
+    found = {}
+    for path in (path for package in CODE for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+                continue
+            name = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+            if node.func.id in METRICS and isinstance(name, str):
+                found[name.removesuffix("_total")] = node.func.id.lower()
+    return found
+
+
+def test_every_metric_of_the_code_is_in_its_document_and_no_other() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    written = dict(re.findall(r"^\| `([^`]+)` \| (\w+) \| \S", text, re.MULTILINE))
+    defined = defined_metrics()
+    assert defined["huifang_early_media"] == "counter"
+    assert written == defined
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
