@@ -19,6 +19,15 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CODE = ("kernel", "telephony", "speech", "crm", "ivr", "callback_campaigns", "web", "app")
 METRICS = frozenset({"Counter", "Gauge", "Histogram", "Summary"})
+TESTS = {
+    name
+    for path in (ROOT / "tests").rglob("test_*.py")
+    for name in (
+        path.stem,
+        *re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text("utf-8"), re.MULTILINE),
+    )
+}
+"""Names of tests, and of the files that hold them."""
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -65,6 +74,22 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_a_document_names_are_there(page: Path) -> None:
+    for named in re.findall(r"\btest_\w+", page.read_text(encoding="utf-8")):
+        # «test_hazard_11_*» stands for all that begin so.
+        assert named in TESTS or (named.endswith("_") and any(name.startswith(named) for name in TESTS)), (
+            named
+        )
+
+
+def test_the_table_of_bad_input_names_tests_in_every_row() -> None:
+    table = (ROOT / "docs" / "speech.md").read_text(encoding="utf-8").partition("## Bad input")[2]
+    rows = re.findall(r"^\| (.*?) \| .* \| (.*) \|$", table.partition("\n## ")[0], re.MULTILINE)[1:]
+    assert len(rows) >= 13
+    assert [what for what, tests in rows if "`test_" not in tests] == []
 
 
 def test_every_command_is_named_in_the_changelog() -> None:
