@@ -6,7 +6,7 @@ import json
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from app.settings import Settings, load_settings
 from app.speech_part import build_recognition
 from app.telephony_part import build_telephony
 from crm.material_tables import MaterialRow
+from crm.repair_point_tables import RepairPoint
 from crm.tables import Crew, Customer, Project
 from crm.voicemail_tables import VoiceMessageRow
 from kernel.access import Actor, Role
@@ -46,8 +47,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 MANAGER = Actor(user_id=new_ulid(), name="王经理", role=Role.MANAGER)
-EXPECTED = ("马可波罗", "张师傅队", "阳光新城", "东鹏瓷砖")
-"""Added by hand, a crew, a community, a material: in the order in which a recogniser gets them."""
+EXPECTED = ("马可波罗", "张师傅队", "阳光新城", "朝阳区", "东鹏瓷砖")
+"""Added by hand, a crew, a community, a district, a material: the order in which a recogniser gets them."""
 SECOND = bytes(BYTES_PER_SECOND)
 WATERPROOF = next(one for one in sentences() if "闭水试验" in one.text)
 
@@ -82,6 +83,27 @@ async def write_names(database: Database, clock: SystemClock) -> None:
                     address="阳光新城3号楼",
                     community="阳光新城",
                     stage=1,
+                ),
+                *(
+                    RepairPoint(
+                        id=new_ulid(),
+                        name=name,
+                        agreement_no=name,
+                        district=district,
+                        contact="赵强",
+                        phone="13900139000",
+                        valid_from=date(2026, 1, 1),
+                        active=active,
+                        created_at=clock.now(),
+                        created_by="王经理",
+                        updated_at=clock.now(),
+                        updated_by="王经理",
+                    )
+                    for name, district, active in (
+                        ("东维修点", "朝阳区", True),
+                        ("西维修点", "朝阳区", True),
+                        ("停了的点", "不去的区", False),
+                    )
                 ),
                 *(
                     MaterialRow(
