@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.office import office_of
@@ -11,6 +12,7 @@ from callback_campaigns.events import VoiceKept
 from crm.domain.spoken import Opinion, Spoken, TextProgress
 from crm.events_voicemail import MessageLeft
 from crm.voicemail import VoiceMail
+from crm.voicemail_tables import VoiceMessageRow
 from kernel.audit import AuditLog
 from kernel.clock import Clock
 from kernel.db import Database
@@ -19,6 +21,7 @@ from speech.clips import ClipPriority, ClipText, ClipTexts, Shelf, want_clip_tex
 from speech.ports import Recognition
 from speech.reading import legible
 from speech.rule_book import RuleBook
+from telephony.tables import CallRow
 
 ANSWER, MESSAGE = "answer", "message"
 CLIP_FACTS: tuple[type[Event], ...] = (VoiceKept, MessageLeft)
@@ -39,6 +42,7 @@ class ClipPart:
         phrases: Callable[[], Sequence[str]],
     ) -> None:
         self._clock = clock
+        self._recognition = recognition
         self._language = next(iter(settings.speech.languages), "zh")
         office = office_of(settings, database, clock)
         self._answers = AnswerTexts(office)
@@ -63,12 +67,29 @@ class ClipPart:
         """Have text made of what was recorded."""
         if isinstance(fact, VoiceKept) and await self._answers.waits(session, fact.voice_id):
             first = ClipPriority.DECISIVE if fact.decisive else ClipPriority.OTHER
-            await self._want(session, fact, fact.voice_id, ANSWER, fact.path, first)
+            await self._want(session, fact, fact.voice_id, ANSWER, fact.path, first, self._language)
         elif isinstance(fact, MessageLeft) and await self._messages.waits(session, fact.message_id):
-            await self._want(session, fact, fact.message_id, MESSAGE, fact.path, ClipPriority.MESSAGE)
+            spoken = await self._spoken(session, fact.message_id)
+            await self._want(session, fact, fact.message_id, MESSAGE, fact.path, ClipPriority.MESSAGE, spoken)
+
+    async def _spoken(self, session: AsyncSession, message_id: str) -> str:
+        """Return the language that its caller chose, if somebody installed knows it, else the centre's."""
+        chosen = await session.scalar(
+            select(CallRow.language)
+            .join(VoiceMessageRow, VoiceMessageRow.call_id == CallRow.call_id)
+            .where(VoiceMessageRow.id == message_id)
+        )
+        return chosen if chosen in self._recognition.languages else self._language
 
     async def _want(
-        self, session: AsyncSession, fact: Event, clip_id: str, kind: str, path: str, first: ClipPriority
+        self,
+        session: AsyncSession,
+        fact: Event,
+        clip_id: str,
+        kind: str,
+        path: str,
+        first: ClipPriority,
+        language: str,
     ) -> None:
         await want_clip_text(
             session,
@@ -76,7 +97,7 @@ class ClipPart:
             kind=kind,
             path=path,
             priority=first,
-            language=self._language,
+            language=language,
             said_at=fact.at,
             now=self._clock.now(),
         )

@@ -372,6 +372,7 @@ async def _open_ivr(
     base.tasks.spawn("voice", keeper.run)
     base.tasks.spawn("survey-prompts", survey.keeper.run)
     base.tasks.spawn("survey-recall", survey.recall.run)
+    base.tasks.spawn("menus-forget", lambda: when_erased(base.bus, studio.forget, name="menus_forget"))
     base.tasks.spawn("survey-forgets", lambda: when_erased(base.bus, survey.forget, name="survey_forgets"))
     return flows, server.port
 

@@ -16,6 +16,7 @@ from aiohttp.web_urldispatcher import StaticResource
 from pydantic import BaseModel, SecretStr
 from redis.asyncio import Redis
 
+import app
 import callback_campaigns
 import crm
 import ivr
@@ -37,7 +38,9 @@ from web.app import create_app
 from web.deps import WebDeps, WebSettings
 from web.permissions import GRANTS, Access, Permission, Role, access_of, routes_of
 
-PACKAGES = (kernel, telephony, speech, crm, ivr, callback_campaigns, web)
+PACKAGES = (kernel, telephony, speech, crm, ivr, callback_campaigns, web, app)
+NOT_IMPORTED = ("app.migrations", "app.runtime.child")
+"""They act when they are imported: for Alembic within an upgrade, as a program of its own."""
 GENERATED = "<!-- Written by `huifang docs`; change the code, not this file. -->\n"
 
 
@@ -130,7 +133,8 @@ def _configuration() -> str:
 def _import_everything() -> None:
     for package in PACKAGES:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            importlib.import_module(module.name)
+            if not module.name.startswith(NOT_IMPORTED):
+                importlib.import_module(module.name)
 
 
 def _first_line(doc: str | None) -> str:

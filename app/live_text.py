@@ -104,7 +104,7 @@ def build_live_text(
     return LiveTextPart(listener=listener, live=live, writer=writer, taps=taps, hints=hints)
 
 
-NAMING_LISTS = ("organisation", "materials", "projects", "speech-rules")
+NAMING_LISTS = ("organisation", "materials", "projects", "points", "speech-rules")
 """Lists (``web.live_lists``) that the company's words come from."""
 
 

@@ -63,7 +63,7 @@ class StoreVoice:
 
 
 def survey_prompts(settings: Settings) -> Path:
-    """Where the audio of surveys is: names of customers are among it, menus have none."""
+    """Where the audio of surveys is, apart from that of the menus."""
     return prompts_dir(settings) / "survey"
 
 

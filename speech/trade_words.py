@@ -1,4 +1,4 @@
-"""Words of the trade that every recogniser expects in Mandarin, besides the company's own.
+"""Words of the trade in Mandarin: recognisers expect them besides the company's own; rules know their sound.
 
 Pairs that sound alike (报修 and 保修, 订金 and 定金) stand here both, so that neither is taken for the other.
 """

@@ -173,6 +173,12 @@ class PromptStore:
                 continue
             except SynthesisFailed as error:
                 failed = error
+            except asyncio.CancelledError:
+                # Ours, or what was being spoken was forgotten meanwhile: then the call goes on without it.
+                task = asyncio.current_task()
+                if not one.cancelled() or (task is not None and task.cancelling()):
+                    raise
+                failed = SynthesisFailed("the text was forgotten while it was spoken")
         raise failed or SynthesisFailed("the text was not spoken in time")
 
     def _begun(self, by: Synthesiser, text: str, voice: Voice) -> "asyncio.Task[SoundFile]":

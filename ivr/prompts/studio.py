@@ -1,7 +1,7 @@
 """The studio: gives every prompt of a flow its voice before a caller can hear it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -135,6 +135,10 @@ class Studio:
             if piece.optional:
                 return ()
             raise
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Forget the names and numbers that were spoken to callers: whose they were nobody knows any more."""
+        await self._store.forget_spoken()
 
     async def write_dialplan_prompts(
         self, folder: Path, texts: Mapping[str, str] | None = None, *, voice: Voice | None = None

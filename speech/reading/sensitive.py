@@ -280,6 +280,11 @@ def hidden(text: str, found: Iterable[Sensitive], piece: str = "") -> str:
     return "".join((*parts, text[at:]))
 
 
+def without_numbers(text: str) -> str:
+    """Return a text that somebody typed with labels in the place of cards' numbers."""
+    return hidden(text, sensitive(text))
+
+
 def silences(found: Iterable[Sensitive]) -> tuple[tuple[float, float], ...]:
     """Return the seconds of sound that hold numbers, in order and without overlaps."""
     ranges: list[tuple[float, float]] = []

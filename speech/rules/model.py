@@ -14,6 +14,7 @@ from speech.rules.findings import RuleKind, Speaker
 from speech.rules.lexicon import LONGEST as LONGEST_WORD
 from speech.rules.lexicon import Lexicon
 from speech.rules.patterns import PhraseInvalid, Phrases
+from speech.trade_words import TRADE_WORDS
 
 MAX_RULES = 200
 MAX_PHRASES = 80
@@ -105,22 +106,12 @@ class RuleSet:
     """All rules of one language.
 
     Attributes:
-        lexicon: words of the trade, which also count where others of the same sound stand.
+        lexicon: words of the trade and the rules' own, which also count where others of the same sound stand.
     """
 
     language: str
     rules: tuple[Rule, ...]
     lexicon: Lexicon = field(default_factory=lambda: Lexicon(()), compare=False, repr=False)
-
-    def words(self) -> tuple[str, ...]:
-        """Return plain words of the rules, as hints for a recogniser."""
-        found = dict.fromkeys(
-            phrase
-            for rule in self.rules
-            for phrase in (*rule.sounds, *rule.phrases)
-            if 2 <= len(phrase) <= 8 and not set("…()|") & set(phrase)
-        )
-        return tuple(found)
 
 
 def parse_rules(text: str, source: str = "rules") -> RuleSet:
@@ -164,7 +155,8 @@ def parse_rules(text: str, source: str = "rules") -> RuleSet:
         seen.add(rule.id)
     if problems:
         raise RulesInvalid("\n".join(problems[:MAX_PROBLEMS]), field="text")
-    known = (*words, *(word for rule in rules for word in rule.sounds))
+    trade = TRADE_WORDS if language == "zh" else ()
+    known = list(dict.fromkeys((*words, *(word for rule in rules for word in rule.sounds), *trade)))
     return RuleSet(language=language, rules=tuple(rules), lexicon=Lexicon(known[:MAX_LEXICON]))
 
 

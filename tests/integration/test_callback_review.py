@@ -31,6 +31,8 @@ from web.crm_part import CRM
 
 pytestmark = pytest.mark.integration
 
+CARD = "6222021234567890128"
+
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
@@ -247,22 +249,25 @@ async def test_the_text_stands_beside_the_player_and_is_put_right(stage: Stage, 
     assert voice_id not in await read(agent, "/callback-voices?opinion=dissatisfied")
     path = f"/callback-voices/{voice_id}/text"
     assert (await post(agent, path, text=" ", version="1"))[0] == 400
-    given = await post(agent, path, text="卫生间漏水了<b>", version="1")
+    given = await post(agent, path, text=f"卫生间漏水了<b>，退到{CARD}", version="1")
     assert given == (303, "/callback-voices?heard=unheard&done=text")
     assert (await post(agent, path, text="又是别的", version="1"))[0] == 412
     page = await read(agent, "/callback-voices")
-    assert "卫生间漏水了&lt;b&gt;" in page
+    assert "卫生间漏水了&lt;b&gt;，退到〔银行卡号已隐藏〕" in page
     assert "卫生间楼水了" in page  # what the recogniser wrote stays readable
     async with agent.get("/api/v1/callback-voices?opinion=unclear") as answer:
         (one,) = (await answer.json())["items"]
-    assert (one["text"], one["transcript"]["first"]) == ("卫生间漏水了<b>", "卫生间楼水了")
+    assert (one["text"], one["transcript"]["first"]) == (
+        "卫生间漏水了<b>，退到〔银行卡号已隐藏〕",
+        "卫生间楼水了",
+    )
     assert (one["transcript"]["corrected_by"], one["transcript"]["sure"]) == ("李娜", 0.6)
     async with agent.post(
         f"/api/v1/callback-voices/{voice_id}/text",
-        json={"text": "卫生间漏水了"},
+        json={"text": f"卫生间漏水了，卡号{CARD}"},
         headers={"If-Match": f'"{one["version"]}"'},
     ) as answer:
-        assert (answer.status, (await answer.json())["text"]) == (200, "卫生间漏水了")
+        assert (answer.status, (await answer.json())["text"]) == (200, "卫生间漏水了，卡号〔银行卡号已隐藏〕")
     # Told late once more, the recogniser takes nothing back.
     await understood(stage, voice_id, leak)
     assert "卫生间漏水了" in await read(agent, "/callback-voices")

@@ -106,6 +106,19 @@ class TestStore:
         assert (await store.spoken("王先生", VOICE, deadline=PATIENT)).length > timedelta(0)
         assert voice.said == ["王先生"]
 
+    async def test_a_call_that_waits_for_a_text_goes_on_when_texts_are_forgotten(
+        self, store: PromptStore, voice: ToneVoice
+    ) -> None:
+        voice.gate.clear()
+        waits, ended = (asyncio.create_task(store.spoken("王先生", VOICE, deadline=PATIENT)) for _ in "12")
+        await eventually(lambda: voice.said == ["王先生"], timeout=20, what="it is being spoken")
+        ended.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ended
+        await store.forget_spoken()
+        with pytest.raises(SynthesisFailed, match="forgotten"):
+            await waits
+
 
 class TestStudio:
     FLOW = HEAD.replace("您好。", "'{queue?}，您好，请稍候。'") + MENU + ENDS

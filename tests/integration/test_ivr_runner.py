@@ -1,17 +1,21 @@
 """Calls of a fake Asterisk walk the delivered flows from ANSWER to the decision."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.erasure import when_erased
+from crm.events_people import PersonErased
 from ivr.service import AFTER_QUEUE
 from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.support.fake_agi import CALL_ID, FakeChannel, deeds, environment_bytes
 from tests.support.menus import Customer, Menus, running_menus
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -239,3 +243,21 @@ class TestEnglish:
         played = menus.heard(channel, f"{AFTER_QUEUE}-en")
         assert played == ["busy", "offer", "confirm", "…", "confirm", "noted"]
         assert "one three eight, zero zero one three, eight zero zero zero" in menus.voice.said
+
+
+async def test_names_spoken_to_callers_are_forgotten_when_somebody_is_erased(
+    menus: Menus, tmp_path: Path
+) -> None:
+    menus.directory.customers = [Customer()]
+    await menus.call(caller("0"))
+    spoken = tmp_path / "prompts" / "spoken"
+    assert list(spoken.glob("*.wav"))
+    forgetting = asyncio.create_task(when_erased(menus.bus, menus.studio.forget, name="menus_forget"))
+    await asyncio.sleep(0)
+    menus.bus.publish(PersonErased(at=datetime(2026, 3, 2, tzinfo=UTC), customer_ids=(), call_ids=()))
+    await eventually(lambda: not list(spoken.glob("*.wav")), timeout=20, what="nothing spoken is left")
+    channel = await menus.call(caller("0"))
+    assert menus.heard(channel)[: 1 + len(WELCOME)] == ["…", *WELCOME]
+    assert menus.voice.said.count("王先生") == 2
+    forgetting.cancel()
+    await asyncio.gather(forgetting, return_exceptions=True)

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 
 from kernel.bus import Bus
 from kernel.clock import FakeClock
@@ -17,7 +19,7 @@ from speech.events import SpeechHeard, SpeechMissed
 from speech.listener import StreamListener
 from speech.live import LiveText
 from speech.ports import Heard, PieceKind, Word
-from speech.transcripts import Segment, Transcripts, TranscriptWriter
+from speech.transcripts import Segment, Transcripts, TranscriptWriter, store_segments
 from tests.support.calls import FickleDatabase
 from tests.support.fake_recogniser import FakeRecogniser
 from tests.support.waiting import eventually
@@ -25,6 +27,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 CALL, OTHER = new_ulid(), new_ulid()
+MOST_PAGES = 1 << 30
+"""Of a SQLite database: as many as the disk has room for."""
 
 
 def segment(clock: FakeClock, text: str, start: float = 1.0, **changes: Any) -> Segment:
@@ -101,6 +105,32 @@ async def test_while_the_database_is_away_the_newest_wait_and_none_is_stored_twi
         await eventually(lambda: writer.waiting == 0, timeout=20)
     stored = [one.text for one in await Transcripts(sqlite).of_call(CALL)]
     assert stored == ["提交了但没听说", "第 3 句", "第 4 句", "第 5 句"]
+
+
+async def test_on_a_full_disk_text_waits_until_there_is_room(sqlite: Database, clock: FakeClock) -> None:
+    room = {"pages": 1}  # no more than there are
+
+    def bound(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {room['pages']}")
+
+    event.listen(sqlite.engine.sync_engine, "begin", bound)
+    words = tuple({"text": "漏", "start": n / 10, "end": n / 10, "confidence": None} for n in range(2000))
+    try:
+        with pytest.raises(OperationalError, match="disk is full"):
+            async with sqlite.transaction() as session:
+                await store_segments(session, [segment(clock, "放不下", words=words)])
+        writer = TranscriptWriter(sqlite, retry_seconds=0.01)
+        said = [segment(clock, f"第 {n} 句", float(n), words=words) for n in range(3)]
+        async with running(writer):
+            for one in said:
+                writer.add(one)
+            await asyncio.sleep(0.2)
+            assert writer.waiting == 3
+            room["pages"] = MOST_PAGES
+            await eventually(lambda: writer.waiting == 0, timeout=20)
+    finally:
+        event.remove(sqlite.engine.sync_engine, "begin", bound)
+    assert await Transcripts(sqlite).of_call(CALL) == tuple(said)
 
 
 async def test_what_waits_at_the_end_is_stored(sqlite: Database, clock: FakeClock) -> None:

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.integration
 
 CUSTOMER = "13800138001"
 STRANGER = "13999990000"
+CARD = "6222021234567890128"
 LEAK = Spoken(
     state=TextProgress.DONE,
     text="我家卫生间漏水了，请派人来修",
@@ -170,14 +171,14 @@ async def test_hearing_it_is_written_down_and_its_text_is_put_right(
     path = f"/voice-messages/{message_id}/text"
     for text, number, leads in (
         (" ", version, "problem=text"),
-        ("卫生间漏水<i>", version, "done=text"),
+        (f"卫生间漏水<i>，退到{CARD}", version, "done=text"),
         ("别的", version, "problem=stale"),
     ):
         fields = {"text": text, "version": str(number)}
         async with agent.post(path, data=fields, allow_redirects=False) as answer:
             assert answer.headers["Location"] == f"/callbacks?{leads}"
     shown = await page(agent)
-    assert "卫生间漏水&lt;i&gt;" in shown
+    assert "卫生间漏水&lt;i&gt;，退到〔银行卡号已隐藏〕" in shown
     assert LEAK.text in shown  # as it was recognised
     assert (await agent.get(f"/voice-messages/{new_ulid()}.wav")).status == 404
 
@@ -213,9 +214,10 @@ async def test_the_same_over_the_api(stage: Stage, agent: ClientSession) -> None
     assert (await agent.get(f"{url}/{second}/audio")).status == 403
     async with agent.get(f"{url}/{first}") as answer:
         version = (await answer.json())["version"]
-    body, match = {"text": "卫生间漏水"}, {"If-Match": f'"{version}"'}
+    body, match = {"text": f"退到{CARD}"}, {"If-Match": f'"{version}"'}
     async with agent.post(f"{url}/{first}/text", json=body, headers=match) as answer:
-        assert (await answer.json())["first"] == LEAK.text
+        given = await answer.json()
+    assert (given["text"], given["first"]) == ("退到〔银行卡号已隐藏〕", LEAK.text)
     assert (await agent.get(f"{url}?cursor=nonsense")).status == 400
 
 

@@ -82,6 +82,17 @@ async def test_after_the_queue_as_well(menus: Menus, box: Box) -> None:
     assert [row.origin for row in await box.messages()] == ["after-queue/message"]
 
 
+async def test_in_english_as_well(menus: Menus, box: Box) -> None:
+    environment = environment_bytes(agi_network_script="flow/hotline_en", agi_language="en")
+    channel = await menus.call(caller("3v"), environment=environment)
+    assert menus.heard(channel, "hotline_en")[-3:] == ["closed_menu", "leave_message", "message_noted"]
+    (row,) = await box.messages()
+    assert (row.origin, row.e164) == ("hotline_en/message", "+8613800138000")
+    async with box.database.session() as session:
+        wish = (await session.scalars(select(CallbackRequest))).one()
+    assert wish.id == row.request_id
+
+
 async def test_who_says_nothing_is_asked_again_and_offered_a_call(menus: Menus, box: Box) -> None:
     channel = await menus.call(caller("3~~1"))
     assert "message_nothing" in menus.heard(channel)

@@ -1,5 +1,7 @@
 """The captain calls a customer on a real Asterisk: whose telephone rings when, what it shows, and once."""
 
+import cmath
+from array import array
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
@@ -9,27 +11,34 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from app.sipp.phone import answers
 from callback_campaigns.domain.refusal import RefusalCode
 from callback_campaigns.masked_calls import AlreadyCalling, MaskedCalls
 from callback_campaigns.preview import DialRefused, PreviewConfig
 from callback_campaigns.rule_files import shipped_dialling
 from crm.members import NoNumbers
 from kernel.db import Database
+from telephony.audio import FRAME_SAMPLES, RATE, read_wav, write_wav
 from telephony.board_views import NO_FIGURES, AgentView, BoardView
 from tests.support.db import sqlite_database
 from tests.support.dial_stage import DialStage, ami_of, dial_stage
 from tests.support.dialling import ShiftedClock, numbers
 from tests.support.masked import repair_in_hand
 from tests.support.network import BUSY, SILENT, Network, network
+from tests.support.network_tones import tone
 from tests.support.pbx import HOTLINE, Pbx, running_pbx
 from tests.support.sip_capture import sip_capture
-from tests.support.sipp import AUDIBLE, agent_phone
+from tests.support.sipp import AUDIBLE, agent_phone, outside_phone
 from tests.support.waiting import eventually
 
 # One Asterisk and one network for all of them.
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
 ANSWERS = "0"
+NOTICE, CAPTAIN_EARLY, CUSTOMER_EARLY, CAPTAIN, CUSTOMER = 1000, 450, 600, 750, 900
+"""Tones in the place of words, in Hz: each makes whole waves in 20 ms, so that none is taken for another."""
+AUDIBLE_TONE = 1500
+"""Of 6000: half a frame of it, or a tone beside another one's edge, does not count."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -101,6 +110,24 @@ def masked_of(stage: DialStage, people: Any = None, ring: float = 10) -> MaskedC
 
 async def state_of(stage: DialStage, attempt_id: str) -> str:
     return {row.id: row.state for row in await stage.dialling.attempts()}[attempt_id]
+
+
+def samples(hertz: int, seconds: float) -> "array[int]":
+    """Return a tone to say."""
+    made = array("h")
+    made.frombytes(tone(hertz, seconds))
+    return made
+
+
+def moments(sound: "array[int]", hertz: int) -> list[int]:
+    """Return the places, in frames of 20 ms, at which a tone can be heard."""
+    turn = [cmath.exp(-2j * cmath.pi * hertz * at / RATE) for at in range(FRAME_SAMPLES)]
+    found = []
+    for frame in range(len(sound) // FRAME_SAMPLES):
+        part = sound[frame * FRAME_SAMPLES : (frame + 1) * FRAME_SAMPLES]
+        if abs(sum(a * b for a, b in zip(part, turn, strict=True))) * 2 / FRAME_SAMPLES > AUDIBLE_TONE:
+            found.append(frame)
+    return found
 
 
 async def hang_up(pbx: Pbx) -> None:
@@ -223,3 +250,68 @@ async def test_a_service_that_is_killed_between_the_two_telephones_calls_nobody_
             await eventually(lambda: stage.dialling.settled(1), timeout=20, what="the call is over")
             assert await stage.dialling.outcomes() == {customer: "answered"}
     assert outside.offered[customer[3:]] == 1
+
+
+@pytest.mark.parametrize("can_tell", [True, False], ids=["notice", "no-notice"])
+async def test_the_customer_hears_the_notice_before_the_first_recorded_word(
+    database: Database, tmp_path: Path, can_tell: bool
+) -> None:
+    """Nothing said during the notice is in any file; where it cannot be played nothing is recorded."""
+    clock = ShiftedClock()
+    (customer,) = numbers(ANSWERS, 1, first=540)
+    captain, case_id = await repair_in_hand(database, clock, customer, None)
+    async with running_pbx(tmp_path, record=True) as pbx:
+        if can_tell:
+            write_wav(pbx.config.prompts_dir / "huifang-recording.wav", samples(NOTICE, 3.0))
+        async with (
+            agent_phone(pbx, "1001") as phone,
+            outside_phone(pbx, customer[3:], answers()) as outside,
+            dial_stage(
+                ami_of(pbx), database, tmp_path, clock, dial=False, board=lambda: board(clock)
+            ) as stage,
+        ):
+            made = await masked_of(stage, Extension()).call_customer(captain, case_id)
+            captains = await phone.rings(within=20)
+            await captains.answer()
+            customers = await outside.rings(within=20)
+            await customers.until("talking", within=20)
+            if can_tell:
+                await eventually(
+                    lambda: moments(customers.ear.samples(), NOTICE), timeout=20, what="the notice begins"
+                )
+                captains.handset.say(samples(CAPTAIN_EARLY, 1.5))
+                customers.handset.say(samples(CUSTOMER_EARLY, 1.5))
+                await captains.handset.finished()
+                await customers.handset.finished()
+
+            async def together() -> bool:
+                call = stage.ingest.book.get(made.attempt_id)
+                return call is not None and call.state == "talking" and len(call.live) == 2
+
+            await eventually(together, timeout=20, what="both are in one bridge")
+            captains.handset.say(samples(CAPTAIN, 1.5))
+            customers.handset.say(samples(CUSTOMER, 1.5))
+            await captains.handset.finished()
+            await customers.handset.finished()
+            await eventually(
+                lambda: len(moments(customers.ear.samples(), CAPTAIN)) > 50, timeout=20, what="they talk"
+            )
+            await captains.hang_up()
+            await customers.ended()
+            await eventually(lambda: stage.dialling.settled(1), timeout=20, what="the call is over")
+        await eventually(pbx.idle, timeout=20, what="no channel is left")
+        files = {path.stem.rpartition("-")[2]: read_wav(path) for path in pbx.config.recordings_dir.iterdir()}
+    if not can_tell:
+        assert files == {}
+        return
+    heard = customers.ear.samples()
+    told, talked = moments(heard, NOTICE), moments(heard, CAPTAIN)
+    assert len(told) * 0.02 > 2.5, "the whole of the notice"
+    assert told[-1] < talked[0]
+    assert moments(heard, CAPTAIN_EARLY) == []
+    assert len(files) == 3
+    assert len(moments(files["customer"], CUSTOMER)) > 50
+    assert len(moments(files["agent"], CAPTAIN)) > 50
+    for name, sound in files.items():
+        for early in (NOTICE, CAPTAIN_EARLY, CUSTOMER_EARLY):
+            assert moments(sound, early) == [], f"{early} Hz in {name}"

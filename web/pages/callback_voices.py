@@ -14,6 +14,7 @@ from crm.exports import Export
 from crm.sheets import Cell
 from kernel.errors import Invalid, StaleVersion
 from kernel.ids import is_ulid
+from speech.reading.sensitive import without_numbers
 from web import labels
 from web.callback_part import CALLBACKS
 from web.crm_part import CRM
@@ -112,7 +113,9 @@ async def correct(request: web.Request) -> web.StreamResponse:
     form, said_id = await read_form(request), request.match_info["said_id"]
     review, actor = request.app[CALLBACKS].review, current_actor(request)
     try:
-        said = await review.correct(actor, said_id, text(form, "text"), expected=_version(form))
+        said = await review.correct(
+            actor, said_id, without_numbers(text(form, "text")), expected=_version(form)
+        )
     except (Invalid, StaleVersion) as error:
         problem = gettext(PROBLEMS.get(error.field or "", N_("请检查填写的内容。")))
         if PART in request.headers:

@@ -7,6 +7,7 @@ from aiohttp import web
 from callback_campaigns.answer_player import PlayedAnswer
 from crm.domain.voicemail import Route
 from kernel.errors import Invalid, StaleVersion
+from speech.reading.sensitive import without_numbers
 from web.crm_part import CRM
 from web.file_response import file_response
 from web.i18n import N_
@@ -43,7 +44,7 @@ async def correct(request: web.Request) -> web.StreamResponse:
         await request.app[CRM].voicemail.correct(
             current_actor(request),
             request.match_info["message_id"],
-            text(form, "text"),
+            without_numbers(text(form, "text")),
             expected=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
         )
     except (Invalid, StaleVersion) as error:

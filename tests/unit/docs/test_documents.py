@@ -1,5 +1,6 @@
 """Documents that are out of date, or lead nowhere, fail."""
 
+import ast
 import json
 import re
 import subprocess
@@ -16,6 +17,17 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CODE = ("kernel", "telephony", "speech", "crm", "ivr", "callback_campaigns", "web", "app")
+METRICS = frozenset({"Counter", "Gauge", "Histogram", "Summary"})
+TESTS = {
+    name
+    for path in (ROOT / "tests").rglob("test_*.py")
+    for name in (
+        path.stem,
+        *re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text("utf-8"), re.MULTILINE),
+    )
+}
+"""Names of tests, and of the files that hold them."""
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -36,11 +48,48 @@ def test_generated_documents_are_up_to_date(name: str, generated: dict[str, str]
     assert written == generated[name], "run: huifang docs"
 
 
+def defined_metrics() -> dict[str, str]:
+    """Name, as scraped before its suffix, and kind of what the code's text defines; no module is imported."""
+    found = {}
+    for path in (path for package in CODE for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+                continue
+            name = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+            if node.func.id in METRICS and isinstance(name, str):
+                found[name.removesuffix("_total")] = node.func.id.lower()
+    return found
+
+
+def test_every_metric_of_the_code_is_in_its_document_and_no_other() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    written = dict(re.findall(r"^\| `([^`]+)` \| (\w+) \| \S", text, re.MULTILINE))
+    defined = defined_metrics()
+    assert defined["huifang_early_media"] == "counter"
+    assert written == defined
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_a_document_names_are_there(page: Path) -> None:
+    for named in re.findall(r"\btest_\w+", page.read_text(encoding="utf-8")):
+        # «test_hazard_11_*» stands for all that begin so.
+        assert named in TESTS or (named.endswith("_") and any(name.startswith(named) for name in TESTS)), (
+            named
+        )
+
+
+def test_the_table_of_bad_input_names_tests_in_every_row() -> None:
+    table = (ROOT / "docs" / "speech.md").read_text(encoding="utf-8").partition("## Bad input")[2]
+    rows = re.findall(r"^\| (.*?) \| .* \| (.*) \|$", table.partition("\n## ")[0], re.MULTILINE)[1:]
+    assert len(rows) >= 13
+    assert [what for what, tests in rows if "`test_" not in tests] == []
 
 
 def test_every_command_is_named_in_the_changelog() -> None:

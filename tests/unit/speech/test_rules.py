@@ -11,9 +11,10 @@ from crm.domain.complaint import SUBCLASSES, ComplaintClass
 from speech.reading import read
 from speech.rules.finder import find
 from speech.rules.findings import Finding, RuleKind, Speaker
-from speech.rules.model import RulesInvalid, parse_rules, shipped_rules
+from speech.rules.model import RulesInvalid, parse_rules, shipped_rules, shipped_text
 from speech.rules.patterns import PhraseInvalid, expression
 from speech.rules.when import whens
+from speech.trade_words import TRADE_WORDS
 from tests.bench.reading import scored, utterances
 
 pytestmark = pytest.mark.unit
@@ -194,3 +195,14 @@ def test_a_word_of_its_own_is_left_alone() -> None:
         assert lexicon.corrected(text) == text
     assert lexicon.corrected("公长没来") == "工长没来"
     assert len(lexicon.corrected("公长" * 500)) == 1000
+
+
+def test_words_of_the_trade_stand_in_one_place_and_rules_know_them() -> None:
+    own = yaml.safe_load(shipped_text())["words"]
+    assert len(own) > 20
+    assert not set(own) & set(TRADE_WORDS)
+    assert "兼理" not in TRADE_WORDS and shipped_rules().lexicon.corrected("兼理没来") == "监理没来"
+    # A company's own rules know them as well, whatever words it names.
+    rule = "rules: [{id: topic.x, kind: topic, value: x, label: x, phrases: [工期]}]"
+    assert parse_rules(f"language: zh\nwords: []\n{rule}").lexicon.corrected("公长没来") == "工长没来"
+    assert parse_rules(f"language: en\nwords: []\n{rule}").lexicon.corrected("公长没来") == "公长没来"

@@ -8,6 +8,7 @@ from callback_campaigns.answer_player import PlayedAnswer
 from callback_campaigns.answer_review import Ruling
 from callback_campaigns.answer_said import ReviewFilter, Said
 from crm.domain.spoken import Transcript
+from speech.reading.sensitive import without_numbers
 from web.api.files import download
 from web.api.operation import Call, operation
 from web.api.v1.callback_voices_schemas import (
@@ -120,7 +121,7 @@ async def correct_callback_voice(call: Call[NoQuery]) -> SaidOut:
     """Correct one."""
     review, said_id = call.request.app[CALLBACKS].review, call.request.match_info["said_id"]
     text = call.body(SaidTextIn).text
-    return _out(await review.correct(call.actor, said_id, text, expected=call.expected))
+    return _out(await review.correct(call.actor, said_id, without_numbers(text), expected=call.expected))
 
 
 def _out(said: Said) -> SaidOut:

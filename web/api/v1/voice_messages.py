@@ -7,6 +7,7 @@ from aiohttp import web
 
 from callback_campaigns.answer_player import PlayedAnswer
 from crm.voicemail import VoiceMessage
+from speech.reading.sensitive import without_numbers
 from web.api.files import download
 from web.api.operation import Call, operation
 from web.api.v1.schemas import NoQuery
@@ -88,7 +89,7 @@ async def correct_voice_message(call: Call[NoQuery]) -> VoiceMessageOut:
     """Correct one."""
     mail, message_id = call.request.app[CRM].voicemail, call.request.match_info["message_id"]
     text = call.body(VoiceMessageTextIn).text
-    return _out(await mail.correct(call.actor, message_id, text, expected=call.expected))
+    return _out(await mail.correct(call.actor, message_id, without_numbers(text), expected=call.expected))
 
 
 def _out(one: VoiceMessage) -> VoiceMessageOut:
