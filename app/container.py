@@ -435,6 +435,7 @@ async def _open_web(
         speak=Speaker(settings),
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
+        numbers=dialler.numbers if dialler else remote,
         control=telephony.control
         if telephony
         else RemoteControl(base.bus, base.clock, node=settings.pbx.node),

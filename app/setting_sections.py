@@ -133,6 +133,20 @@ class CallControlSettings(Section):
     )
 
 
+class NumberCallSettings(Section):
+    """Calls of agents to numbers that pages show."""
+
+    per_hour: int = Field(
+        60, ge=1, le=1000, description="So many numbers may an agent call from pages within an hour."
+    )
+    refused_prefixes: tuple[Annotated[str, Field(pattern=r"^[0-9]{1,11}$")], ...] = Field(
+        ("168",),
+        max_length=200,
+        description="National numbers that begin so are not called: what costs extra. Emergency, service, "
+        "short and foreign numbers are never called, whatever stands here.",
+    )
+
+
 class SpeechSettings(Section):
     """Speech to text. Without an installed model («huifang speech list») there is none; all else works."""
 

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from callback_campaigns.answer_player import PlayedAnswer
+from crm.case_contact import CALLABLE
 from kernel.errors import Forbidden, Invalid, NotFound
+from kernel.phone import Phone
 from telephony.agent_views import WrapUpView
 from telephony.domain.timeline import STAFF_THERE
 from telephony.views import CallFilter, CallView, TimelineEntry
@@ -200,6 +202,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
     context = {
         "row": _row(call, queues),
         "call": call,
+        "outside": _outside(found, call),
         "recording": may_hear(user, found)
         and not await is_hidden(request, call.call_id)
         and await _recording(request, call.call_id) is not None,
@@ -219,6 +222,16 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
     }
     return render(request, "call.html", context, status=409 if typed is not None else 200)
+
+
+def _outside(found: CallView, call: CallView) -> str:
+    """Return the number to call about a call that is over, as the person sees it; empty for none."""
+    if found.ended_at is None or found.direction not in {"in", "out"}:
+        return ""
+    came_in = found.direction == "in"
+    phone = Phone.parse_caller(found.from_number if came_in else found.to_number)
+    shown = call.from_number if came_in else call.to_number
+    return readable(shown) if phone is not None and phone.kind in CALLABLE else ""
 
 
 @requires(Permission.CALLS_VIEW)

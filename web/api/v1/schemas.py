@@ -291,6 +291,12 @@ class ProblemDetails(BaseModel):
     code: str = Field(description="Stable word for programs.", examples=["invalid"])
     request_id: str = Field(description="Also in the header X-Request-Id and in our log.")
     errors: tuple[ProblemField, ...] = Field((), description="The fields at fault, where there are some.")
+    refusal: str | None = Field(
+        None,
+        description="With `dial_refused`: the rule that stands against the call.",
+        examples=["frequency"],
+    )
+    until: str | None = Field(None, description="With `dial_refused`: when the call may be made, if known.")
 
 
 class AgentsQuery(Query):
