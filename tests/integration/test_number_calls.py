@@ -29,6 +29,7 @@ from kernel.errors import Forbidden, NotFound, Unavailable
 from kernel.ids import new_ulid
 from telephony.agent_tables import AgentSessionRow, QueueMemberRow
 from telephony.domain.agent_state import AgentState
+from telephony.history import CallHistory
 from telephony.tables import CallRow
 from tests.support.masked import PER_HOUR, MaskedWorld
 from tests.support.office import OfficeStage
@@ -201,6 +202,8 @@ async def test_each_page_with_a_number_has_the_button_and_leads_to_its_number(
         header = await session.get_one(ServiceCase, case)
     await world.only_phone(header.customer_id, "+8613811117110")
     missed, wish = await a_call(world, "+8613811117120"), await a_wish(world, "+8613811117130")
+    stage = world.office.stage
+    stage.history.calls[missed.ref] = await CallHistory(stage.database).get(missed.ref)
     targets = {
         f"/cases/{case}": (NumberTarget(kind=NumberKind.CASE, ref=case), "+8613811117110"),
         f"/calls/{missed.ref}": (missed, "+8613811117120"),
