@@ -192,6 +192,9 @@ ROLES = {
     "administrator": N_("管理员"),
 }
 
+RATINGS = {"CONTENT": N_("满意"), "SO_SO": N_("一般"), "NOT_CONTENT": N_("不满意")}
+"""What customers say of a call right after it."""
+
 PROBLEMS = {
     "invalid": N_("输入有误，请检查后再试。"),
     "forbidden": N_("您没有这个权限。"),

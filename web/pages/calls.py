@@ -211,6 +211,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "customer": customer,
         "agent_name": names.get(call.agent or "", ""),
         "lines": lines_of(call),
+        "rating": _rated(call),
         "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
         "end_reason": labels.word(labels.END_REASONS, call.end_reason),
         "picture": gantt(call, now=deps.clock.now(), marks=marks),
@@ -222,6 +223,17 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "dispositions": labels.choices(await roster.dispositions(all_of_them=True)),
     }
     return render(request, "call.html", context, status=409 if typed is not None else 200)
+
+
+def _rated(call: CallView) -> list[str]:
+    """Return what the customer said of the call, in words."""
+    rating = call.rating
+    if rating is None:
+        return []
+    said = [labels.word(labels.RATINGS, rating.service.name)] if rating.service is not None else []
+    if rating.solved is not None:
+        said.append(gettext("问题已解决") if rating.solved else gettext("问题没有解决"))
+    return said
 
 
 def _outside(found: CallView, call: CallView) -> str:

@@ -19,6 +19,8 @@ from pydantic import (
     field_validator,
 )
 
+from telephony.call_ratings import Service
+
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*", re.ASCII)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
 
@@ -193,12 +195,23 @@ class CallQuality(Out):
     measures: QualityMeasures
 
 
+class CallRating(Out):
+    """What the customer said right after the call."""
+
+    service: Service | None = Field(description="1 content, 2 so-so, 3 not content.")
+    solved: bool | None = Field(description="Whether their question was answered.")
+    rated_at: SiteTime
+
+
 class CallDetail(Call):
     """One call with its time line."""
 
     timeline: tuple[TimelineRow, ...]
     quality: tuple[CallQuality, ...] = Field(
         description="Of each stretch that an agent spoke in the browser; empty for SIP telephones."
+    )
+    rating: CallRating | None = Field(
+        None, description="`null` where the customer was not asked, or said nothing."
     )
 
 
