@@ -18,14 +18,19 @@ from kernel.ids import new_ulid
 from telephony.agent_tables import AgentRow, QueueRow
 from telephony.call_rating_tables import CallRatingRow
 from telephony.call_ratings import AgentRating, CallRatings, Service, rating_of, read_ratings
+from telephony.history import CallHistory
 from telephony.tables import CallRow
 from tests.support.fake_agi import CALL_ID, FakeChannel, deeds, environment_bytes
 from tests.support.menus import Menus, running_menus
+from tests.support.office import OfficeStage
+from tests.support.office_web import get, signed_in
 from tests.support.people import make_desk
+from tests.support.web_stage import web_stage
 
 pytestmark = pytest.mark.integration
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+MANAGER = "manager"
 NUMBER = "+8613800138000"
 """Who calls, as the played Asterisk says."""
 
@@ -178,3 +183,44 @@ async def test_an_agents_figures_are_of_the_calls_that_were_rated(sqlite: Databa
         AgentRating(number="1001", name="李娜", rated=3, content=2, answered=2, solved=1),
         AgentRating(number="1002", name="", rated=1, content=0, answered=1, solved=1),
     )
+
+
+async def test_the_pages_and_the_api_show_it(tmp_path: Path, clock: FakeClock) -> None:
+    async with web_stage(tmp_path, clock=clock) as stage:
+        office = OfficeStage(stage, clock)
+        await office.open()
+        call_id, ratings = new_ulid(), CallRatings(stage.database, clock)
+        async with stage.database.transaction() as session:
+            session.add(
+                CallRow(
+                    call_id=call_id,
+                    node="pbx1",
+                    direction="in",
+                    from_number=NUMBER,
+                    to_number="01065558800",
+                    from_name="",
+                    agent_number=stage.agent_number,
+                    state="ended",
+                    menu_path=[],
+                    started_at=NOW,
+                    ended_at=NOW,
+                    talk_ms=1000,
+                    hold_ms=0,
+                )
+            )
+        await ratings.note_service(call_id, Service.NOT_CONTENT)
+        await ratings.note_solved(call_id, solved=False)
+        stage.history.calls[call_id] = await CallHistory(stage.database).get(call_id)
+        _, page = await get(office, "supervisor", f"/calls/{call_id}")
+        assert "不满意 · 问题没有解决" in page
+        async with (
+            signed_in(office, "supervisor") as session,
+            session.get(f"/api/v1/calls/{call_id}") as answer,
+        ):
+            told = (await answer.json())["rating"]
+        assert (told["service"], told["solved"]) == (3, False)
+        _, figures = await get(office, MANAGER, "/figures?month=2026-03")
+        assert "客户评价" in figures
+        assert "0 ÷ 1" in figures
+        _, before = await get(office, MANAGER, "/figures?month=2026-01")
+        assert "这个月还没有评价" in before
