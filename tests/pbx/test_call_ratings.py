@@ -76,6 +76,7 @@ async def test_the_customer_says_how_it_was_with_two_keys(centre: RunningCentre)
     assert stored.rating is not None
     assert (stored.rating.service, stored.rating.solved) == (Service.SO_SO, True)
     assert (stored.agent, stored.result, stored.queue) == ("1001", "ANSWERED", QUEUE)
+    assert stored.hangup_by == "agent"
     assert stored.menu_path[-2:] == ("一般", "已解决")
 
 
@@ -97,4 +98,6 @@ async def test_who_does_not_want_to_be_asked_hangs_up_and_nothing_is_kept(centre
         return (await CallHistory(centre.database).get(call_id)).ended_at is not None
 
     await eventually(over, timeout=20, what="the call is over")
-    assert (await CallHistory(centre.database).get(call_id)).rating is None
+    stored = await CallHistory(centre.database).get(call_id)
+    # They leave the question, not the conversation: that was ended by the agent.
+    assert (stored.rating, stored.hangup_by) == (None, "agent")
