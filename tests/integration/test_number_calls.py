@@ -202,12 +202,19 @@ async def test_each_page_with_a_number_has_the_button_and_leads_to_its_number(
         header = await session.get_one(ServiceCase, case)
     await world.only_phone(header.customer_id, "+8613811117110")
     missed, wish = await a_call(world, "+8613811117120"), await a_wish(world, "+8613811117130")
-    stage = world.office.stage
+    stage, again = (
+        world.office.stage,
+        await a_call(
+            world, "+8613811117140", direction="out", from_number=HOTLINE, to_number="+8613811117140"
+        ),
+    )
+    stage.history.calls[again.ref] = await CallHistory(stage.database).get(again.ref)
     stage.history.calls[missed.ref] = await CallHistory(stage.database).get(missed.ref)
     targets = {
         f"/cases/{case}": (NumberTarget(kind=NumberKind.CASE, ref=case), "+8613811117110"),
         f"/calls/{missed.ref}": (missed, "+8613811117120"),
         "/callbacks": (wish, "+8613811117130"),
+        "/calls": (again, "+8613811117140"),
     }
     for path, (target, number) in targets.items():
         status, page = await get(world.office, "agent", path)

@@ -50,7 +50,7 @@ def setup(app: web.Application) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A call in the list."""
+    """A call in the list; ``outside`` is the number to call about it, empty for none."""
 
     call: CallView
     from_number: str
@@ -59,6 +59,7 @@ class Row:
     result: str
     tone: str
     direction: str
+    outside: str
 
 
 TONES = {
@@ -83,7 +84,7 @@ async def show_list(request: web.Request) -> web.StreamResponse:
         filters = _filters(form, user, request)
         page = await deps.history.page(filters, cursor=request.query.get("cursor"), limit=PAGE)
         await note_numbers(request, user, page.items)
-        rows = [_row(shown_call(call, user), queues) for call in page.items]
+        rows = [_row(call, shown_call(call, user), queues) for call in page.items]
         if page.next_cursor:
             more = "/calls?" + urlencode({**kept, "cursor": page.next_cursor})
     except Invalid as error:
@@ -142,7 +143,8 @@ def asked_day(text: str, field: str) -> date | None:
     return day
 
 
-def _row(call: CallView, queues: dict[str, str]) -> Row:
+def _row(found: CallView, call: CallView, queues: dict[str, str]) -> Row:
+    """Return a call as the person may see it; ``found`` is the whole of it."""
     code = call.result or ""
     return Row(
         call=call,
@@ -152,6 +154,7 @@ def _row(call: CallView, queues: dict[str, str]) -> Row:
         result=labels.word(labels.CALL_RESULTS, call.result) or labels.word(labels.CALL_STATES, call.state),
         tone=TONES.get(code, "blue" if not code else ""),
         direction=labels.word(labels.DIRECTIONS, call.direction),
+        outside=_outside(found, call),
     )
 
 
@@ -200,9 +203,8 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         if at
     ]
     context = {
-        "row": _row(call, queues),
+        "row": _row(found, call, queues),
         "call": call,
-        "outside": _outside(found, call),
         "recording": may_hear(user, found)
         and not await is_hidden(request, call.call_id)
         and await _recording(request, call.call_id) is not None,
