@@ -214,8 +214,8 @@ async def test_the_pages_and_the_api_show_it(tmp_path: Path, clock: FakeClock) -
         _, page = await get(office, "supervisor", f"/calls/{call_id}")
         assert "不满意 · 问题没有解决" in page
         async with (
-            signed_in(office, "supervisor") as session,
-            session.get(f"/api/v1/calls/{call_id}") as answer,
+            signed_in(office, "supervisor") as visitor,
+            visitor.get(f"/api/v1/calls/{call_id}") as answer,
         ):
             told = (await answer.json())["rating"]
         assert (told["service"], told["solved"]) == (3, False)
