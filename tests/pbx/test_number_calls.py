@@ -12,7 +12,7 @@ from callback_campaigns.masked_calls import AlreadyCalling
 from callback_campaigns.number_calls import NotAtWork, PhoneAway
 from callback_campaigns.number_targets import NumberKind, NumberTarget
 from callback_campaigns.task_tables import DialAttemptRow
-from crm.tables import Customer, CustomerPhone
+from crm.tables import CallbackRequest, Customer, CustomerPhone
 from kernel.access import Actor, Role
 from kernel.business_time import SHANGHAI
 from kernel.clock import SystemClock
@@ -33,36 +33,41 @@ pytestmark = pytest.mark.pbx
 NUMBER, HOTLINE = "13512340001", "4008001234"
 
 
-def a_working_afternoon() -> ShiftedClock:
-    """Numbers on a customer's page are called in the hours of ordinary callbacks; tests run at any hour.
-
-    A Thursday: no Sunday, and none of the days that are moved around holidays.
-    """
-    day = SystemClock().now().astimezone(SHANGHAI).date()
-    while day.weekday() != 3 or (day.month, day.day) in {(1, 1), (5, 1)} or day.month in {1, 2, 10}:
-        day += timedelta(days=1)
-    return ShiftedClock(datetime.combine(day, time(15), SHANGHAI).astimezone(UTC))
+def an_afternoon() -> ShiftedClock:
+    """Customers who asked for a call are called from 8:30 to 20:30; tests run at any hour."""
+    tomorrow = SystemClock().now().astimezone(SHANGHAI).date() + timedelta(days=1)
+    return ShiftedClock(datetime.combine(tomorrow, time(15), SHANGHAI).astimezone(UTC))
 
 
 @pytest.fixture
 async def centre(tmp_path: Path) -> AsyncIterator[RunningCentre]:
     async with running_centre(
         tmp_path,
-        clock=a_working_afternoon(),
+        clock=an_afternoon(),
         centre={"hotline": HOTLINE, "wrap_up_seconds": 600},
         pbx={"record_calls": True},
     ) as found:
         yield found
 
 
-async def known_number(database: Database) -> tuple[NumberTarget, str]:
-    """Write a customer with the number down; return the number as their page names it, and the customer."""
-    customer_id, ref = new_ulid(), new_ulid()
+async def waits_for_a_call(database: Database) -> tuple[NumberTarget, str]:
+    """Write down that a customer asked to be called; return the wish as its list names it, and them."""
+    customer_id, wish_id, number = new_ulid(), new_ulid(), "+86" + NUMBER
     async with database.transaction() as session:
         session.add(Customer(id=customer_id, name="王建军", level="B", created_at=datetime.now(UTC)))
         await session.flush()
-        session.add(CustomerPhone(customer_id=customer_id, e164="+86" + NUMBER, kind="mobile", ref=ref))
-    return NumberTarget(kind=NumberKind.CUSTOMER, ref=ref), customer_id
+        session.add(CustomerPhone(customer_id=customer_id, e164=number, kind="mobile"))
+        session.add(
+            CallbackRequest(
+                id=wish_id,
+                e164=number,
+                call_id=new_ulid(),
+                reason="请求回电",
+                requested_at=datetime.now(UTC),
+                open_key=number,
+            )
+        )
+    return NumberTarget(kind=NumberKind.CALLBACK, ref=wish_id), customer_id
 
 
 async def an_agent(centre: RunningCentre) -> tuple[str, Actor]:
@@ -92,7 +97,7 @@ async def test_the_agents_telephone_rings_then_the_customers_and_a_wrap_up_follo
     centre: RunningCentre, tmp_path: Path
 ) -> None:
     agent_id, actor = await an_agent(centre)
-    target, customer_id = await known_number(centre.database)
+    target, customer_id = await waits_for_a_call(centre.database)
     assert centre.service.dialler is not None
     numbers, desk = centre.service.dialler.numbers, centre.service.desk
     with pytest.raises(NotAtWork):
@@ -164,7 +169,7 @@ async def test_who_is_busy_is_told_of_and_an_agent_who_declines_has_nobody_calle
     centre: RunningCentre,
 ) -> None:
     agent_id, actor = await an_agent(centre)
-    target, _ = await known_number(centre.database)
+    target, _ = await waits_for_a_call(centre.database)
     await centre.service.desk.sign_in(agent_id)
     async with agent_phone(centre.pbx, "1001") as phone, outside_phone(centre.pbx, NUMBER) as network:
         declined = await eventually_placed(centre, actor, target)
