@@ -84,6 +84,10 @@ def queue_set(
         bool | None,
         typer.Option("--live-text/--no-live-text", help="Show what is said in its calls as text, live."),
     ] = None,
+    rating: Annotated[
+        bool | None,
+        typer.Option("--rating/--no-rating", help="Ask customers after a call how it was, two keys."),
+    ] = None,
 ) -> None:
     """Add a queue, or change what is given."""
     from app.staff import put_queue
@@ -103,6 +107,7 @@ def queue_set(
         answer_within=span(answer_within_seconds),
         weight=weight,
         live_text=live_text,
+        rating=rating,
     )
     done(run(work))
 

@@ -33,7 +33,9 @@ from app.live_text import LiveTextPart, build_hints, build_live_text, start_live
 from app.menu_ears import MenuEars, open_menu_ears
 from app.notice_wiring import build_notices, start_notices
 from app.numbers import QueueBook
+from app.office import office_of
 from app.queue_place_part import build_places
+from app.rating_part import Ratings
 from app.recording_pause_part import start_pauses
 from app.retention import start_retention
 from app.routing_part import open_routing
@@ -57,6 +59,7 @@ from callback_campaigns.preview_wire import RemotePreview
 from callback_campaigns.regular_reports import RegularReports
 from callback_campaigns.task_facts import TASK_FACTS
 from crm.case_watch import watch_cases
+from crm.do_not_call import DoNotCall
 from crm.events_limits import LimitBreached
 from crm.file_store import FileStore, FileSweep
 from crm.service import CallbackRequests, CustomerDirectory
@@ -345,6 +348,7 @@ async def _open_ivr(
         config=RunnerConfig(default_area=settings.centre.default_area, tone=pbx.prompts_dir(settings) / TONE),
         ears=ears,
         places=build_places(settings, base.database, base.clock),
+        ratings=Ratings(base.database, base.clock, DoNotCall(office_of(settings, base.database, base.clock))),
     )
     survey = await build_survey(settings, base.database, base.clock, base.bus, voice)
     stack.push_async_callback(survey.close)
@@ -436,6 +440,7 @@ async def _open_web(
         speak=Speaker(settings),
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
+        numbers=dialler.numbers if dialler else remote,
         control=telephony.control
         if telephony
         else RemoteControl(base.bus, base.clock, node=settings.pbx.node),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.callback_tasks import Ground
-from app.queue_place_part import build_place_caller
+from app.queue_place_part import build_place_caller, taken_by
 from app.settings import Settings
 from app.telephony_part import TelephonyPart
 from app.web_settings import web_settings
@@ -15,6 +15,7 @@ from callback_campaigns.dialler import Dialler, DiallerConfig
 from callback_campaigns.domain.attempt import AttemptLimits
 from callback_campaigns.exchange_ami import AmiExchange
 from callback_campaigns.masked_calls import OWN_RING, MaskedCalls
+from callback_campaigns.number_calls import NumberCalls, NumberRules
 from callback_campaigns.place_caller import PlaceCaller
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewCalls, PreviewConfig
@@ -45,6 +46,7 @@ class DiallerPart:
     dialler: Dialler
     preview: PreviewCalls
     masked: MaskedCalls
+    numbers: NumberCalls
     preview_desk: PreviewDesk
     pages: LivePages
     places: PlaceCaller
@@ -148,13 +150,37 @@ def build_dialler(
         placing,
         replace(config, ring=OWN_RING),
     )
+    numbers = NumberCalls(
+        office,
+        callbacks.tasks,
+        rules,
+        crm.people.do_not_call,
+        UserMembers(),
+        lines,
+        exchange,
+        placing,
+        config,
+        NumberRules(
+            per_hour=settings.number_calls.per_hour,
+            refused_prefixes=settings.number_calls.refused_prefixes,
+        ),
+        bus=bus,
+        connected=taken_by(telephony, clock),
+    )
     return DiallerPart(
         keeper=keeper,
         dialler=dialler,
         preview=preview,
         masked=masked,
+        numbers=numbers,
         preview_desk=PreviewDesk(
-            preview, callbacks.campaigns, bus, clock, node=settings.pbx.node, masked=masked
+            preview,
+            callbacks.campaigns,
+            bus,
+            clock,
+            node=settings.pbx.node,
+            masked=masked,
+            numbers=numbers,
         ),
         pages=pages,
         places=build_place_caller(
@@ -181,5 +207,6 @@ def start_dialler(part: DiallerPart, tasks: Supervisor) -> None:
     tasks.spawn("dial-pages", part.pages.run)
     tasks.spawn("preview-desk", part.preview_desk.run)
     tasks.spawn("queue-places", part.places.run)
+    tasks.spawn("number-calls", part.numbers.run)
     if part.enabled:
         tasks.spawn("dialler", part.dialler.run)

@@ -46,6 +46,7 @@ import telephony.agent_message_tables
 import telephony.agent_tables
 import telephony.board_limit_tables
 import telephony.call_quality_tables
+import telephony.call_rating_tables
 import telephony.day_tables
 import telephony.listening_tables
 import telephony.recording_pause_tables
@@ -98,6 +99,7 @@ MODULES = (
     telephony.agent_message_tables,
     telephony.agent_tables,
     telephony.call_quality_tables,
+    telephony.call_rating_tables,
     telephony.board_limit_tables,
     telephony.day_tables,
     telephony.listening_tables,

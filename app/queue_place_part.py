@@ -1,6 +1,6 @@
 """Callers who keep their place in a queue: where they are kept, and who calls them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from app.office import office_of
@@ -65,18 +65,24 @@ def build_place_caller(
         PlaceRules(),
     )
 
-    def connected(number: str, call_id: str, queue: str) -> None:
-        uniqueid = f"{ATTEMPT}{call_id}{STAFF}"
-        telephony.feed.handed_over(number, uniqueid, call_id, queue, office.now())
-
     hall = Hall(
         members=telephony.members,
         waiting=Line(telephony.link.actions, office.clock).waiting,
         free=lambda: agents_in(telephony.board, FREE),
         busy=lambda: agents_in(telephony.board, BUSY),
-        connected=connected,
+        connected=taken_by(telephony, office.clock),
     )
     return PlaceCaller(office, attempts, placing, hall, config, bus=bus)
+
+
+def taken_by(telephony: TelephonyPart, clock: Clock) -> Callable[[str, str, str], None]:
+    """Return what tells the agents that a customer who was called is with one: (number, call, queue)."""
+
+    def connected(number: str, call_id: str, queue: str) -> None:
+        uniqueid = f"{ATTEMPT}{call_id}{STAFF}"
+        telephony.feed.handed_over(number, uniqueid, call_id, queue, clock.now())
+
+    return connected
 
 
 class Line:

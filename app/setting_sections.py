@@ -39,6 +39,13 @@ def _numbers(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _prefixes(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"[0-9]{1,11}", value):
+            raise ValueError(f"{value!r} is no beginning of a national number")
+    return values
+
+
 def _clock(value: str) -> str:
     if not re.fullmatch(r"(?:[01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError(f"{value!r} is no time of day such as 21:00")
@@ -66,6 +73,7 @@ def _page_url(value: str) -> str:
 
 Codecs = Annotated[tuple[str, ...], pydantic.AfterValidator(_codecs)]
 OwnNumbers = Annotated[tuple[str, ...], pydantic.AfterValidator(_numbers)]
+Prefixes = Annotated[tuple[str, ...], pydantic.AfterValidator(_prefixes)]
 Languages = Annotated[tuple[str, ...], pydantic.AfterValidator(_languages)]
 EngineName = Annotated[str, pydantic.AfterValidator(_engine)]
 ClockTime = Annotated[str, pydantic.AfterValidator(_clock)]
@@ -130,6 +138,19 @@ class CallControlSettings(Section):
     )
     outside_per_hour: int = Field(
         20, ge=1, le=1000, description="So many numbers outside may an agent send to or ask within an hour."
+    )
+
+
+class NumberCallSettings(Section):
+    """Calls of agents to numbers that pages show."""
+
+    per_hour: int = Field(
+        60, ge=1, le=1000, description="So many numbers may an agent call from pages within an hour."
+    )
+    refused_prefixes: Prefixes = Field(
+        ("168",),
+        description="National numbers that begin so are not called: what costs extra. Emergency, service, "
+        "short and foreign numbers are never called, whatever stands here.",
     )
 
 

@@ -28,6 +28,7 @@ from app.setting_sections import (
     MenuSpeechSettings,
     Networks,
     NoticeSettings,
+    NumberCallSettings,
     OwnNumbers,
     RecordingPauseSettings,
     Section,
@@ -261,6 +262,9 @@ class Settings(Section):
     dialler: DiallerSettings = Field(default_factory=DiallerSettings, description="The dialler.")
     call_control: CallControlSettings = Field(
         default_factory=CallControlSettings, description="What agents do with calls from their pages."
+    )
+    number_calls: NumberCallSettings = Field(
+        default_factory=NumberCallSettings, description="Calls of agents to numbers that pages show."
     )
     speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech to text.")
     recording_pause: RecordingPauseSettings = Field(

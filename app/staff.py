@@ -91,6 +91,7 @@ async def put_queue(
     answer_within: timedelta | None = None,
     weight: int | None = None,
     live_text: bool | None = None,
+    rating: bool | None = None,
 ) -> str:
     """Add the queue, or change what is given; return a line that says what was done.
 
@@ -107,6 +108,7 @@ async def put_queue(
         "answer_within": answer_within,
         "weight": weight,
         "live_text": live_text,
+        "rating": rating,
     }
     async with open_store(settings) as database, open_bus(settings) as command:
         roster = Roster(database, SystemClock(), command.bus)

@@ -103,6 +103,7 @@ class AmiExchange:
                 caller_id=CallerId(number=shown),
                 ring_timeout=order.ring,
                 account=order.attempt_id,
+                answer_at_once=order.at_once,
                 timeout=self._answer_within,
             )
         except (AmiRejected, AmiInvalid) as error:

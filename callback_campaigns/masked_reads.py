@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns.domain.attempt import AttemptState
@@ -64,11 +64,11 @@ class CallOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalledFor:
-    """What a call of ours was made for."""
+    """What a call was made for that somebody asked for: a case, or a number on another page."""
 
-    case_id: str
-    no: str
-    customer_id: str
+    case_id: str | None
+    no: str | None
+    customer_id: str | None
     by: str
 
 
@@ -91,7 +91,20 @@ class MaskedReads:
             seen = select(ServiceCase.id).where(ServiceCase.id == case_id, seen_by(actor))
             if not is_ulid(case_id) or await session.scalar(seen) is None:
                 raise NotFound("no such case", field="case_id")
-            return tuple(await _calls(session, case_id))
+            return tuple(await _calls(session, DialAttemptRow.case_id == case_id))
+
+    async def asked_by(self, actor: Actor, call_id: str) -> CustomerCall:
+        """Return a call that the actor asked for, from whatever page.
+
+        Raises:
+            NotFound: no such call, or one that somebody else asked for.
+        """
+        async with self._office.database.session() as session:
+            mine = and_(DialAttemptRow.id == call_id, DialAttemptRow.user_id == actor.user_id)
+            found = await _calls(session, mine) if is_ulid(call_id) else ()
+        if not found:
+            raise NotFound("no such call of yours", field="call_id")
+        return found[0]
 
     async def offer(self, actor: Actor, case_id: str) -> CallOffer | None:
         """Return with what somebody may call; ``None`` where the case is over, or somebody else's.
@@ -114,25 +127,25 @@ class MaskedReads:
 
 
 async def called_for(session: AsyncSession, call_id: str) -> CalledFor | None:
-    """Return what a call was made for, ``None`` for one that nobody asked for from a case."""
+    """Return what a call was made for, ``None`` for one that nobody asked for from a page."""
     row = DialAttemptRow
     query = (
         select(row.case_id, ServiceCase.no, row.customer_id, row.agent)
-        .join(ServiceCase, ServiceCase.id == row.case_id)
-        .where(row.id == call_id)
+        .outerjoin(ServiceCase, ServiceCase.id == row.case_id)
+        .where(row.id == call_id, row.user_id.is_not(None))
     )
     found = (await session.execute(query)).one_or_none()
-    if found is None or found.case_id is None or found.customer_id is None:
+    if found is None:
         return None
     return CalledFor(case_id=found.case_id, no=found.no, customer_id=found.customer_id, by=found.agent or "")
 
 
-async def _calls(session: AsyncSession, case_id: str) -> Sequence[CustomerCall]:
+async def _calls(session: AsyncSession, wanted: ColumnElement[bool]) -> Sequence[CustomerCall]:
     row = DialAttemptRow
     query = (
         select(row, CallRow.talk_ms)
         .outerjoin(CallRow, CallRow.call_id == row.id)
-        .where(row.case_id == case_id)
+        .where(wanted)
         .order_by(row.began_at.desc(), row.id.desc())
         .limit(MOST)
     )

@@ -21,6 +21,14 @@ from callback_campaigns.masked_calls import (
     NoCustomerNumber,
     NoOwnTelephone,
 )
+from callback_campaigns.number_calls import (
+    CallsNumbers,
+    NoExtension,
+    NotAtWork,
+    PhoneAway,
+    TooManyCalls,
+)
+from callback_campaigns.number_targets import NumberKind, NumberTarget
 from callback_campaigns.preview import DialRefused
 from crm.case_contact import CaseIsClosed, NotInYourHands
 from crm.domain.machine import IllegalStep
@@ -41,6 +49,7 @@ _ERRORS: dict[str, type[HuifangError]] = {
     for kind in (
         *(AssignedElsewhere, Conflict, Forbidden, IllegalStep, Invalid, NotFound, StaleVersion),
         *(AlreadyCalling, CaseIsClosed, NoCustomerNumber, NoOwnTelephone, NotInYourHands),
+        *(NoExtension, NotAtWork, PhoneAway, TooManyCalls),
     )
 }
 
@@ -56,8 +65,9 @@ class PreviewAsked(Event):
     """Somebody asks for a call in a process without a link to the PBX ``node``.
 
     Attributes:
-        task_id: what an agent calls back about; empty with ``case_id``.
+        task_id: what an agent calls back about; empty with the others.
         case_id: the case whose customer is called without their number being shown.
+        kind, ref: the number that an agent calls from a page.
     """
 
     request_id: str
@@ -72,6 +82,8 @@ class PreviewAsked(Event):
     campaign_id: str | None
     expected: int | None
     case_id: str | None = None
+    kind: str | None = None
+    ref: str = ""
 
 
 @event
@@ -161,6 +173,15 @@ class RemotePreview:
         """
         return await self._ask(self._asked(actor, case_id=case_id))
 
+    async def call_number(self, actor: Actor, target: NumberTarget) -> Attempt:
+        """Ask for a call of a number on a page; see :class:`callback_campaigns.number_calls.CallsNumbers`.
+
+        Raises:
+            TelephonyAway: nobody answered in time.
+            HuifangError: what placing the call raised there.
+        """
+        return await self._ask(self._asked(actor, target=target))
+
     def _asked(
         self,
         actor: Actor,
@@ -171,6 +192,7 @@ class RemotePreview:
         campaign_id: str | None = None,
         expected: int | None = None,
         case_id: str | None = None,
+        target: NumberTarget | None = None,
     ) -> PreviewAsked:
         return PreviewAsked(
             at=self._clock.now(),
@@ -186,6 +208,8 @@ class RemotePreview:
             campaign_id=campaign_id,
             expected=expected,
             case_id=case_id,
+            kind=target.kind.value if target is not None else None,
+            ref=target.ref if target is not None else "",
         )
 
     async def _ask(self, asked: PreviewAsked) -> Attempt:
@@ -216,9 +240,11 @@ class PreviewDesk:
         *,
         node: str,
         masked: CallsCustomers | None = None,
+        numbers: CallsNumbers | None = None,
     ) -> None:
         self._preview = preview
         self._masked = masked
+        self._numbers = numbers
         self._campaigns = campaigns
         self._bus = bus
         self._clock = clock
@@ -284,6 +310,11 @@ class PreviewDesk:
             if self._masked is None:
                 raise Unavailable("calls to the customers of cases are not placed here")
             return await self._masked.call_customer(actor, asked.case_id)
+        if asked.kind is not None:
+            if self._numbers is None:
+                raise Unavailable("numbers on pages are not called here")
+            target = NumberTarget(kind=NumberKind(asked.kind), ref=asked.ref)
+            return await self._numbers.call_number(actor, target)
         campaign = None
         if asked.campaign_id is not None:
             running = await self._campaigns.running(now)

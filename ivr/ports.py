@@ -100,6 +100,22 @@ class PlaceBook(Protocol):
         ...
 
 
+class RatingBook(Protocol):
+    """Whom to ask after a call how it was, and where the answers are kept."""
+
+    async def asks(self, queue: str, phone: Phone | None) -> bool:
+        """Tell whether a customer of the queue is asked."""
+        ...
+
+    async def note_service(self, call_id: str, service: int) -> None:
+        """Keep what was said of the service: 1 content, 2 so-so, 3 not content."""
+        ...
+
+    async def note_solved(self, call_id: str, *, solved: bool) -> None:
+        """Keep whether the question was answered."""
+        ...
+
+
 class Mailbox(Protocol):
     """Where messages of callers are kept."""
 

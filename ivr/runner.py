@@ -46,9 +46,18 @@ from ivr.domain.flow import KEYS
 from ivr.handing_over import KEEP_PLACE, PlaceKeeper, decide_queue, speak, spoken_to
 from ivr.listening import Hearing
 from ivr.lookups import CallerFacts
-from ivr.ports import CallbackBook, CallerDirectory, Mailbox, MenuEars, PlaceBook, SynthesisFailed
+from ivr.ports import (
+    CallbackBook,
+    CallerDirectory,
+    Mailbox,
+    MenuEars,
+    PlaceBook,
+    RatingBook,
+    SynthesisFailed,
+)
 from ivr.prompts.store import SoundFile
 from ivr.prompts.studio import Studio, VoicedFlow
+from ivr.ratings import RatingKeeper
 from ivr.service import AFTER_QUEUE, FlowLibrary
 from kernel.clock import Clock
 from kernel.ids import is_ulid
@@ -93,6 +102,7 @@ class FlowRunner:
         callbacks: where wishes to be called back are kept.
         mailbox: where messages are kept; without it nobody can leave one.
         places: where callers keep their place in a queue; without it they are called back by people.
+        ratings: where customers say after a call how it was; without it nobody is asked.
         clock: the time, for opening hours.
         ears: who listens to callers while a menu waits; without them only keys count.
     """
@@ -109,6 +119,7 @@ class FlowRunner:
         config: RunnerConfig | None = None,
         ears: MenuEars | None = None,
         places: PlaceBook | None = None,
+        ratings: RatingBook | None = None,
     ) -> None:
         self._ears = ears
         self._library = library
@@ -120,6 +131,7 @@ class FlowRunner:
         self._config = config or RunnerConfig()
         limit, area = self._config.callback_deadline, self._config.default_area
         self.places = PlaceKeeper(places, clock, deadline=limit, default_area=area)
+        self.ratings = RatingKeeper(ratings, deadline=limit)
 
     def routes(self) -> Mapping[str, Handler]:
         """Return the handlers for :class:`telephony.agi.AgiServer`."""
@@ -156,7 +168,9 @@ class FlowRunner:
             return
         if not waits_on:
             await session.set_variable("HF_AFTER_QUEUE", status or "-")
-        await self._walk(session, voiced, {"queue_status": status or "", "queue": queue or ""})
+        asks = await self.ratings.asks(status or "", queue or "", self.caller(session))
+        known = {"queue_status": status or "", "queue": queue or "", "rating": "yes" if asks else ""}
+        await self._walk(session, voiced, known)
 
     async def _walk(self, session: AgiSession, voiced: VoicedFlow, known: Mapping[str, str]) -> None:
         call_id = await session.get_variable("HF_CALL") or ""
@@ -384,6 +398,8 @@ class _Call:
     async def _report(self, effect: Effect) -> None:
         if not isinstance(effect, ReportMenu):
             return
+        if self._voiced.flow.name.startswith(AFTER_QUEUE):
+            await self._runner.ratings.note(self.call_id, effect.node, effect.key)
         headers = {"Call": self.call_id, "Node": effect.node, "Key": effect.key, "Label": effect.label}
         if effect.said:
             headers["Said"] = effect.said[:MAX_REPORTED]

@@ -49,6 +49,8 @@ class Permission(StrEnum):
     """The history of calls and a call's time line."""
     CALLS_LISTEN = "calls.listen"
     """Listen to calls in progress, whisper to the agent, barge in, take over."""
+    CALLS_DIAL = "calls.dial"
+    """Call a number that a page shows, with the own telephone."""
     QUEUES_VIEW = "queues.view"
     AGENTS_VIEW = "agents.view"
     AGENTS_DIRECT = "agents.direct"
@@ -155,6 +157,7 @@ _AGENT = frozenset(
     {
         _P.DESK_USE,
         _P.CALLS_VIEW,
+        _P.CALLS_DIAL,
         _P.QUEUES_VIEW,
         _P.AGENTS_VIEW,
         _P.CUSTOMERS_VIEW,

@@ -44,6 +44,7 @@ class QueueRow(Base):
     position: Mapped[int] = mapped_column(Integer, default=0)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     live_text: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    rating: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class QueueMemberRow(Base):

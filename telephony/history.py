@@ -14,6 +14,7 @@ from kernel.errors import Invalid, NotFound
 from kernel.ids import is_ulid
 from kernel.phone import Phone
 from telephony.call_quality import qualities_of
+from telephony.call_ratings import rating_of
 from telephony.recording_pauses import PauseEnd, PauseView, PauseWhy, pauses_of
 from telephony.tables import CallEventRow, CallLegRow, CallRow
 from telephony.views import CallFilter, CallView, LegView, Page, TimelineEntry
@@ -74,7 +75,8 @@ class CallHistory:
             )
             pauses = await pauses_of(session, row.call_id)
             call = _view(row, legs[row.call_id], events.scalars().all())
-            call = replace(call, quality=await qualities_of(session, row.call_id))
+            quality, rating = await qualities_of(session, row.call_id), await rating_of(session, row.call_id)
+            call = replace(call, quality=quality, rating=rating)
             return _with_pauses(call, pauses)
 
     async def many(self, call_ids: Sequence[str]) -> dict[str, CallView]:

@@ -4,6 +4,7 @@ import telephony.agent_message_tables
 import telephony.agent_tables
 import telephony.board_limit_tables
 import telephony.call_quality_tables
+import telephony.call_rating_tables
 import telephony.day_tables
 import telephony.listening_tables
 import telephony.recording_pause_tables
@@ -39,6 +40,7 @@ PERSONAL = Personal(
         ),
         "who of ours listened to which call": ("listening.*",),
         "how a line was, of which of ours": ("call_quality.*",),
+        "how a call was for the customer, in keys": ("call_rating.*",),
         "counts of a queue's half hours": ("queue_slot.*",),
         "from which on a queue's figure is an alert": ("board_limit.*",),
         "who works here, and their telephones": ("agent.*", "agent_session.*", "agent_state_log.*"),

@@ -164,7 +164,7 @@ class Roster:
             row.wrap_up_seconds = int(settings.wrap_up.total_seconds())
             row.max_wait_seconds = int(settings.max_wait.total_seconds())
             row.answer_within_seconds = int(settings.answer_within.total_seconds())
-            row.active, row.live_text = True, settings.live_text
+            row.active, row.live_text, row.rating = True, settings.live_text, settings.rating
         self._tell()
 
     async def set_memberships(
@@ -312,6 +312,7 @@ def _settings(row: QueueRow) -> QueueSettings:
         weight=row.weight,
         position=row.position,
         live_text=row.live_text,
+        rating=row.rating,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from telephony.call_quality import QualityView
+from telephony.call_ratings import RatingView
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class CallView:
         language: of the caller, where they chose another than the centre's own.
         end_reason: see :class:`telephony.domain.call.EndReason`; ``None`` while the call lives.
         quality: how the lines were, of one call read by itself.
+        rating: what the customer said of it, likewise; ``None`` where nothing.
     """
 
     call_id: str
@@ -81,6 +83,7 @@ class CallView:
     legs: tuple[LegView, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     quality: tuple[QualityView, ...] = ()
+    rating: RatingView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from callback_campaigns.domain.campaign import Trunk
 from callback_campaigns.domain.dial_rules import DialFile
 from callback_campaigns.domain.plan_rules import PlanRules
 from callback_campaigns.masked_calls import CallsCustomers
+from callback_campaigns.number_calls import CallsNumbers
 from callback_campaigns.preview_wire import PlacesCalls
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.retention import Policy, shipped_retention
@@ -182,6 +183,7 @@ class WebDeps:
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
         preview: places agents' calls, itself or by the process that has the link to the PBX.
         masked: so the calls to the customers of cases, by whoever works on them.
+        numbers: so the calls of agents to numbers that pages show.
         control: takes agents' steps with their calls in progress, in the same way.
         softphone: how agents telephone in their pages; ``None`` where only SIP telephones are used.
     """
@@ -200,6 +202,7 @@ class WebDeps:
     speak: Callable[[str], Awaitable[Path]] | None = None
     preview: PlacesCalls | None = None
     masked: CallsCustomers | None = None
+    numbers: CallsNumbers | None = None
     control: ControlsCalls | None = None
     softphone: Softphone | None = None
 

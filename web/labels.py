@@ -193,6 +193,9 @@ ROLES = {
     "administrator": N_("管理员"),
 }
 
+RATINGS = {"CONTENT": N_("满意"), "SO_SO": N_("一般"), "NOT_CONTENT": N_("不满意")}
+"""What customers say of a call right after it."""
+
 PROBLEMS = {
     "invalid": N_("输入有误，请检查后再试。"),
     "disposition_unknown": N_("处理结果的选项刚改过：请刷新页面再选，写好的备注会保留。"),

@@ -9,6 +9,7 @@ from aiohttp import web
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from callback_campaigns.preview import DialRefused
 from kernel.errors import (
     ConfigurationError,
     Conflict,
@@ -106,6 +107,7 @@ class Problem:
         detail: one line for people, in English; pages show their own text by ``code``.
         retry_after_seconds: when to come back.
         allow: methods, for a 405.
+        refusal: of a call that a rule of dialling stands against: which; ``until``: when it may be made.
     """
 
     status: int
@@ -114,6 +116,8 @@ class Problem:
     errors: tuple[FieldError, ...] = ()
     retry_after_seconds: int | None = None
     allow: tuple[str, ...] = field(default=())
+    refusal: str | None = None
+    until: str | None = None
 
     @property
     def title(self) -> str:
@@ -164,12 +168,15 @@ def _expected(error: HuifangError) -> Problem:
         retry_after = 1
     elif isinstance(error, Unavailable):
         retry_after = 5
+    refused = error.refusal if isinstance(error, DialRefused) else None
     return Problem(
         status=status,
         code=error.code,
         detail=error.message,
         errors=errors,
         retry_after_seconds=retry_after,
+        refusal=refused.code.value if refused is not None else None,
+        until=refused.until.isoformat() if refused is not None and refused.until is not None else None,
     )
 
 
@@ -196,6 +203,8 @@ def problem_response(problem: Problem, *, instance: str, request_id: str) -> web
     }
     if problem.errors:
         body["errors"] = [{"field": item.field, "message": item.message} for item in problem.errors]
+    more = {"refusal": problem.refusal, "until": problem.until}
+    body |= {name: value for name, value in more.items() if value is not None}
     headers = problem_headers(problem)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="huifang"'

@@ -315,7 +315,7 @@ LOOKUPS: Mapping[str, LookupKind] = {
 }
 
 # Filled by the runner before the first node.
-CALL_VARIABLES = frozenset({"caller_number", "called_number", "queue", "queue_status"})
+CALL_VARIABLES = frozenset({"caller_number", "called_number", "queue", "queue_status", "rating"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

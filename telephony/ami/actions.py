@@ -32,6 +32,11 @@ Headers = Iterable[tuple[str, str | Iterable[str]]]
 # How long after the Originate's own timeout its OriginateResponse may come.
 _DIAL_GRACE = timedelta(seconds=15)
 _NO_SUCH = ("no such", "not exist", "not found", "not there")
+_AT_ONCE = (
+    'PJSIP_HEADER(add,Call-Info)="<sip:huifang>;answer-after=0"',
+    'PJSIP_HEADER(add,Alert-Info)="<http://huifang>;info=alert-autoanswer"',
+)
+"""How telephones are asked to answer by themselves, in the two ways they understand; as the dialplan does."""
 _LABELLED = """
     Atxfer BlindTransfer Bridge BridgeInfo BridgeList Challenge Command CoreSettings CoreShowChannels
     CoreStatus DeviceStateList Getvar Hangup Login MixMonitor MixMonitorMute ModuleCheck Originate Ping
@@ -68,6 +73,7 @@ class AmiActions:
         early_media: bool = False,
         codecs: str | None = None,
         account: str | None = None,
+        answer_at_once: bool = False,
         timeout: timedelta | None = None,
     ) -> OriginateAccepted:
         """Place a call; return as soon as the PBX has queued it.
@@ -76,7 +82,8 @@ class AmiActions:
         gets ``channel_id`` as its uniqueid, so that it can be found after any failure. How the call ended
         comes as the ``OriginateResponse`` event in the stream and from ``result()`` of what is returned.
         A variable whose name begins with ``__`` is inherited by the channels that this one creates.
-        ``account`` is what the PBX's log of channel events knows the call by.
+        ``account`` is what the PBX's log of channel events knows the call by. ``answer_at_once`` asks a SIP
+        telephone to answer by itself.
         """
         if (context is None or exten is None) == (application is None):
             raise AmiInvalid("originate needs either context and exten or an application")
@@ -100,8 +107,11 @@ class AmiActions:
             headers.append(("Codecs", codecs))
         if account is not None:
             headers.append(("Account", account))
-        if variables:
-            headers.append(("Variable", [quoted_variable(k, v) for k, v in variables.items()]))
+        made = [quoted_variable(k, v) for k, v in (variables or {}).items()]
+        if answer_at_once:
+            made += _AT_ONCE
+        if made:
+            headers.append(("Variable", made))
         outcome = self._table.dial(channel_id, expires_in=(ring_timeout + _DIAL_GRACE).total_seconds())
         action_id = ORIGINATE_PREFIX + channel_id
         try:

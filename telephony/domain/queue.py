@@ -24,6 +24,7 @@ class QueueSettings:
         answer_within: the X of «service level X».
         weight: queues of a higher weight are served first by members of several.
         live_text: what is said in its calls is shown as text while they go on.
+        rating: its customers are asked after a call how it was, where the agent hangs up first.
     """
 
     name: str
@@ -38,6 +39,7 @@ class QueueSettings:
     weight: int = 0
     position: int = 0
     live_text: bool = False
+    rating: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

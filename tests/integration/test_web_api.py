@@ -82,6 +82,7 @@ class TestCalls:
             "end_reason": "hangup",
             "node": "pbx1",
             "quality": [],
+            "rating": None,
         }
         assert leg["number"] == "+8613800138000"
         assert leg["answered_at"] == "2026-03-02T09:30:00.000+08:00"
@@ -94,7 +95,7 @@ class TestCalls:
         token = await harness.bearer(Role.SUPERVISOR)
         listed = await get(client, "/api/v1/calls", token)
         detail = await get(client, f"/api/v1/calls/{CALL}", token)
-        del detail["timeline"], detail["quality"]
+        del detail["timeline"], detail["quality"], detail["rating"]
         assert listed == {"items": [detail], "next_cursor": None}
 
     async def test_pages_are_linked(self, harness: WebHarness, client: Client) -> None:

@@ -10,6 +10,7 @@ from callback_campaigns.campaigns import Lines
 from callback_campaigns.dial_attempts import DialAttempts
 from callback_campaigns.domain.campaign import Trunk
 from callback_campaigns.masked_calls import MaskedCalls
+from callback_campaigns.number_calls import NumberCalls, NumberRules
 from callback_campaigns.placing import Placing
 from callback_campaigns.preview import PreviewConfig
 from callback_campaigns.rule_files import shipped_dialling
@@ -31,6 +32,8 @@ from web.callback_part import CALLBACKS
 from web.members import UserMembers
 
 OWN = "+8613900000001"
+PER_HOUR = 6
+"""So many numbers may an agent call within an hour."""
 
 
 async def repair_in_hand(
@@ -90,19 +93,38 @@ class MaskedWorld:
         )
         self.placing = Placing(self.exchange, self.keeper, office.clock)
         trunk = Trunk(name="main", lines=10, caller_ids=(HOTLINE,), per_second=50)
+        lines = Lines(trunks={"main": trunk}, carriers=frozenset({"own"}))
+        config = PreviewConfig(trunk="main", caller_id=HOTLINE)
+        members = UserMembers()
         self.calls = MaskedCalls(
             base,
             callbacks.tasks,
             rules,
             do_not_call,
-            UserMembers(),
-            Lines(trunks={"main": trunk}, carriers=frozenset({"own"})),
+            members,
+            lines,
             self.exchange,
             self.placing,
-            PreviewConfig(trunk="main", caller_id=HOTLINE),
+            config,
+        )
+        self.connected: list[tuple[str, str, str]] = []
+        self.numbers = NumberCalls(
+            base,
+            callbacks.tasks,
+            rules,
+            do_not_call,
+            members,
+            lines,
+            self.exchange,
+            self.placing,
+            config,
+            NumberRules(per_hour=PER_HOUR, refused_prefixes=("168",)),
+            bus=office.stage.bus,
+            connected=lambda *who: self.connected.append(who),
         )
         self.heard = office.stage.bus.subscribe(name="masked-world", maxsize=10_000)
         office.stage.masked.real = self.calls
+        office.stage.numbers.real = self.numbers
 
     async def listen(self) -> None:
         """Have what was told so far heard and stored."""
@@ -110,6 +132,7 @@ class MaskedWorld:
             await next(iter(self.placing._sending))
         for event in self.heard.waiting():
             self.keeper.hear(event)  # type: ignore[arg-type]
+            self.numbers.hear(event)
         await self.keeper.moves.flush()
 
     async def go_on(self) -> None:

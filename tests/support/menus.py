@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ivr.ports import Mailbox, Synthesiser
+from ivr.ports import Mailbox, RatingBook, Synthesiser
 from ivr.prompts.stock import Stock
 from ivr.prompts.store import PromptStore
 from ivr.prompts.studio import Studio
@@ -144,7 +144,12 @@ def library(
 
 @asynccontextmanager
 async def running_menus(
-    folder: Path, database: Database, clock: Clock, *, mailbox: Mailbox | None = None
+    folder: Path,
+    database: Database,
+    clock: Clock,
+    *,
+    mailbox: Mailbox | None = None,
+    ratings: RatingBook | None = None,
 ) -> AsyncIterator[Menus]:
     """Publish the delivered flows and serve them on a free port."""
     voice, bus = ToneVoice(), Bus()
@@ -159,6 +164,7 @@ async def running_menus(
         callbacks=callbacks,
         clock=clock,
         mailbox=mailbox,
+        ratings=ratings,
         config=RunnerConfig(default_area="010"),
     )
     server = AgiServer(AgiConfig(port=0, command_timeout=timedelta(seconds=1)), runner.routes())

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from app.demo.seed import seed_company
+from callback_campaigns.number_targets import NumberTarget
 from crm.case_watch import watch_cases
 from crm.service import ContactLog, CustomerDirectory
 from crm.views import CallContact
@@ -69,6 +70,19 @@ class Masked:
         return await self.real.call_customer(actor, case_id)
 
 
+class Numbers:
+    """Stands for what calls numbers on pages: ``real`` does it, without one nobody does."""
+
+    def __init__(self) -> None:
+        self.real: Any = None
+
+    async def call_number(self, actor: Actor, target: NumberTarget) -> Any:
+        """Have it done."""
+        if self.real is None:
+            raise Unavailable("no link to the telephone system")
+        return await self.real.call_number(actor, target)
+
+
 class Stage:
     """The running server and what a test does to it."""
 
@@ -85,6 +99,7 @@ class Stage:
         self.customers: Any = self.directory
         self.placed: Any = Placed()
         self.masked = Masked()
+        self.numbers = Numbers()
         self.control = PlayedControl(self.bus, clock, {})
         self.desk = AgentDesk(database, clock, self.bus, worker="test")
         self.roster = Roster(database, clock, self.bus)
@@ -141,6 +156,7 @@ class Stage:
             tasks_health=dict,
             preview=self.placed,
             masked=self.masked,
+            numbers=self.numbers,
             control=self.control,
         )
         self.app = create_app(deps, accounts=self.accounts)

@@ -45,6 +45,7 @@ from web.api.v1.line_messages import ROUTES as LINE_MESSAGE_ROUTES
 from web.api.v1.listenings import ROUTES as LISTENING_ROUTES
 from web.api.v1.materials import ROUTES as MATERIAL_ROUTES
 from web.api.v1.notices import ROUTES as NOTICE_ROUTES
+from web.api.v1.number_calls import ROUTES as NUMBER_CALL_ROUTES
 from web.api.v1.office_lists import ROUTES as OFFICE_LIST_ROUTES
 from web.api.v1.organisation import ROUTES as ORGANISATION_ROUTES
 from web.api.v1.people import ROUTES as PEOPLE_ROUTES
@@ -88,6 +89,7 @@ ROUTES: tuple[Route, ...] = (
     *DIRECTING_ROUTES,
     *CALL_CONTROL_ROUTES,
     *CUSTOMER_CALL_ROUTES,
+    *NUMBER_CALL_ROUTES,
     *HANDOFF_ROUTES,
     *HANDOFF_LINK_ROUTES,
     *ESCALATION_ROUTES,

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from callback_campaigns.answer_player import PlayedAnswer
+from crm.case_contact import CALLABLE
 from kernel.errors import Forbidden, Invalid, NotFound
+from kernel.phone import Phone
 from telephony.agent_views import WrapUpView
 from telephony.domain.timeline import STAFF_THERE
 from telephony.views import CallFilter, CallView, TimelineEntry
@@ -49,7 +51,7 @@ def setup(app: web.Application) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A call in the list."""
+    """A call in the list; ``outside`` is the number to call about it, empty for none."""
 
     call: CallView
     from_number: str
@@ -58,6 +60,7 @@ class Row:
     result: str
     tone: str
     direction: str
+    outside: str
 
 
 TONES = {
@@ -82,7 +85,7 @@ async def show_list(request: web.Request) -> web.StreamResponse:
         filters = _filters(form, user, request)
         page = await deps.history.page(filters, cursor=request.query.get("cursor"), limit=PAGE)
         await note_numbers(request, user, page.items)
-        rows = [_row(shown_call(call, user), queues) for call in page.items]
+        rows = [_row(call, shown_call(call, user), queues) for call in page.items]
         if page.next_cursor:
             more = "/calls?" + urlencode({**kept, "cursor": page.next_cursor})
     except Invalid as error:
@@ -141,7 +144,8 @@ def asked_day(text: str, field: str) -> date | None:
     return day
 
 
-def _row(call: CallView, queues: dict[str, str]) -> Row:
+def _row(found: CallView, call: CallView, queues: dict[str, str]) -> Row:
+    """Return a call as the person may see it; ``found`` is the whole of it."""
     code = call.result or ""
     return Row(
         call=call,
@@ -151,6 +155,7 @@ def _row(call: CallView, queues: dict[str, str]) -> Row:
         result=labels.word(labels.CALL_RESULTS, call.result) or labels.word(labels.CALL_STATES, call.state),
         tone=TONES.get(code, "blue" if not code else ""),
         direction=labels.word(labels.DIRECTIONS, call.direction),
+        outside=_outside(found, call),
     )
 
 
@@ -199,7 +204,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         if at
     ]
     context = {
-        "row": _row(call, queues),
+        "row": _row(found, call, queues),
         "call": call,
         "recording": may_hear(user, found)
         and not await is_hidden(request, call.call_id)
@@ -209,6 +214,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "customer": customer,
         "agent_name": names.get(call.agent or "", ""),
         "lines": lines_of(call),
+        "rating": _rated(call),
         "ended_by": labels.word(labels.HANGUP_BY, call.hangup_by),
         "end_reason": labels.word(labels.END_REASONS, call.end_reason),
         "picture": gantt(call, now=deps.clock.now(), marks=marks),
@@ -220,6 +226,27 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "dispositions": labels.disposition_names(await dispositions_of(request.app).tree()),
     }
     return render(request, "call.html", context, status=409 if typed is not None else 200)
+
+
+def _rated(call: CallView) -> list[str]:
+    """Return what the customer said of the call, in words."""
+    rating = call.rating
+    if rating is None:
+        return []
+    said = [labels.word(labels.RATINGS, rating.service.name)] if rating.service is not None else []
+    if rating.solved is not None:
+        said.append(gettext("问题已解决") if rating.solved else gettext("问题没有解决"))
+    return said
+
+
+def _outside(found: CallView, call: CallView) -> str:
+    """Return the number to call about a call that is over, as the person sees it; empty for none."""
+    if found.ended_at is None or found.direction not in {"in", "out"}:
+        return ""
+    came_in = found.direction == "in"
+    phone = Phone.parse_caller(found.from_number if came_in else found.to_number)
+    shown = call.from_number if came_in else call.to_number
+    return readable(shown) if phone is not None and phone.kind in CALLABLE else ""
 
 
 @requires(Permission.CALLS_VIEW)

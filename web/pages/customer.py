@@ -65,8 +65,9 @@ class ProjectCard:
 
 @dataclass(frozen=True, slots=True)
 class PhoneLine:
-    """A number as this person may see it."""
+    """A number as this person may see it; ``ref`` names it where it is masked."""
 
+    ref: str
     shown: str
     label: str
     preferred: bool
@@ -142,6 +143,7 @@ async def phone_lines(request: web.Request, record: CustomerRecord) -> list[Phon
     whole = await whole_numbers(request, record.customer_id, [phone.number for phone in record.phones])
     return [
         PhoneLine(
+            ref=phone.phone_id,
             shown=readable(phone.number) if phone.number in whole else phone.masked,
             label=phone.label or "",
             preferred=phone.preferred,

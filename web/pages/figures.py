@@ -13,6 +13,7 @@ from crm.domain.case_figures import OF_COMPANY, Figure, FigureCode, Spread, Unit
 from crm.figure_period import Asked
 from crm.tables import Store
 from telephony.agent_hangups import read_hangups
+from telephony.call_ratings import AgentRating, read_ratings
 from web import labels
 from web.crm_part import CRM
 from web.deps import DEPS
@@ -140,6 +141,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "crews": await app[CRM].figures.crews(current_actor(request), asked),
         "may_export": current_user(request).can(Permission.EXPORT),
         "hangups": await _hangups(app, asked),
+        "ratings": await _ratings(app, asked),
         "as_of": found.as_of,
     }
     return render(request, "figures.html", context)
@@ -166,6 +168,12 @@ async def _hangups(app: web.Application, asked: Asked) -> list[tuple[str, str, i
     async with app[DEPS].database.session() as session:
         found = await read_hangups(session, asked.since, asked.until)
     return [(one.number, one.name, round(one.share * 100), one.by_agent, one.calls) for one in found]
+
+
+async def _ratings(app: web.Application, asked: Asked) -> list[AgentRating]:
+    """Return what customers said of each agent's calls; agents have no store."""
+    async with app[DEPS].database.session() as session:
+        return list(await read_ratings(session, asked.since, asked.until))
 
 
 def _month(asked: str, today: date) -> date:

@@ -148,6 +148,7 @@ def _frame(request: web.Request) -> dict[str, Any]:
         "script_texts": script_texts(current_language()),
         "zone": request.app[DEPS].settings.timezone.key,
         "user": user,
+        "may_dial": user is not None and user.agent_id is not None and user.can(Permission.CALLS_DIAL),
         "navigation": items[:SHOWN_ITEMS],
         "more_navigation": items[SHOWN_ITEMS:],
         "here": SECTIONS.get(first := "/" + request.path.split("/")[1], first),

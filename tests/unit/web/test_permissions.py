@@ -33,6 +33,7 @@ EXPECTED = {
     Permission.SCREENS_MANAGE: FLOOR,
     Permission.CALLS_VIEW: DESK,
     Permission.CALLS_LISTEN: FLOOR,
+    Permission.CALLS_DIAL: DESK,
     Permission.QUEUES_VIEW: DESK,
     Permission.AGENTS_VIEW: DESK,
     Permission.AGENTS_DIRECT: FLOOR,

@@ -19,6 +19,8 @@ from pydantic import (
     field_validator,
 )
 
+from telephony.call_ratings import Service
+
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*", re.ASCII)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
 
@@ -193,12 +195,23 @@ class CallQuality(Out):
     measures: QualityMeasures
 
 
+class CallRating(Out):
+    """What the customer said right after the call."""
+
+    service: Service | None = Field(description="1 content, 2 so-so, 3 not content.")
+    solved: bool | None = Field(description="Whether their question was answered.")
+    rated_at: SiteTime
+
+
 class CallDetail(Call):
     """One call with its time line."""
 
     timeline: tuple[TimelineRow, ...]
     quality: tuple[CallQuality, ...] = Field(
         description="Of each stretch that an agent spoke in the browser; empty for SIP telephones."
+    )
+    rating: CallRating | None = Field(
+        None, description="`null` where the customer was not asked, or said nothing."
     )
 
 
@@ -291,6 +304,12 @@ class ProblemDetails(BaseModel):
     code: str = Field(description="Stable word for programs.", examples=["invalid"])
     request_id: str = Field(description="Also in the header X-Request-Id and in our log.")
     errors: tuple[ProblemField, ...] = Field((), description="The fields at fault, where there are some.")
+    refusal: str | None = Field(
+        None,
+        description="With `dial_refused`: the rule that stands against the call.",
+        examples=["frequency"],
+    )
+    until: str | None = Field(None, description="With `dial_refused`: when the call may be made, if known.")
 
 
 class AgentsQuery(Query):

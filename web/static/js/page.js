@@ -92,15 +92,16 @@ export async function send(method, url, body, { keepalive = false, quiet = false
   }
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw failure(problems[problem.code] || t("服务器没有完成这个操作，请再试一次。"), quiet, answer.status, problem.code);
+    throw failure(problems[problem.code] || t("服务器没有完成这个操作，请再试一次。"), quiet, answer.status, problem);
   }
   return answer.status === 204 ? null : answer.json();
 }
 
-function failure(text, quiet, status = 0, code = "") {
+function failure(text, quiet, status = 0, problem = {}) {
   if (!quiet) toast(text, "error");
   const error = new Error(text);
   error.status = status;
-  error.code = code;
+  error.code = problem.code || "";
+  error.problem = problem;
   return error;
 }
