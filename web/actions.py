@@ -13,6 +13,11 @@ class Action(StrEnum):
     PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105
     USER_CREATED = "user_created"
     USER_CHANGED = "user_changed"
+    USER_DISABLED = "user_disabled"
+    USER_ENABLED = "user_enabled"
+    USER_SESSIONS_ENDED = "user_sessions_ended"
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    """An administrator gave somebody a one-time password."""
     TOKEN_CREATED = "token_created"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
     PHONES_SHOWN = "phones_shown"

@@ -26,6 +26,7 @@ from web.deps import DEPS, WebDeps
 from web.idempotency import ONCE, Once
 from web.middleware import MIDDLEWARES, add_security_headers
 from web.permissions import check_routes
+from web.user_admin import USER_ADMIN, UserAdmin
 
 Setup = Callable[[web.Application], None]
 PARTS: tuple[Setup, ...] = (pages.setup, live.setup, softphone.setup, softphone_quality.setup)
@@ -54,6 +55,11 @@ def create_app(
         session_idle=settings.session_idle,
         session_absolute=settings.session_absolute,
     )
+
+    async def leave_queues(agent_id: str) -> None:
+        await deps.desk.sign_out(agent_id)
+
+    app[USER_ADMIN] = UserAdmin(deps.database, deps.clock, app[ACCOUNTS], leave_queues)
     app[ONCE] = Once(deps.database, deps.clock)
     app.on_response_prepare.append(add_security_headers)
     areas = (

@@ -190,6 +190,7 @@ class Authenticator:
                 row.password_hash = password_hash
             if changed:
                 row.password_changed_at = self._clock.now()
+                row.password_due = False
                 await self._sessions.end_others(session, user_id, keep=None)
             row.last_sign_in_at = self._clock.now()
             if visitor.session_id is not None:
@@ -211,6 +212,7 @@ class Authenticator:
             department=row.department,
             locale=row.locale,
             session_id=opened.session_id,
+            password_due=row.password_due,
         )
         return SignedIn(user=user, session=opened, device_cookie=cookie)
 
@@ -230,6 +232,7 @@ class Accounts:
     authenticator: Authenticator
     pins: Pins
     screens: WallScreens
+    passwords: Passwords
     audit: AuditLog
 
 
@@ -264,6 +267,7 @@ def build_accounts(
         ),
         pins=Pins(database, clock, passwords=passwords, throttle=throttle, audit=audit),
         screens=WallScreens(database, clock, audit=audit, throttle=throttle),
+        passwords=passwords,
         audit=audit,
     )
 

@@ -28,6 +28,7 @@ class CurrentUser:
         agent_id: the agent this person is on the telephone, ``None`` when they take no calls.
         locale: language of the pages, ``zh-CN`` or ``en``.
         session_id: stored id (a hash) of the session, ``None`` for a token.
+        password_due: they must choose a password of their own before anything else.
     """
 
     user_id: str
@@ -39,6 +40,7 @@ class CurrentUser:
     department: str | None = None
     locale: str = "zh-CN"
     session_id: str | None = None
+    password_due: bool = False
 
     def can(self, permission: Permission) -> bool:
         """Tell whether the role grants ``permission``."""

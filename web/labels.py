@@ -220,6 +220,11 @@ PROBLEMS = {
     "call_taken_over": N_("另一位班长正在接管这通电话。"),
     "listening_over": N_("已经结束了。"),
     "no_phone_free": N_("您没有空闲的电话：先结束手上的通话，或请管理员给您分机。"),
+    "password_due": N_("请先改成您自己的密码，再做别的。"),
+    "login_taken": N_("这个登录名已经有人用了。"),
+    "agent_taken": N_("这个分机已经是别人的了。"),
+    "own_account": N_("不能停用自己、改自己的角色，也不能给自己发一次性密码。"),
+    "last_administrator": N_("至少要留一位在用的管理员。"),
     "nobody_at_work": N_("现在没有坐席签入，消息没有人看。"),
     "too_many_messages": N_("这一小时发的消息太多了，请稍等。"),
 }

@@ -27,7 +27,7 @@ from web.auth import ACCOUNTS, session_cookie
 from web.deps import DEPS, WebSettings
 from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, Via
 from web.origin import is_trusted
-from web.permissions import access_of, is_streaming, takes_files
+from web.permissions import Access, access_of, is_streaming, takes_files
 from web.problems import Problem, problem_headers, problem_of, problem_response
 
 log = structlog.get_logger(__name__)
@@ -39,6 +39,9 @@ ERROR_PAGE: web.AppKey[ErrorPage] = web.AppKey("ERROR_PAGE")
 """Renders a problem for people; ``web.pages`` sets it."""
 
 SIGN_IN_PATH = "/sign-in"
+PASSWORD_PATH = "/account"  # noqa: S105
+_PASSWORD_PATHS = frozenset({PASSWORD_PATH, "/sign-out"})
+"""All that somebody with a one-time password can do: choose another one, or leave."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _KNOWN_METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 _FOREIGN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -58,6 +61,12 @@ class CrossSite(Forbidden):
     """A request that changes something came from another site's page."""
 
     code = "cross_site"
+
+
+class PasswordDue(Forbidden):
+    """The person is signed in with a one-time password, and must choose their own before anything else."""
+
+    code = "password_due"
 
 
 class BadToken(Unauthenticated):
@@ -255,7 +264,22 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if user is None:
             raise Unauthenticated("sign in first")
         raise Forbidden(f"needs the permission {access.permission}")
+    if _must_choose_password(request, user, access):
+        return _to_own_password(request)
     return await handler(request)
+
+
+def _must_choose_password(request: web.Request, user: CurrentUser | None, access: Access) -> bool:
+    if user is None or not user.password_due or access.is_public:
+        return False
+    return request.path not in _PASSWORD_PATHS
+
+
+def _to_own_password(request: web.Request) -> web.Response:
+    opens_page = request.method == "GET" and "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    if opens_page and not request.headers.get("HX-Request") and not request.path.startswith("/api/"):
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: PASSWORD_PATH})
+    raise PasswordDue("choose a password of your own first")
 
 
 def refuse_cross_site(request: web.Request) -> None:

@@ -1,6 +1,7 @@
 """Passwords: argon2id in worker threads, and the rules a new one must meet."""
 
 import asyncio
+import secrets
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -9,6 +10,7 @@ from kernel.errors import Invalid
 
 SHORTEST = 8
 LONGEST = 256
+_EASY_TO_READ = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 class WeakPassword(Invalid):
@@ -29,6 +31,12 @@ def check_new_password(password: str, *, login: str) -> None:
         raise WeakPassword(f"the password may have at most {LONGEST} characters", field="password")
     if password.casefold() == login.casefold() or len(set(password)) < 3:
         raise WeakPassword("the password is too easy to guess", field="password")
+
+
+def one_time_password() -> str:
+    """Return a new password that can be read out: three groups of four letters and digits, 59 bits."""
+    groups = ("".join(secrets.choice(_EASY_TO_READ) for _ in range(4)) for _ in range(3))
+    return "-".join(groups)
 
 
 class Passwords:

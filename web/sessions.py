@@ -35,6 +35,7 @@ _RESOLVE = (
         _USER.agent_id,
         _USER.department,
         _USER.locale,
+        _USER.password_due,
     )
     .join(UserRow.__table__, _USER.user_id == _SESSION.user_id)
     .where(
@@ -115,6 +116,7 @@ class SessionService:
             department=found.department,
             locale=found.locale,
             session_id=found.session_id,
+            password_due=found.password_due,
         )
 
     async def _note_visit(self, session_id: str, now: datetime) -> None:

@@ -27,6 +27,7 @@ from web.pages.agent import Body, read_body
 from web.pages.shell import ROSTER, render
 from web.permissions import Permission, requires, signed_in, streaming
 from web.pop import iso
+from web.user_admin import USER_ADMIN
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,12 @@ class SipGate:
             self._pages.pop(owner, None)
         OPEN.set(len(self._open))
 
+    async def end(self, owner: str) -> None:
+        """Take an agent's telephone away at once: they may no longer be here."""
+        browser = self._open.get(owner)
+        if browser is not None:
+            await _close(browser, SIGNED_OUT)
+
     @property
     def tests(self) -> int:
         """How many test telephones are open."""
@@ -99,6 +106,7 @@ GATE: web.AppKey[SipGate] = web.AppKey("SIP_GATE", SipGate)
 def setup(app: web.Application) -> None:
     """Add the routes."""
     app[GATE] = SipGate()
+    app[USER_ADMIN].when_sent_away(app[GATE].end)
     app.router.add_post("/agent/phone", phone)
     app.router.add_post("/agent/phone/choice", choose)
     app.router.add_get("/agent/phone/sip", connect)

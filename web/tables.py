@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Integer, String, Text
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Ulid, UtcDateTime
@@ -14,7 +14,8 @@ class UserRow(Base):
     """A person who may sign in.
 
     ``agent_id`` names their agent in telephony, ``department`` the code of theirs in the CRM; no key crosses
-    packages.
+    packages. ``password_due``: the password was given by an administrator, and nothing but another one can be
+    done with it.
     """
 
     __tablename__ = "user_account"
@@ -31,7 +32,9 @@ class UserRow(Base):
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     password_changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    password_due: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
 
 class SessionRow(Base):

@@ -20,13 +20,19 @@ from web.permissions import Role
 from web.tables import DeviceRow, SessionRow, UserRow
 
 LOCALES = ("zh-CN", "en")
-_LOGIN = re.compile(r"[\w][\w.@-]{1,63}")
+LOGIN = re.compile(r"[\w][\w.@-]{1,63}")
 
 
 class LoginTaken(Conflict):
     """Somebody has this login already, or this agent has a user already."""
 
     code = "login_taken"
+
+
+class LastAdministrator(Conflict):
+    """Nobody would be left who runs the system."""
+
+    code = "last_administrator"
 
 
 class UnknownUser(NotFound):
@@ -49,6 +55,8 @@ class User:
     active: bool
     created_at: datetime
     last_sign_in_at: datetime | None
+    password_due: bool
+    version: int
 
 
 def tidy_login(raw: str) -> str:
@@ -89,9 +97,9 @@ class UserService:
             LoginTaken: the login or the agent has a user already.
         """
         login = tidy_login(login)
-        if not _LOGIN.fullmatch(login):
+        if not LOGIN.fullmatch(login):
             raise Invalid("login: 2 to 64 letters, digits, dots, dashes or @", field="login")
-        _check_locale(locale)
+        check_locale(locale)
         if role in NEEDS_DEPARTMENT and not department:
             raise Invalid(f"department: the role {role.value} needs one", field="department")
         check_new_password(password, login=login)
@@ -116,13 +124,13 @@ class UserService:
                 await self._note(session, Action.USER_CREATED, row, actor, ip, role=row.role)
         except IntegrityError as error:
             raise LoginTaken(f"login {login} or its agent is taken", field="login") from error
-        return _user(row)
+        return user_of(row)
 
     async def list(self) -> tuple[User, ...]:
         """Return every user, by login."""
         async with self._database.session() as session:
             rows = await session.scalars(select(UserRow).order_by(UserRow.login))
-            return tuple(_user(row) for row in rows)
+            return tuple(user_of(row) for row in rows)
 
     async def get(self, login: str) -> User:
         """Return one user.
@@ -131,7 +139,7 @@ class UserService:
             UnknownUser: no such login.
         """
         async with self._database.session() as session:
-            return _user(await _row(session, login))
+            return user_of(await _row(session, login))
 
     async def set_password(self, login: str, password: str, *, actor: str = "cli", ip: str = "") -> None:
         """Set a password and sign the user out everywhere; known devices are forgotten as well.
@@ -146,7 +154,9 @@ class UserService:
             row = await _row(session, login)
             row.password_hash = password_hash
             row.password_changed_at = self._clock.now()
-            await _forget_browsers(session, row.user_id)
+            row.password_due = False
+            row.version += 1
+            await forget_browsers(session, row.user_id)
             await self._note(session, Action.PASSWORD_CHANGED, row, actor, ip)
 
     async def change(
@@ -165,11 +175,14 @@ class UserService:
         Raises:
             UnknownUser: no such login.
             Invalid: the locale is not one of ours.
+            LastAdministrator: nobody would be left who runs the system.
         """
         if locale is not None:
-            _check_locale(locale)
+            check_locale(locale)
         async with self._database.transaction() as session:
             row = await _row(session, login)
+            if active is False or (role is not None and role is not Role.ADMINISTRATOR):
+                await keep_an_administrator(session, row)
             before = (row.display_name, row.role, row.locale, row.active)
             row.display_name = display_name.strip()[:80] if display_name else row.display_name
             row.role = role.value if role else row.role
@@ -178,10 +191,11 @@ class UserService:
             if (row.role, row.active) != (before[1], before[3]):
                 await session.execute(delete(SessionRow).where(SessionRow.user_id == row.user_id))
             if (row.display_name, row.role, row.locale, row.active) != before:
+                row.version += 1
                 await session.flush()
                 detail = {"role": row.role, "locale": row.locale, "active": row.active}
                 await self._note(session, Action.USER_CHANGED, row, actor, ip, **detail)
-            return _user(row)
+            return user_of(row)
 
     async def _note(
         self, session: AsyncSession, action: Action, row: UserRow, actor: str, ip: str, **detail: object
@@ -204,17 +218,41 @@ async def _row(session: AsyncSession, login: str) -> UserRow:
     return row
 
 
-async def _forget_browsers(session: AsyncSession, user_id: str) -> None:
+async def forget_browsers(session: AsyncSession, user_id: str) -> None:
+    """End a user's sessions, and forget the devices they signed in from."""
     await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
     await session.execute(delete(DeviceRow).where(DeviceRow.user_id == user_id))
 
 
-def _check_locale(locale: str) -> None:
+def check_locale(locale: str) -> None:
+    """Raise Invalid for a language that the pages do not speak."""
     if locale not in LOCALES:
         raise Invalid(f"locale: one of {', '.join(LOCALES)}", field="locale")
 
 
-def _user(row: UserRow) -> User:
+async def keep_an_administrator(session: AsyncSession, row: UserRow) -> None:
+    """Make sure that somebody else than this user runs the system, before they no longer do.
+
+    The administrators stay locked until the transaction ends, so two of them cannot take each other away.
+    Nobody may hold a lock on one of them before: it is taken here, in one order.
+
+    Raises:
+        LastAdministrator: nobody else does, and this user does.
+    """
+    if row.role != Role.ADMINISTRATOR.value or not row.active:
+        return
+    query = (
+        select(UserRow.user_id)
+        .where(UserRow.role == Role.ADMINISTRATOR.value, UserRow.active)
+        .order_by(UserRow.user_id)
+        .with_for_update()
+    )
+    if (await session.scalars(query)).all() == [row.user_id]:
+        raise LastAdministrator("nobody would be left who runs the system", field="role")
+
+
+def user_of(row: UserRow) -> User:
+    """Return a user as others see them: without the password."""
     return User(
         user_id=row.user_id,
         login=row.login,
@@ -226,4 +264,6 @@ def _user(row: UserRow) -> User:
         active=row.active,
         created_at=row.created_at,
         last_sign_in_at=row.last_sign_in_at,
+        password_due=row.password_due,
+        version=row.version,
     )
