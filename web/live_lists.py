@@ -63,6 +63,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "dispositions": ("disposition",),
     "messages": ("outgoing_message",),
     "listenings": ("listening",),
+    "users": ("user_account",),
     "agent-messages": ("agent_message", "agent_message_receipt"),
 }
 """What a page names in ``data-live-list`` → the tables whose rows it shows."""

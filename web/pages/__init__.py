@@ -45,6 +45,7 @@ from web.pages import (
     speech_rules,
     supervisor,
     transcripts,
+    users,
     voice_messages,
     wallboard,
 )
@@ -81,6 +82,7 @@ def setup(app: web.Application) -> None:
     speech_rules.setup(app)
     routing.setup(app)
     line_messages.setup(app)
+    users.setup(app)
     case_board.setup(app)
     case_new.setup(app)  # before single cases: «new» is no id
     case_advice.setup(app)

@@ -64,6 +64,7 @@ FIRST_PAGES = {
 
 
 SECTIONS = {
+    "/admin": "/admin/users",
     "/lines": "/inbox",
     "/said": "/calls",
     "/transcripts": "/calls",
@@ -139,7 +140,7 @@ def _frame(request: web.Request) -> dict[str, Any]:
     """Return what ``base.html`` needs."""
     prefix = request.app[STATIC_PREFIX]
     user = request.get(USER)
-    items = _navigation(user) if user else []
+    items = _navigation(user) if user and not user.password_due else []
     return {
         "static": lambda name: f"{prefix}/{name}",
         "language": current_language(),
@@ -196,6 +197,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/lists", lists[0][1] if len(lists) == 1 else gettext("清单")))
     if user.can(Permission.STAFF_EDIT):
         items.append(NavigationItem("/organisation", gettext("组织")))
+    if user.can(Permission.USERS_MANAGE):
+        items.append(NavigationItem("/admin/users", gettext("用户")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
     return items

@@ -6,7 +6,7 @@ from alembic import op
 from kernel.db import UtcDateTime
 
 revision = "0080"
-down_revision = "0066"
+down_revision = "0070"
 branch_labels = None
 depends_on = None
 
