@@ -36,6 +36,7 @@ from telephony.board_views import BoardView
 from telephony.hand_views import ControlsCalls
 from telephony.softphone_keys import SoftphoneKeys
 from telephony.views import CallFilter, CallView, Page
+from web.doctor_wire import Examine
 
 Network = IPv4Network | IPv6Network
 
@@ -184,6 +185,7 @@ class WebDeps:
         masked: so the calls to the customers of cases, by whoever works on them.
         control: takes agents' steps with their calls in progress, in the same way.
         softphone: how agents telephone in their pages; ``None`` where only SIP telephones are used.
+        examine: has the doctor look at the installation; ``None`` where there is none.
     """
 
     settings: WebSettings
@@ -202,6 +204,7 @@ class WebDeps:
     masked: CallsCustomers | None = None
     control: ControlsCalls | None = None
     softphone: Softphone | None = None
+    examine: Examine | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

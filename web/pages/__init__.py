@@ -44,6 +44,7 @@ from web.pages import (
     sign_in,
     speech_rules,
     supervisor,
+    system,
     transcripts,
     voice_messages,
     wallboard,
@@ -58,6 +59,7 @@ def setup(app: web.Application) -> None:
     agent.setup(app)
     agent_heard.setup(app)
     supervisor.setup(app)
+    system.setup(app)
     board_limits.setup(app)
     wallboard.setup(app)
     call_text.setup(app)

@@ -76,6 +76,7 @@ SECTIONS = {
     "/callbacks": "/callback-tasks",
     "/callback-results": "/callback-tasks",
     "/callback-voices": "/callback-tasks",
+    "/admin": "/admin/system",
 }
 """Pages that are no item of the bar → the item that they belong to."""
 
@@ -197,6 +198,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/organisation", gettext("组织")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
+    if user.can(Permission.SYSTEM_VIEW):
+        items.append(NavigationItem("/admin/system", gettext("系统")))
     return items
 
 
