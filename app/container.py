@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from app.clip_text import CLIP_FACTS, ClipPart
 from app.dialler_part import ATTEMPT_FACTS, DiallerPart, build_dialler, start_dialler
 from app.early_media import open_early_media
 from app.erasure import when_erased
+from app.examination import examine
 from app.limit_part import limit_worker, opinion_notices
 from app.live_text import LiveTextPart, build_hints, build_live_text, start_live_text
 from app.menu_ears import MenuEars, open_menu_ears
@@ -444,6 +446,7 @@ async def _open_web(
         control=telephony.control
         if telephony
         else RemoteControl(base.bus, base.clock, node=settings.pbx.node),
+        examine=partial(examine, settings),
         softphone=Softphone(
             pbx.softphone_keys(settings), f"ws://{pbx.web_address(settings)}/ws", settings.pbx.test_phone
         ),

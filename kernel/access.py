@@ -150,6 +150,8 @@ class Permission(StrEnum):
     TOKENS_MANAGE = "tokens.manage"
     AUDIT_VIEW = "audit.view"
     METRICS_VIEW = "metrics.view"
+    SYSTEM_VIEW = "system.view"
+    """How the installation is: the doctor's findings, versions, room; and have it looked at again."""
 
 
 _P = Permission

@@ -19,6 +19,7 @@ from web import (
     softphone,
     softphone_quality,
     speech_rules_part,
+    system_state,
 )
 from web.api import routes
 from web.auth import ACCOUNTS, Accounts, build_accounts
@@ -64,7 +65,7 @@ def create_app(
     app.on_response_prepare.append(add_security_headers)
     areas = (
         *(crm_part.setup, callback_part.setup, questionnaire_part.setup),
-        *(speech_rules_part.setup, routing_part.setup),
+        *(speech_rules_part.setup, routing_part.setup, system_state.setup),
     )
     for setup in (*areas, health.setup, routes.setup, *parts):
         setup(app)

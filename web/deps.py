@@ -37,6 +37,7 @@ from telephony.board_views import BoardView
 from telephony.hand_views import ControlsCalls
 from telephony.softphone_keys import SoftphoneKeys
 from telephony.views import CallFilter, CallView, Page
+from web.doctor_wire import Examine
 
 Network = IPv4Network | IPv6Network
 
@@ -186,6 +187,7 @@ class WebDeps:
         numbers: so the calls of agents to numbers that pages show.
         control: takes agents' steps with their calls in progress, in the same way.
         softphone: how agents telephone in their pages; ``None`` where only SIP telephones are used.
+        examine: has the doctor look at the installation; ``None`` where there is none.
     """
 
     settings: WebSettings
@@ -205,6 +207,7 @@ class WebDeps:
     numbers: CallsNumbers | None = None
     control: ControlsCalls | None = None
     softphone: Softphone | None = None
+    examine: Examine | None = None
 
 
 DEPS: web.AppKey[WebDeps] = web.AppKey("DEPS", WebDeps)

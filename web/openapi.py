@@ -30,6 +30,7 @@ _IF_MATCH = {
 
 TAGS = {
     "calls": "Calls and their time lines",
+    "system": "How the installation is",
     "queues": "Queues and their live figures",
     "agents": "Agents and their states",
     "routing": "Where callers go who are to wait, and what they are told before",

@@ -38,6 +38,7 @@ SCRIPT = re.compile(r"js/(\w+_live|office_page|case_board)\.js")
 OTHERWISE = {
     "/": "leads to the first page of one's own",
     "/account": "one's own settings",
+    "/admin/system": "is looked at when somebody asks, and shows its age",
     "/agent": "lives on the topics agent and waiting",
     "/agent/phone/sip": "carries SIP",
     "/lists": "leads to the first list",

@@ -64,6 +64,7 @@ from web.api.v1.said import ROUTES as SAID_ROUTES
 from web.api.v1.search import ROUTES as SEARCH_ROUTES
 from web.api.v1.speech_rules import ROUTES as SPEECH_RULE_ROUTES
 from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
+from web.api.v1.system import ROUTES as SYSTEM_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
 from web.api.v1.transcripts import ROUTES as TRANSCRIPT_ROUTES
 from web.api.v1.voice_messages import ROUTES as VOICE_MESSAGE_ROUTES
@@ -129,6 +130,7 @@ ROUTES: tuple[Route, ...] = (
     *FIGURE_ROUTES,
     *CALLBACK_RESULT_ROUTES,
     *BOARD_LIMIT_ROUTES,
+    *SYSTEM_ROUTES,
     *OFFICE_LIST_ROUTES,
 )
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""

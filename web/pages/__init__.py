@@ -44,6 +44,7 @@ from web.pages import (
     sign_in,
     speech_rules,
     supervisor,
+    system,
     transcripts,
     users,
     voice_messages,
@@ -59,6 +60,7 @@ def setup(app: web.Application) -> None:
     agent.setup(app)
     agent_heard.setup(app)
     supervisor.setup(app)
+    system.setup(app)
     board_limits.setup(app)
     wallboard.setup(app)
     call_text.setup(app)

@@ -99,6 +99,7 @@ GROUPS: tuple[tuple[str, dict[P, str]], ...] = (
             P.TOKENS_MANAGE: N_("管理接口令牌"),
             P.AUDIT_VIEW: N_("看操作日志"),
             P.METRICS_VIEW: N_("看运行指标"),
+            P.SYSTEM_VIEW: N_("看系统状况"),
         },
     ),
 )

@@ -64,7 +64,6 @@ FIRST_PAGES = {
 
 
 SECTIONS = {
-    "/admin": "/admin/users",
     "/lines": "/inbox",
     "/said": "/calls",
     "/transcripts": "/calls",
@@ -77,6 +76,7 @@ SECTIONS = {
     "/callbacks": "/callback-tasks",
     "/callback-results": "/callback-tasks",
     "/callback-voices": "/callback-tasks",
+    "/admin": "/admin/system",
 }
 """Pages that are no item of the bar → the item that they belong to."""
 
@@ -197,10 +197,10 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/lists", lists[0][1] if len(lists) == 1 else gettext("清单")))
     if user.can(Permission.STAFF_EDIT):
         items.append(NavigationItem("/organisation", gettext("组织")))
-    if user.can(Permission.USERS_MANAGE):
-        items.append(NavigationItem("/admin/users", gettext("用户")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
+    if user.can(Permission.SYSTEM_VIEW):
+        items.append(NavigationItem("/admin/system", gettext("系统")))
     return items
 
 

@@ -95,6 +95,7 @@ EXPECTED = {
     Permission.TOKENS_MANAGE: {X},
     Permission.AUDIT_VIEW: {X},
     Permission.METRICS_VIEW: {X},
+    Permission.SYSTEM_VIEW: {X},
 }
 
 
