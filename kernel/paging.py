@@ -15,7 +15,7 @@ from kernel.ids import is_ulid
 MAX_PAGE = 200
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Select[Any])
+S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 
 @dataclass(frozen=True, slots=True)

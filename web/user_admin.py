@@ -143,7 +143,8 @@ class UserAdmin:
     ) -> Page[ManagedUser]:
         """Return a page of users by login. Raises Invalid for a cursor that is not ours."""
         actor.need(Permission.USERS_MANAGE)
-        query = select(UserRow, AgentRow.number).outerjoin(AgentRow, AgentRow.agent_id == UserRow.agent_id)
+        query = select(UserRow, AgentRow.number)
+        query = query.outerjoin(AgentRow, AgentRow.agent_id == UserRow.agent_id)
         text = tidy_login(wanted.text)
         if text:
             query = query.where(

@@ -135,7 +135,7 @@ function connectLive({ topics: own, handlers: ownHandlers, onStatus, at = "/live
     clearTimeout(retryTimer);
     retryTimer = setTimeout(async () => {
       try {
-        const answer = await fetch(`${at}/check`, { cache: "no-store", redirect: "manual" });
+        const answer = await fetch(`${at}/check`, { cache: "no-store", headers: { Accept: "application/json" } });
         if (answer.status === 401) {
           toSignIn(signIn);
           return;
