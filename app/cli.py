@@ -11,6 +11,7 @@ from app.cli_facts import facts
 from app.cli_import import import_file
 from app.cli_limits import calendar, limits
 from app.cli_notices import notices
+from app.cli_recordings import recordings
 from app.cli_retention import retention
 from app.cli_search import search
 from app.cli_simulate import simulate
@@ -44,6 +45,7 @@ for _name, _commands in (
     ("deposits", deposits),
     ("search", search),
     ("stats", stats),
+    ("recordings", recordings),
     ("speech", speech),
     ("voices", voices),
     ("notice", notices),

@@ -38,6 +38,7 @@ from app.numbers import QueueBook
 from app.office import office_of
 from app.queue_place_part import build_places
 from app.rating_part import Ratings
+from app.recording_part import start_recordings
 from app.recording_pause_part import start_pauses
 from app.retention import start_retention
 from app.routing_part import open_routing
@@ -224,6 +225,7 @@ async def open_centre(
             settle = consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)
             tasks.spawn("dial-facts", settle.run)
         if telephony is not None:
+            start_recordings(base)
             start_pauses(base.settings, telephony, base.database, base.clock, base.bus, tasks)
             start_supervision(base.settings, telephony, base.database, base.clock, base.bus, tasks)
         text: LiveTextPart | None = None

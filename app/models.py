@@ -50,6 +50,7 @@ import telephony.call_rating_tables
 import telephony.day_tables
 import telephony.listening_tables
 import telephony.recording_pause_tables
+import telephony.recording_tables
 import telephony.tables
 import web.tables
 
@@ -104,6 +105,7 @@ MODULES = (
     telephony.day_tables,
     telephony.listening_tables,
     telephony.recording_pause_tables,
+    telephony.recording_tables,
     telephony.tables,
     web.tables,
 )

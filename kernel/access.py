@@ -144,6 +144,8 @@ class Permission(StrEnum):
     PHONES_FULL = "phones.full"
     """See whole phone numbers everywhere, not only of the caller one is talking to."""
     RECORDINGS_PLAY = "recordings.play"
+    RECORDINGS_DOWNLOAD = "recordings.download"
+    """Take a recording away as a file, with a reason that is written down."""
     PRIVACY_HANDLE = "privacy.handle"
     """Requests of people about their own data: take down, answer, refuse; hand out their copy."""
     USERS_MANAGE = "users.manage"
@@ -194,6 +196,7 @@ _SUPERVISOR = _AGENT | {
     _P.LINE_MESSAGES_SWITCH,
 }
 _MANAGER = _SUPERVISOR | {
+    _P.RECORDINGS_DOWNLOAD,
     _P.CUSTOMERS_MERGE,
     _P.DATA_IMPORT,
     _P.PROJECTS_CORRECT,

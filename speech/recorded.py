@@ -56,7 +56,7 @@ async def sound(track: Track, start: float, end: float) -> AsyncIterator[bytes]:
         AudioInvalid: the file is no recording of ours.
         OSError: it cannot be read, or is gone.
     """
-    reader = await asyncio.to_thread(_open, track.path)
+    reader = await asyncio.to_thread(open_sound, track.path)
     with closing(reader):
         first = max(0, round((start - track.began) * SAMPLE_RATE))
         left = min(reader.getnframes(), round((end - track.began) * SAMPLE_RATE)) - first
@@ -73,15 +73,21 @@ async def sound(track: Track, start: float, end: float) -> AsyncIterator[bytes]:
 
 def seconds_of(path: Path) -> float:
     """Return how long a recording lasts. Blocks. Raises AudioInvalid, OSError."""
-    with closing(_open(path)) as reader:
+    return frames_of(path) / SAMPLE_RATE
+
+
+def frames_of(path: Path) -> int:
+    """Return of how many samples a recording is. Blocks. Raises AudioInvalid, OSError."""
+    with closing(open_sound(path)) as reader:
         # A head that was never completed says anything: the file's size is true.
         there = max(0, path.stat().st_size - 44) // SAMPLE_BYTES
-        return float(min(reader.getnframes(), there)) / SAMPLE_RATE
+        return int(min(reader.getnframes(), there))
 
 
-def _open(path: Path) -> wave.Wave_read:
+def open_sound(path: Path) -> wave.Wave_read:
+    """Open a recording; who asked closes it. Blocks. Raises AudioInvalid, OSError."""
     try:
-        reader = wave.open(str(path), "rb")  # noqa: SIM115 - who asked closes it
+        reader = wave.open(str(path), "rb")  # noqa: SIM115 - the caller does
     except (wave.Error, EOFError) as error:
         raise AudioInvalid(f"{path.name} is no recording: {error}", field="audio") from error
     if (reader.getnchannels(), reader.getsampwidth(), reader.getframerate()) != (

@@ -8,6 +8,7 @@ import telephony.call_rating_tables
 import telephony.day_tables
 import telephony.listening_tables
 import telephony.recording_pause_tables
+import telephony.recording_tables
 import telephony.tables  # noqa: F401 - whoever empties them needs them mapped
 from kernel.personal import Owned, Personal, Place, Record
 
@@ -35,6 +36,7 @@ PERSONAL = Personal(
             *("wrap_up.customer_id", "wrap_up.disposition", "wrap_up.draft_disposition"),
         ),
         "when a recording was paused, by whom of ours and why": ("recording_pause.*",),
+        "names of files, made of ids; gone with the call's numbers": ("recording.*", "recording_check.*"),
         "what supervisors told agents, gone after thirty days": (
             *("agent_message.*", "agent_message_receipt.*"),
         ),

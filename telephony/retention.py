@@ -10,10 +10,11 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Delete, Update, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from telephony.domain.timeline import TimelineKind
+from telephony.recording_tables import RecordingRow
 from telephony.tables import CallEventRow, CallLegRow, CallRow
 
 INWARD, OUTWARD = "in", "out"
@@ -63,7 +64,8 @@ class CallShelf:
         if self._recordings is not None:
             await asyncio.to_thread(drop_recordings, self._recordings, frozenset(call_ids))
         mine = CallRow.call_id.in_(call_ids)
-        changes = (
+        changes: tuple[Update | Delete, ...] = (
+            delete(RecordingRow).where(RecordingRow.call_id.in_(call_ids)),
             update(CallRow)
             .where(mine, CallRow.direction == INWARD)
             .values(from_number="", from_name="", customer_id=None),

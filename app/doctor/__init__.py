@@ -18,6 +18,7 @@ from app.doctor.machine import (
 )
 from app.doctor.messages import check_messages
 from app.doctor.pbx import check_manager
+from app.doctor.recordings import check_recordings
 from app.doctor.services import check_database, check_espeak, check_fastagi, check_prompts, check_redis
 from app.doctor.speech import check_speech
 from app.doctor.staff import check_staff
@@ -54,6 +55,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("prompts", check_prompts),
     ("messages", check_messages),
     ("speech", check_speech),
+    ("recordings", check_recordings),
 )
 
 

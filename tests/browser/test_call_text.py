@@ -76,7 +76,7 @@ async def test_a_word_is_heard_and_corrected(stage: Stage, page: Page) -> None:
     assert await page.locator("#text img").count() == 0
     await lines.nth(1).locator(".words-said span", has_text="楼").first.click()
     # The sixth character was said a second after the line began; what is heard begins a little before.
-    audio = page.locator("#recording")
+    audio = page.locator(".recording audio")
     await eventually(lambda: audio.evaluate("one => one.currentTime >= 5.8"), timeout=20, what="it is heard")
     await audio.evaluate("one => one.pause()")
     await expect(page.locator("#text [aria-current]")).to_have_count(1)

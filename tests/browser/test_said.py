@@ -108,7 +108,7 @@ async def test_what_was_said_is_found_and_heard(stage: Stage, page: Page) -> Non
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/calls/{call_id}?at=*")
     await expect(page.locator("#text li:target")).to_contain_text("从什么时候开始")
-    recording = page.locator("#recording")
+    recording = page.locator(".recording audio")
     await eventually(
         lambda: recording.evaluate("one => one.currentTime >= 9"), timeout=20, what="it is heard there"
     )

@@ -79,6 +79,7 @@ async def test_history_filters_without_a_page_load_and_opens_a_call(stage: Stage
     await sign_in(page, stage, "supervisor")
     await page.click("nav a[href='/calls']")
     await expect(page.locator("tr.link")).to_have_count(2)
+    await page.wait_for_load_state()  # before its scripts are there the form loads a page
     await page.evaluate("window.kept = true")
     await page.select_option("#queue", "complaint")
     await page.click("form.filters button")

@@ -231,7 +231,13 @@ async def test_text_after_the_call_expects_them(company: Company) -> None:
             agent_number="1001",
             now=call_at,
         )
-    assert await after.run_once() == 1
+
+    async def listened() -> bool:
+        await after.run_once()
+        return bool(await Transcripts(company.database).of_call(call_id))
+
+    # On a busy machine a recogniser may be given up as lost; the next one has the recording again.
+    await eventually(listened, timeout=150, what="the recording has a text")
     found = [one.raw for one in await Transcripts(company.database).of_call(call_id)]
     # It hears the recording thoroughly, and says so last.
     assert [said(raw) for raw in found] == [(*EXPECTED, "thorough")] * 2

@@ -83,6 +83,8 @@ def test_only_the_live_stream_and_uploads_have_deadlines_of_their_own(whole: web
         "GET /wallboard/live",
         "GET /agent/phone/sip",
         "GET /test-phone/sip",
+        "GET /calls/{call_id}/recording.wav",
+        "POST /calls/{call_id}/recording",
         "GET /api/v1/campaigns/{campaign_id}/results.csv",
         "GET /api/v1/campaigns/{campaign_id}/results.xlsx",
         "GET /api/v1/dial-attempts.csv",

@@ -35,6 +35,7 @@ from web.pages import (
     people,
     questionnaires,
     queue_places,
+    recordings,
     regular_reports,
     repair_new,
     routing,
@@ -65,6 +66,7 @@ def setup(app: web.Application) -> None:
     wallboard.setup(app)
     call_text.setup(app)
     calls.setup(app)
+    recordings.setup(app)
     callbacks.setup(app)
     callback_answers.setup(app)
     callback_form.setup(app)

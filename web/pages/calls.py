@@ -1,40 +1,35 @@
 """History of calls with filters, and one call with its time line."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from callback_campaigns.answer_player import PlayedAnswer
 from crm.case_contact import CALLABLE
-from kernel.errors import Forbidden, Invalid, NotFound
+from kernel.errors import Invalid
 from kernel.phone import Phone
 from telephony.agent_views import WrapUpView
 from telephony.domain.timeline import STAFF_THERE
 from telephony.views import CallFilter, CallView, TimelineEntry
 from web import labels
-from web.crm_part import CRM
 from web.deps import DEPS
 from web.disclosure import note_numbers, refuse_probing
 from web.dispositions import dispositions_of
-from web.file_response import file_response
 from web.i18n import N_, gettext
-from web.identity import CurrentUser, current_actor, current_user
+from web.identity import CurrentUser, current_user
 from web.masking import shown_call
 from web.pages.call_quality import lines_of
 from web.pages.call_text import Typed, keep_correction, text_context
 from web.pages.gantt import gantt
+from web.pages.recordings import shown_parts
 from web.pages.routing_words import routed_text
 from web.pages.shell import DIRECTORY, ROSTER, render, see_other
 from web.pages.times import day_end, day_start
 from web.permissions import Permission, requires
 from web.pop import readable
 from web.said import may_find_said
-from web.speech_access import is_hidden
 
 PAGE = 50
 FIELDS = ("from", "to", "queue", "agent", "result", "direction", "number")
@@ -46,7 +41,6 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/calls", show_list)
     app.router.add_get("/calls/{call_id}", show_call)
     app.router.add_post("/calls/{call_id}", correct)
-    app.router.add_get("/calls/{call_id}/recording.wav", play)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +197,14 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         for at, text in ((call.queued_at, gettext("进入队列")), (call.answered_at, gettext("接通")))
         if at
     ]
+    happenings = [_happening(entry, call, queues, names, deps.settings.timezone) for entry in call.timeline]
+    recordings = await shown_parts(request, found, [(one.offset_seconds, one.kind) for one in happenings])
     context = {
         "row": _row(found, call, queues),
         "call": call,
-        "recording": may_hear(user, found)
-        and not await is_hidden(request, call.call_id)
-        and await _recording(request, call.call_id) is not None,
+        "recordings": recordings,
+        "recording": bool(recordings),
+        "may_download": user.can(Permission.RECORDINGS_DOWNLOAD),
         "reads_along": found.ended_at is None and user.can(Permission.RECORDINGS_PLAY),
         **await text_context(request, found, typed),
         "customer": customer,
@@ -219,9 +215,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "end_reason": labels.word(labels.END_REASONS, call.end_reason),
         "picture": gantt(call, now=deps.clock.now(), marks=marks),
         "leg_kinds": labels.words(labels.LEG_KINDS),
-        "happenings": [
-            _happening(entry, call, queues, names, deps.settings.timezone) for entry in call.timeline
-        ],
+        "happenings": happenings,
         "wrap_up": await _saved_wrap_up(request, found),
         "dispositions": labels.disposition_names(await dispositions_of(request.app).tree()),
     }
@@ -247,35 +241,6 @@ def _outside(found: CallView, call: CallView) -> str:
     phone = Phone.parse_caller(found.from_number if came_in else found.to_number)
     shown = call.from_number if came_in else call.to_number
     return readable(shown) if phone is not None and phone.kind in CALLABLE else ""
-
-
-@requires(Permission.CALLS_VIEW)
-async def play(request: web.Request) -> web.StreamResponse:
-    """Hand out what was said in a call; that it was heard is written down (domain.md §6.4)."""
-    call = await request.app[DEPS].history.get(request.match_info["call_id"])
-    if not may_hear(current_user(request), call) or await is_hidden(request, call.call_id):
-        raise Forbidden("agents hear their own calls", field="call_id")
-    path = await _recording(request, call.call_id)
-    if path is None:
-        raise NotFound("no recording of this call", field="call_id")
-    office = request.app[CRM].people.office
-    async with office.database.transaction() as session:
-        actor, about = current_actor(request), call.call_id
-        await office.journal.note(session, actor, "call.recording_played", entity="call", entity_id=about)
-    return file_response(PlayedAnswer(path, f"{call.call_id}.wav"))
-
-
-def may_hear(user: CurrentUser, call: CallView) -> bool:
-    """Tell whether somebody may hear a call: agents their own, whoever leads them every one."""
-    own = user.agent_id is not None and user.agent_id == call.agent_id
-    return call.ended_at is not None and (own or user.can(Permission.RECORDINGS_PLAY))
-
-
-async def _recording(request: web.Request, call_id: str) -> Path | None:
-    """Return both speakers in one file; each alone lies beside it."""
-    folder = request.app[DEPS].settings.recordings_dir
-    found = await asyncio.to_thread(lambda: sorted(folder.glob(f"{call_id}-*.wav")))
-    return next((path for path in found if not path.stem.endswith(("-agent", "-customer"))), None)
 
 
 async def _saved_wrap_up(request: web.Request, call: CallView) -> WrapUpView | None:

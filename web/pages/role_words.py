@@ -14,6 +14,7 @@ GROUPS: tuple[tuple[str, dict[P, str]], ...] = (
             P.CALLS_DIAL: N_("点页面上的号码打电话"),
             P.CALLS_LISTEN: N_("旁听、耳语、插话、接管通话"),
             P.RECORDINGS_PLAY: N_("听录音"),
+            P.RECORDINGS_DOWNLOAD: N_("下载录音"),
             P.QUEUES_VIEW: N_("看队列"),
             P.AGENTS_VIEW: N_("看坐席"),
             P.AGENTS_DIRECT: N_("让坐席小休、签出，调整队列，发消息"),

@@ -90,6 +90,7 @@ EXPECTED = {
     Permission.EXPORT: {M, G, X},
     Permission.PHONES_FULL: FLOOR,
     Permission.RECORDINGS_PLAY: FLOOR,
+    Permission.RECORDINGS_DOWNLOAD: {M, X},
     Permission.PRIVACY_HANDLE: FLOOR,
     Permission.USERS_MANAGE: {X},
     Permission.TOKENS_MANAGE: {X},

@@ -1,23 +1,8 @@
 // The text of a call: a word is heard when it is clicked, and the word that is heard is marked. What is there may
 // be drawn anew at any time: when the text is ready, or somebody corrected it.
-const LEAD = 0.15; // what is said begins a little before its time
+import { hear, momentOf } from "./recording.js";
+
 let marked = null;
-
-const player = () => document.getElementById("recording");
-
-function hear(at) {
-  const audio = player();
-  if (!audio) return;
-  const play = () => {
-    audio.currentTime = Math.max(0, at - LEAD);
-    audio.play().catch(() => {});
-  };
-  if (audio.readyState >= 1) play();
-  else {
-    audio.addEventListener("loadedmetadata", play, { once: true });
-    audio.load();
-  }
-}
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("#text [data-at]");
@@ -27,8 +12,8 @@ document.addEventListener("click", (event) => {
 document.addEventListener(
   "timeupdate",
   (event) => {
-    if (event.target !== player()) return;
-    const now = event.target.currentTime;
+    const now = momentOf(event.target);
+    if (now === null) return;
     let found = null;
     let begun = -1;
     for (const node of document.querySelectorAll("#text .words-said [data-at]")) {
