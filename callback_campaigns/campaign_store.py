@@ -25,6 +25,7 @@ PLAIN = (
     "ratio",
     "amd",
     "live_text",
+    "record",
     "priority",
     "starts_on",
     "ends_on",

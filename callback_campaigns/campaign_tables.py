@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Boolean, Date, Float, Index, Integer, String, false
+from sqlalchemy import Boolean, Date, Float, Index, Integer, String, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Json, Ulid, UtcDateTime
@@ -42,6 +42,7 @@ class CampaignRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     live_text: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    record: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
 
     __table_args__ = (
         Index("ix_campaign_state", "state"),

@@ -262,6 +262,7 @@ class Dialler:
                 ring=self._config.ring,
                 queue=campaign.queue,
                 amd=campaign.amd,
+                record=campaign.record,
             ),
             now=self._office.clock.monotonic(),
         )

@@ -38,6 +38,7 @@ class DialOrder:
         amd: listen for an answering machine first.
         agent_number: the extension that rings first, with :attr:`Way.PREVIEW` and :attr:`Way.MASKED`.
         own_number: instead of it with :attr:`Way.MASKED`, a telephone in the network (E.164).
+        record: the conversation is recorded, where the centre records any.
         at_once: the agent has asked for this call just now: their telephone may answer by itself.
     """
 
@@ -51,6 +52,7 @@ class DialOrder:
     amd: bool = False
     agent_number: str | None = None
     own_number: str | None = None
+    record: bool = True
     at_once: bool = False
 
 

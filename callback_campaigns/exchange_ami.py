@@ -91,6 +91,8 @@ class AmiExchange:
             "HF_TRUNK": order.trunk,
             "HF_CALLER": order.caller_id,
         }
+        if not order.record:
+            variables["__HF_RECORD"] = "no"
         if order.queue is not None:
             variables["__HF_QUEUE"] = order.queue
         try:

@@ -138,6 +138,7 @@ class PreviewCalls:
                 way=Way.PREVIEW,
                 ring=self._config.ring,
                 agent_number=agent_number,
+                record=campaign is None or campaign.record,
             ),
             now=self._office.clock.monotonic(),
         )

@@ -251,6 +251,7 @@ async def _tell(session: AgiSession, decision: Decision, words: Words) -> None:
         "HF_OVER": decision.over,
         "HF_PREFER": decision.first_agent,
         "HF_PREFER_SECONDS": str(int(decision.first.total_seconds())) if decision.first_agent else "",
+        "HF_RECORD": "" if decision.record else "no",
         "HF_SAY": "&".join(map(str, words.files)),
     }
     for name, value in variables.items():

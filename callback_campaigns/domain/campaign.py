@@ -155,6 +155,7 @@ class Campaign:
         ratio: dials for each free agent, in the mode ``power``.
         amd: listen for answering machines.
         live_text: what is said in its calls is shown as text while they go on.
+        record: its conversations are recorded, where the centre records any.
         priority: a task that several campaigns want goes to the one with the highest.
         starts_on, ends_on: first and last day, in the site's days.
     """
@@ -178,6 +179,7 @@ class Campaign:
     ratio: float = 1.0
     amd: bool = False
     live_text: bool = False
+    record: bool = True
     priority: int = 50
     starts_on: date
     ends_on: date

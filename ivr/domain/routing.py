@@ -35,6 +35,8 @@ class Because(StrEnum):
     """There was no decision in time."""
     FAILED = "failed"
     """Something broke on the way to a decision."""
+    UNRECORDED = "unrecorded"
+    """The rules want no recording."""
     MESSAGE = "message"
     """A message that is switched on says so."""
     WAITED = "waited"
@@ -90,6 +92,7 @@ class RoutingRules:
         skill_by_language, skill_by_queue: the skill that is wanted.
         first: how long the chosen agent rings before everybody does.
         say_ahead, say_wait: callers are told how many are before them, and how long it may take.
+        unrecorded_queues, unrecorded_levels: whose conversations are not recorded.
     """
 
     version: int = 0
@@ -106,6 +109,8 @@ class RoutingRules:
     queues: Mapping[str, QueueRule] = field(default_factory=dict)
     say_ahead: bool = False
     say_wait: bool = False
+    unrecorded_queues: frozenset[str] = frozenset()
+    unrecorded_levels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +165,7 @@ class Decision:
         first_agent: rung before everybody else, for ``first``; empty for nobody.
         longest: how long they wait at most; ``None`` as the queue is set.
         over: where they go then; empty for the end of the menu.
+        record: whether the conversation is recorded, where the centre records any.
         rules: version of the rules.
     """
 
@@ -170,6 +176,7 @@ class Decision:
     first: timedelta = timedelta(0)
     longest: timedelta | None = None
     over: str = ""
+    record: bool = True
     because: tuple[str, ...] = ()
     rules: int = 0
 
@@ -208,6 +215,9 @@ def decide(asked: Asked, rules: RoutingRules, *, now: datetime, default_queue: s
     if not offer:
         agent, why = _first_agent(queue, asked, rules, repeats=repeats)
         because += [why] if why else []
+    record = queue not in rules.unrecorded_queues and asked.level not in rules.unrecorded_levels
+    if not record:
+        because.append(Because.UNRECORDED.value)
     return Decision(
         queue=queue,
         offer=offer,
@@ -216,6 +226,7 @@ def decide(asked: Asked, rules: RoutingRules, *, now: datetime, default_queue: s
         first=rules.first if agent else timedelta(0),
         longest=longest,
         over=over,
+        record=record,
         because=tuple(because) or (Because.MENU.value,),
         rules=rules.version,
     )

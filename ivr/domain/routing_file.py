@@ -69,7 +69,7 @@ class _Reader:
         found_levels = {level: _priority(levels, level) for level in LEVELS}
         levels.done()
         repeat, last, skills = top.fields("repeat"), top.fields("last_agent"), top.fields("skills")
-        announce = top.fields("announce")
+        announce, unrecorded = top.fields("announce"), top.fields("unrecorded")
         rules = RoutingRules(
             version=version,
             levels=found_levels,
@@ -85,10 +85,18 @@ class _Reader:
             queues=self._queue_rules(),
             say_ahead=announce.flag("ahead", False),
             say_wait=announce.flag("wait", False),
+            unrecorded_queues=self._unrecorded_queues(unrecorded),
+            unrecorded_levels=_levels(unrecorded),
         )
-        for fields in (repeat, last, skills, announce, top):
+        for fields in (repeat, last, skills, announce, unrecorded, top):
             fields.done()
         return rules
+
+    def _unrecorded_queues(self, fields: Fields) -> frozenset[str]:
+        names = fields.words("queues")
+        for name in names:
+            self._check(fields, "queues", name)
+        return frozenset(names)
 
     def _cases(self) -> dict[str, CaseRule]:
         found: dict[str, CaseRule] = {}
@@ -167,6 +175,14 @@ class _Reader:
         if queue and self._queues is not None and queue not in self._queues:
             there = ", ".join(sorted(self._queues))
             fields.complain(fields.line_of(entry), f"there is no queue “{queue[:40]}”; there are {there}")
+
+
+def _levels(fields: Fields) -> frozenset[str]:
+    names = fields.words("levels")
+    for name in names:
+        if name not in LEVELS:
+            fields.complain(fields.line_of("levels"), f"“{name[:40]}” is none of {', '.join(LEVELS)}")
+    return frozenset(names)
 
 
 def _priority(fields: Fields, name: str) -> int:

@@ -85,6 +85,7 @@ def typed_of(campaign: Campaign) -> dict[str, Any]:
     typed["ratio"] = f"{campaign.ratio:g}"
     typed["amd"] = "1" if campaign.amd else ""
     typed["live_text"] = "1" if campaign.live_text else ""
+    typed["record"] = "1" if campaign.record else ""
     typed["version"] = str(campaign.version)
     return typed
 
@@ -104,6 +105,7 @@ async def _fresh(request: web.Request) -> dict[str, Any]:
         "agents_least": "1",
         "abandon_cap": "3",
         "ratio": "1",
+        "record": "1",
         "priority": "50",
         "starts_on": today.isoformat(),
         "ends_on": (today + timedelta(days=6)).isoformat(),
@@ -145,6 +147,7 @@ def _given(typed: Mapping[str, Any]) -> dict[str, Any]:
             raise Invalid("a number", field=name) from error
     given["amd"] = typed.get("amd") == "1"
     given["live_text"] = typed.get("live_text") == "1"
+    given["record"] = typed.get("record") == "1"
     return given
 
 

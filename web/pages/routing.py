@@ -120,6 +120,10 @@ def _in_words(rules: RoutingRules, queues: Mapping[str, str]) -> list[tuple[str,
         said = [gettext("前面还有几位")] if rules.say_ahead else []
         said += [gettext("预计等多久（说不准时不说）")] if rules.say_wait else []
         found.append((gettext("进入排队时告诉客户"), gettext("、").join(said)))
+    silent = [queues.get(name, name) for name in sorted(rules.unrecorded_queues)]
+    silent += [gettext("%(level)s 级客户") % {"level": level} for level in sorted(rules.unrecorded_levels)]
+    if silent:
+        found.append((gettext("不录音"), gettext("、").join(silent)))
     for name, rule in rules.queues.items():
         found += [(queues.get(name, name), text) for text in _of_queue(rule, queues)]
     return found

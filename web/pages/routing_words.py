@@ -22,6 +22,7 @@ BECAUSE: dict[str, str] = {
     "late": N_("没有及时作出决定，按导航的选择"),
     "failed": N_("决定时出错，按导航的选择"),
     "message": N_("按来电通知"),
+    "unrecorded": N_("按规则不录音"),
     "waited": N_("等待太久，换队列"),
     "last_agent": N_("上次通话的坐席"),
 }

@@ -1,4 +1,4 @@
-"""What is known of recordings, and what was found when they were compared with their files."""
+"""What is known of recordings, comparisons of them with their files, and which campaigns record."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
+    op.add_column("campaign", sa.Column("record", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.create_table(
         "recording",
         sa.Column("recording_id", sa.String(length=26), nullable=False),
@@ -45,3 +46,5 @@ def downgrade() -> None:
     """Take the schema back to the one before."""
     op.drop_table("recording_check")
     op.drop_table("recording")
+    with op.batch_alter_table("campaign") as batch:
+        batch.drop_column("record")

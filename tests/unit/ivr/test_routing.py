@@ -124,6 +124,19 @@ def test_what_is_no_rules_is_refused(text: str) -> None:
         parse_routing(text)
 
 
+def test_some_conversations_are_not_recorded() -> None:
+    rules = parse_routing("unrecorded: {queues: [repair], levels: [C]}", queues=QUEUES)
+    kept = decided(Asked(queue="service", level="B", queues=IDLE), rules)
+    assert (kept.record, kept.because) == (True, ("menu",))
+    for queue, level in (("repair", "B"), ("service", "C")):
+        found = decided(Asked(queue=queue, level=level, queues=IDLE), rules)
+        assert (found.record, found.because) == (False, ("unrecorded",))
+    with pytest.raises(RoutingInvalid, match="“nobody” is none of A, B, C"):
+        parse_routing("unrecorded: {queues: service, levels: nobody}")
+    with pytest.raises(RoutingInvalid, match="there is no queue “elsewhere”"):
+        parse_routing("unrecorded: {queues: [elsewhere]}", queues=QUEUES)
+
+
 def test_nothing_written_changes_nothing() -> None:
     found = decided(Asked(queue="repair", level="A", complaints=9, queues=IDLE), parse_routing("{}"))
     assert (found.queue, found.priority, found.because) == ("repair", 0, ("menu",))

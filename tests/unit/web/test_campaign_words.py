@@ -58,4 +58,4 @@ def test_reasons_are_chinese_and_each_its_own() -> None:
 def test_every_field_is_explained_and_advised() -> None:
     written = {one.name for one in fields(Campaign)} - {"campaign_id", "state", "version"}
     assert set(words.FIELDS) == written
-    assert written - {"amd", "live_text"} <= set(words.ADVICE)  # a tick cannot be wrong
+    assert written - {"amd", "live_text", "record"} <= set(words.ADVICE)  # a tick cannot be wrong

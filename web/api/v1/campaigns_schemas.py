@@ -66,6 +66,7 @@ class CampaignIn(BaseModel):
     ratio: Annotated[float, Field(ge=1, le=3, description="Dials for each free agent, in `power`.")] = 1.0
     amd: bool = Field(False, description="Listen for answering machines.")
     live_text: bool = Field(False, description="Show what is said in its calls as text while they go on.")
+    record: bool = Field(True, description="Record its conversations, where the centre records any.")
     priority: Annotated[int, Field(ge=1, le=100)] = Field(
         50, description="A task that several want goes to the highest."
     )
@@ -95,6 +96,7 @@ class CampaignChangeIn(BaseModel):
     ratio: Annotated[float, Field(ge=1, le=3)] | None = None
     amd: bool | None = None
     live_text: bool | None = None
+    record: bool | None = None
     priority: Annotated[int, Field(ge=1, le=100)] | None = None
     starts_on: date | None = None
     ends_on: date | None = None
@@ -135,6 +137,7 @@ class CampaignOut(Out):
     ratio: float
     amd: bool
     live_text: bool
+    record: bool
     priority: int
     starts_on: date
     ends_on: date
