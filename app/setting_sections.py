@@ -264,6 +264,23 @@ class EarlyMediaSettings(Section):
     allow: Networks = Field(("127.0.0.1", "::1"), description="Addresses that sound is taken from.")
 
 
+class UnderstandingSettings(Section):
+    """A language model of one's own that finds what the rules miss; off without an address.
+
+    It is sent what is said in calls with live text, numbers of cards hidden: choose one that may read that.
+    """
+
+    url: PageUrl = Field(
+        "",
+        description="Where its chat interface (`/v1/chat/completions`) is, without that path; empty: none.",
+    )
+    model: str = Field("", max_length=100, description="Its name there.")
+    key: pydantic.SecretStr = Field(
+        pydantic.SecretStr(""), description="Key that is sent with every question; empty: none."
+    )
+    seconds: float = Field(3, ge=0.5, le=30, description="Deadline of an answer; a later one is not used.")
+
+
 class NoticeSettings(Section):
     """Messages to people who work here and to customers: e-mail, enterprise WeChat, SMS, webhooks."""
 

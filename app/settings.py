@@ -33,6 +33,7 @@ from app.setting_sections import (
     RecordingPauseSettings,
     Section,
     SpeechSettings,
+    UnderstandingSettings,
 )
 from kernel.business_time import HolidayClosing, ServiceHours
 from kernel.errors import ConfigurationError, HuifangError
@@ -271,6 +272,9 @@ class Settings(Section):
         default_factory=RecordingPauseSettings, description="Pauses of recordings for card numbers."
     )
     live_text: LiveTextSettings = Field(default_factory=LiveTextSettings, description="Live text of calls.")
+    understanding: UnderstandingSettings = Field(
+        default_factory=UnderstandingSettings, description="A language model behind the rules of speech."
+    )
     menu_speech: MenuSpeechSettings = Field(
         default_factory=MenuSpeechSettings, description="Words in place of keys in menus."
     )

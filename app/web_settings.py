@@ -13,7 +13,7 @@ from callback_campaigns.domain.plan_rules import parse_plan
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.warranty_terms import parse_terms, shipped_terms
 from crm.domain.watchwords import Words, parse_watchwords, shipped_watchwords
-from web.deps import WebSettings
+from web.deps import LanguageModel, WebSettings
 
 
 def web_settings(settings: Settings) -> WebSettings:
@@ -46,6 +46,7 @@ def web_settings(settings: Settings) -> WebSettings:
         recording_pause=timedelta(seconds=settings.recording_pause.seconds),
         recordings_dir=settings.data_dir / "recordings",
         log_dirs=log_dirs(settings),
+        language_model=_language_model(settings),
         sheet_number=settings.centre.sheet_number,
         compensation_threshold=settings.centre.compensation_threshold,
         retention=policy_of(settings),
@@ -63,6 +64,18 @@ def web_settings(settings: Settings) -> WebSettings:
                 per_second=trunk.calls_per_second,
             ),
         ),
+    )
+
+
+def _language_model(settings: Settings) -> LanguageModel | None:
+    wanted = settings.understanding
+    if not wanted.url:
+        return None
+    return LanguageModel(
+        url=wanted.url,
+        model=wanted.model,
+        key=wanted.key.get_secret_value(),
+        deadline=timedelta(seconds=wanted.seconds),
     )
 
 

@@ -6,7 +6,7 @@ process that begins in the middle of a call reads what was said before from :cla
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from speech.reading import read
 from speech.reading.sensitive import Watch, hidden
 from speech.rules.finder import find
-from speech.rules.findings import Speaker
+from speech.rules.findings import Finding, Speaker
 from speech.rules.model import RuleSet
 from speech.rules.suggest import Form, Said, Suggestion, suggest, topics
 
@@ -98,6 +98,33 @@ class Suggester:
                     known.said = OrderedDict(sorted(known.said.items()))
                     known.complete = True
         return tuple(known.said.values()) if known is not None else ()
+
+    def remembered(self, call_id: str) -> tuple[Said, ...]:
+        """Return what is remembered of a call, in order; nothing is read."""
+        known = self._calls.get(call_id)
+        return tuple(known.said.values()) if known is not None else ()
+
+    async def add(
+        self, call_id: str, findings: Iterable[tuple[str, Finding]], texts: Mapping[str, str]
+    ) -> bool:
+        """Add what somebody else found; return whether there was anything new.
+
+        Args:
+            findings: each with its segment; what a rule found there already stays as it is.
+            texts: of the segments that were looked at: where one is another by now, nothing is added.
+        """
+        async with self._lock:
+            known, new = self._calls.get(call_id, _Conversation()), False
+            for segment, finding in findings:
+                said = known.said.get(segment)
+                if said is None or said.text != texts.get(segment):
+                    continue
+                if any((one.kind, one.value) == (finding.kind, finding.value) for one in said.findings):
+                    continue
+                more = sorted((*said.findings, finding), key=lambda one: (one.start, one.end, one.rule))
+                known.said[segment] = replace(said, findings=tuple(more))
+                new = True
+            return new
 
     def _conversation(self, call_id: str) -> _Conversation:
         known = self._calls.get(call_id)

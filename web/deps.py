@@ -43,6 +43,16 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageModel:
+    """Where a language model answers, and for how long it is waited for."""
+
+    url: str
+    model: str
+    key: str = field(repr=False)
+    deadline: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
     """The settings of the web shell, already validated.
 
@@ -70,6 +80,7 @@ class WebSettings:
         messages_dir: where the messages lie that callers left.
         recordings_dir: where recorded calls lie, each named by its call.
         log_dirs: where logs lie in which numbers of callers may stand.
+        language_model: adds to what the rules find in what is said; ``None`` for none.
         trunks: the lines that campaigns may call over.
         plan: which event makes which callback.
         retention: what is kept how long; the job that deletes goes by the same.
@@ -103,6 +114,7 @@ class WebSettings:
     messages_dir: Path = Path(".data/messages")
     recordings_dir: Path = Path(".data/recordings")
     log_dirs: tuple[Path, ...] = ()
+    language_model: LanguageModel | None = None
     connect_sources: tuple[str, ...] = ()
     plan: PlanRules = field(default_factory=shipped_plan)
     retention: Policy = field(default_factory=shipped_retention)

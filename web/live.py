@@ -20,7 +20,9 @@ from crm.notices.service import NoticeBoard
 from kernel.errors import Forbidden, Invalid
 from kernel.ids import is_ulid
 from kernel.supervise import Supervisor
+from speech.aided import Aid
 from speech.transcripts import Transcripts
+from speech.understanding import HttpUnderstander
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import TREND, WALL, BoardFeed
 from web.campaign_feed import KIND as CAMPAIGNS
@@ -160,10 +162,32 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("campaign_feed", live.campaigns.run)
     live.tasks.spawn("list_feed", live.lists.run)
     live.tasks.spawn("suggestion_feed", live.suggestions.run)
+    understander = _language_model(app)
     live.tasks.spawn("text_feed", live.texts.run)
     live.tasks.spawn("pause_feed", live.pauses.run)
     yield
     await live.tasks.close()
+    if understander is not None:
+        await understander.close()
+
+
+def _language_model(app: web.Application) -> HttpUnderstander | None:
+    """Have a language model look at what is said, behind the rules, where there is one."""
+    deps, live, speech = app[DEPS], app[LIVE], app[SPEECH_RULES]
+    wanted = deps.settings.language_model
+    if wanted is None:
+        return None
+    understander = HttpUnderstander(wanted.url, wanted.model, wanted.key, speech.now.get)
+    aid = Aid(
+        understander,
+        speech.suggester,
+        deps.clock,
+        deadline=wanted.deadline,
+        changed=live.suggestions.tell,
+    )
+    live.suggestions.heard = aid.heard
+    live.tasks.spawn("understanding", aid.run)
+    return understander
 
 
 async def end_streams(app: web.Application) -> None:

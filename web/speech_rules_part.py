@@ -26,6 +26,7 @@ class SpeechRules:
     book: RuleBook
     phrases: PhraseBook
     suggester: Suggester
+    now: "RulesNow"
 
 
 SPEECH_RULES: web.AppKey[SpeechRules] = web.AppKey("SPEECH_RULES", SpeechRules)
@@ -36,11 +37,13 @@ def setup(app: web.Application) -> None:
     deps = app[DEPS]
     audit = AuditLog(deps.database, deps.clock)
     book = RuleBook(deps.database, deps.clock, audit)
+    now = RulesNow(book, deps.clock)
     app[SPEECH_RULES] = SpeechRules(
         book=book,
+        now=now,
         phrases=PhraseBook(deps.database, deps.clock, audit, names=SpokenNames(deps.database)),
         suggester=Suggester(
-            RulesNow(book, deps.clock).get,
+            now.get,
             zone=deps.settings.timezone,
             transcript=StoredTranscript(deps.database),
         ),

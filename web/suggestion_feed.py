@@ -1,7 +1,7 @@
 """Looks at what is being said, and tells the pages beside a call that there is something new to propose."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +25,8 @@ class SuggestionFeed:
     """One task for all calls. Frames hold ids of calls alone: what is proposed a page reads itself."""
 
     def __init__(self, *, bus: Bus, hub: LiveHub, suggester: Suggester) -> None:
+        self.heard: Callable[[str], None] | None = None
+        """Told of every call in which something was said; ``None`` for nobody."""
         self._bus = bus
         self._hub = hub
         self._suggester = suggester
@@ -45,6 +47,8 @@ class SuggestionFeed:
             final = final_of(item)
             if final is None:
                 continue
+            if self.heard is not None:
+                self.heard(final.call_id)
             try:
                 if await self._suggester.hear(final):
                     changed.add(final.call_id)
@@ -53,6 +57,10 @@ class SuggestionFeed:
                 log.warning("suggestions_without_rules", error=type(error).__name__)
         if changed:
             self._tell(sorted(changed))
+
+    def tell(self, call_id: str) -> None:
+        """Tell the pages beside a call that there is something new to propose."""
+        self._tell((call_id,))
 
     def _tell(self, calls: Iterable[str]) -> None:
         self._hub.publish(topic_of(LIST), EVENT, {"name": LIST, "keys": list(calls)})
