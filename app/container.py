@@ -217,9 +217,9 @@ async def open_centre(
             flows, agi_port = await _open_ivr(base, stack, espeak, ears)
         if telephony is not None:
             start_telephony(telephony, tasks)
-            phones = pbx.agent_phones(settings, base.database, base.clock, base.bus, telephony.link.actions)
-            if phones is not None:
-                tasks.spawn("agent-phones", phones.run)
+            actions = telephony.link.actions
+            for kept in pbx.kept_files(settings, base.database, base.clock, base.bus, actions):
+                tasks.spawn(kept.name, kept.run)
         if dialler is not None:
             start_dialler(dialler, tasks)
             settle = consumer(base, "callbacks.attempts", ATTEMPT_FACTS, dialler.on_fact)

@@ -1,5 +1,6 @@
 """From settings and database to the configuration of an Asterisk node."""
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kernel.db import Database
 from kernel.errors import ConfigurationError
 from telephony.agent_tables import AgentRow, QueueRow
 from telephony.ami.actions import AmiActions
-from telephony.asterisk.agent_phones import AgentPhones
+from telephony.asterisk.kept_files import KeptFiles
 from telephony.asterisk.model import (
     AgentEndpoint,
     AsteriskPaths,
@@ -24,7 +25,7 @@ from telephony.asterisk.model import (
     TestPhone,
     TrunkConfig,
 )
-from telephony.asterisk.render import hostport
+from telephony.asterisk.render import hostport, write_agents, write_queues
 from telephony.softphone_keys import TEST_PHONE, SoftphoneKeys
 
 
@@ -169,24 +170,52 @@ def test_phone(settings: Settings, now: datetime) -> TestPhone | None:
     return TestPhone(secret=secret, former_secret=former)
 
 
-def agent_phones(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, actions: AmiActions
-) -> AgentPhones | None:
-    """Return what keeps Asterisk's file of agents' telephones; ``None`` where we cannot reach its folder."""
+def config_folder(settings: Settings) -> Path | None:
+    """Return where Asterisk reads its configuration; ``None`` where that is not in our reach."""
+    folder = Path(settings.pbx.config_dir) if settings.pbx.config_dir else _own_places(settings).config
+    return folder if folder.is_dir() else None
+
+
+def _own_places(settings: Settings) -> AsteriskPaths:
     root = asterisk_root(settings)
-    private = AsteriskPaths.under(root, modules=root, data=root, sbin=root).config
-    folder = Path(settings.pbx.config_dir) if settings.pbx.config_dir else private
-    if not folder.is_dir():
-        return None
+    return AsteriskPaths.under(root, modules=root, data=root, sbin=root)
+
+
+def kept_files(
+    settings: Settings, database: Database, clock: Clock, bus: Bus, actions: AmiActions
+) -> tuple[KeptFiles, ...]:
+    """Return what keeps Asterisk's files of agents and queues; nothing where we cannot reach its folder."""
+    folder = config_folder(settings)
+    if folder is None:
+        return ()
     keys = softphone_keys(settings)
-    return AgentPhones(
-        folder,
-        phones=lambda: agent_endpoints(settings, database, clock.now()),
-        test_phone=lambda: test_phone(settings, clock.now()),
+
+    async def write_phones() -> bool:
+        agents = await agent_endpoints(settings, database, clock.now())
+        test = test_phone(settings, clock.now())
+        return await asyncio.to_thread(write_agents, agents, folder, test_phone=test)
+
+    async def write_the_queues() -> bool:
+        config = await build_pbx_config(settings, database, _own_places(settings))
+        return await asyncio.to_thread(write_queues, config, folder)
+
+    phones = KeptFiles(
+        "agent-phones",
+        write=write_phones,
+        modules=("res_pjsip.so",),
         reload=actions.reload,
         until_next=lambda: keys.until_next(clock.now()),
         bus=bus,
     )
+    queues = KeptFiles(
+        "queue-files",
+        write=write_the_queues,
+        # First where callers are sent, then how the queue treats them.
+        modules=("app_queue.so", "pbx_config.so"),
+        reload=actions.reload,
+        bus=bus,
+    )
+    return phones, queues
 
 
 def _queue(row: QueueRow) -> QueueConfig:

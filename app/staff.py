@@ -18,7 +18,9 @@ from telephony.roster import Roster
 
 COMPLAINTS = "complaint"
 """The queue whose calls become text unless somebody decides otherwise."""
-RENDER_AGAIN = "for Asterisk to know: start «huifang up» again, or render its files again and reload it"
+RENDER_AGAIN = (
+    "a centre that runs here tells Asterisk by itself; elsewhere render its files again and reload it"
+)
 
 
 async def put_agent(

@@ -41,6 +41,12 @@ class QueuesChanged(Conflict):
     code = "agent_queues_changed"
 
 
+class QueueChanged(Conflict):
+    """The queue is not as whoever changes it has seen it, or its name is taken."""
+
+    code = "queue_changed"
+
+
 class Roster:
     """Agents, queues, memberships and pause reasons; dispositions: :mod:`telephony.dispositions`.
 
@@ -140,11 +146,24 @@ class Roster:
             await self._touch(session, agent_id)
         self._tell(agent_id)
 
-    async def put_queue(self, settings: QueueSettings) -> None:
-        """Add a queue or change its settings (those of ``queues.conf`` need the PBX rendered again).
+    async def put_queue(
+        self,
+        settings: QueueSettings,
+        *,
+        new: bool = False,
+        before: QueueSettings | None = None,
+        then: Callable[[AsyncSession], Awaitable[None]] | None = None,
+    ) -> None:
+        """Add a queue or change its settings; an Asterisk whose files are in reach follows by itself.
+
+        Args:
+            new: there must be none of this name, nor have been.
+            before: as it must be; else somebody changed it meanwhile.
+            then: called in the transaction.
 
         Raises:
             Invalid: the name or a time is not usable.
+            QueueChanged: it is not as ``new`` or ``before`` say.
         """
         if QUEUE_NAME.fullmatch(settings.name) is None:
             raise Invalid("a queue's name has small letters, digits, - and _", field="name")
@@ -153,7 +172,10 @@ class Roster:
         if min(settings.wrap_up, settings.max_wait, settings.retry) < timedelta(0):
             raise Invalid("times are not negative", field="wrap_up")
         async with self._database.transaction() as session:
-            row = await session.get(QueueRow, settings.name)
+            row = await session.get(QueueRow, settings.name, with_for_update=True)
+            other = before is not None and (row is None or _settings(row) != before)
+            if other or (new and row is not None):
+                raise QueueChanged("somebody changed this queue meanwhile", field="name")
             if row is None:
                 row = QueueRow(name=settings.name)
                 session.add(row)
@@ -165,6 +187,9 @@ class Roster:
             row.max_wait_seconds = int(settings.max_wait.total_seconds())
             row.answer_within_seconds = int(settings.answer_within.total_seconds())
             row.active, row.live_text, row.rating = True, settings.live_text, settings.rating
+            if then is not None:
+                await session.flush()
+                await then(session)
         self._tell()
 
     async def set_memberships(

@@ -28,6 +28,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "contacts": ("contact", "call_note"),
     "callbacks": ("callback_request", "voice_message"),
     "queue-places": ("queue_place",),
+    "queues": ("queue", "queue_member", "agent"),
     "callback-tasks": ("callback_task",),
     "callback-voices": ("callback_voice", "callback_answer"),
     "calls": ("call",),

@@ -14,6 +14,8 @@ from telephony.asterisk.sounds import CHIME, write_sounds
 from telephony.softphone_keys import TRY_PHONE
 
 AGENT_PHONES: Final = "pjsip_agents.conf"
+QUEUES: Final = ("queues.conf", "extensions_queues.conf")
+"""Files that tell of queues and of nothing else."""
 PRIVATE: Final = frozenset({"manager.conf", "pjsip.conf", AGENT_PHONES})
 """Files that hold secrets."""
 
@@ -120,6 +122,18 @@ def write_agents(
         {"agents": agents, "test_phone": test_phone}
     )
     return _replace(directory / AGENT_PHONES, text)
+
+
+def write_queues(config: PbxConfig, directory: Path) -> bool:
+    """Replace the files that tell of queues; tell whether anything is new.
+
+    Raises:
+        InvalidPbxConfig: a value may not be written; nothing is touched.
+        OSError: a file cannot be written.
+    """
+    texts = render(config)
+    new = [name for name in QUEUES if _replace(directory / name, texts[name])]
+    return bool(new)
 
 
 def _replace(path: Path, text: str) -> bool:

@@ -35,6 +35,7 @@ from web.pages import (
     people,
     questionnaires,
     queue_places,
+    queues,
     recordings,
     regular_reports,
     repair_new,
@@ -74,6 +75,7 @@ def setup(app: web.Application) -> None:
     regular_reports.setup(app)
     callback_voices.setup(app)
     queue_places.setup(app)
+    queues.setup(app)
     voice_messages.setup(app)
     callback_work.setup(app)
     people.setup(app)

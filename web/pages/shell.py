@@ -30,6 +30,7 @@ from web.identity import CLIENT_IP, REQUEST_ID, USER, CurrentUser, current_user
 from web.labels import PROBLEMS, word
 from web.middleware import ERROR_PAGE
 from web.pages import times
+from web.pages.admin_tabs import admin_tabs
 from web.pages.list_tabs import tabs_of
 from web.permissions import Permission, Role, public, signed_in
 from web.problems import Problem
@@ -76,7 +77,6 @@ SECTIONS = {
     "/callbacks": "/callback-tasks",
     "/callback-results": "/callback-tasks",
     "/callback-voices": "/callback-tasks",
-    "/admin": "/admin/system",
 }
 """Pages that are no item of the bar → the item that they belong to."""
 
@@ -141,6 +141,8 @@ def _frame(request: web.Request) -> dict[str, Any]:
     prefix = request.app[STATIC_PREFIX]
     user = request.get(USER)
     items = _navigation(user) if user and not user.password_due else []
+    first = "/" + request.path.split("/")[1]
+    tabs = admin_tabs(user) if user and first == "/admin" else ()
     return {
         "static": lambda name: f"{prefix}/{name}",
         "language": current_language(),
@@ -152,7 +154,8 @@ def _frame(request: web.Request) -> dict[str, Any]:
         "may_dial": user is not None and user.agent_id is not None and user.can(Permission.CALLS_DIAL),
         "navigation": items[:SHOWN_ITEMS],
         "more_navigation": items[SHOWN_ITEMS:],
-        "here": SECTIONS.get(first := "/" + request.path.split("/")[1], first),
+        "here": tabs[0][1] if first == "/admin" and tabs else SECTIONS.get(first, first),
+        "admin_tabs": tabs,
         "path": request.path_qs,
         "being_heard": lambda state, at: is_listened_to(state, at, request.app[DEPS].clock.now()),
     }
@@ -199,8 +202,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/organisation", gettext("组织")))
     if user.can(Permission.DATA_IMPORT):
         items.append(NavigationItem("/import", gettext("导入")))
-    if user.can(Permission.SYSTEM_VIEW):
-        items.append(NavigationItem("/admin/system", gettext("系统")))
+    if tabs := admin_tabs(user):
+        items.append(NavigationItem(tabs[0][1], tabs[0][2] if len(tabs) == 1 else gettext("系统")))
     return items
 
 

@@ -161,7 +161,9 @@ def test_each_music_class_has_its_directory() -> None:
 
 
 def test_the_dialplan_has_the_contexts_and_a_caller_is_no_applications_argument() -> None:
-    text = render(config())["extensions.conf"]
+    files = render(config())
+    assert "#include extensions_queues.conf\n" in files["extensions.conf"]
+    text = files["extensions.conf"] + files["extensions_queues.conf"]
     for context in ("from-trunk", "from-agent", "huifang-queue", "huifang-fallback", "huifang-outbound"):
         assert f"[{context}]" in text
     # A preview and a masked call show the company's number, in an expression of its own.

@@ -1,4 +1,4 @@
-"""The file of the agents' telephones: written when something is new, read again until it was read."""
+"""Files that follow the database, as that of the agents' telephones: read until Asterisk has read them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ import pytest
 from kernel.bus import Bus
 from kernel.errors import Unavailable
 from telephony.agent_events import RosterChanged
-from telephony.asterisk.agent_phones import AgentPhones
 from telephony.asterisk.checks import InvalidPbxConfig
+from telephony.asterisk.kept_files import KeptFiles
 from telephony.asterisk.model import AgentEndpoint
 from telephony.asterisk.render import AGENT_PHONES, write_agents
 from tests.support.waiting import eventually
@@ -26,17 +26,18 @@ class Stage:
         self.away = False
         self.bus = Bus()
         self.file = folder / AGENT_PHONES
-        self.keeper = AgentPhones(
-            folder,
-            phones=self._phones,
+        self.keeper = KeptFiles(
+            "agent-phones",
+            write=self._write,
+            modules=("res_pjsip.so",),
             reload=self._reload,
             until_next=lambda: timedelta(hours=1),
             bus=self.bus,
             retry=timedelta(milliseconds=20),
         )
 
-    async def _phones(self) -> tuple[AgentEndpoint, ...]:
-        return self.agents
+    async def _write(self) -> bool:
+        return write_agents(self.agents, self.file.parent)
 
     async def _reload(self, module: str) -> None:
         if self.away:
