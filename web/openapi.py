@@ -31,6 +31,7 @@ _IF_MATCH = {
 TAGS = {
     "calls": "Calls and their time lines",
     "system": "How the installation is",
+    "users": "Who may sign in, and as what",
     "queues": "Queues and their live figures",
     "agents": "Agents and their states",
     "routing": "Where callers go who are to wait, and what they are told before",

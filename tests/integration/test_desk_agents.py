@@ -159,12 +159,13 @@ async def test_a_timer_that_outlived_its_wrap_up_ends_nothing(here: Centre, cloc
     assert await here.desk.end_wrap_ups() == 0
 
 
-async def test_saving_twice_tells_once_and_correcting_tells_again(here: Centre) -> None:
+async def test_saving_twice_tells_once_and_correcting_tells_again(here: Centre, clock: FakeClock) -> None:
     await here.desk.sign_in(here.jing)
     await here.pbx(rang(), answered(), ENDED)
     for _ in range(2):
         await here.desk.save_wrap_up(here.jing, CALL, disposition="nuisance", notes="  打错了 \r\n")
     assert [fact.notes for fact in await facts(here)] == ["打错了"]
+    clock.advance(timedelta(seconds=1))
     await here.desk.save_wrap_up(here.jing, CALL, disposition="call_back", notes="打错了")
     assert [fact.disposition for fact in await facts(here)] == ["nuisance", "call_back"]
 

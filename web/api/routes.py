@@ -67,6 +67,7 @@ from web.api.v1.staffing import ROUTES as STAFFING_ROUTES
 from web.api.v1.system import ROUTES as SYSTEM_ROUTES
 from web.api.v1.tickets import ROUTES as TICKET_ROUTES
 from web.api.v1.transcripts import ROUTES as TRANSCRIPT_ROUTES
+from web.api.v1.users import ROUTES as USER_ROUTES
 from web.api.v1.voice_messages import ROUTES as VOICE_MESSAGE_ROUTES
 from web.api.v1.voices import ROUTES as VOICE_ROUTES
 from web.openapi import API_PREFIX, OPENAPI_PATH, describe
@@ -131,6 +132,7 @@ ROUTES: tuple[Route, ...] = (
     *CALLBACK_RESULT_ROUTES,
     *BOARD_LIMIT_ROUTES,
     *SYSTEM_ROUTES,
+    *USER_ROUTES,
     *OFFICE_LIST_ROUTES,
 )
 """The routes of the areas: method, path below the prefix, handler. Each area's module has its own tuple."""
