@@ -63,6 +63,7 @@ class EpochLog:
 
         ``heard`` tells when it was heard last, ``None`` while it is not followed.
         """
+        lost = False
         while True:
             try:
                 async with asyncio.timeout(interval.total_seconds()):
@@ -76,7 +77,11 @@ class EpochLog:
             try:
                 await unbroken(self._write(), deadline=self._deadline)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("epoch_not_stored", node=self._node, error=type(error).__name__)
+                if not lost:
+                    log.warning("epoch_not_stored", node=self._node, error=type(error).__name__)
+                lost = True
+            else:
+                lost = False
 
     def seen(self, at: datetime) -> None:
         """Note that the PBX was followed until ``at``."""

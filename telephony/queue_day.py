@@ -156,6 +156,7 @@ class QueueDay:
             self._count(ledger, call_id, rows)
         for stretch in found:
             work.take(stretch)
+        ledger.empty(key for key, (counts, _) in stored.items() if counts != QueueCounts())
         self._ledger, self._work = ledger, work
         self._taken = {one.entry_id: one.started_at for one in found if one.ended_at is not None}
         self._open = {one.agent_id: one for one in found if one.ended_at is None}

@@ -130,6 +130,16 @@ class DayLedger:
         changed, self._changed = self._changed, set()
         return {key: self._counts[key] for key in sorted(changed) if key in self._counts}
 
+    def empty(self, stored: Iterable[Key]) -> None:
+        """Have half hours changed that are stored and in which nothing is counted any more.
+
+        Such as the place of a call that went on as part of another, and was counted anew meanwhile.
+        """
+        for key in stored:
+            if key not in self._counts:
+                self._counts[key] = QueueCounts()
+                self._changed.add(key)
+
     def untaken(self, keys: Iterable[Key]) -> None:
         """Take back what :meth:`take_changed` gave: it was not stored."""
         self._changed.update(keys)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -238,6 +238,7 @@ def test_figures_are_the_same_live_and_rebuilt() -> None:
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(STEPS, min_size=5, max_size=40))
+    @example([("tick", 1), ("queued", 1, "repair"), ("restart",), ("ended", 1, "merged"), ("unheard", True)])
     def histories(steps: list[tuple[object, ...]]) -> None:
         loop.run_until_complete(play(steps))
 
