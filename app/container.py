@@ -66,12 +66,15 @@ from crm.do_not_call import DoNotCall
 from crm.events_limits import LimitBreached
 from crm.file_store import FileStore, FileSweep
 from crm.service import CallbackRequests, CustomerDirectory
+from ivr.flow_book import FlowBook
 from ivr.keeper import VoiceKeeper
 from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
 from ivr.service import FlowLibrary
+from ivr.traffic import FlowTally
 from kernel import metrics
+from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.clock import Clock, SystemClock
 from kernel.db import Database, create_database
@@ -156,7 +159,7 @@ async def open_centre(
         if Role.TELEPHONY in roles and settings.speech.warm:
             tasks.spawn("recogniser", recognition.keep_warm)
         relay = OutboxRelay(base.database, base.redis, base.clock, worker=base.worker)
-        telephony = dialler = flows = agi_port = web_port = early = None
+        telephony = dialler = menus = agi_port = web_port = early = None
         if Role.TELEPHONY in roles:
             telephony = build_telephony(
                 settings,
@@ -214,7 +217,7 @@ async def open_centre(
         )
         if Role.IVR in roles:
             ears = await open_menu_ears(settings, telephony, recognition, base.database, base.clock, stack)
-            flows, agi_port = await _open_ivr(base, stack, espeak, ears)
+            menus, agi_port = await _open_ivr(base, stack, espeak, ears)
         if telephony is not None:
             start_telephony(telephony, tasks)
             actions = telephony.link.actions
@@ -256,14 +259,14 @@ async def open_centre(
             start_retention(base)
             tasks.spawn("said-index", build_said(base.database, base.clock, worker=base.worker).run)
             tasks.spawn("page-watch", PageWatch(base.database, base.clock, desk).run)
-            web_port = await _open_web(base, stack, desk, telephony, dialler, recognition)
+            web_port = await _open_web(base, stack, desk, telephony, dialler, recognition, menus)
         yield Centre(
             base=base,
             desk=desk,
             telephony=telephony,
             dialler=dialler,
             recognition=recognition,
-            flows=flows,
+            flows=menus.library if menus else None,
             agi_port=agi_port,
             web_port=web_port,
         )
@@ -332,7 +335,7 @@ async def _open_base(settings: Settings, clock: Clock, stack: contextlib.AsyncEx
 
 async def _open_ivr(
     base: Base, stack: contextlib.AsyncExitStack, espeak: Tool | None, ears: MenuEars | None
-) -> tuple[FlowLibrary, int]:
+) -> tuple["Menus", int]:
     settings = base.settings
     voice = Voice(settings, espeak)
     stack.push_async_callback(voice.close)
@@ -342,6 +345,8 @@ async def _open_ivr(
     mailbox = build_mailbox(settings, base.database, base.clock)
     stack.push_async_callback(mailbox.close)
     base.tasks.spawn("voice-messages", lambda: keep_sweeping(mailbox, WATCH))
+    tally = FlowTally(base.database, base.clock, zone=settings.zone)
+    base.tasks.spawn("flow-traffic", tally.run)
     runner = FlowRunner(
         flows,
         studio,
@@ -353,6 +358,7 @@ async def _open_ivr(
         ears=ears,
         places=build_places(settings, base.database, base.clock),
         ratings=Ratings(base.database, base.clock, DoNotCall(office_of(settings, base.database, base.clock))),
+        tally=tally,
     )
     survey = await build_survey(settings, base.database, base.clock, base.bus, voice)
     stack.push_async_callback(survey.close)
@@ -382,18 +388,35 @@ async def _open_ivr(
     base.tasks.spawn("survey-recall", survey.recall.run)
     base.tasks.spawn("menus-forget", lambda: when_erased(base.bus, studio.forget, name="menus_forget"))
     base.tasks.spawn("survey-forgets", lambda: when_erased(base.bus, survey.forget, name="survey_forgets"))
-    return flows, server.port
+    return Menus(flows, studio, voice), server.port
+
+
+@dataclass(frozen=True, slots=True)
+class Menus:
+    """The flows of a process and what speaks them."""
+
+    library: FlowLibrary
+    studio: Studio
+    voice: Voice
 
 
 async def build_flows(
     settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
 ) -> tuple[FlowLibrary, Studio]:
     """Return the flows and their studio, with the dialplan's own prompts in place if there is a voice."""
+    library, studio = await flows_and_studio(settings, database, clock, bus, voice)
+    await studio.write_dialplan_prompts(pbx.prompts_dir(settings))
+    return library, studio
+
+
+async def flows_and_studio(
+    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
+) -> tuple[FlowLibrary, Studio]:
+    """Return the flows and their studio; nothing is read or spoken yet."""
     folder = pbx.prompts_dir(settings)
     store = prompt_store(folder, voice)
     await store.open()
     studio = Studio(store, folder / "recordings")
-    await studio.write_dialplan_prompts(folder)
     library = FlowLibrary(
         FlowRepository(database),
         studio,
@@ -423,8 +446,23 @@ async def _open_web(
     telephony: TelephonyPart | None,
     dialler: DiallerPart | None,
     recognition: InstalledRecognition,
+    menus: "Menus | None",
 ) -> int:
     settings = base.settings
+    if menus is None:
+        voice = Voice(settings, None)
+        stack.push_async_callback(voice.close)
+        menus = Menus(*await flows_and_studio(settings, base.database, base.clock, base.bus, voice), voice)
+    book = FlowBook(
+        base.database,
+        base.clock,
+        AuditLog(base.database, base.clock),
+        library=menus.library,
+        studio=menus.studio,
+        zone=settings.zone,
+        look=menus.voice.look,
+    )
+    stack.push_async_callback(book.close)
     remote = RemotePreview(base.bus, base.clock, node=settings.pbx.node)
     checks: dict[str, Check] = {"speech": readiness(recognition)}
     if telephony:
@@ -442,6 +480,7 @@ async def _open_web(
         tasks_health=base.tasks.health,
         checks=checks,
         speak=Speaker(settings),
+        flows=book,
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
         numbers=dialler.numbers if dialler else remote,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ivr.tables import ActiveFlowRow, FlowVersionRow
 from kernel.db import Database
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, NotFound, StaleVersion
 from kernel.ids import new_ulid
 
 TRIES = 5
@@ -22,6 +22,7 @@ class FlowVersion:
     Attributes:
         checksum: SHA-256 of the text.
         active: whether callers hear this one.
+        why: what was changed, in words; "" where nobody said.
     """
 
     version_id: str
@@ -31,6 +32,7 @@ class FlowVersion:
     published_at: datetime
     published_by: str
     active: bool
+    why: str = ""
 
 
 class FlowRepository:
@@ -40,24 +42,40 @@ class FlowRepository:
         self._database = database
 
     async def add(
-        self, *, name: str, yaml: str, checksum: str, published_by: str, now: datetime
+        self,
+        *,
+        name: str,
+        yaml: str,
+        checksum: str,
+        published_by: str,
+        now: datetime,
+        why: str = "",
+        expected: int | None = None,
     ) -> FlowVersion:
         """Store the next version, not yet active.
 
+        Args:
+            expected: the last version, as whoever publishes saw it; ``None`` where that is no matter.
+
         Raises:
+            StaleVersion: somebody published meanwhile.
             Conflict: others published the same flow again and again meanwhile.
         """
         for _ in range(TRIES):
             try:
                 async with self._database.transaction() as session:
+                    last = await self._last(session, name)
+                    if expected is not None and last != expected:
+                        raise StaleVersion("it was published meanwhile; read it again", field="If-Match")
                     row = FlowVersionRow(
                         id=new_ulid(),
                         name=name,
-                        version=await self._last(session, name) + 1,
+                        version=last + 1,
                         yaml=yaml,
                         checksum=checksum,
                         published_at=now,
                         published_by=published_by[:80],
+                        why=why,
                     )
                     session.add(row)
             except IntegrityError:
@@ -98,6 +116,16 @@ class FlowRepository:
             rows = (await session.execute(query)).scalars().all()
         return {row.name: (_view(row, active=True), row.yaml) for row in rows}
 
+    async def names(self) -> frozenset[str]:
+        """Return the names of all flows in force."""
+        async with self._database.session() as session:
+            return frozenset((await session.scalars(select(ActiveFlowRow.name))).all())
+
+    async def last(self, name: str) -> int:
+        """Return the number of the newest version, 0 where nothing was published."""
+        async with self._database.session() as session:
+            return await self._last(session, name)
+
     async def versions(self, name: str, *, limit: int = 100) -> tuple[FlowVersion, ...]:
         """Return a flow's versions, newest first."""
         query = (
@@ -136,4 +164,5 @@ def _view(row: FlowVersionRow, *, active: bool) -> FlowVersion:
         published_at=row.published_at,
         published_by=row.published_by,
         active=active,
+        why=row.why,
     )

@@ -41,7 +41,7 @@ from ivr.domain.effects import (
     ToQueue,
     Typed,
 )
-from ivr.domain.engine import FlowRun
+from ivr.domain.engine import FELL_BACK, GONE, FlowRun, RunState
 from ivr.domain.flow import KEYS
 from ivr.handing_over import KEEP_PLACE, PlaceKeeper, decide_queue, speak, spoken_to
 from ivr.listening import Hearing
@@ -59,6 +59,7 @@ from ivr.prompts.store import SoundFile
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.ratings import RatingKeeper
 from ivr.service import AFTER_QUEUE, FlowLibrary
+from ivr.traffic import FlowTally
 from kernel.clock import Clock
 from kernel.ids import is_ulid
 from kernel.phone import Phone
@@ -103,6 +104,7 @@ class FlowRunner:
         mailbox: where messages are kept; without it nobody can leave one.
         places: where callers keep their place in a queue; without it they are called back by people.
         ratings: where customers say after a call how it was; without it nobody is asked.
+        tally: counts where calls went; without it nobody counts.
         clock: the time, for opening hours.
         ears: who listens to callers while a menu waits; without them only keys count.
     """
@@ -120,8 +122,10 @@ class FlowRunner:
         ears: MenuEars | None = None,
         places: PlaceBook | None = None,
         ratings: RatingBook | None = None,
+        tally: FlowTally | None = None,
     ) -> None:
         self._ears = ears
+        self.tally = tally
         self._library = library
         self._studio = studio
         self._directory = directory
@@ -275,6 +279,21 @@ class _Call:
         run = FlowRun(
             self._voiced.flow, {"caller_number": number, **known}, listening=self._hearing is not None
         )
+        try:
+            await self._through(run)
+        except (CallerHungUp, AgiTimeout):
+            self._count(run, GONE)
+            raise
+        except Exception:
+            self._count(run, FELL_BACK)
+            raise
+
+    def _count(self, run: FlowRun, end: str = "") -> None:
+        if self._runner.tally is not None:
+            ended = ((run.node, end),) if end and run.state is not RunState.ENDED else ()
+            self._runner.tally.add(self._voiced.flow.name, self._voiced.version, (*run.steps, *ended))
+
+    async def _through(self, run: FlowRun) -> None:
         item: Input = Start()
         while True:
             *reports, wanted = run.handle(item, now=self._runner.clock.now())
@@ -283,6 +302,7 @@ class _Call:
             if self._hearing is not None and not isinstance(wanted, Ask):
                 self._hearing.rest()
             if isinstance(wanted, ToQueue | ToHangup | ToFlow):
+                self._count(run)
                 await self._end(wanted)
                 return
             try:

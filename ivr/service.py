@@ -124,7 +124,7 @@ class FlowLibrary:
         flow = await asyncio.to_thread(
             load_flow, text, source=source, queues=queues, constants=self._constants
         )
-        known = {*DELIVERED, *self._active, flow.name}
+        known = {*DELIVERED, *self._active, *await self._published(), flow.name}
         missing = [
             Problem(
                 node.line, node.id, f"there is no flow “{node.flow}”; there are {', '.join(sorted(known))}"
@@ -136,14 +136,27 @@ class FlowLibrary:
             raise FlowInvalid(source, missing)
         return flow
 
-    async def publish(self, name: str, yaml_text: str, *, by: str) -> FlowVersion:
+    async def _published(self) -> frozenset[str]:
+        """The flows of all processes; of this one alone where the database does not answer."""
+        try:
+            return await self._repository.names()
+        except (SQLAlchemyError, OSError):
+            return frozenset()
+
+    async def publish(
+        self, name: str, yaml_text: str, *, by: str, why: str = "", expected: int | None = None
+    ) -> FlowVersion:
         """Store a new version, make its audio, and put it in force.
 
         Until the last step callers hear the old one; after any error they go on hearing it.
 
+        Args:
+            why, expected: see :meth:`ivr.repository.FlowRepository.add`.
+
         Raises:
             FlowInvalid: the flow has mistakes, or bears another name.
             SynthesisFailed: a prompt cannot be spoken.
+            StaleVersion: somebody published meanwhile.
             Conflict: somebody else publishes the same flow.
         """
         try:
@@ -151,17 +164,25 @@ class FlowLibrary:
             if flow.name != name:
                 message = f"flow: the file says “{flow.name}” but is published as “{name}”"
                 raise FlowInvalid(f"{name}.yaml", [Problem(0, None, message)])
-            version = await self._publish(flow, yaml_text, by)
+            version = await self._publish(flow, yaml_text, by, why, expected)
         except HuifangError as error:
             PUBLISHED.labels(error.code).inc()
             raise
         PUBLISHED.labels("ok").inc()
         return version
 
-    async def _publish(self, flow: Flow, yaml_text: str, by: str) -> FlowVersion:
+    async def _publish(
+        self, flow: Flow, yaml_text: str, by: str, why: str, expected: int | None
+    ) -> FlowVersion:
         checksum = _checksum(yaml_text)
         stored = await self._repository.add(
-            name=flow.name, yaml=yaml_text, checksum=checksum, published_by=by, now=self._clock.now()
+            name=flow.name,
+            yaml=yaml_text,
+            checksum=checksum,
+            published_by=by,
+            now=self._clock.now(),
+            why=why,
+            expected=expected,
         )
         voiced = await self._studio.voiced(flow, version=stored.version)
         now = self._clock.now()
@@ -177,6 +198,7 @@ class FlowLibrary:
             published_at=stored.published_at,
             published_by=stored.published_by,
             active=True,
+            why=stored.why,
         )
 
     async def versions(self, name: str) -> tuple[FlowVersion, ...]:

@@ -1,8 +1,8 @@
-"""Published flows and rules of routing: every version for ever, and which flow is in force."""
+"""Published flows, which are in force, where calls went in them; rules of routing. Versions stay for ever."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Ulid, UtcDateTime
@@ -21,6 +21,25 @@ class FlowVersionRow(Base):
     checksum: Mapped[str] = mapped_column(String(64))
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_by: Mapped[str] = mapped_column(String(80))
+    why: Mapped[str] = mapped_column(String(200), default="", server_default="")
+
+
+class FlowTrafficRow(Base):
+    """How many calls went from one node to another on a day of the site.
+
+    Attributes:
+        node: where they came from; "" for the beginning of the call.
+        to_node: where they went, a node or ``*fallback`` or ``*gone`` (see :mod:`ivr.domain.engine`).
+    """
+
+    __tablename__ = "ivr_flow_traffic"
+
+    flow: Mapped[str] = mapped_column(String(48), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    node: Mapped[str] = mapped_column(String(48), primary_key=True)
+    to_node: Mapped[str] = mapped_column(String(48), primary_key=True)
+    calls: Mapped[int]
 
 
 class ActiveFlowRow(Base):

@@ -27,6 +27,7 @@ from crm.domain.retention import Policy, shipped_retention
 from crm.domain.warranty_terms import Terms, shipped_terms
 from crm.domain.watchwords import Words, shipped_watchwords
 from crm.views import CustomerCard
+from ivr.flow_book import FlowBook
 from kernel.bus import Bus
 from kernel.business_time import ServiceHours
 from kernel.clock import Clock
@@ -194,6 +195,7 @@ class WebDeps:
         tasks_health: ``Supervisor.health``.
         checks: further readiness checks by name, such as ``ami:pbx1``.
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
+        flows: keeps the spoken menus; ``None`` where there are none.
         preview: places agents' calls, itself or by the process that has the link to the PBX.
         masked: so the calls to the customers of cases, by whoever works on them.
         numbers: so the calls of agents to numbers that pages show.
@@ -214,6 +216,7 @@ class WebDeps:
     tasks_health: Callable[[], Mapping[str, TaskHealth]]
     checks: Mapping[str, Check] = field(default_factory=dict)
     speak: Callable[[str], Awaitable[Path]] | None = None
+    flows: FlowBook | None = None
     preview: PlacesCalls | None = None
     masked: CallsCustomers | None = None
     numbers: CallsNumbers | None = None

@@ -66,6 +66,8 @@ from kernel.phone import Phone
 # A caller in no hurry may press this many keys; then a person takes over.
 MAX_INPUTS = 120
 MAX_REPEATS = 5
+FELL_BACK, GONE = "*fallback", "*gone"
+"""Where a walk may lead besides nodes: to the people of the fallback; nowhere, for the caller hung up."""
 LEFT = "已留言"
 """In the menu path of who left a message."""
 
@@ -108,6 +110,12 @@ class FlowRun:
         self._listening = listening
         self._asked = ""
         self._taken = ""
+        self._steps: list[tuple[str, str]] = []
+
+    @property
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """The way so far, from node to node: begins with ``("", start)``, may end at ``FELL_BACK``."""
+        return tuple(self._steps)
 
     @property
     def node(self) -> str:
@@ -184,6 +192,7 @@ class FlowRun:
         # A proven flow has no loop of silent nodes; the bound guards against one that was not proven.
         for _ in range(len(self.flow.nodes) + 1):
             node = self._node = self.flow.nodes[name]
+            self._went(name)
             match node:
                 case Hours():
                     name = self._by_hours(node, now)
@@ -201,6 +210,9 @@ class FlowRun:
                         reports.append(ReportMenu(node=node.id, key="", label=node.label))
                     return (*reports, self._act(node))
         return (self._fall_back(Reason.ERROR),)
+
+    def _went(self, to: str) -> None:
+        self._steps.append((self._steps[-1][1] if self._steps else "", to))
 
     def _by_hours(self, node: Hours, now: datetime) -> str:
         openness = self.flow.schedules[node.schedule].at(now)
@@ -360,6 +372,7 @@ class FlowRun:
 
     def _fall_back(self, reason: Reason) -> Effect:
         self.state = RunState.ENDED
+        self._went(FELL_BACK)
         fallback = self.flow.fallback
         pieces = self._pieces(fallback.say)
         if fallback.queue is None:

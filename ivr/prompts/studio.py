@@ -1,7 +1,7 @@
 """The studio: gives every prompt of a flow its voice before a caller can hear it."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -76,25 +76,36 @@ class Studio:
         self._recordings = recordings
         self._deadline = speak_deadline
 
-    async def voiced(self, flow: Flow, *, version: int) -> VoicedFlow:
+    async def voiced(
+        self, flow: Flow, *, version: int, told: Callable[[int], None] | None = None
+    ) -> VoicedFlow:
         """Give every prompt its audio.
+
+        Args:
+            told: hears after each prompt how many have theirs.
 
         Raises:
             VoiceMissing: a prompt is to be made and there is no voice.
             SynthesisFailed: names the prompt that has none.
         """
         clips: dict[Clip, SoundFile] = {}
-        for prompt in flow.prompts.values():
-            pieces = prompt.template.pieces
-            whole = len(pieces) == 1
-            for index, piece in enumerate(pieces):
+        for done, prompt in enumerate(flow.prompts.values(), 1):
+            for index, piece in enumerate(prompt.template.pieces):
                 if isinstance(piece, Literal):
-                    clip = Clip(prompt.name, index)
-                    clips[clip] = await self._piece(flow, prompt, None if whole else index + 1, piece.text)
+                    clips[Clip(prompt.name, index)] = await self.piece(flow, prompt, index)
+            if told is not None:
+                told(done)
         return VoicedFlow(flow, version, clips)
 
-    async def _piece(self, flow: Flow, prompt: Prompt, number: int | None, text: str) -> SoundFile:
-        name = prompt.name if number is None else f"{prompt.name}-{number}"
+    async def said(self, text: str, voice: Voice) -> SoundFile:
+        """Return a text of an example. Raises SynthesisFailed."""
+        return await self._store.clip(text, voice)
+
+    async def piece(self, flow: Flow, prompt: Prompt, index: int) -> SoundFile:
+        """Return one literal piece of a prompt. Raises VoiceMissing, SynthesisFailed."""
+        piece = prompt.template.pieces[index]
+        text = piece.text if isinstance(piece, Literal) else ""
+        name = recorded_as(prompt, index)
         recording = self._recordings / flow.name / f"{name}.wav"
         if await asyncio.to_thread(recording.is_file):
             try:
@@ -172,6 +183,11 @@ class Studio:
             except SynthesisFailed as error:
                 log.warning("ivr_recording_unusable", flow="dialplan", prompt=name, error=error.message)
         return await self._store.clip(text, voice)
+
+
+def recorded_as(prompt: Prompt, index: int) -> str:
+    """Return the name of the recording that replaces a piece."""
+    return prompt.name if len(prompt.template.pieces) == 1 else f"{prompt.name}-{index + 1}"
 
 
 def _digits(voiced: VoicedFlow, piece: Spoken) -> tuple[SoundFile, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from ivr.flow_book import FlowBook
 from ivr.ports import Mailbox, RatingBook, Synthesiser
 from ivr.prompts.stock import Stock
 from ivr.prompts.store import PromptStore
@@ -16,6 +17,7 @@ from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
 from ivr.service import FlowLibrary
+from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.business_time import SHANGHAI
 from kernel.clock import Clock
@@ -140,6 +142,19 @@ def library(
         constants=constants,
     )
     return Library(flows, studio, store)
+
+
+def flow_book(
+    folder: Path, database: Database, clock: Clock, *, voice: Synthesiser | None = None
+) -> FlowBook:
+    """Return what keeps the flows, with the tone for a voice."""
+    flows, studio, _ = library(folder, database, clock, voice=voice, constants={"company": "慧家装饰"})
+
+    async def look() -> None:
+        """The tone is always there."""
+
+    audit = AuditLog(database, clock)
+    return FlowBook(database, clock, audit, library=flows, studio=studio, zone=SHANGHAI, look=look)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
 from crm.views import CustomerCard
+from ivr.flow_book import FlowBook
 from kernel.bus import Bus
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -258,6 +259,7 @@ class WebHarness:
     bus: Bus = field(default_factory=Bus)
     stored_history: CallHistory | None = None
     """The real one, in the place of the fake."""
+    flows: FlowBook | None = None
     _accounts: Accounts | None = None
 
     @property
@@ -288,6 +290,7 @@ class WebHarness:
             customers=self.customers,
             tasks_health=lambda: self.tasks,
             checks=self.checks,
+            flows=self.flows,
         )
 
     @asynccontextmanager

@@ -30,6 +30,7 @@ from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnd
 from telephony.roster import Roster
 from tests.support.db import filled, sqlite_database
 from tests.support.fake_telephony import FakeBoard, History, ringing_call
+from tests.support.menus import flow_book
 from tests.support.played_control import PlayedControl
 from tests.support.web import cheap_passwords
 from web.app import create_app
@@ -158,6 +159,7 @@ class Stage:
             masked=self.masked,
             numbers=self.numbers,
             control=self.control,
+            flows=flow_book(self.files / "menus", self.database, self.clock),
         )
         self.app = create_app(deps, accounts=self.accounts)
         self._runner = web.AppRunner(self.app, access_log=None)

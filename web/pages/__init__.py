@@ -26,6 +26,7 @@ from web.pages import (
     customer_call,
     exports,
     figures,
+    flows,
     knowledge,
     line_messages,
     lists,
@@ -87,6 +88,7 @@ def setup(app: web.Application) -> None:
     case_suggest.setup(app)
     speech_rules.setup(app)
     routing.setup(app)
+    flows.setup(app)
     line_messages.setup(app)
     users.setup(app)
     case_board.setup(app)

@@ -67,6 +67,7 @@ FIRST_PAGES = {
 SECTIONS = {
     "/lines": "/inbox",
     "/said": "/calls",
+    "/flows": "/routing",
     "/transcripts": "/calls",
     "/costs": "/approvals",
     "/duplicates": "/customers",
