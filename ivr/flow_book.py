@@ -138,7 +138,9 @@ class FlowBook:
         active = await self._repository.active()
         calls = await calls_of(self._database, since=self._since())
         heads = []
-        for name in [*DELIVERED, *sorted(active.keys() - DELIVERED.keys())][:MAX_FLOWS]:
+        # Where callers begin comes first.
+        known = sorted({*DELIVERED, *active}, key=lambda name: (not name.startswith("hotline"), name))
+        for name in known[:MAX_FLOWS]:
             version, text = active.get(name) or (None, delivered(name))
             title, language, problem = name, "zh", ""
             try:

@@ -20,7 +20,8 @@ LOOK = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((one) => one.html.slice(0, 150)).join(" ")}`);
 }"""
-LINKS = """() => [...document.querySelectorAll("a[href]:not([download])")].map((one) => one.href)"""
+LINKS = """() => [...document.querySelectorAll("a[href]:not([download])")]
+  .map((one) => new URL(one.getAttribute("href"), location).href)"""
 NO_PAGES = (
     "/static/",
     "/api/",

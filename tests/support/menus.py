@@ -17,6 +17,7 @@ from ivr.prompts.studio import Studio
 from ivr.repository import FlowRepository
 from ivr.runner import FlowRunner, RunnerConfig
 from ivr.service import FlowLibrary
+from ivr.traffic import FlowTally
 from kernel.audit import AuditLog
 from kernel.bus import Bus
 from kernel.business_time import SHANGHAI
@@ -165,6 +166,7 @@ async def running_menus(
     *,
     mailbox: Mailbox | None = None,
     ratings: RatingBook | None = None,
+    tally: FlowTally | None = None,
 ) -> AsyncIterator[Menus]:
     """Publish the delivered flows and serve them on a free port."""
     voice, bus = ToneVoice(), Bus()
@@ -180,6 +182,7 @@ async def running_menus(
         clock=clock,
         mailbox=mailbox,
         ratings=ratings,
+        tally=tally,
         config=RunnerConfig(default_area="010"),
     )
     server = AgiServer(AgiConfig(port=0, command_timeout=timedelta(seconds=1)), runner.routes())
