@@ -12,6 +12,7 @@ import structlog
 from ivr.domain.flow import Flow, Prompt
 from ivr.domain.languages import LANGUAGES
 from ivr.domain.problems import FlowInvalid, Problem
+from ivr.domain.rewriting import with_recording
 from ivr.domain.text import Literal, Slot, SlotFormat
 from ivr.ports import SynthesisFailed
 from ivr.prompts.audio import Samples, samples_of_wav, wav_bytes
@@ -207,7 +208,58 @@ class FlowBook:
         if flow.name != name:
             message = f"flow: the file says “{flow.name}” but is published as “{name}”"
             raise FlowInvalid(f"{name}.yaml", [Problem(0, None, message)])
+        recorded = [one for one in flow.prompts.values() if one.recording]
+        names = {one.recording for one in recorded}
+        there = await asyncio.to_thread(self._studio.has_recordings, names)
+        gone = [
+            Problem(one.line, None, f"prompt “{one.name}”: its recording is gone; record it again")
+            for one in recorded
+            if one.recording not in there
+        ]
+        if gone:
+            raise FlowInvalid(f"{name}.yaml", gone)
         return flow
+
+    async def record(self, actor: Actor, name: str, text: str, prompt: str, sound: bytes | None) -> str:
+        """Keep a recording of a prompt and return the text of the flow that names it.
+
+        Nobody hears it before that text is published; a version that named another one goes on naming it.
+
+        Args:
+            sound: a WAV; ``None`` for the synthesiser's voice again.
+
+        Raises:
+            Forbidden: the role publishes no flows.
+            FlowInvalid: the text has mistakes.
+            NotFound: it has no such prompt of its own.
+            Invalid: no sound in it, or the prompt has variables or more than a line.
+        """
+        actor.need(Permission.ROUTING_EDIT)
+        text = _tidy(text)
+        try:
+            flow = await self.check(actor, name, text)
+        except FlowInvalid:
+            # What is gone is recorded again.
+            flow = await self._library.check(text, source=f"{name}.yaml")
+        found = flow.prompts.get(prompt)
+        if found is None or not found.line:
+            raise NotFound("the flow has no such prompt of its own", field="prompt")
+        if not found.recordable:
+            raise Invalid("a prompt with variables cannot be recorded whole", field="prompt")
+        recording = "" if sound is None else await asyncio.to_thread(self._studio.keep_recording, sound)
+        made = with_recording(text, found.line, prompt, recording)
+        after = (await self._library.check(made, source=f"{name}.yaml")).prompts[prompt]
+        if (after.text, after.recording) != (found.text, recording):
+            raise Invalid("write the prompt on one line: name: text", field="prompt")
+        await self._audit.record(
+            "ivr.prompt_recorded" if recording else "ivr.prompt_spoken",
+            actor=actor.name,
+            ip=actor.ip,
+            entity=ENTITY,
+            entity_id=f"{name}/{prompt}",
+            detail={"user_id": actor.user_id, "recording": recording},
+        )
+        return made
 
     async def hear(self, actor: Actor, name: str, text: str, prompt: str) -> bytes:
         """Return a prompt as a WAV, as callers will hear it; variables have the values of an example.

@@ -339,6 +339,7 @@ class Prompt:
         text: as written.
         template: cut into pieces, constants put in.
         voice: who speaks it, where that is not the flow's own voice.
+        recording: name of the sound that somebody recorded for it; "" for the synthesiser's voice.
         clips: what to play, where nothing depends on the call; ``None`` where something does.
     """
 
@@ -347,6 +348,7 @@ class Prompt:
     template: Template
     line: int = 0
     voice: "Voice | None" = None
+    recording: str = ""
     clips: tuple[Clip, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -354,6 +356,11 @@ class Prompt:
         fixed = all(isinstance(piece, Literal) for piece in pieces)
         clips = tuple(Clip(self.name, index) for index in range(len(pieces)))
         object.__setattr__(self, "clips", clips if fixed else None)
+
+    @property
+    def recordable(self) -> bool:
+        """Whether a recording can stand for it: nothing in it depends on the call."""
+        return self.clips is not None and len(self.clips) == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

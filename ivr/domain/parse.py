@@ -45,6 +45,8 @@ MAX_NODES = 300
 MAX_PROMPTS = 500
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
+RECORDING = re.compile(r"r[0-9a-f]{15}")
+"""A letter first: digits alone would be read as a number."""
 VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _UNSPOKEN = Template((Literal("…"),))
 
@@ -113,7 +115,7 @@ def _prompts(top: Fields, constants: Mapping[str, str], language: Language) -> d
     texts = _prompt_texts(prompts)
     if len(texts) > MAX_PROMPTS:
         prompts.complain(prompts.line, f"more than {MAX_PROMPTS} prompts")
-    for name, line, text, voice in texts:
+    for name, line, text, voice, recording in texts:
         template = _UNSPOKEN
         if not VARIABLE.fullmatch(name):
             prompts.complain(line, f"“{name}” is no name for a prompt: small letters, digits and _")
@@ -121,21 +123,30 @@ def _prompts(top: Fields, constants: Mapping[str, str], language: Language) -> d
             template = parse_template(text, constants)
         except BadTemplate as error:
             prompts.complain(line, f"prompt “{name}”: {error}")
-        found[name] = Prompt(name=name, text=text, template=template, line=line, voice=voice)
+        made = Prompt(name=name, text=text, template=template, line=line, voice=voice, recording=recording)
+        if recording and not made.recordable:
+            prompts.complain(line, f"prompt “{name}” has variables: a recording cannot stand for it")
+        found[name] = made
     return found
 
 
-def _prompt_texts(prompts: Fields) -> list[tuple[str, int, str, Voice | None]]:
-    """Read a text, or a text with a voice of its own: ``{text: For English press 9, voice: en}``."""
-    found: list[tuple[str, int, str, Voice | None]] = []
+def _prompt_texts(prompts: Fields) -> list[tuple[str, int, str, Voice | None, str]]:
+    """Read a text, or one with a voice of its own or a recording: ``{text: Press 9, voice: en}``."""
+    found: list[tuple[str, int, str, Voice | None, str]] = []
     for name, line, value in prompts.items():
         if isinstance(value, Value) and not value.empty:
-            found.append((name, line, value.text, None))
+            found.append((name, line, value.text, None, ""))
         elif isinstance(value, Table):
             fields = prompts.nested(value, f"prompt {name}")
-            text, voice = fields.required("text"), fields.required("voice")
+            text, voice, recording = fields.required("text"), fields.text("voice"), fields.text("recording")
+            if recording and not RECORDING.fullmatch(recording):
+                fields.complain(
+                    fields.line_of("recording"), "recording is a name that the page of flows gives"
+                )
+            if not voice and not recording:
+                fields.complain(line, "voice is missing: write the text alone where it has none of its own")
             fields.done()
-            found.append((name, line, text, Voice(name=voice or Voice().name)))
+            found.append((name, line, text, Voice(name=voice) if voice else None, recording))
         else:
             prompts.complain(line, f"{name} must be a text")
     return found

@@ -1,6 +1,7 @@
 """The studio: gives every prompt of a flow its voice before a caller can hear it."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +14,14 @@ from ivr.domain.flow import Flow, Prompt, Voice
 from ivr.domain.languages import LANGUAGES
 from ivr.domain.text import Literal
 from ivr.ports import SynthesisFailed, VoiceMissing
+from ivr.prompts.audio import NotAudio, length_of, prepared, samples_of_wav
 from ivr.prompts.store import PromptStore, SoundFile, write_whole
+from kernel.errors import Invalid
 
 log = structlog.get_logger(__name__)
+
+LONGEST_RECORDING = timedelta(minutes=2)
+MOST_RECORDINGS = 2000
 
 # Spoken by the dialplan itself: when this service does not answer, and to staff who call a customer.
 DIALPLAN_PROMPTS: Mapping[str, str] = {
@@ -97,6 +103,35 @@ class Studio:
                 told(done)
         return VoicedFlow(flow, version, clips)
 
+    def _uploaded(self, recording: str) -> Path:
+        # No flow has a name that begins so.
+        return self._recordings / "_uploaded" / f"{recording}.wav"
+
+    def has_recordings(self, names: Collection[str]) -> frozenset[str]:
+        """Return which of these recordings are there."""
+        return frozenset(name for name in names if self._uploaded(name).is_file())
+
+    def keep_recording(self, raw: bytes) -> str:
+        """Keep a WAV and return its name; the same sound has the same one.
+
+        Raises:
+            Invalid: no sound in it, too long, or no room for more.
+        """
+        try:
+            length = length_of(prepared(samples_of_wav(raw)))
+        except NotAudio as error:
+            raise Invalid(f"this recording cannot be used: {error}", field="sound") from error
+        if length > LONGEST_RECORDING:
+            limit = round(LONGEST_RECORDING.total_seconds())
+            raise Invalid(f"a prompt lasts {limit} seconds at most", field="sound")
+        name = f"r{hashlib.sha256(raw).hexdigest()[:15]}"
+        path = self._uploaded(name)
+        if not path.is_file():
+            if path.parent.is_dir() and sum(1 for _ in path.parent.iterdir()) >= MOST_RECORDINGS:
+                raise Invalid(f"there are {MOST_RECORDINGS} recordings; delete some first", field="sound")
+            write_whole(path, raw)
+        return name
+
     async def said(self, text: str, voice: Voice) -> SoundFile:
         """Return a text of an example. Raises SynthesisFailed."""
         return await self._store.clip(text, voice)
@@ -105,6 +140,11 @@ class Studio:
         """Return one literal piece of a prompt. Raises VoiceMissing, SynthesisFailed."""
         piece = prompt.template.pieces[index]
         text = piece.text if isinstance(piece, Literal) else ""
+        if prompt.recording:
+            try:
+                return await self._store.recording(self._uploaded(prompt.recording))
+            except SynthesisFailed as error:
+                log.warning("ivr_recording_unusable", flow=flow.name, prompt=prompt.name, error=error.message)
         name = recorded_as(prompt, index)
         recording = self._recordings / flow.name / f"{name}.wav"
         if await asyncio.to_thread(recording.is_file):

@@ -1,16 +1,20 @@
 """A manager changes what callers hear, by keyboard: sees a mistake at once, listens, publishes, goes back."""
 
+import math
 import os
 import re
+from array import array
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
+from ivr.prompts.audio import wav_bytes
 from ivr.traffic import FlowTally
 from kernel.business_time import SHANGHAI
+from telephony.audio import RATE
 from tests.browser.conftest import sign_in
-from tests.support.chromium import TELEPHONE, Watched
+from tests.support.chromium import DESKTOP, TELEPHONE, Watched, chromium, visitor
 from tests.support.web_stage import Stage
 
 pytestmark = pytest.mark.browser
@@ -130,3 +134,49 @@ async def shoot(page: Page, name: str) -> None:
     """Keep a picture where somebody wants to look."""
     if SHOTS:
         await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+async def test_a_prompt_in_ones_own_voice(stage: Stage, tmp_path: Path) -> None:
+    said = tmp_path / "said.wav"
+    said.write_bytes(wav_bytes(array("h", [round(9000 * math.sin(at / 3)) for at in range(3 * RATE)])))
+    media = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={said}",
+        "--autoplay-policy=no-user-gesture-required",
+    )
+    async with chromium(*media) as browser, visitor(browser, viewport=DESKTOP) as watched:
+        page = watched.page
+        await sign_in(page, stage, "admin")
+        await page.goto(stage.url + "/flows/after-queue/edit")
+        text = page.get_by_label("流程全文")
+        step = page.locator("#step-busy")
+        record = step.get_by_role("button", name="录音 busy")
+        await record.focus()
+        await page.keyboard.press("Enter")
+        await expect(record).to_have_attribute("data-running", "")
+        await page.wait_for_timeout(1500)
+        await page.keyboard.press("Enter")
+        await expect(step.get_by_text("真人录音")).to_be_visible()
+        await expect(text).to_have_value(
+            with_words("让您久等了。, recording: r")
+        )
+        await shoot(page, "flow_recorded")
+        await step.get_by_role("button", name="试听 busy").click()
+        await expect(step.get_by_role("button", name="试听 busy")).to_have_attribute("data-heard", "yes")
+        await step.get_by_role("button", name="改用合成语音 busy").click()
+        await expect(step.get_by_text("真人录音")).to_have_count(0)
+
+        async with page.expect_file_chooser() as chosen:
+            await page.get_by_role("button", name="上传 nobody").click()
+        await (await chosen.value).set_files(said)
+        await expect(page.locator("#step-nobody").get_by_text("真人录音")).to_be_visible()
+        async with page.expect_file_chooser() as chosen:
+            await page.get_by_role("button", name="上传 noted").click()
+        (tmp_path / "no.wav").write_text("no sound")
+        await (await chosen.value).set_files(tmp_path / "no.wav")
+        await expect(page.locator("#toast")).to_contain_text("不是声音")
+        await page.get_by_label("改了什么").fill("真人录音")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("status").first).to_contain_text("已发布")
+        await expect(page.locator("#step-nobody").get_by_text("真人录音")).to_be_visible()

@@ -1,7 +1,9 @@
 """Flows as supervisors keep them: proven, heard, published, rolled back; where calls went."""
 
 import io
+import math
 import wave
+from array import array
 from datetime import timedelta
 from pathlib import Path
 
@@ -193,3 +195,58 @@ async def test_what_cannot_be_stored_is_stored_later(sqlite: Database, clock: Fa
 
 def _down() -> None:
     raise OSError("the database is away")
+
+
+def tone(seconds: float, rate: int = 16000) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        samples = (round(9000 * math.sin(2 * math.pi * 600 * at / rate)) for at in range(int(seconds * rate)))
+        file.writeframes(array("h", samples).tobytes())
+    return out.getvalue()
+
+
+async def test_a_prompt_in_ones_own_voice(book: FlowBook, voice: ToneVoice) -> None:
+    await book.publish(MANAGER, "test", FLOW, why="第一版", expected=0)
+    made = await book.record(MANAGER, "test", FLOW, "hello", tone(1.5))
+    voice.said.clear()
+    with wave.open(io.BytesIO(await book.hear(SUPERVISOR, "test", made, "hello"))) as file:
+        assert 1.3 < file.getnframes() / file.getframerate() < 1.8
+    assert voice.said == []
+    await book.publish(MANAGER, "test", made, why="真人录音", expected=1)
+    # Going back takes the recording along; it is still there for going forth again.
+    await book.roll_back(MANAGER, "test", 1, expected=2)
+    with wave.open(io.BytesIO(await book.hear(SUPERVISOR, "test", FLOW, "hello"))) as file:
+        assert file.getnframes() / file.getframerate() < 0.5
+    await book.roll_back(MANAGER, "test", 2, expected=3)
+    assert await book.record(MANAGER, "test", made, "hello", None) == FLOW
+
+
+async def test_what_cannot_be_recorded(book: FlowBook) -> None:
+    hotline = delivered("hotline")
+    with pytest.raises(Forbidden):
+        await book.record(SUPERVISOR, "test", FLOW, "hello", tone(1))
+    with pytest.raises(NotFound):
+        await book.record(MANAGER, "hotline", hotline, "stock_wrong", tone(1))
+    with pytest.raises(Invalid, match="variables"):
+        await book.record(MANAGER, "hotline", hotline, "case_progress", tone(1))
+    for bad in (b"", b"RIFF", tone(0), wave_of_silence(), tone(121, rate=8000)):
+        with pytest.raises(Invalid) as refused:
+            await book.record(MANAGER, "test", FLOW, "hello", bad)
+        assert refused.value.field == "sound"
+    gone = FLOW.replace("hello: 您好。", "hello: {text: 您好。, recording: r000000000000000}")
+    with pytest.raises(FlowInvalid, match="its recording is gone"):
+        await book.publish(MANAGER, "test", gone, why="录音", expected=0)
+    assert "r000000000000000" not in await book.record(MANAGER, "test", gone, "hello", tone(1))
+
+
+def wave_of_silence() -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
+    return out.getvalue()

@@ -1,12 +1,13 @@
 """Flows of the spoken menus: the picture with where calls went, the text, hearing, publishing."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from ivr.domain.flow import Flow, Node
+from ivr.domain.flow import Flow, Node, Prompt
 from ivr.domain.parse import NAME
 from ivr.domain.problems import FlowInvalid, Problem
 from ivr.flow_book import MAX_TEXT, MAX_WHY, FlowBook, FlowText, Making
@@ -33,11 +34,26 @@ WRONG: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A prompt of a step.
+
+    Attributes:
+        recordable: a recording can stand for it.
+        recorded: one does.
+    """
+
+    name: str
+    text: str
+    recordable: bool
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A node in words.
 
     Attributes:
-        prompts: name and text of what it says.
+        prompts: what it says.
         ways: what leads where, and how many calls went there this week.
     """
 
@@ -45,7 +61,7 @@ class Step:
     word: str
     said: str
     calls: int
-    prompts: tuple[tuple[str, str], ...]
+    prompts: tuple[Said, ...]
     ways: tuple[tuple[str, str, int], ...]
 
 
@@ -57,6 +73,7 @@ def setup(app: web.Application) -> None:
     app.router.add_post(f"{LIST}/{{flow_code}}/edit", publish)
     app.router.add_post(f"{LIST}/{{flow_code}}/check", check)
     app.router.add_post(f"{LIST}/{{flow_code}}/hear", hear)
+    app.router.add_post(f"{LIST}/{{flow_code}}/record", record)
     app.router.add_post(f"{LIST}/{{flow_code}}/back", roll_back)
     app.router.add_get(f"{LIST}/{{flow_code}}/making", making)
 
@@ -129,6 +146,18 @@ async def hear(request: web.Request) -> web.StreamResponse:
     return web.Response(
         body=sound, headers={"Content-Type": "audio/wav", "Cache-Control": "private, no-store"}
     )
+
+
+@requires(Permission.ROUTING_EDIT)
+async def record(request: web.Request) -> web.StreamResponse:
+    """Keep a recording of a prompt, or go back to the synthesiser's voice; the answer is the text then."""
+    name, form = _name(request), await request.post()
+    sound = form.get("sound")
+    raw = await asyncio.to_thread(sound.file.read) if isinstance(sound, web.FileField) else None
+    text = await _book(request).record(
+        current_actor(request), name, _field(form, "text")[: MAX_TEXT + 1], _field(form, "prompt"), raw
+    )
+    return web.json_response({"text": text}, headers={"Cache-Control": "no-store"})
 
 
 @requires(Permission.ROUTING_EDIT)
@@ -229,7 +258,7 @@ def _steps(flow: Flow, traffic: Mapping[Way, int], queues: Mapping[str, str]) ->
                 said="" if node.say else said_of(flow, node, queues),
                 calls=came.get(node.id, 0),
                 prompts=tuple(
-                    (one, shown_text(flow.prompts[one]))
+                    _said(flow.prompts[one])
                     for one in dict.fromkeys(node.prompts())
                     if one in node.say or not one.startswith("stock_")
                 ),
@@ -240,6 +269,15 @@ def _steps(flow: Flow, traffic: Mapping[Way, int], queues: Mapping[str, str]) ->
             )
         )
     return steps
+
+
+def _said(prompt: Prompt) -> Said:
+    return Said(
+        name=prompt.name,
+        text=shown_text(prompt),
+        recordable=bool(prompt.line) and prompt.recordable,
+        recorded=bool(prompt.recording),
+    )
 
 
 def _book(request: web.Request) -> FlowBook:

@@ -3,6 +3,7 @@ import { forgetSent, keepDraft } from "./case_draft.js";
 import { byId, setText } from "./dom.js";
 import { ownPage } from "./own_page.js";
 import { toast } from "./page.js";
+import { recordPrompts } from "./prompt_record.js";
 import { t } from "./texts.js";
 
 const WAIT = 600;
@@ -39,7 +40,7 @@ if (whole) {
 }
 
 const linesShown = () => {
-  for (const button of document.querySelectorAll(".to-line")) button.hidden = !text;
+  for (const part of document.querySelectorAll(".to-line, .own-voice")) part.hidden = !text;
 };
 fit();
 linesShown();
@@ -79,6 +80,21 @@ if (text) {
   text.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(check, WAIT);
+  });
+
+  recordPrompts(result, async (prompt, wav) => {
+    const form = new FormData();
+    form.append("text", text.value);
+    form.append("prompt", prompt);
+    if (wav) form.append("sound", wav, "prompt.wav");
+    const before = text.value;
+    const answer = await fetch(`/flows/${page.dataset.flow}/record`, { method: "POST", body: form, headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error((await answer.json()).detail ?? answer.status);
+    // Somebody wrote on meanwhile: the recording is kept, but it is named in a text that is no more.
+    if (text.value !== before) throw new Error(t("全文刚刚又改了，请再录一次。"));
+    text.value = (await answer.json()).text;
+    text.dispatchEvent(new Event("input", { bubbles: true }));
+    toast(wav ? t("录音已放进流程，发布以后来电就能听到。") : t("已改回合成语音，发布以后来电就能听到。"));
   });
 
   const goTo = (line) => {
