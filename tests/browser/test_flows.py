@@ -158,9 +158,7 @@ async def test_a_prompt_in_ones_own_voice(stage: Stage, tmp_path: Path) -> None:
         await page.wait_for_timeout(1500)
         await page.keyboard.press("Enter")
         await expect(step.get_by_text("真人录音")).to_be_visible()
-        await expect(text).to_have_value(
-            with_words("让您久等了。, recording: r")
-        )
+        await expect(text).to_have_value(with_words("让您久等了。, recording: r"))
         await shoot(page, "flow_recorded")
         await step.get_by_role("button", name="试听 busy").click()
         await expect(step.get_by_role("button", name="试听 busy")).to_have_attribute("data-heard", "yes")
