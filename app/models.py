@@ -49,6 +49,7 @@ import telephony.call_quality_tables
 import telephony.call_rating_tables
 import telephony.day_tables
 import telephony.listening_tables
+import telephony.quality_tables
 import telephony.recording_pause_tables
 import telephony.recording_tables
 import telephony.tables
@@ -104,6 +105,7 @@ MODULES = (
     telephony.board_limit_tables,
     telephony.day_tables,
     telephony.listening_tables,
+    telephony.quality_tables,
     telephony.recording_pause_tables,
     telephony.recording_tables,
     telephony.tables,

@@ -135,6 +135,10 @@ class Permission(StrEnum):
     """Tell callers something before they wait: an emergency, a holiday."""
     DESK_CONFIGURE = "desk.configure"
     """Change what agents choose from: what became of a call."""
+    QUALITY_SCORE = "quality.score"
+    """Judge calls by the form, answer disputes, see everybody's judgements."""
+    QUALITY_CONFIGURE = "quality.configure"
+    """Change the form, and which calls are drawn."""
     LIMITS_VIEW = "limits.view"
     LIMITS_CONFIGURE = "limits.configure"
     NOTICES_ADMINISTER = "notices.administer"
@@ -194,6 +198,7 @@ _SUPERVISOR = _AGENT | {
     _P.SPEECH_RULES_VIEW,
     _P.ROUTING_VIEW,
     _P.LINE_MESSAGES_SWITCH,
+    _P.QUALITY_SCORE,
 }
 _MANAGER = _SUPERVISOR | {
     _P.RECORDINGS_DOWNLOAD,
@@ -215,6 +220,7 @@ _MANAGER = _SUPERVISOR | {
     _P.QUESTIONNAIRES_PUBLISH,
     _P.SPEECH_RULES_EDIT,
     _P.ROUTING_EDIT,
+    _P.QUALITY_CONFIGURE,
     _P.LIMITS_CONFIGURE,
     _P.DESK_CONFIGURE,
     _P.EXPORT,

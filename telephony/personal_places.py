@@ -7,6 +7,7 @@ import telephony.call_quality_tables
 import telephony.call_rating_tables
 import telephony.day_tables
 import telephony.listening_tables
+import telephony.quality_tables
 import telephony.recording_pause_tables
 import telephony.recording_tables
 import telephony.tables  # noqa: F401 - whoever empties them needs them mapped
@@ -25,6 +26,14 @@ PERSONAL = Personal(
         _call("call_leg", "number", by_hand=_SHELF),
         _call("call_event", "detail", by_hand=_SHELF),
         _call("wrap_up", "notes", "draft_notes"),
+        Place(
+            table="quality_review",
+            columns=("comment", "marks", "dispute", "settle_reason"),
+            of=Record.CALL,
+            by="call_id",
+            keeps="ROUTINE",
+            emptied={"marks": []},
+        ),
     ),
     owned=(Owned(Record.CALL, "call", "call_id"), Owned(Record.CALL, "wrap_up", "call_id")),
     innocent={
@@ -43,6 +52,9 @@ PERSONAL = Personal(
         "who of ours listened to which call": ("listening.*",),
         "how a line was, of which of ours": ("call_quality.*",),
         "how a call was for the customer, in keys": ("call_rating.*",),
+        "how agents of ours were judged, and by what form": (
+            *("quality_form.*", "quality_review.*", "quality_calibration.*"),
+        ),
         "counts of a queue's half hours": ("queue_slot.*",),
         "from which on a queue's figure is an alert": ("board_limit.*",),
         "who works here, and their telephones": ("agent.*", "agent_session.*", "agent_state_log.*"),

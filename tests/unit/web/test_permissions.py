@@ -82,6 +82,8 @@ EXPECTED = {
     Permission.SPEECH_RULES_EDIT: {M, X},
     Permission.ROUTING_VIEW: {S, M, X},
     Permission.ROUTING_EDIT: {M, X},
+    Permission.QUALITY_SCORE: {S, M, X},
+    Permission.QUALITY_CONFIGURE: {M, X},
     Permission.LINE_MESSAGES_SWITCH: {S, M, X},
     Permission.DESK_CONFIGURE: {M, X},
     Permission.LIMITS_VIEW: DESK | DEPARTMENT | {G},
