@@ -95,6 +95,8 @@ from telephony.call_control_wire import RemoteControl
 from telephony.desk import AgentDesk
 from telephony.history import CallHistory
 from telephony.page_watch import PageWatch
+from telephony.quality import Drawing, QualityReviews
+from telephony.quality_forms import QualityBook
 from telephony.roster import Roster
 from web.app import create_app
 from web.deps import Check, Softphone, WebDeps
@@ -253,6 +255,7 @@ async def open_centre(
             levels = ServiceWatch(telephony.board, base.database, base.clock, target=target)
             tasks.spawn("service-level", levels.run)
         if Role.WEB in roles:
+            start_quality(base)
             tasks.spawn("limits", limit_worker(settings, base.database, base.clock, base.worker).run)
             files = FileStore(web_settings(settings).files_dir)
             tasks.spawn("file-sweep", FileSweep(base.database, base.clock, files).run)
@@ -270,6 +273,14 @@ async def open_centre(
             agi_port=agi_port,
             web_port=web_port,
         )
+
+
+def start_quality(base: Base) -> None:
+    """Have calls drawn that are to be judged."""
+    audit = AuditLog(base.database, base.clock)
+    book = QualityBook(base.database, base.clock, audit)
+    reviews = QualityReviews(base.database, base.clock, audit, book, zone=base.settings.zone)
+    base.tasks.spawn("quality-draw", Drawing(reviews).run)
 
 
 def start_after_call(base: Base, recognition: Recognition, is_late: Callable[[], bool]) -> None:

@@ -14,6 +14,7 @@ from web import (
     health,
     live,
     pages,
+    quality_part,
     questionnaire_part,
     routing_part,
     softphone,
@@ -65,7 +66,7 @@ def create_app(
     app.on_response_prepare.append(add_security_headers)
     areas = (
         *(crm_part.setup, callback_part.setup, questionnaire_part.setup),
-        *(speech_rules_part.setup, routing_part.setup, system_state.setup),
+        *(speech_rules_part.setup, routing_part.setup, quality_part.setup, system_state.setup),
     )
     for setup in (*areas, health.setup, routes.setup, *parts):
         setup(app)

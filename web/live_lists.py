@@ -58,6 +58,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "speech-rules": ("speech_rule_set", "speech_rule_version", "speech_phrase"),
     "suggestions": (),
     "routing": ("ivr_routing_rule",),
+    "quality-form": ("quality_form",),
+    "quality": ("quality_review", "quality_calibration"),
     "flows": ("ivr_flow_version", "ivr_active_flow"),
     "line-messages": ("ivr_line_message",),
     "wall-screens": ("wall_screen",),

@@ -306,7 +306,8 @@ def _labels(fields: Fields) -> tuple[str, str]:
 
 
 def _code(fields: Fields, code: str, line: int, seen: set[str]) -> str:
-    if not (code.isascii() and code.isidentifier() and len(code) <= 40) or code in RESERVED:
+    fits = code.isascii() and code.isidentifier() and len(code) <= 40
+    if not fits or code in RESERVED or code.startswith(("na_", "fatal_")):
         fields.complain(line, f"“{code[:40]}” is no code: small letters, digits and _")
     elif code in seen:
         fields.complain(line, f"{code} appears twice in the form")

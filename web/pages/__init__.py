@@ -34,6 +34,7 @@ from web.pages import (
     notices,
     office,
     people,
+    quality,
     questionnaires,
     queue_places,
     queues,
@@ -89,6 +90,7 @@ def setup(app: web.Application) -> None:
     speech_rules.setup(app)
     routing.setup(app)
     flows.setup(app)
+    quality.setup(app)
     line_messages.setup(app)
     users.setup(app)
     case_board.setup(app)

@@ -204,6 +204,7 @@ async def _call_page(request: web.Request, typed: Typed | None) -> web.StreamRes
         "call": call,
         "recordings": recordings,
         "recording": bool(recordings),
+        "may_judge": bool(found.ended_at and found.agent_id) and user.can(Permission.QUALITY_SCORE),
         "may_download": user.can(Permission.RECORDINGS_DOWNLOAD),
         "reads_along": found.ended_at is None and user.can(Permission.RECORDINGS_PLAY),
         **await text_context(request, found, typed),

@@ -20,6 +20,8 @@ GROUPS: tuple[tuple[str, dict[P, str]], ...] = (
             P.AGENTS_DIRECT: N_("让坐席小休、签出，调整队列，发消息"),
             P.ROUTING_VIEW: N_("看来电分配规则"),
             P.ROUTING_EDIT: N_("修改来电分配规则"),
+            P.QUALITY_SCORE: N_("给通话评分、答复申诉"),
+            P.QUALITY_CONFIGURE: N_("修改评分表和抽查规则"),
             P.DESK_CONFIGURE: N_("修改坐席的处理结果选项"),
             P.LINE_MESSAGES_SWITCH: N_("开关来电通知"),
             P.SPEECH_RULES_VIEW: N_("看通话里听什么"),

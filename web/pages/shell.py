@@ -191,6 +191,8 @@ def _navigation(user: CurrentUser) -> list[NavigationItem]:
         items.append(NavigationItem("/questionnaires", gettext("回访问卷")))
     if user.can(Permission.SPEECH_RULES_VIEW):
         items.append(NavigationItem("/speech-rules", gettext("听什么")))
+    if user.can(Permission.QUALITY_SCORE) or (user.agent_id is not None and user.can(Permission.DESK_USE)):
+        items.append(NavigationItem("/quality", gettext("通话评分")))
     if user.can(Permission.ROUTING_VIEW):
         items.append(NavigationItem("/routing", gettext("来电分配")))
     if user.can(Permission.LINE_MESSAGES_SWITCH):

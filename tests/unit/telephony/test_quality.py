@@ -6,14 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.errors import Conflict, Invalid
+from kernel.errors import Invalid
 from telephony.domain.quality import (
     FormInvalid,
     Mark,
-    State,
-    Step,
     Typed,
-    after,
     checked,
     drawn_first,
     parse_form,
@@ -145,21 +142,6 @@ def test_any_filled_form_has_a_percentage(points: dict[str, int | None], rude: b
     better = {code: one.points for one, code in ((one, one.code) for one in FORM.criteria)}
     raised = {code: better[code] if value is not None else None for code, value in points.items()}
     assert rude or score(FORM, Typed(points=raised)).percent == 100
-
-
-@given(st.lists(st.sampled_from(Step), max_size=8))
-def test_no_order_of_steps_leads_anywhere_else(steps: list[Step]) -> None:
-    state, published, disputed = State.DRAWN, 0, 0
-    for step in steps:
-        try:
-            state = after(state, step)
-        except Conflict:
-            continue
-        published += step is Step.PUBLISH
-        disputed += step is Step.DISPUTE
-    assert published <= 1
-    assert disputed <= published
-    assert (state in (State.DRAWN, State.DRAFT)) == (published == 0)
 
 
 def test_the_lot_is_the_same_whoever_draws() -> None:
