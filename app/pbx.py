@@ -65,6 +65,7 @@ def _trunk(settings: Settings) -> TrunkConfig:
         max_channels=trunk.max_channels,
         dids=(settings.centre.hotline,),
         caller_number=settings.centre.hotline,
+        from_user=trunk.from_user or None,
     )
 
 

@@ -120,6 +120,12 @@ class TrunkSettings(Section):
         description="The company's own numbers at the carrier, which those who are called may see; "
         "empty: `centre.hotline`.",
     )
+    from_user: str = Field(
+        "",
+        max_length=80,
+        description="User name that the carrier wants in From; the number that is shown goes into "
+        "P-Asserted-Identity then. Empty: the number is in From.",
+    )
 
 
 class PbxSettings(Section):

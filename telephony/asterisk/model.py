@@ -113,6 +113,9 @@ class TrunkConfig:
 
     Calls from the addresses in ``match`` are the carrier's, whatever their From says: so they must
     not be addresses from which agents register.
+
+    ``caller_number`` is shown where a call has no number of its own. ``from_user`` stands in From for
+    carriers that want their customer's name there; the number that is shown is P-Asserted-Identity's then.
     """
 
     name: str = field(metadata=NAME)
@@ -126,6 +129,7 @@ class TrunkConfig:
     max_channels: int | None = field(default=None, metadata=COUNT)
     dids: tuple[str, ...] = field(default=(), metadata=NUMBER)
     caller_number: str | None = field(default=None, metadata=NUMBER)
+    from_user: str | None = field(default=None, metadata=SECRET)
     qualify_seconds: int = field(default=0, metadata=SECONDS)
     trust_identity: bool = False
 

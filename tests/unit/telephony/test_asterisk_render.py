@@ -142,7 +142,10 @@ def test_a_trunk_is_known_by_its_addresses_and_registers_when_asked() -> None:
     )
     assert section(text, "trunk-carrier", "registration")["contact_user"] == "4008005678"
     assert "match = 198.51.100.0/24\nmatch = 2001:db8::1\n" in text
-    assert section(text, "trunk-carrier")["from_user"] == "4008001234"
+    assert "from_user" not in section(text, "trunk-carrier")
+    own = render(config(trunks=(dataclasses.replace(trunk, from_user="acc-77"),)))["pjsip.conf"]
+    assert section(own, "trunk-carrier")["from_user"] == "acc-77"
+    assert section(own, "trunk-carrier")["send_pai"] == "yes"
     assert "trust_id_inbound = yes" in text
 
 
@@ -311,7 +314,7 @@ def test_who_calls_a_customer_without_their_number_learns_nothing_of_whom_the_ne
     for pattern in ("exten => _X.,1,", "exten => _+X.,1,"):
         steps = text.partition(pattern)[2].partition("exten =>")[0]
         assert steps.index("UserEvent(HuifangStaff,") < steps.index("Dial(PJSIP/")
-        assert ",I)" in steps.partition("Dial(PJSIP/")[2].partition("\n")[0]
+        assert ",Ib(huifang-shown" in steps.partition("Dial(PJSIP/")[2].partition("\n")[0]
         # Nobody there: a word, never silence.
         assert steps.index("Dial(PJSIP/") < steps.index("huifang-no-customer)") < steps.index("Hangup()")
 
