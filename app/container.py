@@ -98,6 +98,7 @@ from telephony.page_watch import PageWatch
 from telephony.quality import Drawing, QualityReviews
 from telephony.quality_forms import QualityBook
 from telephony.roster import Roster
+from telephony.trunks import Trunks
 from web.app import create_app
 from web.deps import Check, Softphone, WebDeps
 from web.live_lists import LISTS
@@ -492,6 +493,7 @@ async def _open_web(
         checks=checks,
         speak=Speaker(settings),
         flows=book,
+        trunks=Trunks(base.bus, base.clock, node=settings.pbx.node),
         preview=dialler.preview if dialler else remote,
         masked=dialler.masked if dialler else remote,
         numbers=dialler.numbers if dialler else remote,

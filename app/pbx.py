@@ -51,7 +51,8 @@ def event_log(settings: Settings) -> Path:
     return Path(settings.pbx.event_log) if settings.pbx.event_log else private
 
 
-def _trunk(settings: Settings) -> TrunkConfig:
+def trunk_of(settings: Settings) -> TrunkConfig:
+    """Return the line to the telephone network. Raises ConfigurationError."""
     trunk = settings.pbx.trunk
     return TrunkConfig(
         name=trunk.name,
@@ -112,7 +113,7 @@ async def build_pbx_config(
         ami_permit=settings.ami.permit,
         agi_host=settings.agi.host,
         agi_port=agi_port or settings.agi.port,
-        trunks=(_trunk(settings),),
+        trunks=(trunk_of(settings),),
         agents=endpoints,
         queues=tuple(_queue(row) for row in queues),
         default_queue=settings.centre.default_queue,

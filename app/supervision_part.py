@@ -1,5 +1,6 @@
 """What supervisors do to calls and agents, in the process that follows the PBX."""
 
+from app.pbx import trunk_of
 from app.settings import Settings
 from app.telephony_part import TelephonyPart
 from kernel.bus import Bus
@@ -9,6 +10,7 @@ from kernel.supervise import Supervisor
 from telephony.listening_keeper import EVENTS, ListeningKeeper
 from telephony.listenings import Listenings
 from telephony.pause_limits import PauseLimits
+from telephony.trunks import TrunkDesk
 
 
 def start_supervision(
@@ -32,4 +34,13 @@ def start_supervision(
     )
     telephony.ingest.add_sink(keeper.sink, *EVENTS)
     tasks.spawn("listening", keeper.run)
+    trunks = TrunkDesk(
+        lambda: telephony.link.actions,
+        (trunk_of(settings),),
+        bus,
+        clock,
+        node=settings.pbx.node,
+        user=settings.centre.hotline,
+    )
+    tasks.spawn("trunks", trunks.run)
     tasks.spawn("pause-limits", PauseLimits(database, clock, bus, telephony.desk).run)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
 
+from app import pbx
 from app.own_files import own_or_shipped
 from app.retention import log_dirs, policy_of
 from app.settings import Settings
@@ -13,7 +14,7 @@ from callback_campaigns.domain.plan_rules import parse_plan
 from callback_campaigns.rule_files import shipped_dialling, shipped_plan
 from crm.domain.warranty_terms import parse_terms, shipped_terms
 from crm.domain.watchwords import Words, parse_watchwords, shipped_watchwords
-from web.deps import LanguageModel, WebSettings
+from web.deps import LanguageModel, TrunkLine, WebSettings
 
 
 def web_settings(settings: Settings) -> WebSettings:
@@ -56,6 +57,7 @@ def web_settings(settings: Settings) -> WebSettings:
         dialling=own_or_shipped(
             folder / "dialling.yaml", partial(parse_dialling, zone=zone), partial(shipped_dialling, zone)
         ),
+        trunk_lines=(_line(settings),),
         trunks=(
             Trunk(
                 name=trunk.name,
@@ -86,3 +88,16 @@ def own_watchwords(settings: Settings) -> Words:
         ConfigurationError: what is wrong with the file.
     """
     return own_or_shipped(settings.data_dir / "watchwords.yaml", parse_watchwords, shipped_watchwords)
+
+
+def _line(settings: Settings) -> TrunkLine:
+    trunk, config = settings.pbx.trunk, pbx.trunk_of(settings)
+    return TrunkLine(
+        name=config.name,
+        host=config.host,
+        port=config.port,
+        registers=config.register,
+        codecs=tuple(codec.value for codec in config.codecs),
+        max_channels=config.max_channels,
+        caller_ids=tuple(trunk.caller_ids) or (settings.centre.hotline,),
+    )

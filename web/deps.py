@@ -37,6 +37,7 @@ from kernel.supervise import TaskHealth
 from telephony.board_views import BoardView
 from telephony.hand_views import ControlsCalls
 from telephony.softphone_keys import SoftphoneKeys
+from telephony.trunks import Trunks
 from telephony.views import CallFilter, CallView, Page
 from web.doctor_wire import Examine
 
@@ -51,6 +52,19 @@ class LanguageModel:
     model: str
     key: str = field(repr=False)
     deadline: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkLine:
+    """A line to the telephone network as the settings have it; no password."""
+
+    name: str
+    host: str
+    port: int
+    registers: bool
+    codecs: tuple[str, ...]
+    max_channels: int | None
+    caller_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +97,7 @@ class WebSettings:
         log_dirs: where logs lie in which numbers of callers may stand.
         language_model: adds to what the rules find in what is said; ``None`` for none.
         trunks: the lines that campaigns may call over.
+        trunk_lines: all lines, for administrators.
         plan: which event makes which callback.
         retention: what is kept how long; the job that deletes goes by the same.
         warranty_terms: what a home is warranted for, and how long.
@@ -117,6 +132,7 @@ class WebSettings:
     log_dirs: tuple[Path, ...] = ()
     language_model: LanguageModel | None = None
     connect_sources: tuple[str, ...] = ()
+    trunk_lines: tuple[TrunkLine, ...] = ()
     plan: PlanRules = field(default_factory=shipped_plan)
     retention: Policy = field(default_factory=shipped_retention)
     warranty_terms: Terms = field(default_factory=shipped_terms)
@@ -196,6 +212,7 @@ class WebDeps:
         checks: further readiness checks by name, such as ``ami:pbx1``.
         speak: makes a WAV of a prompt; ``None`` where there is no voice.
         flows: keeps the spoken menus; ``None`` where there are none.
+        trunks: looks at the lines to the telephone network; ``None`` where nobody does.
         preview: places agents' calls, itself or by the process that has the link to the PBX.
         masked: so the calls to the customers of cases, by whoever works on them.
         numbers: so the calls of agents to numbers that pages show.
@@ -217,6 +234,7 @@ class WebDeps:
     checks: Mapping[str, Check] = field(default_factory=dict)
     speak: Callable[[str], Awaitable[Path]] | None = None
     flows: FlowBook | None = None
+    trunks: Trunks | None = None
     preview: PlacesCalls | None = None
     masked: CallsCustomers | None = None
     numbers: CallsNumbers | None = None

@@ -39,6 +39,7 @@ OTHERWISE = {
     "/": "leads to the first page of one's own",
     "/account": "one's own settings",
     "/admin/system": "is looked at when somebody asks, and shows its age",
+    "/admin/trunks": "is looked at when somebody asks, and shows its age",
     "/admin/roles": "comes with the product and changes with it",
     "/agent": "lives on the topics agent and waiting",
     "/agent/phone/sip": "carries SIP",

@@ -28,6 +28,7 @@ from telephony.domain.agent_state import RingEnd
 from telephony.domain.agent_steps import Answered, LegEnded, Rang, WrapUpTimedOut
 from telephony.events import AgentRingEnded, AgentRinging, CallAnswered, CallEnded
 from telephony.roster import Roster
+from telephony.trunks import Trunks
 from tests.support.db import filled, sqlite_database
 from tests.support.fake_telephony import FakeBoard, History, ringing_call
 from tests.support.menus import flow_book
@@ -35,7 +36,7 @@ from tests.support.played_control import PlayedControl
 from tests.support.web import cheap_passwords
 from web.app import create_app
 from web.auth import Visitor, build_accounts
-from web.deps import WebDeps, WebSettings
+from web.deps import TrunkLine, WebDeps, WebSettings
 from web.live_lists import LISTS
 from web.permissions import Role
 
@@ -56,6 +57,18 @@ class Placed:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+
+LINE = TrunkLine(
+    name="main",
+    host="127.0.0.1",
+    port=5060,
+    registers=False,
+    codecs=("alaw", "ulaw"),
+    max_channels=60,
+    caller_ids=("4008001234", "01065558800"),
+)
+"""The line to the telephone network of the stage's settings."""
 
 
 class Masked:
@@ -140,6 +153,7 @@ class Stage:
                 hotline="01065558800",
                 files_dir=self.files,
                 answers_dir=self.files / "answers",
+                trunk_lines=(LINE,),
                 recordings_dir=self.files / "recordings",
                 greetings={
                     "zh-CN": "您好，安居装饰客服，我姓{surname}。",
@@ -159,6 +173,7 @@ class Stage:
             masked=self.masked,
             numbers=self.numbers,
             control=self.control,
+            trunks=Trunks(self.bus, self.clock, node="pbx1", within=timedelta(seconds=2)),
             flows=flow_book(self.files / "menus", self.database, self.clock),
         )
         self.app = create_app(deps, accounts=self.accounts)

@@ -50,6 +50,7 @@ from web.pages import (
     supervisor,
     system,
     transcripts,
+    trunks,
     users,
     voice_messages,
     wallboard,
@@ -90,6 +91,7 @@ def setup(app: web.Application) -> None:
     speech_rules.setup(app)
     routing.setup(app)
     flows.setup(app)
+    trunks.setup(app)
     quality.setup(app)
     line_messages.setup(app)
     users.setup(app)
