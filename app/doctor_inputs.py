@@ -51,6 +51,7 @@ def doctor_inputs(settings: Settings) -> DoctorInputs:
         if settings.notices.smtp_host
         else None,
         messages_wrong=messages_wrong,
+        encrypted=settings.encrypted_disk,
     )
 
 

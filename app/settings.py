@@ -255,6 +255,11 @@ class Settings(Section):
     """All settings."""
 
     data_dir: Path = Field(Path(".data"), description="Where the product keeps its files.")
+    encrypted_disk: bool = Field(
+        False,
+        description="`data_dir` has to be on an encrypted disk or folder: the doctor and the system page "
+        "tell where it is not.",
+    )
     runtime_dir: Path = Field(Path(".runtime"), description="Where the private runtime is unpacked.")
     database_url: str = Field("", description="SQL database; empty: SQLite in `data_dir`.")
     redis_url: str = Field("", description="Redis; empty: a private one on a socket in `data_dir`.")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from app.doctor.calendar import check_calendar
+from app.doctor.encryption import check_encryption
 from app.doctor.findings import Finding, Level, format_finding
 from app.doctor.inputs import DoctorInputs, ManagerLogin, PortUse
 from app.doctor.machine import (
@@ -43,6 +44,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("espeak-ng", check_espeak),
     ("disk", check_disk),
     ("data folder", check_data_dir),
+    ("encryption", check_encryption),
     ("clock", check_clock),
     ("time zone", check_timezone),
     ("ports", check_ports),

@@ -79,6 +79,7 @@ class DoctorInputs:
         missing_prompts: returns the names of prompts that flows need and no file has.
         recognition, models, languages: who listens to which language, and those that calls are held in.
         channels: those that messages may go out by; ``messages_wrong`` says why they cannot.
+        encrypted: the data folder has to be on an encrypted disk.
         deadline: for each single question to a server.
     """
 
@@ -102,5 +103,6 @@ class DoctorInputs:
     channels: tuple[str, ...] = ()
     mail_server: tuple[str, int] | None = None
     messages_wrong: str = ""
+    encrypted: bool = False
     deadline: timedelta = timedelta(seconds=5)
     clock: Clock = field(default_factory=SystemClock)
