@@ -39,7 +39,7 @@ DISPOSITIONS = (
     Disposition(code="answered_enquiry", label_zh="咨询已答复", label_en="Enquiry answered"),
     Disposition(code="complaint_logged", label_zh="已登记投诉", label_en="Complaint logged"),
     Disposition(code="repair_logged", label_zh="已登记报修", label_en="Repair logged"),
-    Disposition(code="passed_on", label_zh="转其他部门", label_en="Passed to another department"),
+    Disposition(code="passed_on", label_zh="转其他部门", label_en="Passed on"),
     Disposition(code="customer_hung_up", label_zh="客户挂断", label_en="Customer hung up"),
     Disposition(code="nuisance", label_zh="骚扰/打错", label_en="Nuisance or wrong number"),
     Disposition(code="call_back", label_zh="需回电", label_en="Call back", needs=frozenset({Need.FOLLOW_UP})),

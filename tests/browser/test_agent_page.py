@@ -310,6 +310,19 @@ async def test_nothing_on_the_desk_moves_from_state_to_state(stage: Stage, page:
     assert await page.evaluate("document.documentElement.scrollHeight") <= DESKTOP["height"]
 
 
+async def test_the_english_page_shows_a_whole_call_without_scrolling(stage: Stage, page: Page) -> None:
+    await sign_in(page, stage, "agent")
+    await page.click("button[lang=en]")
+    await page.click("#sign-in")
+    call = await stage.ring(WANG)
+    await stage.answer(call)
+    await expect(page.locator("#customer .name")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollHeight") <= DESKTOP["height"]
+    await stage.hang_up(call)
+    await expect(page.locator("#wrap-left")).to_contain_text("left")
+    assert await page.evaluate("document.documentElement.scrollHeight") <= DESKTOP["height"]
+
+
 async def test_a_telephones_screen_shows_it_all_without_sideways_scrolling(stage: Stage, page: Page) -> None:
     await page.set_viewport_size(TELEPHONE)
     await on_duty(page, stage)
