@@ -66,6 +66,7 @@ from crm.do_not_call import DoNotCall
 from crm.events_limits import LimitBreached
 from crm.file_store import FileStore, FileSweep
 from crm.service import CallbackRequests, CustomerDirectory
+from crm.site_days import SiteDays
 from ivr.flow_book import FlowBook
 from ivr.keeper import VoiceKeeper
 from ivr.prompts.studio import Studio
@@ -352,7 +353,9 @@ async def _open_ivr(
     voice = Voice(settings, espeak)
     stack.push_async_callback(voice.close)
     await voice.recall()
-    flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, voice)
+    site = SiteDays(base.database, base.clock, base.settings.service_hours)
+    base.tasks.spawn("site-days", site.run)
+    flows, studio = await build_flows(base.settings, base.database, base.clock, base.bus, voice, site)
     await flows.load_active()
     mailbox = build_mailbox(settings, base.database, base.clock)
     stack.push_async_callback(mailbox.close)
@@ -372,13 +375,13 @@ async def _open_ivr(
         ratings=Ratings(base.database, base.clock, DoNotCall(office_of(settings, base.database, base.clock))),
         tally=tally,
     )
-    survey = await build_survey(settings, base.database, base.clock, base.bus, voice)
+    survey = await build_survey(settings, base.database, base.clock, base.bus, voice, site)
     stack.push_async_callback(survey.close)
     prompts = pbx.prompts_dir(settings)
     trial = PhoneTrial(
         settings.data_dir / "phone-trials", prompt=prompts / PROMPT, tone=prompts / TONE, clock=base.clock
     )
-    router = await open_routing(settings, base.database, base.clock, base.bus, base.tasks, voice)
+    router = await open_routing(settings, base.database, base.clock, base.bus, base.tasks, voice, site)
     server = AgiServer(
         AgiConfig(
             host=settings.agi.host,
@@ -413,16 +416,26 @@ class Menus:
 
 
 async def build_flows(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    bus: Bus,
+    voice: Voice,
+    site: SiteDays | None = None,
 ) -> tuple[FlowLibrary, Studio]:
     """Return the flows and their studio, with the dialplan's own prompts in place if there is a voice."""
-    library, studio = await flows_and_studio(settings, database, clock, bus, voice)
+    library, studio = await flows_and_studio(settings, database, clock, bus, voice, site)
     await studio.write_dialplan_prompts(pbx.prompts_dir(settings))
     return library, studio
 
 
 async def flows_and_studio(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    bus: Bus,
+    voice: Voice,
+    site: SiteDays | None = None,
 ) -> tuple[FlowLibrary, Studio]:
     """Return the flows and their studio; nothing is read or spoken yet."""
     folder = pbx.prompts_dir(settings)
@@ -440,6 +453,7 @@ async def flows_and_studio(
         always_open=settings.centre.always_open,
         zone=settings.zone,
         closing=settings.service_hours.closing,
+        site=site,
     )
     return library, studio
 

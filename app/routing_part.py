@@ -5,6 +5,7 @@ from app.pbx import prompts_dir
 from app.settings import Settings
 from app.voice import Voice, prompt_store
 from crm.caller_standing import CallerStanding
+from crm.site_days import SiteDays
 from ivr.line_messages import LineMessages
 from ivr.line_words import LineWords
 from ivr.routing import CallRouter, Knowledge
@@ -19,7 +20,13 @@ from telephony.roster import Roster
 
 
 async def open_routing(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, tasks: Supervisor, voice: Voice
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    bus: Bus,
+    tasks: Supervisor,
+    voice: Voice,
+    site: SiteDays,
 ) -> CallRouter:
     """Return what answers the dialplan; rules and messages are looked at again and again."""
     audit, queues = AuditLog(database, clock), QueueBook(Roster(database, clock, bus))
@@ -33,7 +40,7 @@ async def open_routing(
         audit,
         queues=queues,
         zone=settings.zone,
-        closing=settings.service_hours.closing,
+        site=site,
         always_open=settings.centre.always_open,
     )
     now = RoutingNow(book)

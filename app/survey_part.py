@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from app.callback_tasks import Ground, survey_spool
@@ -19,11 +19,11 @@ from callback_campaigns.survey_prompts import PromptKeeper
 from callback_campaigns.survey_runner import SurveyConfig, SurveyRunner
 from callback_campaigns.survey_voice import SurveyVoice
 from callback_campaigns.surveys import SurveyRules, Surveys
+from crm.site_days import SiteDays
 from ivr.domain import flow
 from ivr.ports import SynthesisFailed
 from ivr.prompts.store import PromptStore
 from kernel.bus import Bus
-from kernel.business_time import OpeningHours
 from kernel.clock import Clock
 from kernel.db import Database
 from telephony.asterisk.sounds import TONE
@@ -67,17 +67,13 @@ def survey_prompts(settings: Settings) -> Path:
     return prompts_dir(settings) / "survey"
 
 
-def survey_rules(settings: Settings) -> SurveyRules:
+def survey_rules(settings: Settings, site: SiteDays) -> SurveyRules:
     """Return what all surveys of this site have in common."""
-    hours = settings.service_hours
-    spans = tuple((start, end if end > time.min else time.max) for start, end in hours.spans)
-    weekly = dict.fromkeys(hours.weekdays, spans)
-    opening = OpeningHours(weekly=weekly, closing=hours.closing, zone=settings.zone)
     always = settings.centre.always_open
     return SurveyRules(
         company=settings.centre.company,
         hotline=settings.centre.hotline,
-        is_open=lambda now: always or opening.is_open(now),
+        is_open=lambda now: always or site.is_open(now),
     )
 
 
@@ -106,13 +102,13 @@ def survey_store(settings: Settings, voice: Voice) -> PromptStore:
 
 
 async def build_survey(
-    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice
+    settings: Settings, database: Database, clock: Clock, bus: Bus, voice: Voice, site: SiteDays
 ) -> SurveyPart:
     """Return the surveys of this process."""
     ground = Ground(settings=web_settings(settings), database=database, clock=clock, bus=bus)
     crm = build_crm(ground)
     callbacks, office = build_callbacks(crm, ground), crm.people.office
-    store, rules = survey_store(settings, voice), survey_rules(settings)
+    store, rules = survey_store(settings, voice), survey_rules(settings, site)
     await store.open()
     speaking = SurveyVoice(StoreVoice(store))
     surveys = Surveys(office, callbacks.tasks, callbacks.talks, rules)

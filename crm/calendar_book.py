@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.limit_tables import CalendarDayRow, CalendarYearRow, LimitTimerRow
-from kernel.business_time import BusinessClocks, ClockKind, ServiceHours
+from crm.limit_tables import CalendarDayRow, CalendarYearRow, LimitTimerRow, ServiceHoursRow
+from kernel.business_time import BusinessClocks, ClockKind, HolidayClosing, ServiceHours
 from kernel.clock import Clock
 from kernel.errors import Invalid
 from kernel.holidays import CalendarDay, CalendarKind, CalendarYearMissing, WorkCalendar, statutory_holidays
@@ -23,7 +23,7 @@ class CalendarBook:
     """The overrides, remembered for a minute; another process's change is seen after that.
 
     Args:
-        hours: when the service clock runs.
+        hours: when the service clock runs, until it is set in the browser.
     """
 
     def __init__(self, clock: Clock, hours: ServiceHours | None = None) -> None:
@@ -57,6 +57,7 @@ class CalendarBook:
     async def _read(self, session: AsyncSession) -> None:
         days = (await session.execute(_DAYS)).all()
         years = (await session.execute(_YEARS)).scalars().all()
+        set_hours = await session.scalar(_HOURS)
         calendar = WorkCalendar(
             (
                 CalendarDay(date=row.date, kind=CalendarKind(row.kind), name=row.name, source=row.source)
@@ -64,14 +65,27 @@ class CalendarBook:
             ),
             years,
         )
-        self._clocks = BusinessClocks(self._hours, calendar)
+        self._clocks = BusinessClocks(self.hours_of(set_hours), calendar)
         self._read_at = self._clock.monotonic()
+
+    def hours_of(self, row: ServiceHoursRow | None) -> ServiceHours:
+        """Return the hours of a version; those of the settings without one."""
+        if row is None:
+            return self._hours
+        return ServiceHours.parse(
+            row.spans, row.days, closing=HolidayClosing(row.closing), zone=self._hours.zone
+        )
 
     async def put_day(self, session: AsyncSession, day: CalendarDay) -> None:
         """Let ``day`` outweigh the calendar."""
         await session.execute(delete(CalendarDayRow).where(CalendarDayRow.date == day.date))
         session.add(self._row(day))
         await session.flush()
+        self.forget()
+
+    async def clear_day(self, session: AsyncSession, day: date) -> None:
+        """Let the calendar say again what ``day`` is."""
+        await session.execute(delete(CalendarDayRow).where(CalendarDayRow.date == day))
         self.forget()
 
     async def load_year(self, session: AsyncSession, year: int, days: Sequence[CalendarDay]) -> None:
@@ -101,6 +115,7 @@ class CalendarBook:
 
 _DAYS = select(CalendarDayRow.date, CalendarDayRow.kind, CalendarDayRow.name, CalendarDayRow.source)
 _YEARS = select(CalendarYearRow.year)
+_HOURS = select(ServiceHoursRow).order_by(ServiceHoursRow.version.desc()).limit(1)
 
 
 def read_notice(text: str, source: str) -> tuple[int, tuple[CalendarDay, ...]]:

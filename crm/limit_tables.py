@@ -202,6 +202,23 @@ class CalendarYearRow(Base):
     loaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ServiceHoursRow(Base):
+    """When the service clock runs, as it was set in the browser; the newest is in force, none: the settings.
+
+    ``spans`` and ``days`` as :meth:`kernel.business_time.ServiceHours.parse` takes them.
+    """
+
+    __tablename__ = "service_hours"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    spans: Mapped[str] = mapped_column(String(120))
+    days: Mapped[str] = mapped_column(String(7))
+    closing: Mapped[str] = mapped_column(String(12))
+    why: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(80))
+
+
 LIMIT_POLICY_FIXED: dict[str, tuple[str, ...]] = {
     "sqlite": (
         "CREATE TRIGGER limit_policy_no_update BEFORE UPDATE ON limit_policy "

@@ -16,7 +16,7 @@ from ivr.ports import QueueNames
 from ivr.tables import RoutingRuleRow
 from kernel.access import Actor, Permission
 from kernel.audit import AuditLog
-from kernel.business_time import SHANGHAI, HolidayClosing
+from kernel.business_time import SHANGHAI, HolidayClosing, OpeningHours, SiteHolidays
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Invalid, StaleVersion
@@ -47,6 +47,7 @@ class RoutingBook:
     Args:
         queues: which queues a rule may name.
         zone, closing: the site's, for hours of queues.
+        site: its calendar with what was changed in it.
         always_open: hours of queues are not looked at (demonstrations, tests).
     """
 
@@ -59,6 +60,7 @@ class RoutingBook:
         queues: QueueNames,
         zone: ZoneInfo = SHANGHAI,
         closing: HolidayClosing = HolidayClosing.STATUTORY,
+        site: SiteHolidays | None = None,
         always_open: bool = False,
     ) -> None:
         self._database = database
@@ -67,6 +69,7 @@ class RoutingBook:
         self._queues = queues
         self._zone = zone
         self._closing = closing
+        self._site = site
         self._always_open = always_open
 
     async def current(self, actor: Actor) -> RoutingVersion:
@@ -107,9 +110,11 @@ class RoutingBook:
     def read(self, version: RoutingVersion) -> RoutingRules:
         """Return the rules of a version, whatever queues there are now. Raises RoutingInvalid."""
         rules = parse_routing(version.text, zone=self._zone, closing=self._closing, version=version.version)
-        if not self._always_open:
-            return rules
-        return replace(rules, queues={name: replace(one, hours=None) for name, one in rules.queues.items()})
+        queues = {name: replace(one, hours=self._here(one.hours)) for name, one in rules.queues.items()}
+        return replace(rules, queues=queues)
+
+    def _here(self, hours: OpeningHours | None) -> OpeningHours | None:
+        return None if hours is None or self._always_open else replace(hours, site=self._site)
 
     async def publish(self, actor: Actor, text: str, *, why: str, expected: int) -> RoutingVersion:
         """Put rules in force for the next caller.

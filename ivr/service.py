@@ -19,7 +19,7 @@ from ivr.ports import QueueNames, SynthesisFailed, VoiceMissing
 from ivr.prompts.studio import Studio, VoicedFlow
 from ivr.repository import FlowRepository, FlowVersion
 from kernel.bus import Bus, Lagged
-from kernel.business_time import SHANGHAI, HolidayClosing, OpeningHours
+from kernel.business_time import SHANGHAI, HolidayClosing, OpeningHours, SiteHolidays
 from kernel.clock import Clock
 from kernel.errors import HuifangError, Invalid
 from kernel.phone import Phone
@@ -73,6 +73,7 @@ class FlowLibrary:
         always_open: bool = False,
         zone: ZoneInfo = SHANGHAI,
         closing: HolidayClosing = HolidayClosing.STATUTORY,
+        site: SiteHolidays | None = None,
     ) -> None:
         self._repository = repository
         self._studio = studio
@@ -85,6 +86,7 @@ class FlowLibrary:
         self._always_open = always_open
         self._zone = zone
         self._closing = closing
+        self._site = site
         self._active: dict[str, VoicedFlow] = {}
         self._loading = asyncio.Lock()
         self._complaints: dict[str, str] = {}
@@ -290,7 +292,7 @@ class FlowLibrary:
     def _here(self, schedule: OpeningHours) -> OpeningHours:
         if self._always_open:
             return OpeningHours.always(self._zone)
-        return replace(schedule, zone=self._zone, closing=self._closing)
+        return replace(schedule, zone=self._zone, closing=self._closing, site=self._site)
 
     async def run(self) -> None:
         """Load again whenever another process publishes; ends only by cancellation."""

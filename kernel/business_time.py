@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import count
-from typing import Self
+from typing import Protocol, Self
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -34,6 +34,8 @@ __all__ = [
     "OpeningHours",
     "Openness",
     "ServiceHours",
+    "SiteHolidays",
+    "closed_by_law",
     "day_kind",
 ]
 
@@ -79,6 +81,20 @@ class HolidayClosing(StrEnum):
     """On every day of the notice's holiday, weekends within it included."""
 
 
+def closed_by_law(day: date, closing: HolidayClosing) -> tuple[bool, bool]:
+    """Tell whether ``closing`` closes on ``day``, and whether that is known, without the site's calendar."""
+    if closing is HolidayClosing.NEVER:
+        return False, True
+    if closing is HolidayClosing.PERIOD:
+        with suppress(CalendarYearMissing):
+            return day_kind(day) is DayKind.HOLIDAY, True
+    try:
+        # By law, so known without the year's notice.
+        return day in statutory_holidays(day.year), closing is HolidayClosing.STATUTORY
+    except CalendarYearMissing:
+        return False, False
+
+
 @dataclass(frozen=True, slots=True)
 class Openness:
     """Answer to «are we open?».
@@ -96,6 +112,14 @@ class Openness:
     calendar_known: bool
 
 
+class SiteHolidays(Protocol):
+    """What the site's own calendar says of days; in a running centre it changes while calls go on."""
+
+    def closed(self, day: date) -> tuple[bool, bool]:
+        """Tell whether the site closes on ``day`` as a holiday, and whether that is known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningHours:
     """Weekly hours in local time.
@@ -105,6 +129,7 @@ class OpeningHours:
         closed_on_holidays: closed on the days off that ``closing`` means.
         closing: the site's; the same as of its service clock.
         zone: the site's zone.
+        site: the site's calendar with what was changed in it; ``closing`` and the law without one.
     """
 
     weekly: Mapping[int, tuple[tuple[time, time], ...]] = field(
@@ -113,6 +138,7 @@ class OpeningHours:
     closed_on_holidays: bool = True
     closing: HolidayClosing = HolidayClosing.STATUTORY
     zone: ZoneInfo = SHANGHAI
+    site: SiteHolidays | None = field(default=None, compare=False)
 
     @classmethod
     def always(cls, zone: ZoneInfo = SHANGHAI) -> Self:
@@ -122,16 +148,9 @@ class OpeningHours:
         )
 
     def _holiday(self, day: date) -> tuple[bool, bool]:
-        if self.closing is HolidayClosing.NEVER:
-            return False, True
-        if self.closing is HolidayClosing.PERIOD:
-            with suppress(CalendarYearMissing):
-                return day_kind(day) is DayKind.HOLIDAY, True
-        try:
-            # By law, so known without the year's notice.
-            return day in statutory_holidays(day.year), self.closing is HolidayClosing.STATUTORY
-        except CalendarYearMissing:
-            return False, False
+        if self.site is not None:
+            return self.site.closed(day)
+        return closed_by_law(day, self.closing)
 
     def at(self, now: datetime) -> Openness:
         """Say whether it is open at ``now`` (aware), and if not, why and until when."""
@@ -254,14 +273,19 @@ class ServiceHours:
         """
         runs = day.weekday() in self.weekdays
         if self.closing is not HolidayClosing.NEVER:
-            found = calendar.day(day)
-            runs = runs or found.kind is CalendarKind.MAKEUP_WORK
-            beside = found.kind is CalendarKind.OFF and bool(found.name)
-            if found.kind is CalendarKind.HOLIDAY or (beside and self.closing is HolidayClosing.PERIOD):
-                runs = False
+            runs = runs or calendar.day(day).kind is CalendarKind.MAKEUP_WORK
+            runs = runs and not self.closed(day, calendar)
         if not runs:
             return ()
         return tuple((self._utc(day, start), self._utc(day, end, ends=True)) for start, end in self.spans)
+
+    def closed(self, day: date, calendar: WorkCalendar) -> bool:
+        """Tell whether ``day`` is a day off on which nobody is there. Raises CalendarYearMissing."""
+        if self.closing is HolidayClosing.NEVER:
+            return False
+        found = calendar.day(day)
+        beside = found.kind is CalendarKind.OFF and bool(found.name)
+        return found.kind is CalendarKind.HOLIDAY or (beside and self.closing is HolidayClosing.PERIOD)
 
     def working_hours(self, day: date) -> tuple[datetime, datetime]:
         """Return begin and end of a working day in UTC."""

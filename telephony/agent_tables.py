@@ -73,6 +73,7 @@ class PauseReasonRow(Base):
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     limit_seconds: Mapped[int | None] = mapped_column(Integer)
     ends_itself: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
 
 class DispositionRow(Base):

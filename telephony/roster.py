@@ -308,19 +308,24 @@ class Roster:
             NotFound: no such reason.
             Invalid: no such time, or a break that ends by itself without one.
         """
-        if limit_seconds is not None and not 60 <= limit_seconds <= LONGEST_PAUSE:
-            raise Invalid(f"a limit is 60 to {LONGEST_PAUSE} seconds, or none", field="limit_seconds")
-        if ends_itself and limit_seconds is None:
-            raise Invalid("a break that ends by itself needs a limit", field="limit_seconds")
+        check_pause_limit(limit_seconds, ends_itself=ends_itself)
         async with self._database.transaction() as session:
             row = await session.get(PauseReasonRow, code) if is_code(code) else None
             if row is None or not row.selectable:
                 raise NotFound("no such pause reason", field="code")
-            row.limit_seconds, row.ends_itself = limit_seconds, ends_itself
+            row.limit_seconds, row.ends_itself, row.version = limit_seconds, ends_itself, row.version + 1
             if then is not None:
                 await session.flush()
                 await then(session)
         self._tell()
+
+
+def check_pause_limit(limit_seconds: int | None, *, ends_itself: bool) -> None:
+    """Raise Invalid for a time no break can have, or one that ends by itself without any."""
+    if limit_seconds is not None and not 60 <= limit_seconds <= LONGEST_PAUSE:
+        raise Invalid(f"a limit is 60 to {LONGEST_PAUSE} seconds, or none", field="limit_seconds")
+    if ends_itself and limit_seconds is None:
+        raise Invalid("a break that ends by itself needs a limit", field="limit_seconds")
 
 
 def _settings(row: QueueRow) -> QueueSettings:

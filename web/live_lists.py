@@ -65,6 +65,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "wall-screens": ("wall_screen",),
     "board-limits": ("board_limit",),
     "dispositions": ("disposition",),
+    "pause-reasons": ("pause_reason",),
     "messages": ("outgoing_message",),
     "listenings": ("listening",),
     "users": ("user_account",),

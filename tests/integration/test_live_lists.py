@@ -38,6 +38,7 @@ SCRIPT = re.compile(r"js/(\w+_live|office_page|case_board)\.js")
 OTHERWISE = {
     "/": "leads to the first page of one's own",
     "/account": "one's own settings",
+    "/admin/calendar": "is opened to change it, and a change of what was seen otherwise is refused",
     "/admin/system": "is looked at when somebody asks, and shows its age",
     "/admin/trunks": "is looked at when somebody asks, and shows its age",
     "/admin/roles": "comes with the product and changes with it",

@@ -7,6 +7,7 @@ from web.pages import (
     agent,
     agent_heard,
     board_limits,
+    calendar,
     call_text,
     callback_answers,
     callback_form,
@@ -92,6 +93,7 @@ def setup(app: web.Application) -> None:
     routing.setup(app)
     flows.setup(app)
     trunks.setup(app)
+    calendar.setup(app)
     quality.setup(app)
     line_messages.setup(app)
     users.setup(app)

@@ -21,6 +21,7 @@ _TABS = (
     AdminTab("system", "/admin/system", N_("系统"), Permission.SYSTEM_VIEW),
     AdminTab("trunks", "/admin/trunks", N_("线路"), Permission.SYSTEM_VIEW),
     AdminTab("queues", "/admin/queues", N_("队列"), Permission.DESK_CONFIGURE),
+    AdminTab("calendar", "/admin/calendar", N_("时间与日历"), Permission.LIMITS_CONFIGURE),
     AdminTab("users", "/admin/users", N_("用户"), Permission.USERS_MANAGE),
     AdminTab("roles", "/admin/roles", N_("角色能做什么"), Permission.USERS_MANAGE),
 )

@@ -16,6 +16,7 @@ from web.pages.lists import (
     heaps,
     improvements,
     materials,
+    pause_reasons,
     point_file,
     points,
     problem,
@@ -48,6 +49,7 @@ def setup(app: web.Application) -> None:
         points,
         point_file,
         dispositions,
+        pause_reasons,
     ):
         part.setup(app)
 
