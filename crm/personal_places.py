@@ -198,7 +198,7 @@ PERSONAL = Personal(
             *("patrol.*", "repair_order.original_crew_name", "limit_*", "appraisal_proposal.*"),
         ),
         "rules of the centre, and what complaints have in common: crews, makers, contract numbers": (
-            *("alert_rule.*", "cause_cluster.*", "cause_cluster_head.*"),
+            *("alert_rule.*", "cause_cluster.*", "cause_cluster_head.*", "service_hours.*"),
         ),
         "the shift's log of the centre itself: names no customer and hangs on none": ("duty_entry.text",),
         "to who works here; swept when it was read or sent long ago (crm/notices/tidy.py)": (
