@@ -40,6 +40,7 @@ def web_settings(settings: Settings) -> WebSettings:
         session_absolute=timedelta(hours=settings.web.session_max_hours),
         request_deadline=timedelta(seconds=settings.web.request_seconds),
         service_hours=settings.service_hours,
+        default_queue=settings.centre.default_queue,
         limit_set=settings.centre.limit_set,
         files_dir=settings.data_dir / "files",
         answers_dir=settings.data_dir / "answers",

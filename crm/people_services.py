@@ -21,6 +21,7 @@ from crm.payment_notices import PaymentNotices
 from crm.payments import Payments
 from crm.people import People
 from crm.projects import Projects
+from crm.skills import Skills
 from crm.stages import ProjectStages
 from kernel.access import Actor
 from kernel.events import Event
@@ -43,6 +44,7 @@ class PeopleServices:
     payments: Payments
     payment_notices: PaymentNotices
     organisation: Organisation
+    skills: Skills
     staff_import: StaffImport
     importer: Importer
     jobs: ImportJobs
@@ -77,6 +79,7 @@ class PeopleServices:
             payments=Payments(office, stages),
             payment_notices=PaymentNotices(office, gates),
             organisation=organisation,
+            skills=Skills(office),
             staff_import=StaffImport(office, organisation),
             importer=importer,
             jobs=ImportJobs(office, importer, publish),

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 DEADLINE = timedelta(milliseconds=200)
 LATE_TOLD_SECONDS = 60.0
-SKILLS_KNOWN_FOR = timedelta(seconds=30)
+SKILLS_KNOWN_FOR = timedelta(seconds=5)
 
 ROUTED = Counter("huifang_routing_decisions_total", "Callers sent to a queue", ["outcome"])
 ROUTING_SECONDS = Histogram(

@@ -192,6 +192,41 @@ class Roster:
                 await then(session)
         self._tell()
 
+    async def retire_queue(
+        self, name: str, *, then: Callable[[AsyncSession], Awaitable[None]] | None = None
+    ) -> None:
+        """Take a queue out of use: nobody works in it any more; its calls and figures stay, and its name.
+
+        Args:
+            then: called in the transaction.
+
+        Raises:
+            NotFound: no such queue in use.
+        """
+        async with self._database.transaction() as session:
+            row = await session.get(QueueRow, name, with_for_update=True)
+            if row is None or not row.active:
+                raise NotFound("no such queue", field="name")
+            row.active = False
+            members = list(
+                await session.scalars(select(QueueMemberRow.agent_id).where(QueueMemberRow.queue == name))
+            )
+            await session.execute(delete(QueueMemberRow).where(QueueMemberRow.queue == name))
+            for agent_id in members:
+                await self._touch(session, agent_id)
+            if then is not None:
+                await session.flush()
+                await then(session)
+        self._tell(*members)
+        self._tell()
+
+    async def retired_queues(self) -> list[QueueSettings]:
+        """Return the queues that are out of use, by name."""
+        query = select(QueueRow).where(~QueueRow.active).order_by(QueueRow.name)
+        async with self._database.session() as session:
+            rows = (await session.execute(query)).scalars().all()
+        return [_settings(row) for row in rows]
+
     async def set_memberships(
         self,
         agent_id: str,
@@ -218,7 +253,8 @@ class Roster:
             if await session.get(AgentRow, agent_id, with_for_update=True) is None:
                 raise NotFound("no such agent", field="agent_id")
             for queue in penalties:
-                if await session.get(QueueRow, queue) is None:
+                row = await session.get(QueueRow, queue)
+                if row is None or not row.active:
                     raise NotFound(f"no queue {queue[:32]}", field="queue")
             members = await session.scalars(select(QueueMemberRow).where(QueueMemberRow.agent_id == agent_id))
             was = {row.queue: row.penalty for row in members}

@@ -87,6 +87,7 @@ class WebSettings:
         request_deadline: how long a handler may take (streams excepted).
         max_body_bytes: largest request body; a megabyte of any text is read, so that its field can be named.
         service_hours: when limits of the service clock run.
+        default_queue: where a caller goes when nothing else decides.
         limit_set: the limit set of new records until another is chosen.
         compensation_threshold: more than so many yuan only the general manager decides.
         sheet_number: whether the captain reads whole numbers on sheets: never, asked or always.
@@ -109,6 +110,7 @@ class WebSettings:
     node: str = "pbx1"
     company: str = ""
     hotline: str = ""
+    default_queue: str = "service"
     greetings: Mapping[str, str] = field(default_factory=dict)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     default_area: str = "010"

@@ -214,6 +214,7 @@ PROBLEMS = {
     "internal": N_("系统出错了，我们已记录下来，请再试一次。"),
     "agent_changed": N_("坐席的状态刚刚变了，请看一下再操作。"),
     "agent_queues_changed": N_("别人刚改过这位坐席的队列，请重新打开再改。"),
+    "skills_changed": N_("别人刚改过这位坐席的技能，请重新打开再改。"),
     "agent_not_signed_in": N_("这位坐席没有签入。"),
     "call_not_listenable": N_("这通电话现在没有同事在讲，不能旁听。"),
     "listens_already": N_("您正在听另一通电话，请先离开。"),

@@ -12,10 +12,11 @@ from kernel.access import Actor, Permission
 from kernel.audit import AuditLog
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from telephony.asterisk.model import Strategy
 from telephony.domain.queue import QueueSettings
 from telephony.roster import Roster
+from web.queue_uses import QueueUses, Use
 
 MAX_LABEL = 40
 MAX_WEIGHT = 100
@@ -29,6 +30,12 @@ SPANS: Mapping[str, tuple[int, int]] = {
 
 
 Note = Callable[[AsyncSession], Awaitable[None]]
+
+
+class QueueInUse(Conflict):
+    """Something still leads to the queue; ``field`` says what."""
+
+    code = "queue_in_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +57,9 @@ class QueueText:
 class QueueAdmin:
     """Use cases of administrators. Safe to use from many tasks and processes."""
 
-    def __init__(self, database: Database, clock: Clock, roster: Roster) -> None:
+    def __init__(self, database: Database, clock: Clock, roster: Roster, uses: QueueUses) -> None:
         self._roster = roster
+        self._uses = uses
         self._audit = AuditLog(database, clock)
 
     async def get(self, actor: Actor, name: str) -> QueueSettings:
@@ -93,6 +101,49 @@ class QueueAdmin:
         if made != queue or seen != queue:
             await self._roster.put_queue(made, before=seen, then=self._note(actor, queue, made))
         return made
+
+    async def uses(self, actor: Actor, name: str) -> tuple[Use, ...]:
+        """Return why a queue cannot be retired. Raises Forbidden, NotFound."""
+        await self.get(actor, name)
+        return await self._uses.of(name)
+
+    async def retire(self, actor: Actor, name: str) -> None:
+        """Take a queue out of use; what is known of its calls stays.
+
+        Raises:
+            NotFound: no such queue.
+            QueueInUse: something still leads there.
+        """
+        if found := await self.uses(actor, name):
+            raise QueueInUse("something still leads to this queue", field=found[0].need.value)
+        await self._roster.retire_queue(name, then=self._note_that(actor, "queue.retired", name))
+
+    async def restore(self, actor: Actor, name: str) -> None:
+        """Take a retired queue into use again, with nobody in it. Raises Forbidden, NotFound."""
+        actor.need(Permission.DESK_CONFIGURE)
+        queue = next((one for one in await self._roster.retired_queues() if one.name == name), None)
+        if queue is None:
+            raise NotFound("no such queue", field="name")
+        await self._roster.put_queue(queue, then=self._note_that(actor, "queue.restored", name))
+
+    async def retired(self, actor: Actor) -> list[QueueSettings]:
+        """Return the queues that are out of use. Raises Forbidden."""
+        actor.need(Permission.DESK_CONFIGURE)
+        return await self._roster.retired_queues()
+
+    def _note_that(self, actor: Actor, action: str, name: str) -> Note:
+        async def note(session: AsyncSession) -> None:
+            await self._audit.record(
+                action,
+                actor=actor.name,
+                ip=actor.ip,
+                entity="queue",
+                entity_id=name,
+                detail={},
+                session=session,
+            )
+
+        return note
 
     def _note(self, actor: Actor, before: QueueSettings | None, after: QueueSettings) -> Note:
         old, new = (_plain(before) if before else {}), _plain(after)

@@ -5,7 +5,10 @@ import os
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from crm.caller_standing import CallerStanding
+from crm.people_tables import StaffRow
 from kernel.access import Actor, Role
+from kernel.ids import new_ulid
 from telephony.domain.listening import ListeningEnd, Mode
 from telephony.listenings import Listenings
 from tests.browser.conftest import on_duty, sign_in
@@ -54,6 +57,30 @@ async def test_a_supervisor_directs_and_tells_an_agent(stage: Stage, page: Page,
         await acts.locator("#acts-queues button").click()
         await expect(board.locator("#toast")).to_contain_text("队列已保存")
         assert name not in [member.queue for member in (await stage.desk.state(agent_id)).queues]
+
+        # what they can do: only for who is on the staff, and the table shows it at once
+        await expect(board.locator("#acts-skill-new")).to_be_disabled()
+        async with stage.database.transaction() as session:
+            session.add(StaffRow(id=new_ulid(), name="周晓梅", role="CS", agent_no=number, skills=["水电"]))
+        await board.keyboard.press("Escape")
+        await board.locator("#agents button").first.click()
+        await expect(acts.get_by_label("水电")).to_be_checked()
+        await board.fill("#acts-skill-new", "英语")
+        await acts.locator("#acts-skills button").click()
+        await expect(acts.get_by_label("英语")).to_be_checked()
+        assert (await CallerStanding(stage.database).skills())[number] == {"水电", "英语"}
+        await shot(board, "skills")
+        async with visitor(browser, viewport=DESKTOP) as third:
+            await sign_in(third.page, stage, "supervisor")
+            await third.page.goto(f"{stage.url}/lists/skills")
+            await expect(third.page.get_by_label("周晓梅 英语")).to_be_checked()
+            await third.page.get_by_label("周晓梅 英语").uncheck()
+            await third.page.get_by_role("button", name="保存 周晓梅 的技能").click()
+            await expect(third.page.locator(".form-done")).to_be_visible()
+            await shot(third.page, "skills-table")
+        await acts.locator("#acts-skills button").click()
+        await expect(board.locator("#toast")).to_contain_text("别人刚改过这位坐席的技能")
+        second.expect("409 (Conflict)")
 
         # a word that stands on the agent's page until it is read, and moves nothing
         before = await page.locator("#wrap-up").bounding_box()

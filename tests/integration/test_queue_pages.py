@@ -4,15 +4,21 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from html import unescape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from ivr.repository import FlowRepository
 from kernel.audit import AuditRow
+from kernel.errors import NotFound
+from kernel.ids import new_ulid
 from telephony.agent_tables import QueueRow
+from telephony.roster import Roster
+from telephony.tables import CallRow
 from tests.support.web_stage import Stage, web_stage
 from web.auth import SESSION_COOKIE
 
@@ -141,3 +147,59 @@ async def test_who_keeps_no_queues_sees_none(scene: Scene) -> None:
         assert (await scene.get("agent", path))[0] == 403
         assert (await scene.get("supervisor", path))[0] == 403
     assert (await scene.get("admin", "/admin/queues/nowhere"))[0] == 404
+
+
+async def test_a_queue_is_retired_once_nothing_leads_there(scene: Scene) -> None:
+    flows, now = FlowRepository(scene.stage.database), scene.stage.clock.now()
+    menu = files("ivr").joinpath("flows/hotline.yaml").read_text(encoding="utf-8")
+    flow = await flows.add(name="hotline", yaml=menu, checksum="x" * 64, published_by="t", now=now)
+    await flows.activate(flow.version_id, now=now)
+    for queue, reasons in (
+        ("service", ("没有别的去处的来电", "导航“hotline”", "来电分配规则第")),
+        ("complaint", ("导航“hotline”", "来电分配规则第")),
+    ):
+        status, page = await scene.get("admin", f"/admin/queues/{queue}")
+        assert status == 200 and all(reason in page for reason in reasons)
+        status, page = await scene.post("admin", f"/admin/queues/{queue}/retire", {})
+        assert status == 409 and "现在不能停用" in page
+        assert (await scene.row(queue)).active
+    form = await scene.form("complaint") | {"name": "vip", "label_zh": "贵宾", "label_en": "VIP"}
+    assert (await scene.post("admin", "/admin/queues/new", form))[0] == 200
+    stage = scene.stage
+    agent_id = stage.agents[stage.agent_number]
+    roster = Roster(stage.database, stage.clock, stage.bus)
+    before = {one.queue: one.penalty for one in (await stage.desk.state(agent_id)).queues}
+    await roster.set_memberships(agent_id, before | {"vip": 3})
+    now = stage.clock.now()
+    call = CallRow(
+        call_id=new_ulid(),
+        node="pbx1",
+        direction="in",
+        state="queued",
+        queue="vip",
+        from_number="x",
+        to_number="y",
+        from_name="",
+        menu_path=[],
+        talk_ms=0,
+        hold_ms=0,
+        started_at=now,
+    )
+    async with stage.database.transaction() as session:
+        session.add(call)
+    status, page = await scene.post("admin", "/admin/queues/vip/retire", {})
+    assert status == 409 and "1 通电话" in page
+    async with stage.database.transaction() as session:
+        await session.execute(update(CallRow).values(state="ended"))
+    assert (await scene.post("supervisor", "/admin/queues/vip/retire", {}))[0] == 403
+    status, page = await scene.post("admin", "/admin/queues/vip/retire", {})
+    assert status == 200 and "队列已停用" in page and "贵宾" in page
+    assert {one.queue for one in (await stage.desk.state(agent_id)).queues} == set(before)
+    assert (await scene.get("admin", "/admin/queues/vip"))[0] == 404
+    with pytest.raises(NotFound):
+        await roster.set_memberships(agent_id, {"vip": 0})
+    status, page = await scene.post("admin", "/admin/queues/new", form)
+    assert status == 400, "the name stays with its calls"
+    status, page = await scene.post("admin", "/admin/queues/vip/restore", {})
+    assert status == 200 and "还没有坐席" in page
+    assert (await scene.post("admin", "/admin/queues/vip/restore", {}))[0] == 404

@@ -52,5 +52,21 @@ async def test_asterisk_follows_while_somebody_waits(tmp_path: Path) -> None:
             await eventually(lambda: caller.ear.packets > before + 20, what="they speak with each other")
             await caller.hang_up()
             await ring.ended()
+            # A queue that is taken out of use goes with its members, and nothing is told as an error.
+            await roster.set_memberships(await centre.agent_id("1001"), {"complaint": 0, "vip": 0})
+
+            async def inside() -> bool:
+                return "PJSIP/1001" in await centre.pbx.cli("queue show vip")
+
+            await eventually(inside, timeout=20, what="the agent is in the new queue")
+            await roster.retire_queue("vip")
+
+            async def gone() -> bool:
+                shown = await centre.pbx.cli("queue show vip")
+                dialled = await centre.pbx.cli("dialplan show vip@huifang-queue")
+                return "PJSIP" not in shown and "Set(__HF_QUEUE=vip)" not in dialled
+
+            await eventually(gone, timeout=30, what="Asterisk has forgotten the queue")
+            assert "PJSIP/1001" in await centre.pbx.cli("queue show complaint")
         await eventually(centre.pbx.idle, timeout=20, what="no channel is left")
         assert centre.pbx.log("ERROR") == []

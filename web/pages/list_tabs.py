@@ -68,6 +68,7 @@ TABS = (
     Tab("/lists/deposits", N_("质保金"), lambda user: user.can(Permission.DEPOSITS_VIEW)),
     Tab("/lists/repair-points", N_("维修点"), _has_points),
     Tab("/lists/dispositions", N_("处理结果"), lambda user: user.can(Permission.DESK_CONFIGURE)),
+    Tab("/lists/skills", N_("坐席技能"), lambda user: user.can(Permission.AGENTS_DIRECT)),
     Tab("/lists/pause-reasons", N_("小休原因"), lambda user: user.can(Permission.DESK_CONFIGURE)),
 )
 

@@ -18,7 +18,18 @@ from web.i18n import N_, gettext
 from web.identity import current_actor
 from web.pages.shell import ROSTER, render, see_other
 from web.permissions import Permission, requires
-from web.queue_admin import MAX_LABEL, MAX_WEIGHT, QUEUE_ADMIN, SPANS, QueueAdmin, QueueText, text_of
+from web.queue_admin import (
+    MAX_LABEL,
+    MAX_WEIGHT,
+    QUEUE_ADMIN,
+    SPANS,
+    QueueAdmin,
+    QueueInUse,
+    QueueText,
+    text_of,
+)
+from web.queue_uses import Need, QueueUses
+from web.routing_part import ROUTING
 
 LIST = "/admin/queues"
 STRATEGIES: dict[str, str] = {
@@ -47,11 +58,24 @@ WRONG: dict[str, str] = {
 }
 CHANGED = N_("同事刚刚改过这个队列。您填的内容还在，请核对后再保存。")
 MEMBERS_CHANGED = N_("同事刚刚调整过这位坐席的队列，请再看一下。")
+IN_USE = N_("还有地方要用这个队列，现在不能停用。")
+USES: dict[str, str] = {
+    Need.DEFAULT: N_("系统设置里，没有别的去处的来电都到这里。"),
+    Need.WAITING: N_("现在有 %(what)s 通电话在里面等。"),
+    Need.PLACE: N_("有 %(what)s 位客户留了位置，等着回电。"),
+    Need.FLOW: N_("导航“%(what)s”会转到这里。"),
+    Need.ROUTING: N_("来电分配规则第 %(what)s 行写了它。"),
+    Need.CAMPAIGN: N_("外呼“%(what)s”接通后到这里。"),
+    Need.DISPOSITION: N_("处理结果“%(what)s”只给这个队列用。"),
+}
+assert set(USES) == set(Need)
 NUMBERS = (*SPANS, "weight")
 FLAGS = ("live_text", "rating")
 DONE: dict[str, str] = {
     "saved": N_("已保存，几秒后生效，通话不受影响。"),
     "members": N_("已调整，马上生效。"),
+    "retired": N_("队列已停用；以前的通话和数字都还在。"),
+    "restored": N_("队列又可以用了。里面还没有坐席，请先加入。"),
 }
 
 
@@ -67,13 +91,22 @@ class Member:
 def setup(app: web.Application) -> None:
     """Add the routes; a new one comes before those with a name."""
     deps = app[DEPS]
-    app[QUEUE_ADMIN] = QueueAdmin(deps.database, deps.clock, app[ROSTER])
+    uses = QueueUses(
+        deps.database,
+        deps.clock,
+        app[ROSTER],
+        app[ROUTING].book,
+        default_queue=deps.settings.default_queue,
+    )
+    app[QUEUE_ADMIN] = QueueAdmin(deps.database, deps.clock, app[ROSTER], uses)
     app.router.add_get(LIST, show)
     app.router.add_get(f"{LIST}/new", new)
     app.router.add_post(f"{LIST}/new", create)
     app.router.add_get(f"{LIST}/{{queue_code}}", edit)
     app.router.add_post(f"{LIST}/{{queue_code}}", save)
     app.router.add_post(f"{LIST}/{{queue_code}}/members", set_member)
+    app.router.add_post(f"{LIST}/{{queue_code}}/retire", retire)
+    app.router.add_post(f"{LIST}/{{queue_code}}/restore", restore)
 
 
 @requires(Permission.DESK_CONFIGURE)
@@ -82,7 +115,14 @@ async def show(request: web.Request) -> web.StreamResponse:
     queues = await request.app[ROSTER].queues()
     agents = await request.app[DEPS].desk.states()
     count = {queue.name: len(_members(agents, queue.name)) for queue in queues}
-    context = {"queues": queues, "count": count, **_words()}
+    done = request.query.get("done", "")
+    context = {
+        "queues": queues,
+        "count": count,
+        "retired": await request.app[QUEUE_ADMIN].retired(current_actor(request)),
+        "done": labels.word(DONE, done) if done in DONE else "",
+        **_words(),
+    }
     return render(request, "admin/queues.html", context)
 
 
@@ -144,6 +184,25 @@ async def set_member(request: web.Request) -> web.StreamResponse:
     return see_other(f"{LIST}/{queue.name}?done=members#members")
 
 
+@requires(Permission.DESK_CONFIGURE)
+async def retire(request: web.Request) -> web.StreamResponse:
+    """Take a queue out of use."""
+    queue = await _queue(request)
+    try:
+        await request.app[QUEUE_ADMIN].retire(current_actor(request), queue.name)
+    except QueueInUse as error:
+        return await _form(request, queue, error=error)
+    return see_other(f"{LIST}?done=retired")
+
+
+@requires(Permission.DESK_CONFIGURE)
+async def restore(request: web.Request) -> web.StreamResponse:
+    """Take a retired queue into use again."""
+    name = request.match_info["queue_code"]
+    await request.app[QUEUE_ADMIN].restore(current_actor(request), name)
+    return see_other(f"{LIST}/{name}?done=restored#members")
+
+
 async def _queue(request: web.Request) -> QueueSettings:
     return await request.app[QUEUE_ADMIN].get(current_actor(request), request.match_info["queue_code"])
 
@@ -162,11 +221,13 @@ async def _form(
     agents: tuple[AgentSnapshot, ...] = await request.app[DEPS].desk.states()
     members = _members(agents, queue.name) if queue else ()
     inside = {one.agent.agent_id for one in members}
+    uses = await request.app[QUEUE_ADMIN].uses(current_actor(request), queue.name) if queue else ()
     context = {
         "queue": queue,
         "form": {**now, "name": start.name, **({} if typed is None else _retyped(typed))},
         "now": now,
         "members": members,
+        "uses": [gettext(USES[one.need]) % {"what": one.what} for one in uses],
         "others": [(one, _seen(one)) for one in agents if one.agent_id not in inside],
         "error": _told(error) if error else "",
         "wrong": (error.field or "") if error else "",
@@ -186,6 +247,8 @@ def _words() -> dict[str, Any]:
 
 
 def _told(error: HuifangError) -> str:
+    if isinstance(error, QueueInUse):
+        return gettext(IN_USE)
     if isinstance(error, (QueueChanged, QueuesChanged)):
         return gettext(MEMBERS_CHANGED if isinstance(error, QueuesChanged) else CHANGED)
     return labels.word(WRONG, error.field or "name") or labels.word(labels.PROBLEMS, "invalid")

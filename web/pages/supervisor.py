@@ -28,6 +28,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "pause_reasons": labels.choices(reasons),
         "list_comma": gettext("、"),
         "pause_limits": {one.code: one.limit_seconds for one in reasons},
+        "problems": labels.words(labels.PROBLEMS),
     }
     selectable = [one for one in reasons if one.selectable]
     context = {

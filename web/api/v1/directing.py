@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from crm.domain.staff import MAX_SKILLS
 from kernel.errors import NotFound
 from telephony.agent_messages import LONGEST, AgentMessages
 from telephony.directing import Directed, Directing
@@ -11,6 +12,7 @@ from telephony.domain.agent_state import AgentState
 from telephony.roster import LONGEST_PAUSE, MAX_PENALTY, Roster
 from web.api.operation import Call, operation
 from web.api.v1.schemas import Agent, NoQuery, Out, SiteTime
+from web.crm_part import CRM
 from web.deps import DEPS
 from web.identity import current_user
 from web.permissions import Permission
@@ -98,6 +100,29 @@ class SentAgentMessages(Out):
     items: tuple[SentAgentMessage, ...]
 
 
+class AgentSkills(Wish):
+    """What an agent can do, in the centre's own words."""
+
+    skills: tuple[Name, ...] = Field(max_length=MAX_SKILLS)
+    before: tuple[Name, ...] = Field(
+        max_length=MAX_SKILLS, description="As you saw them; else nothing is done (`skills_changed`)."
+    )
+
+
+class SkilledAgent(Out):
+    """What somebody with a telephone can do."""
+
+    agent_no: str
+    name: str
+    skills: tuple[str, ...]
+
+
+class SkilledAgents(Out):
+    """Who is on the staff and has a telephone, by its number."""
+
+    items: tuple[SkilledAgent, ...]
+
+
 class PauseReasonOut(Out):
     """Why agents take no calls for a while."""
 
@@ -173,6 +198,38 @@ async def move_agent(call: Call[NoQuery]) -> Agent:
     return Agent.model_validate(
         await _directing(call).set_queues(call.actor, agent_id, wish.queues, before=wish.before)
     )
+
+
+@operation(
+    query=NoQuery,
+    response=SkilledAgents,
+    permission=Permission.AGENTS_DIRECT,
+    summary="List what agents can do",
+    tag=TAG,
+)
+async def list_skills(call: Call[NoQuery]) -> SkilledAgents:
+    """Return them."""
+    found = await call.request.app[CRM].people.skills.everybody(call.actor)
+    return SkilledAgents(items=tuple(SkilledAgent.model_validate(one) for one in found))
+
+
+@operation(
+    query=NoQuery,
+    response=SkilledAgent,
+    permission=Permission.AGENTS_DIRECT,
+    body=AgentSkills,
+    summary="Say what an agent can do",
+    description="The next caller is routed by it. The agent must be on the staff, with their number.",
+    tag=TAG,
+    path_parameters=AGENT,
+)
+async def set_skills(call: Call[NoQuery]) -> SkilledAgent:
+    """Do it."""
+    wish = call.body(AgentSkills)
+    brief = await _roster(call).agent(call.request.match_info["agent_id"])
+    skills = call.request.app[CRM].people.skills
+    found = await skills.put(call.actor, brief.number, wish.skills, before=wish.before)
+    return SkilledAgent.model_validate(found)
 
 
 @operation(
@@ -270,6 +327,8 @@ async def limit_pause(call: Call[NoQuery]) -> PauseReasons:
 ROUTES = (
     ("POST", "/agents/{agent_id}/state", direct_agent),
     ("PUT", "/agents/{agent_id}/queues", move_agent),
+    ("GET", "/skills", list_skills),
+    ("PUT", "/agents/{agent_id}/skills", set_skills),
     ("POST", "/agent-messages", send_message),
     ("GET", "/agent-messages", list_sent),
     ("GET", "/agent-messages/unread", list_unread),

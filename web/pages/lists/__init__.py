@@ -21,6 +21,7 @@ from web.pages.lists import (
     points,
     problem,
     repeats,
+    skills,
     staffing,
     voices,
 )
@@ -50,6 +51,7 @@ def setup(app: web.Application) -> None:
         point_file,
         dispositions,
         pause_reasons,
+        skills,
     ):
         part.setup(app)
 

@@ -9,6 +9,7 @@ const MODES = { listen: t("正在旁听"), whisper: t("正在耳语"), barge: t(
 let board = null;
 let chosen = null; // the agent whose dialog is open
 let seen = {}; // their queues as they were when it was opened
+let able = []; // their skills, likewise
 let ears = [];
 let mine = null;
 
@@ -59,6 +60,21 @@ async function open(agentId) {
     box.checked = box.name in seen;
     byId("acts-queues").querySelector(`[data-penalty="${box.name}"]`).value = seen[box.name] ?? 0;
   }
+  openSkills(agentId, found.number);
+}
+
+async function openSkills(agentId, number) {
+  const answer = await fetch("/api/v1/skills", { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!answer?.ok || chosen !== agentId) return;
+  const people = (await answer.json()).items;
+  const person = people.find((item) => item.agent_no === number);
+  const form = byId("acts-skills");
+  for (const item of form.querySelectorAll("input, button")) item.disabled = !person;
+  setText(byId("acts-skills-note"), person ? t("来电分配按技能选人时，下一通电话就按这里。") : t("“人员”里还没有这个工号，先登记再写技能。"));
+  able = person?.skills ?? [];
+  byId("acts-skill-new").value = "";
+  const known = [...new Set(people.flatMap((item) => item.skills))].sort();
+  fill(byId("acts-skills-list"), person ? known.map((skill) => el("label", {}, el("input", { type: "checkbox", name: "skill", value: skill, checked: able.includes(skill) }), ` ${skill}`)) : []);
 }
 
 /** Ask for something; what the server refuses is told, and what was done, too. */
@@ -134,6 +150,16 @@ document.getElementById("acts-queues")?.addEventListener("submit", async (event)
   for (const box of form.querySelectorAll("[type=checkbox]:checked")) queues[box.name] = Number(form.querySelector(`[data-penalty="${box.name}"]`).value) || 0;
   const answer = await ask("PUT", `/api/v1/agents/${chosen}/queues`, { queues, before: seen }, t("队列已保存，马上生效"));
   if (answer) seen = queues;
+});
+
+document.getElementById("acts-skills")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fresh = byId("acts-skill-new").value.trim();
+  const skills = [...event.currentTarget.querySelectorAll("[name=skill]:checked")].map((box) => box.value);
+  if (fresh && !skills.includes(fresh)) skills.push(fresh);
+  const agent = agentOf(chosen);
+  const answer = await ask("PUT", `/api/v1/agents/${chosen}/skills`, { skills, before: able }, t("技能已保存，下一通电话就按新的分配"));
+  if (answer && agent) openSkills(chosen, agent.number);
 });
 
 // Messages and limits of pauses
