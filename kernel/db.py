@@ -4,6 +4,7 @@ SQLite (WAL) is the embedded default, PostgreSQL 15+ the large one; both through
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -162,6 +163,15 @@ class Database:
         async with self._writing(), self.engine.connect() as connection:
             found = (await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).one()
         return not found[0]
+
+    async def product(self) -> str:
+        """Return what serves the database, with its version: ``PostgreSQL 15.18``."""
+        if self.dialect_name == "sqlite":
+            return f"SQLite {sqlite3.sqlite_version}"
+        async with self.engine.connect() as connection:
+            # «15.18 (Debian 15.18-0+deb12u1)»: what it was built of says nothing here.
+            found = str((await connection.execute(text("SHOW server_version"))).scalar_one())
+        return f"PostgreSQL {found.split(' ', 1)[0]}"
 
     async def dispose(self) -> None:
         """Close every connection."""

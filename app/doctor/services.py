@@ -41,6 +41,7 @@ async def check_database(inputs: DoctorInputs) -> Sequence[Finding]:
                 mend = "run «huifang db upgrade» (make run does)"
                 return [Finding.warning(name, f"{shown} is empty", mend)]
             await schema.check(database)
+            served_by = await database.product()
             aside = await _facts_set_aside(database, inputs.clock)
     except schema.DatabaseNewer as error:
         said, _, mend = error.message.partition("; ")
@@ -53,7 +54,7 @@ async def check_database(inputs: DoctorInputs) -> Sequence[Finding]:
         said = f"{shown} does not answer ({_first_line(error)})"
         return [Finding.error(name, said, "start it, or correct HUIFANG_DATABASE_URL")]
     else:
-        return [Finding.good(name, f"{shown}, schema revision {revision}"), *aside]
+        return [Finding.good(name, f"{shown}, {served_by}, schema revision {revision}"), *aside]
     finally:
         await database.dispose()
 

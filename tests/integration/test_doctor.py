@@ -170,6 +170,13 @@ async def test_the_databases_schema_is_empty_right_or_newer(
     assert "start that version" in newer.mend
 
 
+async def test_a_sound_database_is_told_with_what_serves_it(database: Database, tmp_path: Path) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    found = await check_database(inputs(tmp_path, database_url=url))
+    product = "SQLite 3." if database.dialect_name == "sqlite" else "PostgreSQL 1"
+    assert (found[0].level, product in found[0].message) == (Level.OK, True)
+
+
 async def test_an_older_schema_asks_for_an_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def older(database: Database) -> None:
         raise ConfigurationError("the database must be upgraded first")
