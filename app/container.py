@@ -41,7 +41,7 @@ from app.rating_part import Ratings
 from app.recording_part import start_recordings
 from app.recording_pause_part import start_pauses
 from app.retention import start_retention
-from app.routing_part import open_routing
+from app.routing_part import open_routing, start_waiting_told
 from app.runtime.tool import Tool
 from app.said import build_said
 from app.schema import check
@@ -224,6 +224,7 @@ async def open_centre(
             menus, agi_port = await _open_ivr(base, stack, espeak, ears)
         if telephony is not None:
             start_telephony(telephony, tasks)
+            start_waiting_told(settings, telephony, base.database, base.clock, base.bus, tasks)
             actions = telephony.link.actions
             for kept in pbx.kept_files(settings, base.database, base.clock, base.bus, actions):
                 tasks.spawn(kept.name, kept.run)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from ivr.domain.effects import ToQueue
-from ivr.domain.languages import DEFAULT, LANGUAGE_VARIABLE, LANGUAGES
+from ivr.domain.languages import LANGUAGE_VARIABLE, channel_of, code_of
 from ivr.ports import PlaceBook
 from kernel.clock import Clock
 from kernel.phone import Phone
@@ -68,8 +68,7 @@ async def speak(session: AgiSession, code: str) -> None:
     """Have the channel, and whatever reads the call's events, know the caller's language where it changes."""
     if code == spoken_to(session):
         return
-    language = LANGUAGES[code]
-    await session.set_variable("CHANNEL(language)", language.channel or language.code)
+    await session.set_variable("CHANNEL(language)", channel_of(code))
     await session.set_variable(f"__{LANGUAGE_VARIABLE}", code)
     call_id = await session.get_variable("HF_CALL") or ""
     await session.user_event("HuifangLanguage", Call=call_id, Language=code)
@@ -77,8 +76,7 @@ async def speak(session: AgiSession, code: str) -> None:
 
 def spoken_to(session: AgiSession) -> str:
     """Return the language of the channel, as the last flow set it."""
-    channel = session.environment.get("agi_language", "")
-    return next((one.code for one in LANGUAGES.values() if one.channel and one.channel == channel), DEFAULT)
+    return code_of(session.environment.get("agi_language", ""))
 
 
 def _is_count(value: str) -> bool:

@@ -138,6 +138,10 @@ class LineWords:
         (SAID if sound else UNSAID).labels(what).inc()
         return [sound] if sound else []
 
+    def ahead_sound(self, language: str, ahead: int) -> Path | None:
+        """Return the audio (no extension) that says how many are before somebody; ``None`` until spoken."""
+        return self._sounds.get((language, ahead_text(ahead, language)))
+
     async def look(self) -> None:
         """Read which messages are on, and speak what has no audio."""
         try:

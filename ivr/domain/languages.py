@@ -65,3 +65,20 @@ LANGUAGES: Mapping[str, Language] = {
         words=_CASE_KINDS,
     ),
 }
+
+
+def channel_of(code: str, ahead: int | None = None) -> str:
+    """Return Asterisk's name of a language, or that of a caller with ``ahead`` others before them.
+
+    Asterisk looks for a file in the folder of ``en_US_p3`` first, then ``en_US``, ``en``, then beside them:
+    what is said to one place in a queue only has to lie in its folder, and nothing is ever missing.
+    """
+    language = LANGUAGES.get(code, LANGUAGES[DEFAULT])
+    base = language.channel or language.code
+    return base if ahead is None else f"{base}_p{ahead}"
+
+
+def code_of(channel: str) -> str:
+    """Return the code of a channel's language, whatever its place in a queue."""
+    names = ((one.code, one.channel) for one in LANGUAGES.values() if one.channel)
+    return next((code for code, name in names if channel == name or channel.startswith(f"{name}_")), DEFAULT)

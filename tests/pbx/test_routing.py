@@ -8,16 +8,20 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from app.sipp.phone import PhoneCall
 from ivr.domain.flow import Voice
-from ivr.domain.routing import Asked, Known, QueueNow, RoutingRules
+from ivr.domain.languages import channel_of
+from ivr.domain.routing import Asked, Known, QueueNow, QueueRule, RoutingRules
 from ivr.line_messages import LineMessage, MessageKind, Then
-from ivr.line_words import LineWords
+from ivr.line_words import MOST_AHEAD, LineWords
 from ivr.prompts.store import SoundFile
 from ivr.routing import CallRouter
+from ivr.waiting_words import WAITING
 from kernel.clock import SystemClock
 from kernel.phone import Phone
 from telephony.agi.session import AgiSession
@@ -27,16 +31,19 @@ from telephony.audio import RATE, write_wav
 from telephony.events import AgentRinging
 from telephony.history import CallHistory
 from telephony.views import CallView
+from telephony.waiting_told import WaitingTold
 from tests.support.agi_routes import agi_routes, hang_up_after_queue, to_queue
 from tests.support.call_service import Service, service
 from tests.support.db import sqlite_database
 from tests.support.pbx import QUEUES, Pbx, running_pbx
+from tests.support.pitches import pitch, strength
 from tests.support.sipp import agent_phone, customer, sign_in
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
 ALL_RING = tuple(replace(queue, strategy=Strategy.RING_ALL) for queue in QUEUES)
+TOLD_SECONDS = 3
 IMPORTANT = "13800138001"
 STRANGER = "13900139002"
 
@@ -63,11 +70,13 @@ class Records:
     last: str = ""
     delay: float = 0
     blocks: float = 0
+    waiting: int = 0
 
     async def gather(self, asked: Asked, phone: Phone | None, rules: RoutingRules) -> Asked:
         time.sleep(self.blocks)  # noqa: ASYNC251 - a fault of ours that holds everything up
         await asyncio.sleep(self.delay)
-        queues = {name: QueueNow(free=self.free) for name in ("repair", "service")}
+        queues = {name: QueueNow(free=self.free, waiting=self.waiting) for name in ("repair", "service")}
+        queues["repair"] = replace(queues["repair"], waiting=0)
         level = "A" if phone is not None and phone.national == IMPORTANT else "C"
         return replace(asked, queues=queues, level=level, last_agent=self.last)
 
@@ -103,6 +112,7 @@ class Stage:
     records: Records
     board: Switchboard
     words: LineWords
+    rules: Rules
 
     async def ended(self) -> CallView:
         history = CallHistory(self.here.database)
@@ -133,33 +143,36 @@ class House:
     records: Records
     board: Switchboard
     words: LineWords
+    rules: Rules
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     folder = tmp_path_factory.mktemp("routing")
-    records, board = Records(), Switchboard(folder)
+    records, board, rules = Records(), Switchboard(folder), Rules()
     words = LineWords(board, board, SystemClock())
     router = CallRouter(
-        Rules(), records, SystemClock(), default_queue="service", default_area="010", words=words
+        rules, records, SystemClock(), default_queue="service", default_area="010", words=words
     )
     routes = {"flow": straight_to_a_person, "after-queue": hang_up_after_queue, **router.routes()}
-    async with running_pbx(folder, queues=ALL_RING) as started, agi_routes(started.config.agi_port, routes):
-        yield House(started, records, board, words)
+    changes: dict[str, Any] = {"queues": ALL_RING, "waiting_told_seconds": TOLD_SECONDS}
+    async with running_pbx(folder, **changes) as started, agi_routes(started.config.agi_port, routes):
+        yield House(started, records, board, words, rules)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(house: House, tmp_path: Path) -> AsyncIterator[Stage]:
     pbx, records = house.pbx, house.records
     records.__dict__.update(Records().__dict__)
-    house.board.on = ()
+    house.board.on, house.rules.rules = (), Rules().rules
     await house.words.look()
     ami = AmiConfig(port=pbx.config.ami_port, username=pbx.config.ami_user, secret=pbx.config.ami_secret)
     async with sqlite_database() as database, service(database, tmp_path, ami) as here:
-        yield Stage(pbx, here, records, house.board, house.words)
+        yield Stage(pbx, here, records, house.board, house.words, house.rules)
         await eventually(pbx.idle, timeout=10, what="every channel is gone")
     for number in ("1001", "1002"):
-        await pbx.cli(f"queue remove member PJSIP/{number} from service")
+        for queue in ("service", "repair"):
+            await pbx.cli(f"queue remove member PJSIP/{number} from {queue}")
 
 
 async def test_the_last_agent_rings_first_and_then_everybody(stage: Stage) -> None:
@@ -276,3 +289,77 @@ async def test_a_message_that_is_on_is_heard_before_the_line_is_closed(stage: St
     routed = next(entry for entry in call.timeline if entry.kind == "routed")
     assert routed.detail["because"] == "menu message"
     assert call.hangup_by == "system"
+
+
+async def test_a_full_queue_sends_callers_on(stage: Stage) -> None:
+    full = QueueRule(waiting=2, over="repair")
+    stage.rules.rules = replace(stage.rules.rules, queues={"service": full})
+    stage.records.waiting = 2
+    async with agent_phone(stage.pbx, "1001") as one, customer(stage.pbx, number=STRANGER) as caller:
+        await sign_in(stage.pbx, "1001", "repair")
+        taken = await one.rings(within=10)
+        await taken.answer()
+        await caller.until("answered")
+        await asyncio.wait_for(taken.hang_up(), 5)
+        call = await stage.ended()
+    routed = next(entry for entry in call.timeline if entry.kind == "routed")
+    assert (call.result, call.queue, routed.queue) == ("ANSWERED", "repair", "repair")
+    assert routed.detail["because"] == "overflow:service"
+    assert [entry.queue for entry in call.timeline if entry.kind == "queued"] == ["repair"]
+
+
+async def test_who_waited_long_goes_on_to_another_queue_and_hears_no_end(stage: Stage) -> None:
+    patience = QueueRule(longest=timedelta(seconds=4), over="repair")
+    stage.rules.rules = replace(stage.rules.rules, queues={"service": patience})
+    async with agent_phone(stage.pbx, "1002") as two, customer(stage.pbx, number=STRANGER) as caller:
+        await sign_in(stage.pbx, "1002", "repair")
+        taken = await two.rings(within=15)
+        await taken.answer()
+        await caller.until("answered")
+        await asyncio.wait_for(taken.hang_up(), 5)
+        call = await stage.ended()
+    assert (call.result, call.queue, call.agent) == ("ANSWERED", "repair", "1002")
+    assert call.wait_seconds is not None
+    assert call.wait_seconds >= 4, "what was waited in the first queue counts"
+    routed = [entry for entry in call.timeline if entry.kind == "routed"]
+    assert [(entry.queue, entry.detail["because"].split()[-1]) for entry in routed][1:] == [
+        ("repair", "waited")
+    ]
+
+
+async def test_callers_hear_again_how_many_are_before_them(stage: Stage) -> None:
+    """Tones stand for the words: 500 Hz, you are next; 1000 Hz, one is before you; 700 Hz, nothing of it."""
+    prompts = stage.pbx.config.prompts_dir
+    for folder, hertz in (("", 700), ("zh_p0", 500), ("zh_p1", 1000)):
+        (prompts / folder).mkdir(exist_ok=True)
+        write_wav(prompts / folder / f"{WAITING}.wav", pitch(hertz, 1.5))
+    wanted = True
+    told = WaitingTold(
+        stage.here.link.actions,
+        stage.here.ingest.book.open_calls,
+        channel_language=channel_of,
+        wanted=lambda: wanted,
+        most_ahead=MOST_AHEAD,
+    )
+    async with AsyncExitStack() as later, customer(stage.pbx, number=STRANGER) as first:
+        await stage.waiting(1)
+        second = await later.enter_async_context(customer(stage.pbx, number="13700137003"))
+        await stage.waiting(2)
+
+        async def hears(caller: PhoneCall, hertz: int) -> None:
+            await eventually(
+                lambda: strength(caller.ear.samples(), hertz) > 0.6, timeout=15, what=f"{hertz} Hz"
+            )
+
+        await hears(second, 700)
+        assert await told.look() == 2
+        await hears(first, 500)
+        await hears(second, 1000)
+        assert await told.look() == 0
+        await first.hang_up()
+        await stage.waiting(1)
+        assert await told.look() == 1
+        await hears(second, 500)
+        wanted = False
+        assert await told.look() == 1
+        await hears(second, 700)
