@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -121,7 +122,11 @@ async def page_of(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def voices(tmp_path: Path) -> AsyncIterator[Voices]:
-    changes = {"web": {"port": free_port()}, "centre": {"hotline": HOTLINE}, "pbx": {"test_phone": True}}
+    changes: dict[str, Any] = {
+        "web": {"port": free_port()},
+        "centre": {"hotline": HOTLINE},
+        "pbx": {"test_phone": True},
+    }
     async with AsyncExitStack() as stack:
         centre = await stack.enter_async_context(running_centre(tmp_path, **changes))
         base = centre.service.base
