@@ -223,7 +223,7 @@ async def open_centre(
             ears = await open_menu_ears(settings, telephony, recognition, base.database, base.clock, stack)
             menus, agi_port = await _open_ivr(base, stack, espeak, ears)
         if telephony is not None:
-            start_telephony(telephony, tasks)
+            start_telephony(telephony, tasks, base.bus)
             start_waiting_told(settings, telephony, base.database, base.clock, base.bus, tasks)
             actions = telephony.link.actions
             for kept in pbx.kept_files(settings, base.database, base.clock, base.bus, actions):

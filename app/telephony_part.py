@@ -1,11 +1,13 @@
 """The telephony role: the link to the PBX, the call model, the agents' members and the live board."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import pbx
 from app.call_control_part import Places, build_control
@@ -17,6 +19,7 @@ from kernel.clock import Clock
 from kernel.db import Database
 from kernel.errors import Unavailable
 from kernel.supervise import Supervisor
+from telephony.agent_events import RosterChanged
 from telephony.agent_feed import AgentFeed
 from telephony.ami import AmiConfig, AmiLink
 from telephony.board import Board, BoardConfig
@@ -159,8 +162,18 @@ def build_telephony(
     )
 
 
-def start_telephony(part: TelephonyPart, tasks: Supervisor) -> None:
+async def follow_wrap_ups(feed: AgentFeed, bus: Bus) -> None:
+    """Have wrap-ups as long as the queues say now, until cancelled."""
+    async with bus.subscribe(RosterChanged, name="wrap-up-lengths", maxsize=100) as changes:
+        async for _ in changes:
+            # Without a database what is known stays; the next reconciliation reads it anyway.
+            with suppress(SQLAlchemyError, OSError):
+                await feed.read_wrap_ups()
+
+
+def start_telephony(part: TelephonyPart, tasks: Supervisor, bus: Bus) -> None:
     """Start the role's tasks."""
+    tasks.spawn("wrap-up-lengths", lambda: follow_wrap_ups(part.feed, bus))
     tasks.spawn("agent-numbers", part.numbers.run)
     tasks.spawn("call-writer", part.writer.run)
     tasks.spawn("ingest", part.ingest.run)

@@ -171,6 +171,10 @@ class AgentFeed:
                 await self._snapshot()
             await asyncio.sleep(self._gather)
 
+    async def read_wrap_ups(self) -> None:
+        """Read how long wrap-ups are, for the calls that end from now on. Raises SQLAlchemyError, OSError."""
+        self._wrap_ups = await self._load_wrap_ups()
+
     async def _drain(self) -> None:
         batch = [self._waiting[i] for i in range(min(len(self._waiting), BATCH))]
         try:
@@ -194,7 +198,7 @@ class AgentFeed:
     async def _snapshot(self) -> None:
         self._resync = False
         try:
-            self._wrap_ups = await self._load_wrap_ups()
+            await self.read_wrap_ups()
             channels = await self._actions.core_show_channels()
             self._moved.clear()
             devices = await self._actions.device_state_list()

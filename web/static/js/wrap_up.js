@@ -19,6 +19,7 @@ const radios = () => [...form.querySelectorAll("[name=disposition]:not([disabled
 let target = null; // what the form writes about, see aim()
 let draft = empty();
 let syncTimer = 0;
+let leftTimer = 0;
 let saving = false;
 let onSaved = () => {};
 
@@ -153,7 +154,8 @@ async function sync() {
 export function flush() {
   clearTimeout(syncTimer);
   if (!target || target.ringing || draft.synced || saving) return;
-  send("PUT", `/agent/drafts/${target.call_id}`, body(draft), { quiet: true, keepalive: true }).catch(() => {});
+  // What does not arrive is a left-over: this browser keeps it until the server has it.
+  send("PUT", `/agent/drafts/${target.call_id}`, body(draft), { quiet: true, keepalive: true }).catch(laterLeftOvers);
 }
 
 const body = (kept) => ({ disposition: kept.disposition || null, notes: kept.notes, follow_up: kept.follow_up || null, newcomer: kept.newcomer });
@@ -222,7 +224,7 @@ form.addEventListener("change", changed);
 form.addEventListener("submit", (event) => { event.preventDefault(); save(); });
 document.addEventListener("visibilitychange", () => document.hidden && flush());
 window.addEventListener("pagehide", flush);
-window.addEventListener("online", sync);
+window.addEventListener("online", () => { sync(); sendLeftOvers(); });
 
 // Storage may be full or forbidden; then the server's copy is the only one.
 function readLocal(callId) {
@@ -247,8 +249,14 @@ function removeLocal(callId) {
   }
 }
 
-/** Send drafts that an earlier page left unsent, and forget those that are old. */
+function laterLeftOvers() {
+  clearTimeout(leftTimer);
+  leftTimer = setTimeout(sendLeftOvers, RETRY_MS);
+}
+
+/** Send drafts that an earlier page or call left unsent, again until they arrive, and forget those that are old. */
 export async function sendLeftOvers() {
+  clearTimeout(leftTimer);
   const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
   for (const key of keys) {
     const callId = key.slice(PREFIX.length);
@@ -259,8 +267,9 @@ export async function sendLeftOvers() {
         await send("PUT", `/agent/drafts/${callId}`, body(kept), { quiet: true });
         writeLocal(callId, { ...kept, synced: true });
       } catch (error) {
-        if (error.status >= 400 && error.status < 500) removeLocal(callId); // a call the agent never took
-        else return;
+        const refused = error.status >= 400 && error.status < 500 && ![408, 429].includes(error.status);
+        if (refused) removeLocal(callId); // a call the agent never took
+        else return laterLeftOvers();
       }
     }
   }
