@@ -23,6 +23,7 @@ from ivr.domain.routing import (
     RoutingRules,
     decide,
     expected_wait,
+    is_recorded,
     safe,
 )
 from ivr.line_messages import Then
@@ -148,7 +149,7 @@ class CallRouter:
 
     def routes(self) -> Mapping[str, Handler]:
         """Return the handlers for :class:`telephony.agi.AgiServer`."""
-        return {"route": self.route}
+        return {"route": self.route, "recorded": self.recorded}
 
     async def route(self, session: AgiSession) -> None:
         """``/route``, with queue, priority and longest wait of the menu: decide, and tell the time line."""
@@ -188,6 +189,23 @@ class CallRouter:
             Rules=str(decision.rules),
             Took=f"{took * 1000:.0f}",
         )
+
+    async def recorded(self, session: AgiSession) -> None:
+        """``/recorded``, with the queue that a call goes on to: tell whether it is recorded there.
+
+        Where nobody can say in time nothing changes.
+        """
+        queue = (*session.environment.arguments, "")[0]
+        phone = Phone.parse_caller(session.environment.caller_number, default_area=self._area)
+        rules = self._rules.rules
+        try:
+            async with asyncio.timeout(self._deadline.total_seconds()):
+                known = await self._knowledge.gather(Asked(queue=queue), phone, rules)
+        except Exception as error:  # a border: whatever breaks, the call goes on as it was
+            log.warning("recording_rule_not_known", queue=queue[:40], error=type(error).__name__)
+            return
+        record = is_recorded(queue, known.level, rules)
+        await session.set_variable("HF_RECORD", "" if record else "no")
 
     def _tell_late(self, queue: str) -> None:
         """Say it once a minute: in a rush every caller is late, and the log must not grow with them."""

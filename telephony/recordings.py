@@ -22,6 +22,8 @@ from telephony.tables import CallLegRow
 
 RECORDED_FACTS: tuple[type[Event], ...] = (CallEnded,)
 SIDES = ("-agent", "-customer")
+MOST_TAKES = 9
+"""A call that is passed on more often is found by the nightly comparison."""
 _ENDING = ".wav"
 _PLAIN = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-,")
 """What the dialplan leaves of a channel's id in a file's name."""
@@ -48,9 +50,14 @@ class RecordingFiles:
         return self.folder / f"{self.name}-{speaker}{_ENDING}"
 
 
-def name_of(call_id: str, uniqueid: str) -> str:
-    """Return the name of what is recorded of a call on a channel, as the dialplan gives it."""
-    return f"{call_id}-" + "".join(letter for letter in uniqueid if letter in _PLAIN)
+def name_of(call_id: str, uniqueid: str, take: int = 1) -> str:
+    """Return the name of what is recorded of a call on a channel, as the dialplan gives it.
+
+    Args:
+        take: which one of the channel's; a call that is passed on may be recorded again after a while.
+    """
+    plain = "".join(letter for letter in uniqueid if letter in _PLAIN)
+    return f"{call_id}-{plain}" + (f"_{take}" if take > 1 else "")
 
 
 def name_in(filename: str) -> str:
@@ -80,7 +87,8 @@ class Recordings:
         if not isinstance(fact, CallEnded):
             return
         legs = await session.scalars(select(CallLegRow.uniqueid).where(CallLegRow.call_id == fact.call_id))
-        wanted = {name_of(fact.call_id, uniqueid) for uniqueid in legs}
+        takes = range(1, MOST_TAKES + 1)
+        wanted = {name_of(fact.call_id, uniqueid, take) for uniqueid in legs for take in takes}
         there = await asyncio.to_thread(_there, self._folder, wanted)
         await note(session, dict.fromkeys(there, fact.call_id), node=self._node, now=self._clock.now())
 

@@ -215,7 +215,7 @@ def decide(asked: Asked, rules: RoutingRules, *, now: datetime, default_queue: s
     if not offer:
         agent, why = _first_agent(queue, asked, rules, repeats=repeats)
         because += [why] if why else []
-    record = queue not in rules.unrecorded_queues and asked.level not in rules.unrecorded_levels
+    record = is_recorded(queue, asked.level, rules)
     if not record:
         because.append(Because.UNRECORDED.value)
     return Decision(
@@ -230,6 +230,11 @@ def decide(asked: Asked, rules: RoutingRules, *, now: datetime, default_queue: s
         because=tuple(because) or (Because.MENU.value,),
         rules=rules.version,
     )
+
+
+def is_recorded(queue: str, level: str, rules: RoutingRules) -> bool:
+    """Tell whether conversations of a queue with a customer of a level are recorded, where any are."""
+    return queue not in rules.unrecorded_queues and level not in rules.unrecorded_levels
 
 
 def _weightiest(open_cases: frozenset[str], rules: Mapping[str, CaseRule]) -> str:

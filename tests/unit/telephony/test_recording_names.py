@@ -18,8 +18,11 @@ def test_a_file_belongs_to_the_recording_whose_name_it_bears() -> None:
     call_id = new_ulid()
     name = name_of(call_id, "hf-1/2:1732.7")
     assert name == f"{call_id}-hf-121732.7"
+    again = name_of(call_id, "hf-1/2:1732.7", 2)
+    assert again == f"{name}_2"
     for ending in (".wav", "-agent.wav", "-customer.wav"):
         assert name_in(name + ending) == name
+        assert name_in(again + ending) == again
 
 
 @pytest.mark.parametrize(
