@@ -159,6 +159,7 @@ async def test_the_callback_is_written_down_and_the_case_closed(
     await sign_in(page, stage, "agent")
     await page.goto(f"{stage.url}/cases/{view.case_id}")
     await page.locator(f"#step-unfounded-{line.line_id} summary").click()
+    await expect(page.locator(f"#step-unfounded-{line.line_id}-reason")).to_be_focused()
     await page.keyboard.type("与客户核对过，不属实")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("#next-title")).to_contain_text("回访客户")

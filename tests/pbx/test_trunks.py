@@ -28,8 +28,13 @@ async def test_seen_and_tested(tmp_path: Path) -> None:
             assert main.took_ms is not None
             await caller.hang_up()
         await eventually(centre.pbx.idle, timeout=20, what="no channel is left")
+
+
+async def test_nobody_answers_where_it_registers(tmp_path: Path) -> None:
+    async with sip_server(host="127.0.0.2") as (_, port):
+        pass  # nobody has this port once the server is gone
     async with running_centre(
-        tmp_path / "registering",
+        tmp_path,
         pbx={
             "trunk": {
                 "host": "127.0.0.2",
