@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
@@ -102,6 +102,18 @@ async def recordings_of(database: Database, folder: Path, call_id: str) -> tuple
         query = select(RecordingRow.name).where(RecordingRow.call_id == call_id)
         known = (await session.scalars(query)).all()
     return await asyncio.to_thread(_of_call, folder, call_id, known)
+
+
+async def with_several(database: Database, call_ids: Collection[str]) -> frozenset[str]:
+    """Return which of these calls more than one recording is noted of."""
+    query = (
+        select(RecordingRow.call_id)
+        .where(RecordingRow.call_id.in_(call_ids))
+        .group_by(RecordingRow.call_id)
+        .having(func.count() > 1)
+    )
+    async with database.session() as session:
+        return frozenset(one for one in await session.scalars(query) if one)
 
 
 async def note(session: AsyncSession, names: Mapping[str, str], *, node: str, now: datetime) -> int:

@@ -57,6 +57,18 @@ async def parts_of(request: web.Request, call: CallView) -> tuple[Part, ...]:
     return await asyncio.to_thread(_parts, files[:MOST_PARTS], call.answered_at or call.started_at)
 
 
+def part_at(parts: Sequence[Part], at: float) -> tuple[int, float]:
+    """Return in which recording a moment of a call is, and where in it.
+
+    Args:
+        at: seconds from the first sound of the first recording.
+    """
+    for part in reversed(parts):
+        if at >= part.offset:
+            return part.number, round(at - part.offset, 2)
+    return 0, at
+
+
 async def part_of(request: web.Request, call: CallView, number: str) -> Part:
     """Return one recording of a call. Raises NotFound."""
     wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 0

@@ -1,5 +1,8 @@
 """Who said it, on pages and by API: by permission, marked, with the moment; the work on texts."""
 
+import os
+import re
+from array import array
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +19,8 @@ from kernel.ids import new_ulid
 from speech.after import JobState, Priority, want_text
 from speech.after_tables import TranscriptJobRow
 from speech.transcripts import Segment, store_segments
+from telephony.audio import write_wav
+from telephony.recordings import note
 from tests.support.fake_telephony import ringing_call
 from tests.support.office import TILE, OfficeStage
 from tests.support.office_web import get, post, signed_in
@@ -151,6 +156,26 @@ async def test_calls_are_found_read_and_hidden_by_permission(office: OfficeStage
     assert f'id="said-in-{other}"' in (await get(office, "supervisor", case))[1]
     for login in ("agent", "head"):
         assert f'id="said-in-{other}"' not in (await get(office, login, case))[1]
+
+
+async def test_a_sentence_is_heard_in_the_recording_it_is_in(office: OfficeStage) -> None:
+    call_id = await talked(office, "我家卫生间漏水", "又漏水", "还漏水")
+    stage, folder = office.stage, office.stage.files / "recordings"
+    folder.mkdir(parents=True)
+    answered = stage.history.calls[call_id].answered_at
+    assert answered is not None
+    async with stage.database.transaction() as session:
+        # It is passed on 8 s after the answer, to a queue that is recorded anew.
+        for name, begins, seconds in ((f"{call_id}-1.1", 0, 8), (f"{call_id}-1.1_2", 8, 20)):
+            write_wav(folder / f"{name}.wav", array("h", [0] * 8000 * seconds))
+            ended = answered.timestamp() + begins + seconds
+            os.utime(folder / f"{name}.wav", (ended, ended))
+            await note(session, {name: call_id}, node="main", now=office.clock.now())
+    status, page = await get(office, "supervisor", "/said?q=漏水")
+    heard = re.findall(r'data-play="/calls/(.+?)/recording.wav\?part=(\d)" data-at="([\d.]+)"', page)
+    assert status == 200
+    assert [(where, part) for where, part, _ in heard] == [(call_id, "0"), (call_id, "0"), (call_id, "1")]
+    assert [float(at) for *_, at in heard] == pytest.approx([3.0, 6.2, 2.2])
 
 
 async def test_who_leads_sees_the_work_on_texts_and_has_it_done_again(office: OfficeStage) -> None:

@@ -57,7 +57,7 @@ def an_afternoon() -> ShiftedClock:
 @pytest.fixture
 async def centre(tmp_path: Path) -> AsyncIterator[RunningCentre]:
     async with running_centre(tmp_path, clock=an_afternoon(), centre={"hotline": "4008001234"}) as found:
-        assert not list((tmp_path / "data").glob("*.yaml")), "the demo company has the shipped rules"
+        assert not list((tmp_path / "d").glob("*.yaml")), "the demo company has the shipped rules"
         yield found
 
 

@@ -77,7 +77,7 @@ def centre_settings(folder: Path, **changes: Any) -> Settings:
     """Return settings of a centre on free ports under ``folder``; sections may be changed by dicts."""
     rtp = free_ports(100)
     sections: dict[str, Any] = {
-        "data_dir": folder / "data",
+        "data_dir": folder / "d",  # a socket's path is at most 107 bytes
         "runtime_dir": runtime_folder(),
         "log_level": "WARNING",
         "demo": True,

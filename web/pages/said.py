@@ -1,5 +1,6 @@
 """Who said it, and when: what was said in calls, found, read and heard."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from crm.said_search import SaidAsked, Speaker
 from crm.search_asked import SearchRefused
 from kernel.errors import DeadlineExceeded, Forbidden, Invalid
 from speech.events import AGENT, CUSTOMER
+from telephony.recordings import with_several
 from telephony.views import CallView
 from web import labels, said
 from web.callback_part import CALLBACKS
@@ -22,6 +24,7 @@ from web.pages.shell import ROSTER, render
 from web.pages.times import day_end, day_start
 from web.permissions import Permission, requires
 from web.pop import readable
+from web.recordings import Part, part_at, parts_of
 from web.said import SaidLine
 
 PAGE = 20
@@ -46,6 +49,11 @@ class Row:
     queue: str
     lines: tuple[SaidLine, ...]
     more: int
+    parts: tuple[Part, ...] = ()
+
+    def sound(self, line: SaidLine) -> tuple[int, float]:
+        """Return in which recording a sentence is, and where in it in seconds."""
+        return part_at(self.parts, line.at)
 
 
 @requires(Permission.CALLS_VIEW)
@@ -65,6 +73,7 @@ async def show(request: web.Request) -> web.StreamResponse:
             page = await said.find_said(
                 request, _asked(form, request), limit=PAGE, cursor=request.query.get("cursor")
             )
+            parts = await _parts(request, [item.call for item in page.items])
             rows = [
                 Row(
                     call=item.call,
@@ -73,6 +82,7 @@ async def show(request: web.Request) -> web.StreamResponse:
                     queue=queues.get(item.call.queue or "", item.call.queue or ""),
                     lines=item.lines,
                     more=item.more,
+                    parts=parts.get(item.call.call_id, ()),
                 )
                 for item in page.items
             ]
@@ -121,6 +131,12 @@ def _asked(form: dict[str, str], request: web.Request) -> SaidAsked:
         queue=form["queue"] or None,
         campaign_id=form["campaign"] or None,
     )
+
+
+async def _parts(request: web.Request, calls: Sequence[CallView]) -> dict[str, tuple[Part, ...]]:
+    """Return the recordings of the calls that have several: a sentence is heard in the one it is in."""
+    several = await with_several(request.app[DEPS].database, [call.call_id for call in calls])
+    return {call.call_id: await parts_of(request, call) for call in calls if call.call_id in several}
 
 
 def _number(call: CallView) -> str:

@@ -23,7 +23,7 @@ document.addEventListener("click", (event) => {
     return;
   }
   audio.src = button.dataset.play;
-  audio.addEventListener("loadedmetadata", play, { once: true });
+  audio.onloadedmetadata = play;
   audio.load();
 });
 
