@@ -25,12 +25,12 @@ from kernel.clock import Clock
 from kernel.db import Database
 from telephony.ami.actions import AmiActions
 from telephony.board import Board
-from telephony.domain.agent_state import AgentState
+from telephony.domain.agent_state import RESERVED, AgentState
 from telephony.domain.call_id import ATTEMPT, STAFF
 
 AWAY = frozenset({"", "UNAVAILABLE", "INVALID", "UNKNOWN"})
 """What Asterisk says of telephones that cannot ring."""
-FREE = frozenset({AgentState.AVAILABLE.value})
+FREE = frozenset({AgentState.AVAILABLE.value, RESERVED})
 BUSY = frozenset({AgentState.ON_CALL.value, AgentState.WRAP_UP.value})
 
 

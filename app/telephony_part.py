@@ -30,6 +30,7 @@ from telephony.domain.agent_state import AgentPolicy
 from telephony.domain.call_book import CallBook
 from telephony.domain.call_table import CallRules
 from telephony.event_log import EventLog
+from telephony.events import AgentReserved
 from telephony.ingest import TelephonyIngest
 from telephony.members import MemberBook, MemberSync
 from telephony.roster import Roster
@@ -117,7 +118,16 @@ def build_telephony(
     async def member_book() -> MemberBook:
         return await desk.member_book()
 
+    def held(number: str, reserved: bool) -> None:
+        agent_id = numbers.id_of(number)
+        bus.publish(
+            AgentReserved(
+                at=clock.now(), node=node, agent_number=number, agent_id=agent_id, reserved=reserved
+            )
+        )
+
     members = MemberSync(link.actions, member_book)
+    members.on_held = held
     desk = AgentDesk(database, clock, bus, worker=worker, policy=policy, follower=members, on_facts=on_facts)
     board = Board(
         database,

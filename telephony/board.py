@@ -40,13 +40,14 @@ from telephony.board_views import (
     board_key,
     encode_board,
 )
-from telephony.domain.agent_state import AgentState
+from telephony.domain.agent_state import RESERVED, AgentState
 from telephony.domain.board_limits import FEWEST, LimitWatch, Seen
 from telephony.domain.call import Call, CallState
 from telephony.domain.day_ledger import CENTRE, Key
 from telephony.domain.queue import QueueSettings
 from telephony.domain.service_level import Formula, QueueCounts, day_start, occupancy, parts
 from telephony.events import (
+    AgentReserved,
     AgentRingEnded,
     AgentRinging,
     AgentStateChanged,
@@ -70,6 +71,7 @@ HEARD: tuple[type[Event], ...] = (
     CallAnswered,
     CallEnded,
     CallMerged,
+    AgentReserved,
     AgentRinging,
     AgentRingEnded,
     AgentStateChanged,
@@ -137,6 +139,8 @@ class Board:
         )
         self._queues: tuple[QueueSettings, ...] = ()
         self._agents: dict[str, AgentSnapshot] = {}
+        self._reserved: dict[str, datetime] = {}
+        """Numbers of agents who are kept from the queues, since when."""
         self._states: dict[str, tuple[str, datetime]] = {}
         self._changed = asyncio.Event()
         self._changed.set()
@@ -174,7 +178,9 @@ class Board:
                 self._queue(queue, counts[queue.name], waiting.get(queue.name, []), as_of)
                 for queue in self._queues
             ),
-            agents=tuple(_agent(agent, self._devices()) for agent in self._agents.values()),
+            agents=tuple(
+                _agent(agent, self._devices(), self._kept(agent)) for agent in self._agents.values()
+            ),
             calls=tuple(self._call(call, busy) for call in sorted(calls, key=_age)),
             links=(LinkView(node=link.node, state=link.state, as_of=link.as_of),),
             day_from=day_start(now, self._config.zone).astimezone(UTC),
@@ -202,12 +208,17 @@ class Board:
             waiting=len(waiting),
             longest_since=min(waiting, default=None),
             signed_in=sum(a.state is not AgentState.SIGNED_OUT for a in members),
-            available=sum(a.state is AgentState.AVAILABLE for a in members),
+            available=sum(a.state is AgentState.AVAILABLE and not self._kept(a) for a in members),
             on_call=sum(a.state is AgentState.ON_CALL and a.queue == queue.name for a in members),
             as_of=as_of,
             occupancy=self._occupancy([agent.agent_id for agent in members], self._clock.now()),
             **_figures(counts, self._config.formula),
         )
+
+    def _kept(self, agent: AgentSnapshot) -> datetime | None:
+        """Return since when a free agent is kept for a customer who is called back."""
+        since = self._reserved.get(agent.number)
+        return max(since, agent.since) if since and agent.state is AgentState.AVAILABLE else None
 
     def _call(self, call: Call, busy: Mapping[str, str]) -> LiveCallView:
         state = call.state.value
@@ -255,6 +266,10 @@ class Board:
                 self._reload = True
             case AgentStateChanged():
                 self._note_agent(item)
+            case AgentReserved(reserved=True):
+                self._reserved.setdefault(item.agent_number, item.at)
+            case AgentReserved():
+                self._reserved.pop(item.agent_number, None)
             case CallProgressed():
                 known = self._states.get(item.call_id)
                 # a gap is written when we see a call again, not when it came to where it is
@@ -370,14 +385,14 @@ def _entered(call: Call) -> datetime:
     return begun.get(call.state) or call.started_at
 
 
-def _agent(agent: AgentSnapshot, devices: Mapping[str, str]) -> AgentView:
+def _agent(agent: AgentSnapshot, devices: Mapping[str, str], kept: datetime | None) -> AgentView:
     return AgentView(
         agent_id=agent.agent_id,
         number=agent.number,
         name=agent.name,
-        state=agent.state.value,
+        state=RESERVED if kept else agent.state.value,
         reason=agent.reason,
-        since=agent.since,
+        since=kept or agent.since,
         call_id=agent.call_id,
         queue=agent.queue,
         next_state=agent.next_state.value if agent.next_state else None,

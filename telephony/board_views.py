@@ -69,7 +69,12 @@ class QueueView(Figures):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
-    """One agent. ``device`` is Asterisk's word for the phone: ``UNAVAILABLE`` is not registered."""
+    """One agent.
+
+    Attributes:
+        state: a :class:`telephony.domain.agent_state.AgentState`, or :data:`~.agent_state.RESERVED`.
+        device: Asterisk's word for the phone: ``UNAVAILABLE`` is not registered.
+    """
 
     agent_id: str
     number: str

@@ -220,6 +220,23 @@ class AgentStateChanged(Event):
 
 
 @event
+class AgentReserved(Event):
+    """A free agent is kept from the queues for a customer who is called back, or is let go again.
+
+    It lasts seconds, until the agent's telephone rings, and is no state of the agent's own: nothing is
+    stored.
+
+    Attributes:
+        reserved: ``False``: let go.
+    """
+
+    node: str
+    agent_number: str
+    agent_id: str | None
+    reserved: bool
+
+
+@event
 class LinkStateChanged(Event):
     """The link to a PBX changed: ``connecting``, ``syncing``, ``live``, ``down`` or ``auth_failed``.
 

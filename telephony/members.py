@@ -78,6 +78,7 @@ class MemberSync:
 
     Attributes:
         claims: asked of each agent who becomes free, before the queues may ring them; true holds them.
+        on_held: told the number of an agent who is held (true) or let go; must not wait.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class MemberSync:
         self._early: dict[str, MemberPlan] = {}
         self._held: set[str] = set()
         self.claims: Callable[[MemberPlan], bool] = lambda plan: False
+        self.on_held: Callable[[str, bool], None] = lambda number, held: None
         self._actual: dict[str, dict[str, ActualMember]] = {}
         self._queues: frozenset[str] = frozenset()
         self._dirty: set[str] = set()
@@ -127,19 +129,25 @@ class MemberSync:
         self._plans[plan.number] = plan
         # Asked before the queues may ring them: they answer within milliseconds.
         if known is not None and not _rung(known) and _rung(plan) and self.claims(plan):
-            self._held.add(plan.number)
+            self._hold(plan.number)
         self._mark(plan.number)
 
     def hold(self, number: str) -> None:
         """Have an agent rung by no queue until :meth:`release`, whatever their plan says."""
-        self._held.add(number)
+        self._hold(number)
         self._mark(number)
 
     def release(self, number: str) -> None:
         """Let the queues ring an agent again; again does nothing."""
         if number in self._held:
             self._held.discard(number)
+            self.on_held(number, False)
             self._mark(number)
+
+    def _hold(self, number: str) -> None:
+        if number not in self._held:
+            self._held.add(number)
+            self.on_held(number, True)
 
     def is_held(self, number: str) -> bool:
         """Tell whether no queue rings an agent because they are held, and Asterisk knows."""
@@ -256,7 +264,7 @@ class MemberSync:
         for number, plan in self._plans.items():
             paused = any(member.paused for member in self.actual(number))
             if paused and number not in self._held and _rung(plan) and self.claims(plan):
-                self._held.add(number)
+                self._hold(number)
         self._live = True
         self._dirty.update(self._plans)
         for queue, interface in strangers:

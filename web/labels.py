@@ -10,6 +10,7 @@ from web.i18n import N_, SOURCE_LANGUAGE, current_language, gettext
 AGENT_STATES = {
     "signed_out": N_("未签入"),
     "available": N_("空闲"),
+    "reserved": N_("预留"),
     "ringing": N_("振铃"),
     "on_call": N_("通话中"),
     "wrap_up": N_("话后整理"),

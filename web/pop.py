@@ -9,6 +9,7 @@ from typing import Any, Self
 from crm.views import CustomerCard
 from kernel.phone import Phone, PhoneKind
 from telephony.agent_views import AgentSnapshot, WrapUpView
+from telephony.domain.agent_state import RESERVED, AgentState
 from telephony.events import AgentRinging, CallEnded, HandChanged
 from telephony.views import CallView
 from web.masking import masked
@@ -271,12 +272,17 @@ def hand_payload(hand: HandChanged | None) -> dict[str, Any] | None:
     }
 
 
-def state_payload(agent: AgentSnapshot) -> dict[str, Any]:
-    """Return the agent's own state for the page."""
+def state_payload(agent: AgentSnapshot, reserved: datetime | None = None) -> dict[str, Any]:
+    """Return the agent's own state for the page.
+
+    Args:
+        reserved: since when they are kept for a customer who is called back; counts while they are free.
+    """
+    kept = reserved if agent.state is AgentState.AVAILABLE else None
     return {
-        "state": agent.state.value,
+        "state": RESERVED if kept else agent.state.value,
         "reason": agent.reason,
-        "since": iso(agent.since),
+        "since": iso(max(kept, agent.since) if kept else agent.since),
         "next_state": agent.next_state.value if agent.next_state else None,
         "next_reason": agent.next_reason,
         "queues": [membership.queue for membership in agent.queues],

@@ -67,6 +67,7 @@ class Screen:
     Attributes:
         ring: the last ring, until it ended.
         hand: what the agent has in hand of a call, as it was told last.
+        reserved: since when the queues are kept from ringing the agent, for a customer who is called back.
         over: the call whose ring ended here last; a desk that has not heard of it yet does not bring it back.
         met: the call that the desk last said the agent is with; of a ring on the page it may not know yet.
         saved: calls saved here a moment ago; a list that is being read may still have them.
@@ -81,6 +82,7 @@ class Screen:
     notice: Notice | None = None
     ring: AgentRinging | None = None
     hand: HandChanged | None = None
+    reserved: datetime | None = None
     over: str | None = None
     met: str | None = None
     saved: deque[str] = field(default_factory=partial(deque[str], maxlen=UNFINISHED_SHOWN))

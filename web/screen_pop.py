@@ -23,7 +23,9 @@ from kernel.events import Event
 from kernel.phone import Phone
 from telephony.agent_events import RosterChanged
 from telephony.agent_views import WrapUpView
+from telephony.domain.agent_state import AgentState
 from telephony.events import (
+    AgentReserved,
     AgentRingEnded,
     AgentRinging,
     AgentStateChanged,
@@ -67,6 +69,7 @@ log = structlog.get_logger(__name__)
 
 TOGETHER = timedelta(milliseconds=50)
 HEARD: tuple[type[Event], ...] = (
+    AgentReserved,
     AgentRinging,
     AgentRingEnded,
     AgentStateChanged,
@@ -133,7 +136,7 @@ class ScreenPops:
         screen = self._screen(topic.partition(":")[2])
         events: list[tuple[str, object]] = [("link", self._link_payload(screen))]
         if screen.state is not None:
-            events.append(("state", state_payload(screen.state)))
+            events.append(("state", state_payload(screen.state, screen.reserved)))
         events.append(("unfinished", [draft_payload(draft) for draft in screen.unfinished]))
         events.append(("pop", pop_payload(screen.pop)))
         events.append(("notice", notice_payload(screen.notice)))
@@ -238,6 +241,8 @@ class ScreenPops:
                     self._show(screen, replace(pop, held_since=event.at if event.kind == "held" else None))
             case AgentStateChanged():
                 self._state_changed(event)
+            case AgentReserved(agent_id=str(agent_id)):
+                self._reserved(event, self._screen(agent_id))
             case HandChanged(agent_id=str(agent_id)):
                 screen = self._screen(agent_id)
                 screen.hand = event
@@ -245,6 +250,8 @@ class ScreenPops:
             case LinkStateChanged():
                 self._link = event.state
                 for screen in self._screens.values():
+                    if event.state != "live":
+                        screen.reserved = None  # whoever keeps them may be gone, and begins anew
                     if screen.state is not None:
                         screen.state = replace(screen.state, stale=event.state != "live")
                     self._hub.publish(screen.topic, "link", self._link_payload(screen))
@@ -307,6 +314,11 @@ class ScreenPops:
             return
         self._show(screen, screen.pop.answered(answer.answered_at, answer.wait_seconds))
 
+    def _reserved(self, change: AgentReserved, screen: Screen) -> None:
+        screen.reserved = (screen.reserved or change.at) if change.reserved else None
+        if screen.state is not None and screen.state.state is AgentState.AVAILABLE:
+            self._hub.publish(screen.topic, "state", state_payload(screen.state, screen.reserved))
+
     def _state_changed(self, change: AgentStateChanged) -> None:
         screen = self._screen(change.agent_id)
         known, before, now = screen.state, screen.pop, self._clock.now()
@@ -315,7 +327,7 @@ class ScreenPops:
         screen.version += 1
         screen.state = known.after(change)
         if screen.state != known:
-            self._hub.publish(screen.topic, "state", state_payload(screen.state))
+            self._hub.publish(screen.topic, "state", state_payload(screen.state, screen.reserved))
         screen.met = change.call_id or screen.met
         if unseen(screen, before, screen.state, now=now):
             self._read_soon(screen, Due.ALL)
@@ -366,7 +378,7 @@ class ScreenPops:
                 else:
                     changed = await self._reader.read_drafts(screen, due)
                 if screen.state is not None and "state" in changed:
-                    self._hub.publish(screen.topic, "state", state_payload(screen.state))
+                    self._hub.publish(screen.topic, "state", state_payload(screen.state, screen.reserved))
                 if "unfinished" in changed:
                     self._publish_unfinished(screen)
                 if "pop" in changed:

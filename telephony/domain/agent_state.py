@@ -16,6 +16,11 @@ class AgentState(StrEnum):
     PAUSED = "paused"
 
 
+RESERVED = "reserved"
+"""Shown in place of *available* for the seconds in which the agent is kept for a customer who is called back
+(:class:`telephony.events.AgentReserved`)."""
+
+
 class RingEnd(StrEnum):
     """Why a phone stopped ringing without an answer."""
 

@@ -24,7 +24,7 @@ from telephony.board_views import QueueView, board_key, decode_board, encode_boa
 from telephony.domain.agent_steps import Answered, LegEnded, LegUp
 from telephony.domain.call import Call, CallState, Direction
 from telephony.domain.service_level import Formula
-from telephony.events import CallMerged, CallProgressed, LinkStateChanged
+from telephony.events import AgentReserved, CallMerged, CallProgressed, LinkStateChanged
 from telephony.tables import CallEventRow, CallRow
 from tests.support.agents import Centre, centre
 from tests.support.waiting import eventually
@@ -232,6 +232,28 @@ async def test_agents_by_queue_with_their_phones(here: Here) -> None:
             "NOT_INUSE",
         )
         assert (wei.state, wei.device) == ("signed_out", "UNAVAILABLE")
+
+
+def kept(here: Here, *, reserved: bool) -> AgentReserved:
+    return AgentReserved(
+        at=here.clock.now(), node="pbx1", agent_number="1001", agent_id=here.base.jing, reserved=reserved
+    )
+
+
+async def test_who_is_kept_for_a_customer_is_not_free(here: Here) -> None:
+    async with running(here.board):
+        await here.base.desk.sign_in(here.base.jing)
+        await eventually(lambda: here.queue().available == 1)
+        here.clock.advance(60 * SECOND)
+        here.take(kept(here, reserved=True))
+        agent = here.board.snapshot().agents[0]
+        assert (agent.state, agent.since, here.queue().available) == ("reserved", here.clock.now(), 0)
+        here.take(kept(here, reserved=True))
+        await here.base.pbx(LegUp(leg="pbx1/1", call_id=new_ulid()))
+        await eventually(lambda: here.board.snapshot().agents[0].state == "on_call")
+        here.take(kept(here, reserved=False))
+        await here.base.pbx(LegEnded(leg="pbx1/1"))
+        await eventually(lambda: here.board.snapshot().agents[0].state == "available")
 
 
 async def test_a_pause_that_waits_for_the_calls_end_is_shown(here: Here) -> None:

@@ -289,9 +289,14 @@ async def test_who_became_free_while_nobody_looked_is_asked_for_before_the_queue
             return True
 
         here.sync.claims = claims
+        told: list[tuple[str, bool]] = []
+        here.sync.on_held = lambda number, held: told.append((number, held))
         here.store(plan(FREE, version=2))
         here.sync.request_resync()
         await here.becomes(both(paused=True, reason=REASON_RESERVED))
         assert asked == ["1001"]
+        here.sync.hold("1001")
+        here.sync.release("1001")
         here.sync.release("1001")
         await here.becomes(both())
+        assert told == [("1001", True), ("1001", False)]

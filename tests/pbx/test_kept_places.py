@@ -1,5 +1,6 @@
 """Who keeps their place in the queue is called before whoever came later, on the whole running centre."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
@@ -13,6 +14,7 @@ from callback_campaigns.domain.queue_place import PlaceState
 from callback_campaigns.queue_place_tables import QueuePlaceRow
 from kernel.business_time import SHANGHAI
 from kernel.clock import SystemClock
+from kernel.supervise import end_tasks
 from telephony.domain.agent_state import AgentState
 from tests.support.centre import RunningCentre, running_centre
 from tests.support.dialling import ShiftedClock
@@ -95,6 +97,26 @@ async def talking(centre: RunningCentre, phone: AgentPhone, agent_id: str) -> As
         await first.hang_up()
 
 
+@contextlib.asynccontextmanager
+async def seen_on_the_board(centre: RunningCentre, number: str) -> AsyncIterator[list[str]]:
+    """Collect what a supervisor sees of an agent, every state once per time."""
+    assert centre.service.telephony is not None
+    board, seen = centre.service.telephony.board, list[str]()
+
+    async def look() -> None:
+        while True:
+            (state,) = [one.state for one in board.snapshot().agents if one.number == number]
+            if seen[-1:] != [state]:
+                seen.append(state)
+            await asyncio.sleep(0.01)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield seen
+    finally:
+        assert await end_tasks([looking]) == ()
+
+
 async def wraps_up(centre: RunningCentre, agent_id: str) -> None:
     """The agent says what became of the last call, and is free."""
     desk = centre.service.desk
@@ -146,8 +168,11 @@ async def test_a_kept_place_goes_before_whoever_came_later(centre: RunningCentre
         async with talking(centre, phone, agent_id):
             later = await line.enter_async_context(customer(centre.pbx, number=LATER))
             await joins(centre, later, as_number=1)
-        await wraps_up(centre, agent_id)
-        await the_place_is_called_first(centre, phone, agent_id, network)
+        async with seen_on_the_board(centre, "1001") as seen:
+            await wraps_up(centre, agent_id)
+            await the_place_is_called_first(centre, phone, agent_id, network)
+        after = seen[seen.index("wrap_up") :]
+        assert after[:4] == ["wrap_up", "reserved", "ringing", "on_call"]
 
 
 async def test_a_service_that_is_started_anew_lets_nobody_pass(centre: RunningCentre) -> None:

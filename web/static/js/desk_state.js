@@ -32,6 +32,8 @@ function nextStep({ state, pop, stale }, labels) {
       return [t("签入后开始接电话"), queuesText(state, labels)];
     case "available":
       return [t("等待来电"), queuesText(state, labels)];
+    case "reserved":
+      return [t("马上有回电，请稍候"), t("客户留了位置等您，话机会先响。")];
     case "ringing":
       return [document.body.dataset.phone ? t("按 A 接听") : t("请拿起话机接听"), after];
     case "on_call":

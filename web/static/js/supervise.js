@@ -140,7 +140,7 @@ for (const button of document.querySelectorAll("[data-force]")) {
     const agent = agentOf(chosen);
     const state = button.dataset.force;
     const reason = state === "paused" ? byId("acts-reason").value : "";
-    if (agent) ask("POST", `/api/v1/agents/${agent.agent_id}/state`, { state, reason, seen: agent.state }, t("已通知 %(name)s 的页面", { name: agent.name }));
+    if (agent) ask("POST", `/api/v1/agents/${agent.agent_id}/state`, { state, reason, seen: agent.state === "reserved" ? "available" : agent.state }, t("已通知 %(name)s 的页面", { name: agent.name }));
   });
 }
 document.getElementById("acts-queues")?.addEventListener("submit", async (event) => {

@@ -7,6 +7,7 @@ import pytest
 from telephony.domain.agent_state import AgentState
 from telephony.domain.queue import Membership
 from telephony.events import (
+    AgentReserved,
     CallMerged,
     CallProgressed,
     LinkStateChanged,
@@ -159,6 +160,32 @@ async def test_the_link_to_the_pbx_is_shown_when_it_breaks_and_when_it_is_back(d
     for state in ("down", "live"):
         desktop.bus.publish(LinkStateChanged(at=desktop.clock.now(), node="pbx1", state=state))
         assert (await desktop.until("link"))["state"] == state
+
+
+async def test_who_is_kept_for_a_customer_sees_it_while_free(desktop: Desktop) -> None:
+    await desktop.open()
+
+    def keep(reserved: bool) -> None:
+        desktop.bus.publish(
+            AgentReserved(
+                at=desktop.clock.now(), node="pbx1", agent_number="1001", agent_id="a", reserved=reserved
+            )
+        )
+
+    keep(True)
+    assert (await desktop.until("state"))["state"] == "reserved"
+    desktop.change(AgentState.RINGING)
+    assert (await desktop.until("state"))["state"] == "ringing"
+    desktop.change(AgentState.AVAILABLE, None)
+    assert (await desktop.until("state"))["state"] == "reserved"
+    keep(False)
+    assert (await desktop.until("state"))["state"] == "available"
+    keep(True)
+    assert (await desktop.until("state"))["state"] == "reserved"
+    # Whoever kept them may be gone with the link, and begins anew.
+    desktop.bus.publish(LinkStateChanged(at=desktop.clock.now(), node="pbx1", state="connecting"))
+    desktop.change(AgentState.AVAILABLE, None, reason=None)
+    assert (await desktop.until("state"))["state"] == "available"
 
 
 async def test_a_page_opened_during_an_outage_says_so(desktop: Desktop) -> None:
