@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from callback_campaigns import campaign_counting as counting
 from callback_campaigns.campaign_store import to_campaign
@@ -179,20 +180,32 @@ class CampaignFigures:
     async def briefs(self, actor: Actor, campaigns: Sequence[Campaign]) -> Mapping[str, CampaignBrief]:
         """Return what a list shows of campaigns, by id. Raises Forbidden."""
         actor.need(Permission.CAMPAIGNS_VIEW)
-        now, zone, ids = self._office.now(), self._office.zone, [one.campaign_id for one in campaigns]
-        found: dict[str, CampaignBrief] = {}
         async with self._office.database.session() as session:
             others = await running_in(session, self._office.today())
-            done, live = await counting.done(session, ids), await counting.live(session, ids, now)
-            for one in campaigns:
-                waits = await counting.waiting(session, one, others, now, zone, with_passed_on=False)
-                answered = live.get(one.campaign_id, counting.Live())
-                found[one.campaign_id] = CampaignBrief(
-                    waiting=waits.ready + waits.later,
-                    done=done.get(one.campaign_id, 0),
-                    live=answered.answered,
-                    abandoned=answered.abandoned,
-                )
+            return await self._briefs(session, campaigns, others)
+
+    async def running(self) -> tuple[tuple[Campaign, CampaignBrief], ...]:
+        """Return the campaigns that dial today, the one that goes first at the top, for the wallboard."""
+        async with self._office.database.session() as session:
+            found = await running_in(session, self._office.today())
+            briefs = await self._briefs(session, found, found)
+        return tuple((one, briefs[one.campaign_id]) for one in found)
+
+    async def _briefs(
+        self, session: AsyncSession, campaigns: Sequence[Campaign], others: Sequence[Campaign]
+    ) -> dict[str, CampaignBrief]:
+        now, zone, ids = self._office.now(), self._office.zone, [one.campaign_id for one in campaigns]
+        done, live = await counting.done(session, ids), await counting.live(session, ids, now)
+        found: dict[str, CampaignBrief] = {}
+        for one in campaigns:
+            waits = await counting.waiting(session, one, others, now, zone, with_passed_on=False)
+            answered = live.get(one.campaign_id, counting.Live())
+            found[one.campaign_id] = CampaignBrief(
+                waiting=waits.ready + waits.later,
+                done=done.get(one.campaign_id, 0),
+                live=answered.answered,
+                abandoned=answered.abandoned,
+            )
         return found
 
     async def window(self, actor: Actor) -> tuple[datetime | None, datetime | None]:

@@ -3,10 +3,11 @@
 A connection names its topics (``agent``: one's own desk, ``waiting``: who waits too long in one's queues,
 ``words``: what is said in one's own call, ``recording``: whether that is recorded, ``text:CALL``: what is
 said in one, ``board``: the supervisor's board, ``pauses``: which calls are not recorded, ``trend``: its half
-hours, ``wall``: its figures alone, ``notices``: one's own notices, ``cases``: which cases changed, of those
-one may see, ``campaigns``: how each is doing this moment, ``list:NAME``: that a list changed). It gets a
-snapshot first, or what it missed since its ``Last-Event-ID``, then every change. A heartbeat carries the
-server's time; by it the page sees a connection that is open but dead.
+hours, ``wall``: its figures alone, ``running``: the campaigns of today, ``notices``: one's own notices,
+``cases``: which cases changed, of those one may see, ``campaigns``: how each is doing this moment,
+``list:NAME``: that a list changed). It gets a snapshot first, or what it missed since its
+``Last-Event-ID``, then every change. A heartbeat carries the server's time; by it the page sees a connection
+that is open but dead.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from speech.transcripts import Transcripts
 from speech.understanding import HttpUnderstander
 from web.auth import ACCOUNTS, session_cookie
 from web.board_feed import TREND, WALL, BoardFeed
+from web.callback_part import CALLBACKS
 from web.campaign_feed import KIND as CAMPAIGNS
 from web.campaign_feed import CampaignFeed
 from web.case_feed import KIND as CASES
@@ -43,6 +45,8 @@ from web.pause_feed import OF_ALL as PAUSES
 from web.pause_feed import PauseFeed
 from web.permissions import Permission, signed_in, streaming
 from web.pop import iso
+from web.running_feed import KIND as RUNNING
+from web.running_feed import RunningFeed
 from web.screen_pop import ScreenPops
 from web.speech_rules_part import SPEECH_RULES
 from web.suggestion_feed import SuggestionFeed
@@ -67,6 +71,7 @@ NEEDED = {
     PAUSES: Permission.BOARD_VIEW,
     TREND: Permission.BOARD_VIEW,
     WALL: Permission.BOARD_VIEW,
+    RUNNING: Permission.BOARD_VIEW,
     "notices": None,
     "cases": Permission.CASES_VIEW,
     "imports": Permission.DATA_IMPORT,
@@ -89,6 +94,7 @@ class Live:
     cases: CaseFeed
     imports: ImportFeed
     campaigns: CampaignFeed
+    running: RunningFeed
     lists: ListFeed
     suggestions: SuggestionFeed
     texts: TextFeed
@@ -135,6 +141,9 @@ def build(app: web.Application, *, heartbeat_seconds: float = HEARTBEAT_SECONDS)
         cases=CaseFeed(bus=deps.bus, hub=hub, database=deps.database),
         imports=ImportFeed(bus=deps.bus, hub=hub),
         campaigns=CampaignFeed(bus=deps.bus, hub=hub),
+        running=RunningFeed(
+            bus=deps.bus, clock=deps.clock, hub=hub, read=app[CALLBACKS].campaign_figures.running
+        ),
         lists=ListFeed(bus=deps.bus, hub=hub),
         suggestions=SuggestionFeed(bus=deps.bus, hub=hub, suggester=app[SPEECH_RULES].suggester),
         texts=TextFeed(
@@ -160,6 +169,7 @@ async def run_services(app: web.Application) -> AsyncIterator[None]:
     live.tasks.spawn("case_feed", live.cases.run)
     live.tasks.spawn("import_feed", live.imports.run)
     live.tasks.spawn("campaign_feed", live.campaigns.run)
+    live.tasks.spawn("running_feed", live.running.run)
     live.tasks.spawn("list_feed", live.lists.run)
     live.tasks.spawn("suggestion_feed", live.suggestions.run)
     understander = _language_model(app)

@@ -1,17 +1,30 @@
 """The supervisor's board and the history in a real browser."""
 
+import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
+from callback_campaigns.events import CampaignPulse
+from kernel.business_time import SHANGHAI
 from tests.browser.conftest import sign_in
-from tests.support.chromium import Watched
+from tests.support.campaigns import SUPERVISOR
+from tests.support.chromium import DESKTOP, Watched, visitor
 from tests.support.web_stage import Stage
+from web.callback_part import CALLBACKS
 
 pytestmark = pytest.mark.browser
 
 CALL = "01JZZZZZZZZZZZZZZZZZZZZZ01"
+SHOTS = os.environ.get("HUIFANG_TEST_SHOTS", "")
+
+
+async def shot(page: Page, name: str) -> None:
+    """Take a picture for people to look at, where one is wanted."""
+    if SHOTS:
+        await page.screenshot(path=f"{SHOTS}/board-{name}.png", full_page=True)
 
 
 def fill_board(stage: Stage) -> None:
@@ -107,3 +120,61 @@ async def test_a_wrong_password_is_told_and_the_language_can_be_changed(
         await page.click("form.card button")
     await expect(page.get_by_role("alert")).to_have_text("Login or password is wrong.")
     watched.expect("401")
+
+
+async def started(stage: Stage, name: str, **changes: Any) -> str:
+    """A campaign that runs from today on; returns its id."""
+    assert stage.app is not None
+    book, today = stage.app[CALLBACKS].campaigns, stage.clock.now().astimezone(SHANGHAI).date()
+    fields = {"name": name, "mode": "ivr", "kinds": ["KG"], "trunk": "main", "carrier": "own"}
+    days = {"caller_id": "01065558800", "starts_on": today, "ends_on": today + timedelta(days=6)}
+    draft = await book.create(SUPERVISOR, fields | days | changes)
+    view = await book.start(SUPERVISOR, draft.campaign.campaign_id, expected=draft.version)
+    return view.campaign.campaign_id
+
+
+async def test_the_campaigns_of_the_day_are_on_the_board_and_on_the_wall(
+    stage: Stage, page: Page, browser: Browser
+) -> None:
+    fill_board(stage)
+    for queue in ("consulting", "service", "callback", "designer"):
+        stage.board.add_queue(queue)
+    await sign_in(page, stage, "supervisor")
+    await expect(page.locator("#queues tr")).to_have_count(6)
+    await expect(page.locator("#campaigns-part")).to_be_hidden()
+    await started(stage, "开工<b>回访</b>")
+    key = await started(
+        stage, "竣工客户回访", mode="progressive", kinds=["JG"], queue="complaint", priority=90
+    )
+    rows = page.locator("#campaigns tr")
+    await expect(rows).to_have_count(2)
+    await expect(rows.nth(1)).to_contain_text("开工<b>回访</b>")
+    assert await rows.nth(0).locator("td").all_inner_texts() == [
+        "竣工客户回访",
+        "0",
+        "0",
+        "–",
+        "–",
+        "0%",
+        "刚刚",
+    ]
+    told = {"agents_free": 2, "lines_used": 8, "abandoned_share": 0.01, "cap": 0.03, "decision": "asked"}
+    now = stage.clock.now()
+    stage.bus.publish(CampaignPulse(at=now, campaign_id=key, dialling=3, talking=5, as_of=now, **told))
+    await expect(rows.nth(0).locator("td").nth(4)).to_have_text("5")
+    await shot(page, "campaigns")
+    async with visitor(browser, viewport=DESKTOP) as screen:
+        await sign_in(screen.page, stage, "supervisor")
+        await screen.page.goto(f"{stage.url}/wallboard")
+        await expect(screen.page.locator("#campaigns tr").nth(0)).to_contain_text("竣工客户回访")
+        await expect(screen.page.locator("#campaigns a")).to_have_count(0)
+        await shot(screen.page, "wall-campaigns")
+        assert await screen.page.evaluate("document.documentElement.scrollHeight") <= DESKTOP["height"]
+    # The dialler says nothing any more: the figures say that they are old.
+    before = now - timedelta(minutes=2)
+    stage.bus.publish(CampaignPulse(at=now, campaign_id=key, dialling=3, talking=5, as_of=before, **told))
+    await expect(rows.nth(0)).to_have_class("old")
+    await expect(rows.nth(0).locator("td").last).to_contain_text("2:0")
+    await expect(rows.nth(1)).not_to_have_class("old")
+    await rows.nth(0).locator("a").click()
+    await expect(page.locator("h1")).to_contain_text("竣工客户回访")

@@ -37,7 +37,12 @@ async def show(request: web.Request) -> web.StreamResponse:
         "pause_choices": labels.choices(selectable),
         "limits": selectable,
         "queues": texts["queues"],
-        "page": {"labels": texts, "may_pause": current_user(request).can(Permission.RECORDINGS_PLAY)},
-        "may_manage_screens": current_user(request).can(Permission.SCREENS_MANAGE),
+        "page": {
+            "labels": texts,
+            "may_pause": user.can(Permission.RECORDINGS_PLAY),
+            "may_see_campaigns": user.can(Permission.CAMPAIGNS_VIEW),
+        },
+        "may_see_campaigns": user.can(Permission.CAMPAIGNS_VIEW),
+        "may_manage_screens": user.can(Permission.SCREENS_MANAGE),
     }
     return render(request, "supervisor.html", context)

@@ -18,6 +18,7 @@ from web.identity import CLIENT_IP, USER, CurrentUser, current_actor
 from web.live import serve_stream
 from web.pages.shell import ROSTER, render, see_other
 from web.permissions import Permission, public, requires, streaming
+from web.running_feed import KIND as RUNNING
 from web.wall_screens import COOKIE_LIFETIME, MAX_NAME, TooManyScreens, WrongCode
 
 SCREEN_COOKIE = "hf_screen"
@@ -107,7 +108,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
             return True
         return await accounts.screens.find(secret) is not None
 
-    return await serve_stream(request, (WALL, TREND), reader, still_there)
+    return await serve_stream(request, (WALL, TREND, RUNNING), reader, still_there)
 
 
 @public

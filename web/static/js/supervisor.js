@@ -6,6 +6,7 @@ import { onPauses, pauseCell, takePauses } from "./call_pauses.js";
 import { openLive } from "./live.js";
 import { banner } from "./page.js";
 import { drawRows } from "./rows.js";
+import { runningCampaigns } from "./running.js";
 import { drawActs, lookEars, lookTold } from "./supervise.js";
 import { t } from "./texts.js";
 import { trendChart } from "./trend.js";
@@ -13,7 +14,8 @@ import { trendChart } from "./trend.js";
 const STALE_S = 5;
 const HANDLING_STALE_S = 15; // the agents' time is read every few seconds
 const WAIT_LATE_S = 20;
-const { labels, may_pause } = pageData("page");
+const { labels, may_pause, may_see_campaigns } = pageData("page");
+const campaigns = runningCampaigns({ linked: may_see_campaigns });
 let board = null;
 let liveStatus = "live";
 
@@ -157,8 +159,8 @@ function drawAge() {
 }
 
 const live = openLive({
-  topics: ["board", "list:listenings", "list:agent-messages", "pauses", "trend"],
-  handlers: { board: draw, list: ({ name }) => (name === "listenings" ? lookEars() : lookTold()), pauses: takePauses, trend: chart.draw },
+  topics: ["board", "list:listenings", "list:agent-messages", "pauses", "trend", "running"],
+  handlers: { board: draw, list: ({ name }) => (name === "listenings" ? lookEars() : lookTold()), pauses: takePauses, trend: chart.draw, running: campaigns.take },
   onStatus: (status) => {
     liveStatus = status;
     if (status === "displaced") banner("note", t("这个页面在别的窗口打开了。"), { label: t("在这里继续"), run: () => live.reconnect() });
@@ -166,3 +168,4 @@ const live = openLive({
   },
 });
 everySecond(drawAge);
+everySecond(campaigns.age);

@@ -17,13 +17,14 @@ const DARK = { ink: "#c9d4ce", grid: "#2c3a34", offered: "#5b82b8", answered: "#
  */
 export function trendChart(box, note = null, { dark = false } = {}) {
   const colours = dark ? DARK : LIGHT;
-  const table = el("table", { class: "visually-hidden" });
+  const table = el("table");
   const canvas = el("div", { class: "trend-canvas", "aria-hidden": "true" });
-  fill(box, canvas, table);
+  // in a box of its own: a table is never as small as it is told to be, and makes the page longer
+  fill(box, canvas, el("div", { class: "visually-hidden" }, [table]));
   let plot = null;
   let last = null;
 
-  const size = () => ({ width: Math.max(280, canvas.clientWidth), height: dark ? Math.max(200, canvas.clientHeight - 50) : 180 });
+  const size = () => ({ width: Math.max(280, canvas.clientWidth), height: dark ? Math.max(110, canvas.clientHeight - 50) : 180 });
 
   function columns(trend) {
     const known = new Map(trend.points.map((point) => [Date.parse(point.at) / 1000, point]));
@@ -90,7 +91,7 @@ export function trendChart(box, note = null, { dark = false } = {}) {
   }
 
   const resize = () => plot?.setSize(size());
-  window.addEventListener("resize", resize);
+  new ResizeObserver(resize).observe(canvas);
   window.addEventListener("load", () => { if (last && !plot) draw(last); });
   return { draw, resize };
 }

@@ -5,6 +5,7 @@ import { clockTime, duration, everySecond, now, tickFrom } from "./clock.js";
 import { byId, el, fill, pageData, setData, setText } from "./dom.js";
 import { openLive } from "./live.js";
 import { drawRows } from "./rows.js";
+import { runningCampaigns } from "./running.js";
 import { t } from "./texts.js";
 import { trendChart } from "./trend.js";
 
@@ -13,6 +14,7 @@ const HANDLING_STALE_S = 15;
 const WAIT_LATE_S = 20;
 const GOOD = 0.8;
 const ROWS = 6; // as many queues as fit; more take turns
+const CAMPAIGNS = 2; // likewise
 const TURN_MS = 12_000;
 const { labels } = pageData("page");
 const none = "–";
@@ -20,6 +22,11 @@ const chart = trendChart(byId("trend"), null, { dark: true });
 let board = null;
 let liveStatus = "live";
 let turn = 0;
+const inTurn = (all, most) => {
+  const begin = all.length > most ? (turn * most) % (Math.ceil(all.length / most) * most) : 0;
+  return all.slice(begin, begin + most);
+};
+const campaigns = runningCampaigns({ linked: false, shown: (all) => inTurn(all, CAMPAIGNS) });
 
 const percent = (part) => (part === null || part === undefined ? none : `${Math.round(part * 100)}%`);
 const seconds = (value) => (value === null || value === undefined ? none : duration(value));
@@ -66,9 +73,13 @@ function draw(next) {
 }
 
 function drawQueues() {
-  const { queues } = board;
-  const begin = queues.length > ROWS ? (turn * ROWS) % (Math.ceil(queues.length / ROWS) * ROWS) : 0;
-  drawRows(byId("queues"), queues.slice(begin, begin + ROWS), (queue) => queue.name, cells);
+  const room = ROWS - Math.min(CAMPAIGNS, campaigns.count());
+  drawRows(byId("queues"), inTurn(board.queues, room), (queue) => queue.name, cells);
+}
+
+function takeCampaigns(told) {
+  campaigns.take(told);
+  if (board) drawQueues();
 }
 
 function drawAlerts() {
@@ -111,8 +122,8 @@ async function stayAwake() {
 }
 
 const live = openLive({
-  topics: ["wall", "trend"],
-  handlers: { wall: draw, trend: chart.draw },
+  topics: ["wall", "trend", "running"],
+  handlers: { wall: draw, trend: chart.draw, running: takeCampaigns },
   at: "/wallboard/live",
   signIn: "/wallboard",
   onStatus: (status) => {
@@ -123,6 +134,7 @@ const live = openLive({
   },
 });
 everySecond(drawAge);
-setInterval(() => { turn += 1; if (board) drawQueues(); }, TURN_MS);
+everySecond(campaigns.age);
+setInterval(() => { turn += 1; campaigns.draw(); if (board) drawQueues(); }, TURN_MS);
 document.addEventListener("visibilitychange", stayAwake);
 stayAwake();
