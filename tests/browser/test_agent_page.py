@@ -378,6 +378,7 @@ async def test_the_outcomes_are_those_of_the_queue(stage: Stage, page: Page) -> 
     await expect(chosen).to_be_hidden()
     await stage.answer(call)
     await stage.hang_up(call)
+    await state_is(page, "wrap_up")
     await page.keyboard.press("Escape")
     await page.keyboard.press("8")  # the eighth of the centre's is not this queue's
     await page.keyboard.press("6")

@@ -1,7 +1,7 @@
 // The agent's page: live messages in, the agent's wishes out.
 import { drawCall } from "./call_pane.js";
 import { follow } from "./callback_runner.js";
-import { clockTime, tickFrom } from "./clock.js";
+import { tickFrom, timeOrDay } from "./clock.js";
 import { drawCustomer, mustChoose } from "./customer_pane.js";
 import { drawState } from "./desk_state.js";
 import { byId, el, fill, isTyping, pageData, setText } from "./dom.js";
@@ -33,7 +33,7 @@ function aimForm() {
     older = null;
     wrapUp.aim({ call_id: pop.call_id, queue: pop.queue, ringing: pop.phase === "ringing", open: pop.phase === "wrap_up", until: pop.wrap_up_until, seconds: pop.wrap_up_seconds, title: t("通话小结"), server: pop.draft });
   } else if (older && !pop) {
-    wrapUp.aim({ call_id: older.call_id, queue: older.queue, open: true, until: null, title: t("补写 %(time)s 的小结", { time: clockTime(older.taken_at) }), server: older });
+    wrapUp.aim({ call_id: older.call_id, queue: older.queue, open: true, until: null, title: t("补写 %(time)s 的小结", { time: timeOrDay(older.taken_at) }), server: older });
   } else {
     wrapUp.aim(null);
   }
@@ -57,7 +57,7 @@ function drawUnfinished() {
   const rows = desk.unfinished.filter((item) => item.call_id !== desk.pop?.call_id);
   byId("unfinished-card").hidden = rows.length === 0;
   fill(byId("unfinished"), rows.map((item) => el("li", { class: "line" },
-    el("span", { class: "clip" }, el("b", { class: "num" }, clockTime(item.taken_at)), " ", el("span", { class: "muted small" }, item.notes || labels.dispositions[item.disposition] || "")),
+    el("span", { class: "clip" }, el("b", { class: "num" }, timeOrDay(item.taken_at)), " ", el("span", { class: "muted small" }, item.notes || labels.dispositions[item.disposition] || "")),
     el("button", { class: "button compact", type: "button", disabled: Boolean(desk.pop), on: { click: () => { older = item; aimForm(); wrapUp.focusForm(); } } }, t("补写")))));
 }
 

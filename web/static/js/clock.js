@@ -29,6 +29,8 @@ const dayAndTime = new Intl.DateTimeFormat(language, { timeZone: zone, month: "n
 const dayOnly = new Intl.DateTimeFormat(language, { timeZone: zone, year: "numeric", month: "numeric", day: "numeric" });
 
 export const clockTime = (iso) => (iso ? timeOnly.format(new Date(iso)) : "");
+/** The time of something of today; of another day the date, too. */
+export const timeOrDay = (iso) => (iso && date(iso) === dayOnly.format(new Date(now())) ? clockTime(iso) : dateTime(iso));
 export const dateTime = (iso) => (iso ? dayAndTime.format(new Date(iso)) : "");
 export const date = (iso) => (iso ? dayOnly.format(new Date(iso)) : "");
 

@@ -2,7 +2,7 @@
 import { byId, isTyping, setData, setText } from "./dom.js";
 import { send } from "./page.js";
 import { t } from "./texts.js";
-import { clockTime } from "./clock.js";
+import { timeOrDay } from "./clock.js";
 
 let unread = [];
 
@@ -11,7 +11,7 @@ function draw() {
   setData(byId("told"), "shown", first ? "yes" : "no");
   if (!first) return;
   const more = unread.length > 1 ? [t("还有 %(n)s 条", { n: unread.length - 1 })] : [];
-  setText(byId("told-by"), [`${first.by} ${clockTime(first.sent_at)}`, ...more].join(" · "));
+  setText(byId("told-by"), [`${first.by} ${timeOrDay(first.sent_at)}`, ...more].join(" · "));
   setText(byId("told-text"), first.text);
 }
 
