@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 from telephony.domain.hand import HandState, Step
 from telephony.hand_views import HandNotice
 from tests.browser.conftest import on_duty
-from tests.support.chromium import DESKTOP
+from tests.support.chromium import DESKTOP, Watched
 from tests.support.waiting import eventually
 from tests.support.web_stage import Stage
 
@@ -35,6 +35,7 @@ async def test_a_call_is_led_with_keys_and_nothing_moves(stage: Stage, page: Pag
     assert await page.evaluate(PLACES) == places
     await page.keyboard.press("h")
     await expect(about).to_have_text("")
+    await expect(page.locator("#hand-send")).to_be_enabled()
 
     await page.keyboard.press("g")
     await expect(page.locator("#hand-targets li").first).to_contain_text(other)
@@ -79,3 +80,30 @@ async def test_a_call_is_led_with_keys_and_nothing_moves(stage: Stage, page: Pag
         Step.TRANSFER,
     ]
     assert stage.control.taken[-1][1] == "complaint"
+
+
+async def test_who_cannot_be_reached_is_told_and_the_call_stays(stage: Stage, watched: Watched) -> None:
+    page = watched.page
+    await on_duty(page, stage)
+    other = sorted(stage.agents)[1]
+    await stage.desk.sign_in(stage.agents[other])
+    call = await stage.ring("13800138001")
+    await stage.answer(call)
+    await expect(page.locator("#hand-send")).to_be_enabled()
+    stage.control.away.add(other)
+    for key in ("Enter", "Shift+Enter"):
+        await page.keyboard.press("g")
+        await page.fill("#hand-search", other)
+        await expect(page.locator("#hand-targets li")).to_have_count(1)
+        await page.keyboard.press(key)
+        await expect(page.locator("#toast")).to_contain_text("同事的电话没有连上，或者正忙")
+        await expect(page.locator("#hand-send")).to_be_enabled()
+        await expect(page.locator("#hand-about")).to_have_text("")
+    await page.keyboard.press("g")
+    await page.fill("#hand-search", "没有这个人")
+    await expect(page.locator("#hand-targets li")).to_have_count(0)
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#call-phase")).to_have_text("正在通话")
+    assert stage.control.taken == []
+    watched.expect("409")

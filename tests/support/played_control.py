@@ -7,7 +7,7 @@ from kernel.bus import Bus
 from kernel.clock import Clock
 from telephony.domain.hand import ALLOWED, HandState, Step
 from telephony.events import HandChanged
-from telephony.hand_views import HandNotice, HandView, StepNotPossible, Target
+from telephony.hand_views import HandNotice, HandView, StepNotPossible, Target, TargetAway
 
 _LEADS = {
     Step.HOLD: HandState.HELD,
@@ -23,7 +23,12 @@ _LEADS = {
 
 @dataclass
 class PlayedControl:
-    """A :class:`telephony.hand_views.ControlsCalls`. ``taken``: the steps so far, with their targets."""
+    """A :class:`telephony.hand_views.ControlsCalls`.
+
+    Attributes:
+        taken: the steps so far, with their targets.
+        away: targets whose telephone is busy, or gone.
+    """
 
     bus: Bus
     clock: Clock
@@ -32,6 +37,7 @@ class PlayedControl:
     target: Target | None = None
     notice: HandNotice | None = None
     taken: list[tuple[Step, str]] = field(default_factory=list)
+    away: set[str] = field(default_factory=set)
 
     async def look(self, actor: Actor, call_id: str, agent_number: str) -> HandView:
         return self._view(call_id, agent_number)
@@ -48,6 +54,8 @@ class PlayedControl:
     ) -> HandView:
         if step not in ALLOWED[self.state]:
             raise StepNotPossible("not now", field="step")
+        if target is not None and target.value in self.away:
+            raise TargetAway("the colleague's telephone is busy", field="target")
         self.taken.append((step, target.value if target is not None else ""))
         swapped = HandState.CONSULTING if self.state is HandState.SWAPPED else HandState.SWAPPED
         self.target = target or self.target

@@ -1,4 +1,4 @@
-"""A customer whom an agent sends into a spoken menu hears it, chooses, and is somebody else's: one call."""
+"""Where an agent sends a customer, on the real line: into a menu, and where nobody can be reached."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.pbx
 
-AGENT, COLLEAGUE = "1001", "1003"
+AGENT, BUSY, COLLEAGUE = "1001", "1002", "1003"
 
 
 async def test_a_customer_is_sent_into_a_menu_and_chooses_again(tmp_path: Path) -> None:
@@ -36,12 +36,12 @@ async def test_a_customer_is_sent_into_a_menu_and_chooses_again(tmp_path: Path) 
             await is_in_state(centre, agent_id, AgentState.ON_CALL)
             call_id = (await centre.service.desk.state(agent_id)).call_id
             assert call_id is not None
-            found = await told(page, "GET", "/transfer-targets", params={"q": "hotline"})
+            found = await said(page, "GET", "/transfer-targets", params={"q": "hotline"})
             assert {"kind": "flow", "value": "hotline"}.items() <= found["items"][0].items()
             before = caller.ear.packets
             sent = {"kind": "flow", "target": "hotline", "expected": "talking"}
             once = {"Idempotency-Key": "sent-into-the-menu"}
-            hand = await told(page, "POST", f"/calls/{call_id}/transfer", json=sent, headers=once)
+            hand = await said(page, "POST", f"/calls/{call_id}/transfer", json=sent, headers=once)
             assert hand["state"] == "none"
             assert await ring.ended(within=10) == "far"
             await is_in_state(centre, agent_id, AgentState.WRAP_UP)
@@ -72,6 +72,60 @@ async def test_a_customer_is_sent_into_a_menu_and_chooses_again(tmp_path: Path) 
         assert (moved["type"], moved["kind"], moved["to"]) == ("blind", "flow", "hotline")
         await eventually(centre.pbx.idle, timeout=20, what="no channel is left")
         assert centre.pbx.log("ERROR") == []
+
+
+async def test_a_target_that_is_busy_away_or_unknown_is_told_and_the_customer_stays(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"centre": {"hotline": HOTLINE, "always_open": True}, "web": {"port": 0}}
+    async with running_centre(tmp_path, **changes) as centre, page_of(centre, AGENT) as page:
+        agent_id = await centre.agent_id(AGENT)
+        await centre.service.desk.sign_in(agent_id)
+        async with (
+            agent_phone(centre.pbx, AGENT) as phone,
+            agent_phone(centre.pbx, BUSY) as busy,
+            customer(centre.pbx, number="13800138001") as caller,
+        ):
+            await choose(caller, "1")
+            ring = await phone.rings(within=20)
+            await ring.answer()
+            await is_in_state(centre, agent_id, AgentState.ON_CALL)
+            call_id = (await centre.service.desk.state(agent_id)).call_id
+            async with customer(centre.pbx, number="13800138002") as other:
+                await centre.service.desk.sign_in(await centre.agent_id(BUSY))
+                await choose(other, "1")
+                taken = await busy.rings(within=30)
+                await taken.answer()
+                await eventually(lambda: taken.up and other.up, timeout=10)
+                tried = [
+                    ("agent", BUSY, 409, "target_away"),
+                    ("agent", COLLEAGUE, 409, "target_away"),
+                    ("agent", "9999", 404, "target_unknown"),
+                    ("agent", AGENT, 404, "target_unknown"),
+                    ("queue", "nobody", 404, "target_unknown"),
+                    ("flow", "nobody", 404, "target_unknown"),
+                    ("outside", "12345678901234", 404, "target_unknown"),
+                ]
+                for step in ("transfer", "consult"):
+                    for number, (kind, target, status, code) in enumerate(tried):
+                        heard = caller.ear.packets
+                        asked = {"kind": kind, "target": target, "expected": "talking"}
+                        once = {"Idempotency-Key": f"tried-{step}-{number}"}
+                        path = f"/api/v1/calls/{call_id}/{step}"
+                        async with page.post(path, json=asked, headers=once) as answer:
+                            told = await answer.json()
+                        assert (answer.status, told["code"]) == (status, code), (step, kind, target, told)
+                        hand = await said(page, "GET", f"/calls/{call_id}/hand")
+                        assert (hand["state"], hand["notice"]) == ("talking", None)
+                        await eventually(lambda heard=heard: caller.ear.packets > heard + 10, timeout=5)
+                await other.hang_up()
+                await taken.ended(within=10)
+            assert ring.up
+            assert caller.up
+            await caller.hang_up()
+            await ring.ended(within=10)
+        await eventually(centre.pbx.idle, timeout=20, what="no channel is left")
+        kinds = [row.kind for row in (await CallHistory(centre.database).get(str(call_id))).timeline]
+        assert "transferred" not in kinds
+        assert "held" not in kinds, "the customer never left the line"
 
 
 async def over(centre: RunningCentre) -> CallView:
@@ -107,7 +161,7 @@ async def page_of(centre: RunningCentre, number: str) -> AsyncIterator[aiohttp.C
         yield page
 
 
-async def told(page: aiohttp.ClientSession, method: str, path: str, **asked: Any) -> Any:
+async def said(page: aiohttp.ClientSession, method: str, path: str, **asked: Any) -> Any:
     async with page.request(method, "/api/v1" + path, **asked) as answer:
         assert answer.status == 200, await answer.text()
         return await answer.json()
