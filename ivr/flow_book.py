@@ -54,7 +54,7 @@ class FlowHead:
     Attributes:
         version: the one in force; ``None`` where only the program's own is there, not yet published.
         calls: that began in it during the last seven days.
-        problem: what keeps the version in force from callers, in English; "" for nothing.
+        problem: the first mistake that keeps the version in force from callers; ``None`` for none.
     """
 
     name: str
@@ -62,7 +62,7 @@ class FlowHead:
     language: str
     version: FlowVersion | None
     calls: int
-    problem: str = ""
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +143,12 @@ class FlowBook:
         known = sorted({*DELIVERED, *active}, key=lambda name: (not name.startswith("hotline"), name))
         for name in known[:MAX_FLOWS]:
             version, text = active.get(name) or (None, delivered(name))
-            title, language, problem = name, "zh", ""
+            title, language, problem = name, "zh", None
             try:
                 flow = await self._library.check(text, source=f"{name}.yaml")
                 title, language = flow.title, flow.language
             except FlowInvalid as error:
-                problem = error.message.splitlines()[0]
+                problem = error.problems[0]
             heads.append(
                 FlowHead(
                     name=name,

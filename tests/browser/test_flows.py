@@ -51,7 +51,7 @@ async def test_by_keyboard(stage: Stage, watched: Watched) -> None:
     before = await text.input_value()
     await text.fill(before.replace("failed: welcome", "failed: nowhere"))
     place = page.get_by_role("button", name="第").first
-    await expect(page.get_by_text("“nowhere”, which does not exist")).to_be_visible()
+    await expect(page.get_by_text("指向“nowhere”，但没有这个节点")).to_be_visible()
     await shoot(page, "flow_wrong")
     await place.focus()
     await page.keyboard.press("Enter")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from web.deps import DEPS
 from web.flow_graph import HEIGHT, KINDS, WIDTH, picture, said_of, shown_text, ways_of
 from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
+from web.pages.flow_problems import told
 from web.pages.shell import ROSTER, render, see_other
 from web.permissions import Permission, requires
 
@@ -85,6 +86,7 @@ async def show_all(request: web.Request) -> web.StreamResponse:
         "flows": await _book(request).flows(current_actor(request)),
         "hotline": request.app[DEPS].settings.hotline,
         "edits": current_user(request).can(Permission.ROUTING_EDIT),
+        "told": told,
     }
     return render(request, "flows/list.html", context)
 
@@ -236,7 +238,7 @@ async def _parts(request: web.Request, name: str, text: str) -> dict[str, Any]:
     return {
         "flow": flow,
         "sizes": {"width": WIDTH, "height": HEIGHT},
-        "problems": problems,
+        "problems": [replace(one, message=told(one.message)) for one in problems],
         "drawing": picture(flow, traffic, queues) if flow else None,
         "steps": _steps(flow, traffic, queues) if flow else (),
     }
