@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from app.sipp.phone import PhoneCall
 from telephony.domain.agent_state import AgentState
 from telephony.history import CallHistory
 from telephony.views import CallView
@@ -106,7 +107,6 @@ async def test_a_target_that_is_busy_away_or_unknown_is_told_and_the_customer_st
                 ]
                 for step in ("transfer", "consult"):
                     for number, (kind, target, status, code) in enumerate(tried):
-                        heard = caller.ear.packets
                         asked = {"kind": kind, "target": target, "expected": "talking"}
                         once = {"Idempotency-Key": f"tried-{step}-{number}"}
                         path = f"/api/v1/calls/{call_id}/{step}"
@@ -115,7 +115,7 @@ async def test_a_target_that_is_busy_away_or_unknown_is_told_and_the_customer_st
                         assert (answer.status, told["code"]) == (status, code), (step, kind, target, told)
                         hand = await said(page, "GET", f"/calls/{call_id}/hand")
                         assert (hand["state"], hand["notice"]) == ("talking", None)
-                        await eventually(lambda heard=heard: caller.ear.packets > heard + 10, timeout=5)
+                        await still_hears(caller)
                 await other.hang_up()
                 await taken.ended(within=10)
             assert ring.up
@@ -126,6 +126,11 @@ async def test_a_target_that_is_busy_away_or_unknown_is_told_and_the_customer_st
         kinds = [row.kind for row in (await CallHistory(centre.database).get(str(call_id))).timeline]
         assert "transferred" not in kinds
         assert "held" not in kinds, "the customer never left the line"
+
+
+async def still_hears(caller: PhoneCall) -> None:
+    before = caller.ear.packets
+    await eventually(lambda: caller.ear.packets > before + 10, timeout=5, what="the customer hears the line")
 
 
 async def over(centre: RunningCentre) -> CallView:
