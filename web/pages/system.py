@@ -5,6 +5,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from web.identity import current_actor
+from web.pages.doctor_words import found_of, mend_of, name_of
 from web.pages.shell import render, see_other
 from web.permissions import Permission, requires
 from web.system_state import SYSTEM
@@ -35,6 +36,9 @@ async def show(request: web.Request) -> web.StreamResponse:
         "up_hours": minutes // 60,
         "up_minutes": minutes % 60,
         "gigabyte": 1 << 30,
+        "name_of": name_of,
+        "found_of": found_of,
+        "mend_of": mend_of,
     }
     return render(request, "admin/system.html", context)
 
