@@ -158,7 +158,13 @@ async def test_the_campaigns_of_the_day_are_on_the_board_and_on_the_wall(
         "0%",
         "刚刚",
     ]
-    told = {"agents_free": 2, "lines_used": 8, "abandoned_share": 0.01, "cap": 0.03, "decision": "asked"}
+    told: dict[str, Any] = {
+        "agents_free": 2,
+        "lines_used": 8,
+        "abandoned_share": 0.01,
+        "cap": 0.03,
+        "decision": "asked",
+    }
     now = stage.clock.now()
     stage.bus.publish(CampaignPulse(at=now, campaign_id=key, dialling=3, talking=5, as_of=now, **told))
     await expect(rows.nth(0).locator("td").nth(4)).to_have_text("5")
