@@ -30,6 +30,8 @@ class NumberKind(StrEnum):
 
     CUSTOMER = "customer"
     """One of a customer's numbers, by its own id."""
+    PERSON = "person"
+    """The number on which a customer is reached best, by the customer's id."""
     CASE = "case"
     """The number on which a case's customer is reached best."""
     CALL = "call"
@@ -76,6 +78,8 @@ async def find_number(session: AsyncSession, actor: Actor, target: NumberTarget,
     match target.kind:
         case NumberKind.CUSTOMER:
             return await _of_customer(session, actor, target.ref)
+        case NumberKind.PERSON:
+            return await _of_person(session, actor, target.ref)
         case NumberKind.CASE:
             return await _of_case(session, actor, target.ref)
         case NumberKind.CALL:
@@ -91,6 +95,15 @@ async def _of_customer(session: AsyncSession, actor: Actor, ref: str) -> FoundNu
     if row is None:
         raise NotFound("no such number", field="ref")
     return FoundNumber(phone=_read(row.e164), customer_id=await current_id(session, row.customer_id))
+
+
+async def _of_person(session: AsyncSession, actor: Actor, ref: str) -> FoundNumber:
+    actor.need(Permission.CUSTOMERS_VIEW)
+    if not is_ulid(ref) or await session.get(Customer, ref) is None:
+        raise NotFound("no such customer", field="ref")
+    customer_id = await current_id(session, ref)
+    number = await number_to_call(session, customer_id)
+    return FoundNumber(phone=_read(number or ""), customer_id=customer_id)
 
 
 async def _of_case(session: AsyncSession, actor: Actor, ref: str) -> FoundNumber:

@@ -21,6 +21,7 @@ from callback_campaigns.preview_wire import PreviewDesk, RemotePreview
 from callback_campaigns.task_tables import DialAttemptRow
 from crm.domain.case import Severity
 from crm.domain.freeze import RefusalLevel, RefusalSource
+from crm.search import Document, Kind, SearchIndex
 from crm.tables import CallbackRequest, Contact, Customer, CustomerPhone, ServiceCase
 from kernel.access import GRANTS, Actor, Permission, Role
 from kernel.audit import AuditRow
@@ -210,7 +211,20 @@ async def test_each_page_with_a_number_has_the_button_and_leads_to_its_number(
     )
     stage.history.calls[again.ref] = await CallHistory(stage.database).get(again.ref)
     stage.history.calls[missed.ref] = await CallHistory(stage.database).get(missed.ref)
+    _, listed = await known(world, "+8613811117150")
+    _, found = await known(world, "+8613811117160")
+    async with stage.database.transaction() as session:
+        written = Document(
+            kind=Kind.CUSTOMER,
+            ref_id=found,
+            title="赵六",
+            updated_at=stage.clock.now(),
+            phones=("+8613811117160",),
+        )
+        await SearchIndex().put(session, written)
     targets = {
+        "/customers?q=13811117150": (NumberTarget(kind=NumberKind.PERSON, ref=listed), "+8613811117150"),
+        "/search?q=13811117160": (NumberTarget(kind=NumberKind.PERSON, ref=found), "+8613811117160"),
         f"/cases/{case}": (NumberTarget(kind=NumberKind.CASE, ref=case), "+8613811117110"),
         f"/calls/{missed.ref}": (missed, "+8613811117120"),
         "/callbacks": (wish, "+8613811117130"),

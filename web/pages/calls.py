@@ -149,7 +149,7 @@ def _row(found: CallView, call: CallView, queues: dict[str, str]) -> Row:
         result=labels.word(labels.CALL_RESULTS, call.result) or labels.word(labels.CALL_STATES, call.state),
         tone=TONES.get(code, "blue" if not code else ""),
         direction=labels.word(labels.DIRECTIONS, call.direction),
-        outside=_outside(found, call),
+        outside=outside_number(found, call),
     )
 
 
@@ -234,7 +234,7 @@ def _rated(call: CallView) -> list[str]:
     return said
 
 
-def _outside(found: CallView, call: CallView) -> str:
+def outside_number(found: CallView, call: CallView) -> str:
     """Return the number to call about a call that is over, as the person sees it; empty for none."""
     if found.ended_at is None or found.direction not in {"in", "out"}:
         return ""

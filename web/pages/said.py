@@ -18,7 +18,7 @@ from web.callback_part import CALLBACKS
 from web.deps import DEPS
 from web.i18n import N_, gettext
 from web.identity import current_actor, current_user
-from web.pages.calls import asked_day
+from web.pages.calls import asked_day, outside_number
 from web.pages.search import problem_of
 from web.pages.shell import ROSTER, render
 from web.pages.times import day_end, day_start
@@ -41,10 +41,11 @@ def setup(app: web.Application) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A call and what was said in it."""
+    """A call and what was said in it; ``outside`` is the number to call about it, empty for none."""
 
     call: CallView
     number: str
+    outside: str
     direction: str
     queue: str
     lines: tuple[SaidLine, ...]
@@ -78,6 +79,7 @@ async def show(request: web.Request) -> web.StreamResponse:
                 Row(
                     call=item.call,
                     number=_number(item.call),
+                    outside=outside_number(item.call, item.call),
                     direction=labels.word(labels.DIRECTIONS, item.call.direction),
                     queue=queues.get(item.call.queue or "", item.call.queue or ""),
                     lines=item.lines,

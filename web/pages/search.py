@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from callback_campaigns.number_targets import NumberKind
 from crm.domain.search_text import MAX_QUERY, MAX_TERMS
 from crm.domain.snippet import Shown, around
 from crm.said_search import SaidAsked
@@ -23,6 +24,7 @@ from web.crm_part import CRM
 from web.disclosure import note_phones_found
 from web.i18n import N_, gettext
 from web.identity import CurrentUser, current_actor, current_user
+from web.pages.calls import outside_number
 from web.pages.shell import render
 from web.permissions import Permission, requires
 from web.pop import readable
@@ -82,11 +84,19 @@ class SaidHit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A hit and where it leads; nowhere for who may not open it."""
+    """A hit and where it leads; nowhere for who may not open it.
+
+    Attributes:
+        number: that may be called from here, as it is shown; "" for none.
+        dial_kind, dial_ref: name it (:class:`callback_campaigns.number_targets.NumberTarget`).
+    """
 
     hit: Hit | SaidHit
     href: str
     tone: str
+    number: str = ""
+    dial_kind: str = ""
+    dial_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +200,9 @@ def _groups(app: web.Application, user: CurrentUser, hits: tuple[Hit, ...]) -> l
     groups: dict[Kind, Group] = {}
     for hit in hits:
         group = groups.setdefault(hit.kind, Group(hit.kind.value, gettext(KINDS[hit.kind]), []))
-        group.found.append(Found(hit, _href(hit, user, places), TONES.get(hit.kind, "")))
+        numbers = " · ".join(hit.phones) if hit.kind is Kind.CUSTOMER else ""
+        href, tone = _href(hit, user, places), TONES.get(hit.kind, "")
+        group.found.append(Found(hit, href, tone, numbers, NumberKind.PERSON.value, hit.ref_id))
     return list(groups.values())
 
 
@@ -209,7 +221,8 @@ def _said(found: SaidCallFound) -> Found:
     speaker = labels.word(SPEAKERS, line.speaker)
     label = speaker + (" · " + gettext("还有 %(n)s 句") % {"n": found.more} if found.more else "")
     hit = SaidHit(Shown(title), Shown(label), around(line.text), call.started_at)
-    return Found(hit, f"/calls/{call.call_id}?at={line.at}#said-{line.segment_id}", "")
+    href = f"/calls/{call.call_id}?at={line.at}#said-{line.segment_id}"
+    return Found(hit, href, "", outside_number(call, call), NumberKind.CALL.value, call.call_id)
 
 
 def _places(app: web.Application) -> frozenset[str]:

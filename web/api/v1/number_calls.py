@@ -23,12 +23,15 @@ class NumberToCall(BaseModel):
 
     kind: NumberKind = Field(
         description=(
-            "`customer`: one of a customer's numbers; `case`: where the customer of a case is reached best; "
-            "`call`: the outside number of a call; `callback`: who is to be called back."
+            "`customer`: one of a customer's numbers; `person`: where a customer is reached best; "
+            "`case`: where the customer of a case is; `call`: the outside number of a "
+            "call; `callback`: who is to be called back."
         )
     )
     ref: str = Field(
-        min_length=26, max_length=26, description="Id of the number, the case, the call or the callback."
+        min_length=26,
+        max_length=26,
+        description="Id of the number, the customer, the case, the call or the callback.",
     )
 
 
