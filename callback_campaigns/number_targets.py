@@ -1,4 +1,4 @@
-"""Which customer's number a page shows: looked up by what the page is about, never by digits that were sent.
+"""Whose number a page shows: looked up by what the page is about, never by digits that were sent.
 
 A page may show a number masked to who is to call it, so a call names the customer's number by its id, the
 case, the call or the wish to be called back; whoever may not see that may not call it either.
@@ -16,7 +16,8 @@ from crm.cases import seen_by
 from crm.domain.case import Severity
 from crm.domain.classification import Urgency
 from crm.office import current_id
-from crm.tables import CallbackRequest, Customer, CustomerPhone, ServiceCase
+from crm.people_tables import StaffRow
+from crm.tables import CallbackRequest, Crew, Customer, CustomerPhone, ServiceCase, Store
 from kernel.access import Actor, Permission
 from kernel.errors import NotFound
 from kernel.ids import is_ulid
@@ -38,6 +39,10 @@ class NumberKind(StrEnum):
     """The outside number of a call."""
     CALLBACK = "callback"
     """Who asked to be called back, left a message or gave up in the queue."""
+    STAFF = "staff"
+    CREW = "crew"
+    STORE = "store"
+    """Our own people: they may be called at any hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,8 @@ async def find_number(session: AsyncSession, actor: Actor, target: NumberTarget,
             return await _of_call(session, actor, target.ref, area)
         case NumberKind.CALLBACK:
             return await _of_callback(session, actor, target.ref)
+        case NumberKind.STAFF | NumberKind.CREW | NumberKind.STORE:
+            return await _of_our_own(session, actor, target, area)
 
 
 async def _of_customer(session: AsyncSession, actor: Actor, ref: str) -> FoundNumber:
@@ -155,6 +162,17 @@ async def _of_callback(session: AsyncSession, actor: Actor, ref: str) -> FoundNu
         queue=queue,
         occasion=Occasion.REQUESTED,
     )
+
+
+async def _of_our_own(session: AsyncSession, actor: Actor, target: NumberTarget, area: str) -> FoundNumber:
+    actor.need(Permission.PROJECTS_VIEW)
+    known = {NumberKind.STAFF: StaffRow.phone, NumberKind.CREW: Crew.phone, NumberKind.STORE: Store.phone}
+    column = known[target.kind]
+    query = select(column).where(column.class_.id == target.ref)
+    row = (await session.execute(query)).one_or_none() if is_ulid(target.ref) else None
+    if row is None:
+        raise NotFound(f"no such {target.kind.value}", field="ref")
+    return FoundNumber(phone=_read(row.phone or "", area), occasion=Occasion.REQUESTED, any_hour=True)
 
 
 async def _only_owner(session: AsyncSession, phone: Phone | None) -> str | None:

@@ -21,8 +21,9 @@ from callback_campaigns.preview_wire import PreviewDesk, RemotePreview
 from callback_campaigns.task_tables import DialAttemptRow
 from crm.domain.case import Severity
 from crm.domain.freeze import RefusalLevel, RefusalSource
+from crm.people_tables import StaffRow
 from crm.search import Document, Kind, SearchIndex
-from crm.tables import CallbackRequest, Contact, Customer, CustomerPhone, ServiceCase
+from crm.tables import CallbackRequest, Contact, Crew, Customer, CustomerPhone, ServiceCase, Store
 from kernel.access import GRANTS, Actor, Permission, Role
 from kernel.audit import AuditRow
 from kernel.clock import FakeClock
@@ -195,6 +196,21 @@ async def test_a_masked_number_is_called_by_what_it_is_a_part_of_once_and_is_not
         assert number[3:] not in str(noted.detail)
 
 
+async def leads_to(world: MaskedWorld, agent: Actor, path: str, target: NumberTarget, number: str) -> None:
+    """See the button on a page, and that it calls the number."""
+    status, page = await get(world.office, "agent", path)
+    assert status == 200
+    assert f'data-dial="{target.kind.value}:{target.ref}"' in page, path
+    _, others = await get(world.office, "supervisor", path)
+    assert "data-dial" not in others, "whoever has no telephone here calls nobody"
+    made = await world.numbers.call_number(agent, target)
+    await world.over()
+    assert world.exchange.offered[number] == 1
+    async with world.office.stage.database.session() as session:
+        row = await session.get_one(DialAttemptRow, made.attempt_id)
+        assert (row.number, row.case_id is not None) == (number, target.kind is NumberKind.CASE)
+
+
 async def test_each_page_with_a_number_has_the_button_and_leads_to_its_number(
     world: MaskedWorld, agent: Actor
 ) -> None:
@@ -211,6 +227,23 @@ async def test_each_page_with_a_number_has_the_button_and_leads_to_its_number(
     )
     stage.history.calls[again.ref] = await CallHistory(stage.database).get(again.ref)
     stage.history.calls[missed.ref] = await CallHistory(stage.database).get(missed.ref)
+    targets = {
+        f"/cases/{case}": (NumberTarget(kind=NumberKind.CASE, ref=case), "+8613811117110"),
+        f"/calls/{missed.ref}": (missed, "+8613811117120"),
+        "/callbacks": (wish, "+8613811117130"),
+        "/calls": (again, "+8613811117140"),
+    }
+    for path, (target, number) in targets.items():
+        await leads_to(world, agent, path, target, number)
+    # Who waited in a queue is that queue's customer; a case's call is in its history.
+    assert [queue for _, _, queue in world.connected[-2:]] == ["complaint", "complaint"]
+    async with world.office.stage.database.session() as session:
+        action = select(AuditRow.entity_id).where(AuditRow.action == "complaint.customer_called")
+        assert list(await session.scalars(action)) == [case]
+
+
+async def test_lists_and_our_own_people_are_called_from_their_pages(world: MaskedWorld, agent: Actor) -> None:
+    stage = world.office.stage
     _, listed = await known(world, "+8613811117150")
     _, found = await known(world, "+8613811117160")
     async with stage.database.transaction() as session:
@@ -222,31 +255,23 @@ async def test_each_page_with_a_number_has_the_button_and_leads_to_its_number(
             phones=("+8613811117160",),
         )
         await SearchIndex().put(session, written)
+    staff, crew, store = new_ulid(), new_ulid(), new_ulid()
+    async with stage.database.transaction() as session:
+        session.add(StaffRow(id=staff, name="孙队长", role="RCP", phone="+8613811117180"))
+        session.add(Crew(id=crew, name="木工三队", head="何师傅", phone="+8613811117181"))
+        session.add(Store(id=store, name="丰台店", phone="+8613811117182"))
     targets = {
+        "/organisation/staff": (NumberTarget(kind=NumberKind.STAFF, ref=staff), "+8613811117180"),
+        "/organisation/crews": (NumberTarget(kind=NumberKind.CREW, ref=crew), "+8613811117181"),
+        "/organisation/stores": (NumberTarget(kind=NumberKind.STORE, ref=store), "+8613811117182"),
         "/customers?q=13811117150": (NumberTarget(kind=NumberKind.PERSON, ref=listed), "+8613811117150"),
         "/search?q=13811117160": (NumberTarget(kind=NumberKind.PERSON, ref=found), "+8613811117160"),
-        f"/cases/{case}": (NumberTarget(kind=NumberKind.CASE, ref=case), "+8613811117110"),
-        f"/calls/{missed.ref}": (missed, "+8613811117120"),
-        "/callbacks": (wish, "+8613811117130"),
-        "/calls": (again, "+8613811117140"),
     }
     for path, (target, number) in targets.items():
-        status, page = await get(world.office, "agent", path)
-        assert status == 200
-        assert f'data-dial="{target.kind.value}:{target.ref}"' in page, path
-        _, others = await get(world.office, "supervisor", path)
-        assert "data-dial" not in others, "whoever has no telephone here calls nobody"
-        made = await world.numbers.call_number(agent, target)
-        await world.over()
-        assert world.exchange.offered[number] == 1
-        async with world.office.stage.database.session() as session:
-            row = await session.get_one(DialAttemptRow, made.attempt_id)
-            assert (row.number, row.case_id == case) == (number, target.kind is NumberKind.CASE)
-    # Who waited in a queue is that queue's customer; a case's call is in its history.
-    assert [queue for _, _, queue in world.connected[-2:]] == ["complaint", "complaint"]
-    async with world.office.stage.database.session() as session:
-        action = select(AuditRow.entity_id).where(AuditRow.action == "complaint.customer_called")
-        assert list(await session.scalars(action)) == [case]
+        await leads_to(world, agent, path, target, number)
+    for kind in NumberKind:
+        with pytest.raises(NotFound):
+            await world.numbers.call_number(agent, NumberTarget(kind=kind, ref=new_ulid()))
 
 
 async def test_an_agent_who_is_not_free_or_has_no_telephone_calls_nobody(

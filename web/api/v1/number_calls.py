@@ -25,13 +25,13 @@ class NumberToCall(BaseModel):
         description=(
             "`customer`: one of a customer's numbers; `person`: where a customer is reached best; "
             "`case`: where the customer of a case is; `call`: the outside number of a "
-            "call; `callback`: who is to be called back."
+            "call; `callback`: who is to be called back; `staff`, `crew`, `store`: our own people."
         )
     )
     ref: str = Field(
         min_length=26,
         max_length=26,
-        description="Id of the number, the customer, the case, the call or the callback.",
+        description="Id of the number, the customer, the case, the call, the callback, …",
     )
 
 

@@ -1,4 +1,4 @@
-// A number on a page is called: one's own telephone rings first, then the customer's. What is pressed twice is one
+// A number on a page is called: one's own telephone rings first, then the other side's. What is pressed twice is one
 // call: the page waits for the first, and each wish carries a key of its own.
 import { send, toast } from "./page.js";
 import { t } from "./texts.js";
@@ -37,19 +37,19 @@ const problems = {
 };
 
 const states = {
-  ringing: () => t("正在接通客户"),
+  ringing: () => t("正在接通对方"),
   answered: () => t("通话中"),
 };
 
 const ends = {
   answered: () => [t("已结束"), "note"],
-  no_answer: () => [t("客户没有接听"), "error"],
-  busy: () => [t("客户的电话正忙"), "error"],
-  rejected: () => [t("客户没有接听"), "error"],
-  off: () => [t("客户的电话已关机或不在服务区"), "error"],
-  empty: () => [t("客户的号码是空号"), "error"],
+  no_answer: () => [t("对方没有接听"), "error"],
+  busy: () => [t("对方的电话正忙"), "error"],
+  rejected: () => [t("对方没有接听"), "error"],
+  off: () => [t("对方的电话已关机或不在服务区"), "error"],
+  empty: () => [t("对方的号码是空号"), "error"],
   congestion: () => [t("线路没有接通，请稍后再拨"), "error"],
-  failed: () => [t("自己的电话没有接通，没有呼叫客户"), "error"],
+  failed: () => [t("自己的电话没有接通，没有呼叫对方"), "error"],
 };
 
 document.addEventListener("click", (event) => {
